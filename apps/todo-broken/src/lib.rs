@@ -1,0 +1,1 @@
+//! The to-do list that is wrong on purpose.

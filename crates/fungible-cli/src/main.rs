@@ -1,0 +1,3 @@
+//! The binary `fungible`.
+
+fn main() {}

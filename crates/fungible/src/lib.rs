@@ -1,0 +1,1 @@
+//! The stateless way as the easy way, on plain axum.
