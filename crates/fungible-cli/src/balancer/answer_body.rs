@@ -1,0 +1,92 @@
+//! The body of an answer on its way to the client: the instance's, or a sentence of ours. When it has ended, the
+//! connection to the instance rests again and the request is no longer in flight.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::access::Line;
+use super::client::Progress;
+use super::connections::Sender;
+use super::instance::Claim;
+use super::thread::Thread;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(super) enum AnswerBody {
+    /// A sentence of ours.
+    Own(Bytes),
+    /// The instance's.
+    Passing(Passing),
+}
+
+/// An instance's body and what has to be done at its end.
+#[derive(Debug)]
+pub(super) struct Passing {
+    pub(super) incoming: Incoming,
+    /// hyper said that nothing follows.
+    pub(super) ended: bool,
+    /// The end of this answer can only be told from the end of the connection (HTTP/1.0).
+    pub(super) ends_by_closing: bool,
+    pub(super) client: Arc<Progress>,
+    pub(super) thread: Rc<Thread>,
+    /// Dropped after the connection was put to rest.
+    pub(super) claim: Claim,
+    pub(super) sender: Option<Sender>,
+    pub(super) line: Option<Box<Line>>,
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let whole = self.ended || self.incoming.is_end_stream();
+        self.client.answered();
+        if whole && let Some(sender) = self.sender.take() {
+            self.thread.connections.put(&self.claim, sender);
+        }
+        if let Some(line) = self.line.take() {
+            line.write(whole);
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            AnswerBody::Own(text) if text.is_empty() => Poll::Ready(None),
+            AnswerBody::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            AnswerBody::Passing(passing) => {
+                let frame = std::task::ready!(Pin::new(&mut passing.incoming).poll_frame(context));
+                match &frame {
+                    None => passing.ended = true,
+                    // The client must see that this is not all.
+                    Some(Err(_)) if passing.ends_by_closing => passing.client.cut_off(),
+                    Some(_) => {}
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            AnswerBody::Own(text) => text.is_empty(),
+            AnswerBody::Passing(passing) => passing.ended || passing.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Own(text) => SizeHint::with_exact(text.len() as u64),
+            AnswerBody::Passing(passing) => passing.incoming.size_hint(),
+        }
+    }
+}

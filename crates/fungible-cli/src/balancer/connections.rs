@@ -1,0 +1,102 @@
+//! Connections to instances: opening them, and the idle ones of one thread. Each thread keeps its own, so that a
+//! request never wakes another thread. It knows nothing of requests.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::instance::{Claim, InstanceId};
+use super::request_body::RequestBody;
+
+/// Sends requests on one connection to an instance.
+pub(super) type Sender = SendRequest<RequestBody>;
+
+/// A connection that nobody used for so long is closed rather than used.
+pub(super) const REST_AT_MOST: Duration = Duration::from_secs(30);
+
+/// Idle connections per instance and thread; what is above is closed.
+const MOST_PER_INSTANCE: usize = 256;
+
+/// Buffer for one connection's bytes in each direction, at most.
+pub(super) const BUFFER: usize = 128 * 1024;
+
+/// The idle connections of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    idle: RefCell<Vec<(InstanceId, Vec<Idle>)>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: Sender,
+    since: Instant,
+}
+
+impl Connections {
+    /// The connection to an instance that was used last, if that is not longer ago than `rest`.
+    pub(super) fn take(&self, id: InstanceId, rest: Duration) -> Option<Sender> {
+        let mut idle = self.idle.borrow_mut();
+        let (_, stack) = idle.iter_mut().find(|(of, _)| *of == id)?;
+        loop {
+            let last = stack.last()?;
+            // The ones below rest even longer.
+            if last.since.elapsed() > rest {
+                return None;
+            }
+            let Idle { sender, .. } = stack.pop()?;
+            if sender.is_ready() {
+                return Some(sender);
+            }
+        }
+    }
+
+    /// Keeps a connection whose answer was read to its end.
+    pub(super) fn put(&self, claim: &Claim, sender: Sender) {
+        if claim.link.leaving() || !sender.is_ready() {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        let rested = Idle {
+            sender,
+            since: Instant::now(),
+        };
+        match idle.iter_mut().find(|(of, _)| *of == claim.id) {
+            Some((_, stack)) if stack.len() >= MOST_PER_INSTANCE => {}
+            Some((_, stack)) => stack.push(rested),
+            None => idle.push((claim.id, vec![rested])),
+        }
+    }
+
+    /// Closes the connections to all instances but these, and those that rested too long.
+    pub(super) fn keep_only(&self, ids: &[InstanceId]) {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|(id, _)| ids.contains(id));
+        for (_, stack) in idle.iter_mut() {
+            stack.retain(|one| one.since.elapsed() <= REST_AT_MOST && !one.sender.is_closed());
+        }
+    }
+}
+
+/// Opens a connection to an instance; the runtime of this thread drives it.
+///
+/// # Errors
+/// What the system says, or `TimedOut` after `limit`.
+pub(super) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sender> {
+    let stream = tokio::time::timeout(limit, TcpStream::connect(address))
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    // Its errors reach whoever waits for an answer.
+    tokio::task::spawn_local(connection.with_upgrades());
+    Ok(sender)
+}

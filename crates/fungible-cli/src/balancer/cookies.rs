@@ -1,0 +1,77 @@
+//! The two cookies by which a client says where it was: a signed one for sticky routing, a plain one for never-twice.
+//! So the balancer itself keeps no state, and two of them over one fleet route alike.
+
+use hmac::{Hmac, KeyInit, Mac};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use sha2::Sha256;
+
+use super::headers::text_value;
+
+const STICKY: &str = "fungible_instance";
+const LAST: &str = "fungible_last";
+
+/// The instance that the client's sticky cookie names, if we signed it.
+pub(super) fn sticky<'a>(headers: &'a HeaderMap, secret: &[u8; 32]) -> Option<&'a str> {
+    let (name, signature) = find(headers, STICKY)?.rsplit_once('.')?;
+    let signature = from_hex(signature)?;
+    signer(name, secret)?.verify_slice(&signature).ok()?;
+    Some(name)
+}
+
+/// A sticky cookie for this instance.
+pub(super) fn set_sticky(name: &str, secret: &[u8; 32]) -> Option<HeaderValue> {
+    let signature = signer(name, secret)?.finalize().into_bytes();
+    set(STICKY, &format!("{name}.{}", to_hex(&signature)))
+}
+
+/// The instance that served the client last, as it says.
+pub(super) fn last(headers: &HeaderMap) -> Option<&str> {
+    find(headers, LAST)
+}
+
+/// A cookie that says that this instance served the client last.
+pub(super) fn set_last(name: &str) -> Option<HeaderValue> {
+    set(LAST, name)
+}
+
+fn signer(name: &str, secret: &[u8; 32]) -> Option<Hmac<Sha256>> {
+    let mut signer = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+    signer.update(name.as_bytes());
+    Some(signer)
+}
+
+fn find<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(wanted)?.strip_prefix('='))
+}
+
+/// `None` when the value cannot stand in a cookie.
+fn set(cookie: &str, value: &str) -> Option<HeaderValue> {
+    let fits = value
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
+    fits.then(|| text_value(&format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
+}

@@ -1,0 +1,383 @@
+//! One request: to an instance, if need be to another, and its answer back. Nothing is sent twice unless it may be:
+//! a request that was never sent, or one with an idempotent method. It knows nothing of how instances are chosen.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{SET_COOKIE, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::TrySendError;
+use hyper::upgrade::OnUpgrade;
+
+use super::access::{self, Line};
+use super::answer_body::{AnswerBody, Passing};
+use super::client::Progress;
+use super::config::Routing;
+use super::connections::{self, REST_AT_MOST, Sender};
+use super::cookies;
+use super::headers::{self, CameFrom, REQUEST_ID};
+use super::health_check::not_connected;
+use super::instance::{Claim, InstanceId};
+use super::own_answer::{BAD_ANSWER, BROKE_OFF, NO_ANSWER_IN_TIME, NOBODY_ANSWERED, NONE_READY, Own, TOO_MANY_WAIT};
+use super::pool::{Refusal, Wish};
+use super::refuse;
+use super::request_body::{Origin, RequestBody};
+use super::thread::Thread;
+use super::tunnel;
+
+/// A connection on which an instance may already have begun to hang up: a request that must not be executed twice
+/// never uses one that rested longer, because from its failure nobody could tell whether it was executed.
+const REST_FOR_ONCE_ONLY: Duration = Duration::from_secs(1);
+
+/// How often a request is sent at most: one that brings down every instance that it meets must not meet them all.
+const SENT_AT_MOST: u32 = 3;
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) thread: Rc<Thread>,
+    pub(super) address: SocketAddr,
+    pub(super) address_value: HeaderValue,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// Answers one request of a client.
+pub(super) async fn answer(
+    client: Rc<Client>,
+    mut request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    client.progress.head_is_there();
+    let began = access::is_on().then(Instant::now);
+    let switch = request.extensions_mut().remove::<OnUpgrade>();
+    let (head, body) = request.into_parts();
+    let (method, target) = (head.method.clone(), head.uri.clone());
+    let given = match refuse::check(&head) {
+        Ok(()) => {
+            let mut exchange = Exchange::new(&client, head, body, switch);
+            exchange.line = began.and_then(|began| exchange.line(&target, began));
+            exchange.run().await
+        }
+        Err(own) => Err((own, began.and_then(|began| Line::begin(&method, &target, None, began)))),
+    };
+    Ok(given.unwrap_or_else(|(own, line)| {
+        if let Some(mut line) = line {
+            line.answered(own.status(), None);
+            line.write(true);
+        }
+        client.progress.answered();
+        own.answer()
+    }))
+}
+
+/// A request under way.
+struct Exchange<'a> {
+    client: &'a Client,
+    thread: &'a Rc<Thread>,
+    version: Version,
+    method: Method,
+    target: Uri,
+    headers: HeaderMap,
+    origin: Origin,
+    /// The client offers to change to another protocol.
+    switch: Option<OnUpgrade>,
+    named: Option<String>,
+    last: Option<String>,
+    /// It may be sent again although it may have been executed.
+    repeatable: bool,
+    /// What an instance never got, to be sent as it is.
+    unsent: Option<Request<RequestBody>>,
+    tried: Vec<InstanceId>,
+    sent: u32,
+    /// It left an instance that took too long; it does so once, or a slow request would run everywhere.
+    moved: bool,
+    line: Option<Box<Line>>,
+}
+
+/// Why an attempt brought no answer.
+enum Failure {
+    /// The instance got nothing of it.
+    Unsent,
+    /// The instance may have executed it.
+    BrokeOff,
+    /// What came is not HTTP.
+    BadAnswer,
+    /// Nothing came in time.
+    Late,
+    /// Another instance was found while this one was taken out.
+    GoElsewhere(Claim),
+}
+
+type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+type NotAnswered = (Own, Option<Box<Line>>);
+
+impl<'a> Exchange<'a> {
+    fn new(client: &'a Client, head: Parts, body: Incoming, switch: Option<OnUpgrade>) -> Exchange<'a> {
+        let thread = &client.thread;
+        let Parts {
+            method,
+            uri,
+            version,
+            mut headers,
+            ..
+        } = head;
+        let routing = thread.config.routing;
+        let named = (routing == Routing::Sticky)
+            .then(|| cookies::sticky(&headers, &thread.config.secret))
+            .flatten();
+        let last = (routing == Routing::NeverTwice)
+            .then(|| cookies::last(&headers))
+            .flatten();
+        let (named, last) = (named.map(str::to_owned), last.map(str::to_owned));
+        let repeatable =
+            method.is_idempotent() || (thread.config.resend_keyed && headers.contains_key("idempotency-key"));
+        let origin = Origin::new(body, repeatable);
+        let from = CameFrom {
+            client: &client.address_value,
+            our_host: &thread.our_host,
+            trust_forwarded: thread.config.trust_forwarded,
+        };
+        let has_body = !matches!(origin, Origin::Empty);
+        let offer = headers::to_instance(&mut headers, version, has_body, &from, || thread.new_id());
+        if origin.length().is_none() {
+            // hyper would drop the body of a GET that does not say so.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        Exchange {
+            client,
+            thread,
+            version,
+            method,
+            target: only_path(uri),
+            headers,
+            origin,
+            switch: switch.filter(|_| offer.is_some()),
+            named,
+            last,
+            repeatable,
+            unsent: None,
+            tried: Vec::new(),
+            sent: 0,
+            moved: false,
+            line: None,
+        }
+    }
+
+    fn line(&self, target: &Uri, began: Instant) -> Option<Box<Line>> {
+        Line::begin(&self.method, target, self.headers.get(REQUEST_ID), began)
+    }
+
+    async fn run(mut self) -> Result<Response<AnswerBody>, NotAnswered> {
+        match self.first_answer().await {
+            Ok((answer, sender, claim)) => self.pass_on(answer, sender, claim),
+            Err(own) => Err((own, self.line)),
+        }
+    }
+
+    /// Tries instances until one answers, each at most once.
+    async fn first_answer(&mut self) -> Result<(Response<Incoming>, Sender, Claim), Own> {
+        let mut claim = self.claim().await?;
+        loop {
+            let failure = match self.attempt(&claim).await {
+                Ok((answer, sender)) => return Ok((answer, sender, claim)),
+                Err(failure) => failure,
+            };
+            match failure {
+                Failure::GoElsewhere(other) => {
+                    claim = other;
+                    continue;
+                }
+                Failure::BrokeOff if !self.repeatable || !self.origin.can_restart() => return Err(BROKE_OFF),
+                Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
+                Failure::Unsent | Failure::BrokeOff => {}
+                Failure::BadAnswer => return Err(BAD_ANSWER),
+                Failure::Late => return Err(NO_ANSWER_IN_TIME),
+            }
+            self.tried.push(claim.id);
+            drop(claim);
+            claim = self.claim().await?;
+        }
+    }
+
+    async fn claim(&self) -> Result<Claim, Own> {
+        self.thread
+            .pool
+            .claim_or_wait(&self.wish())
+            .await
+            .map_err(|refusal| match refusal {
+                Refusal::AllTried => NOBODY_ANSWERED,
+                Refusal::NoneReady => NONE_READY,
+                Refusal::TooManyWait => TOO_MANY_WAIT,
+            })
+    }
+
+    fn wish(&self) -> Wish<'_> {
+        Wish {
+            named: self.named.as_deref(),
+            last: self.last.as_deref(),
+            client: self.client.address.ip(),
+            tried: &self.tried,
+        }
+    }
+
+    /// Sends the request to one instance: on a resting connection, and on a new one if that had ended meanwhile.
+    async fn attempt(&mut self, claim: &Claim) -> Result<(Response<Incoming>, Sender), Failure> {
+        let mut rest = if self.repeatable {
+            REST_AT_MOST
+        } else {
+            REST_FOR_ONCE_ONLY
+        };
+        loop {
+            let resting = self.thread.connections.take(claim.id, rest);
+            let is_new = resting.is_none();
+            let mut sender = match resting {
+                Some(sender) => sender,
+                None => self.open(claim).await?,
+            };
+            let request = self.unsent.take().or_else(|| self.request()).ok_or(Failure::BrokeOff)?;
+            let sending = sender.try_send_request(request);
+            let mut error = match self.wait(claim, sending).await? {
+                Ok(answer) => return Ok((answer, sender)),
+                Err(error) => error,
+            };
+            self.unsent = error.take_message();
+            if self.unsent.is_none() {
+                self.sent += 1;
+            }
+            match &self.unsent {
+                Some(_) if is_new => return Err(Failure::Unsent),
+                Some(_) => {}
+                None if error.error().is_parse() => return Err(Failure::BadAnswer),
+                // Most likely the instance was just closing the connection.
+                None if self.repeatable && !is_new && self.origin.can_restart() => rest = Duration::ZERO,
+                None => return Err(Failure::BrokeOff),
+            }
+        }
+    }
+
+    async fn open(&self, claim: &Claim) -> Result<Sender, Failure> {
+        connections::open(claim.address, self.thread.config.connect_timeout)
+            .await
+            .map_err(|error| {
+                self.thread.pool.observe(claim.id, not_connected(claim.address, &error));
+                Failure::Unsent
+            })
+    }
+
+    /// Waits for the head of the answer; leaves if the instance is taken out and another one may have the request.
+    async fn wait(&mut self, claim: &Claim, sending: impl Future<Output = Sent>) -> Result<Sent, Failure> {
+        let mut sending = pin!(sending);
+        let mut too_late = pin!(tokio::time::sleep(self.thread.config.response_timeout));
+        loop {
+            let may_leave = self.repeatable && !self.moved;
+            let out = claim.link.out.notified();
+            if may_leave
+                && claim.is_out()
+                && let Some(other) = self.elsewhere(claim)
+            {
+                return Err(Failure::GoElsewhere(other));
+            }
+            tokio::select! {
+                biased;
+                sent = &mut sending => return Ok(sent),
+                () = out, if may_leave => {}
+                () = &mut too_late => return Err(Failure::Late),
+            }
+        }
+    }
+
+    fn elsewhere(&mut self, claim: &Claim) -> Option<Claim> {
+        if !self.origin.can_restart() {
+            return None;
+        }
+        self.tried.push(claim.id);
+        let other = self.thread.pool.claim_ready(&self.wish());
+        if other.is_some() {
+            self.moved = true;
+            self.sent += 1;
+        } else {
+            self.tried.pop();
+        }
+        other
+    }
+
+    /// The request from its beginning; `None`: too much of its body has passed by.
+    fn request(&mut self) -> Option<Request<RequestBody>> {
+        let mut request = Request::new(self.origin.body()?);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.target.clone();
+        *request.headers_mut() = if self.repeatable {
+            self.headers.clone()
+        } else {
+            std::mem::take(&mut self.headers)
+        };
+        Some(request)
+    }
+
+    fn pass_on(
+        mut self,
+        answer: Response<Incoming>,
+        sender: Sender,
+        claim: Claim,
+    ) -> Result<Response<AnswerBody>, NotAnswered> {
+        let (mut head, incoming) = answer.into_parts();
+        let length = incoming.size_hint().exact();
+        if !headers::to_client(&mut head.headers, head.status, &self.method, length) {
+            return Err((BAD_ANSWER, self.line));
+        }
+        head.version = Version::HTTP_11;
+        self.set_cookies(&mut head.headers, &claim);
+        if let Some(line) = &mut self.line {
+            line.answered(head.status, Some(&claim.name));
+        }
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            let (Some(to_client), Some(to_instance)) = (self.switch, head.extensions.remove::<OnUpgrade>()) else {
+                return Err((BAD_ANSWER, self.line));
+            };
+            tunnel::start(self.thread, to_client, to_instance, claim, self.line);
+            return Ok(Response::from_parts(head, AnswerBody::Own(Bytes::new())));
+        }
+        let body = AnswerBody::Passing(Passing {
+            ended: false,
+            ends_by_closing: self.version == Version::HTTP_10 && length.is_none(),
+            incoming,
+            client: Arc::clone(&self.client.progress),
+            thread: Rc::clone(self.thread),
+            claim,
+            sender: Some(sender),
+            line: self.line,
+        });
+        Ok(Response::from_parts(head, body))
+    }
+
+    fn set_cookies(&self, headers: &mut HeaderMap, claim: &Claim) {
+        let cookie = match self.thread.config.routing {
+            Routing::Sticky if self.named.as_deref() != Some(&claim.name) => {
+                cookies::set_sticky(&claim.name, &self.thread.config.secret)
+            }
+            Routing::NeverTwice if self.last.as_deref() != Some(&claim.name) => cookies::set_last(&claim.name),
+            _ => None,
+        };
+        if let Some(cookie) = cookie {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+}
+
+/// The target as an instance gets it: without scheme and host, which are in the Host header.
+fn only_path(target: Uri) -> Uri {
+    if target.authority().is_none() {
+        return target;
+    }
+    target
+        .into_parts()
+        .path_and_query
+        .map_or_else(|| Uri::from_static("/"), Uri::from)
+}

@@ -1,0 +1,235 @@
+//! One instance: its state (Starting -> Healthy <-> Unhealthy -> Draining, which is final), and the guard that counts
+//! a request in flight on it. It knows an address, never a process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use super::routing::Standing;
+
+/// Names an instance for as long as the balancer lives; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct InstanceId(pub(super) u64);
+
+/// Where an instance is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No probe has passed yet.
+    Starting,
+    /// It gets requests.
+    Healthy,
+    /// It gets none until a probe passes again.
+    Unhealthy,
+    /// It finishes what it has and gets nothing more, whatever a probe says.
+    Draining,
+}
+
+/// What can be told about an instance from outside.
+#[derive(Clone, Debug)]
+pub(crate) struct InstanceView {
+    /// Its number.
+    pub(crate) id: InstanceId,
+    /// The name that the fleet gave it.
+    pub(crate) name: String,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Where it is in its life.
+    pub(crate) state: State,
+    /// Requests that it has not finished.
+    pub(crate) in_flight: usize,
+    /// Requests that were given to it since it was added.
+    pub(crate) served: u64,
+    /// Why the last failing probe or connection failed, while nothing passed since.
+    pub(crate) last_problem: Option<String>,
+}
+
+/// What a probe, or a request that tried to connect, found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// All is well.
+    Passed,
+    /// Nobody listens: out at once.
+    Refused(String),
+    /// The answer was wrong or broke off.
+    Failed(String),
+    /// No answer in time: frozen or overloaded.
+    Late(String),
+}
+
+/// An instance as the pool keeps it.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) name: Arc<str>,
+    pub(super) address: SocketAddr,
+    pub(super) state: State,
+    /// Since it was last healthy it was late and nothing else.
+    only_late: bool,
+    /// Findings of the same kind in a row: passing ones while it is out, failing ones while it is in.
+    in_a_row: u32,
+    last_problem: Option<String>,
+    pub(super) link: Arc<Link>,
+}
+
+/// What a request in flight shares with the pool without its lock.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    in_flight: AtomicUsize,
+    served: AtomicU64,
+    leaving: AtomicBool,
+    /// Goes up whenever the instance is taken out; a probe that began before that proves nothing.
+    fallen: AtomicU64,
+    /// Rings when nothing is in flight any more on an instance that drains.
+    pub(super) quiet: Notify,
+    /// Rings when the instance is taken out: whoever waits for its answer may go elsewhere.
+    pub(super) out: Notify,
+}
+
+impl Link {
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn fallen(&self) -> u64 {
+        self.fallen.load(Ordering::SeqCst)
+    }
+
+    /// It is out for good.
+    pub(super) fn fall(&self) {
+        self.fallen.fetch_add(1, Ordering::SeqCst);
+        self.out.notify_waiters();
+    }
+
+    /// The instance will get no more requests: connections to it are not worth keeping.
+    pub(super) fn leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Instance {
+    pub(super) fn new(id: InstanceId, name: &str, address: SocketAddr) -> Instance {
+        Instance {
+            id,
+            name: Arc::from(name),
+            address,
+            state: State::Starting,
+            only_late: true,
+            in_a_row: 0,
+            last_problem: None,
+            link: Arc::default(),
+        }
+    }
+
+    /// Takes in what somebody found out. Returns whether the state changed.
+    pub(super) fn observe(&mut self, finding: Finding, fall: u32, rise: u32) -> bool {
+        if self.state == State::Draining {
+            return false;
+        }
+        let at_once = matches!(finding, Finding::Refused(_));
+        let late = matches!(finding, Finding::Late(_));
+        match finding {
+            Finding::Passed => self.passed(rise),
+            Finding::Refused(problem) | Finding::Failed(problem) | Finding::Late(problem) => {
+                self.last_problem = Some(problem);
+                self.failed(at_once, late, fall)
+            }
+        }
+    }
+
+    fn passed(&mut self, rise: u32) -> bool {
+        self.last_problem = None;
+        if self.state == State::Healthy {
+            self.in_a_row = 0;
+            self.only_late = true;
+            return false;
+        }
+        self.in_a_row += 1;
+        let enough = self.state == State::Starting || self.in_a_row >= rise;
+        if enough {
+            self.state = State::Healthy;
+            self.in_a_row = 0;
+            self.only_late = true;
+        }
+        enough
+    }
+
+    fn failed(&mut self, at_once: bool, late: bool, fall: u32) -> bool {
+        self.only_late &= late;
+        if self.state != State::Healthy {
+            self.in_a_row = 0;
+            return false;
+        }
+        self.in_a_row += 1;
+        let enough = at_once || self.in_a_row >= fall;
+        if enough {
+            self.state = State::Unhealthy;
+            self.in_a_row = 0;
+            self.link.fallen.fetch_add(1, Ordering::SeqCst);
+        }
+        enough
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match self.state {
+            State::Healthy => Standing::Ready,
+            State::Unhealthy if self.only_late => Standing::Slow,
+            State::Starting | State::Unhealthy | State::Draining => Standing::Out,
+        }
+    }
+
+    pub(super) fn claim(&self) -> Claim {
+        self.link.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.link.served.fetch_add(1, Ordering::Relaxed);
+        Claim {
+            id: self.id,
+            name: Arc::clone(&self.name),
+            address: self.address,
+            fallen: self.link.fallen(),
+            link: Arc::clone(&self.link),
+        }
+    }
+
+    pub(super) fn view(&self) -> InstanceView {
+        InstanceView {
+            id: self.id,
+            name: self.name.to_string(),
+            address: self.address,
+            state: self.state,
+            in_flight: self.link.in_flight(),
+            served: self.link.served.load(Ordering::Relaxed),
+            last_problem: self.last_problem.clone(),
+        }
+    }
+}
+
+/// A request in flight on an instance; it counts until this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) id: InstanceId,
+    pub(super) name: Arc<str>,
+    pub(super) address: SocketAddr,
+    fallen: u64,
+    pub(super) link: Arc<Link>,
+}
+
+impl Claim {
+    /// The instance was taken out since it was chosen.
+    pub(super) fn is_out(&self) -> bool {
+        self.link.fallen() != self.fallen
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let before = self.link.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if before == 1 && self.link.leaving() {
+            self.link.quiet.notify_waiters();
+        }
+    }
+}

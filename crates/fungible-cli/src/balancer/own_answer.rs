@@ -1,0 +1,106 @@
+//! Answers of our own: a short sentence in plain text, and `X-Fungible-Error`, so that nobody takes them for the app's.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::answer_body::AnswerBody;
+
+/// Marks an answer as ours; an instance's is stripped of it.
+pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("x-fungible-error");
+
+/// What we answer when no instance's answer can be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Own {
+    status: StatusCode,
+    word: &'static str,
+    sentence: &'static str,
+    /// Nothing more can be understood on this connection.
+    close: bool,
+}
+
+impl Own {
+    const fn new(status: StatusCode, word: &'static str, sentence: &'static str) -> Own {
+        Own {
+            status,
+            word,
+            sentence,
+            close: false,
+        }
+    }
+
+    pub(super) const fn bad_request(sentence: &'static str) -> Own {
+        Own {
+            close: true,
+            ..Own::new(StatusCode::BAD_REQUEST, "bad-request", sentence)
+        }
+    }
+
+    pub(super) const fn not_supported(sentence: &'static str) -> Own {
+        Own {
+            close: true,
+            ..Own::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", sentence)
+        }
+    }
+
+    pub(super) const fn status(self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn answer(self) -> Response<AnswerBody> {
+        let mut answer = Response::new(AnswerBody::Own(Bytes::from_static(self.sentence.as_bytes())));
+        *answer.status_mut() = self.status;
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(ERROR_HEADER, HeaderValue::from_static(self.word));
+        if self.close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            );
+        }
+        answer
+    }
+}
+
+pub(super) const NONE_READY: Own = Own::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "none-ready",
+    "No instance is ready to answer. Try again in a moment.\n",
+);
+
+pub(super) const TOO_MANY_WAIT: Own = Own::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "too-many-wait",
+    "No instance is ready to answer, and too many requests wait already. Try again in a moment.\n",
+);
+
+pub(super) const BROKE_OFF: Own = Own::new(
+    StatusCode::BAD_GATEWAY,
+    "broke-off",
+    "The instance broke off before it answered. It may have carried out the request; so it was not sent to another one.\n",
+);
+
+pub(super) const NOBODY_ANSWERED: Own = Own::new(
+    StatusCode::BAD_GATEWAY,
+    "nobody-answered",
+    "No instance could answer this request: each one that was tried broke off or could not be reached.\n",
+);
+
+pub(super) const BAD_ANSWER: Own = Own::new(
+    StatusCode::BAD_GATEWAY,
+    "bad-answer",
+    "The instance's answer is not valid HTTP/1.1.\n",
+);
+
+pub(super) const NO_ANSWER_IN_TIME: Own = Own::new(
+    StatusCode::GATEWAY_TIMEOUT,
+    "no-answer-in-time",
+    "The instance did not answer in time. It may still carry out the request.\n",
+);

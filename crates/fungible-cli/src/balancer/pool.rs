@@ -1,0 +1,301 @@
+//! The instances. `claim()` chooses one and counts the request in flight under one lock, and a draining instance
+//! refuses: so a drain misses nothing. It knows nothing of connections.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::config::{Config, Hold, Routing};
+use super::instance::{Claim, Finding, Instance, InstanceId, InstanceView, State};
+use super::last_seen::LastSeen;
+use super::routing::{Candidate, Known, Standing, choose};
+
+/// What a request asks of the pool.
+#[derive(Debug)]
+pub(super) struct Wish<'a> {
+    /// The instance that a valid sticky cookie names.
+    pub(super) named: Option<&'a str>,
+    /// The instance that the client says served it last.
+    pub(super) last: Option<&'a str>,
+    /// Who asks, when it says nothing.
+    pub(super) client: IpAddr,
+    /// Instances that had this request already.
+    pub(super) tried: &'a [InstanceId],
+}
+
+/// Why a request got no instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Instances are there, but each of them had this request already.
+    AllTried,
+    /// None became ready in time.
+    NoneReady,
+    /// Too many requests wait already.
+    TooManyWait,
+}
+
+/// All instances of the fleet that the balancer knows.
+#[derive(Debug)]
+pub(super) struct Pool {
+    routing: Routing,
+    fall: u32,
+    rise: u32,
+    hold: Hold,
+    inner: Mutex<Inner>,
+    changes: watch::Sender<u64>,
+    /// Rings when an instance becomes ready: whoever is held may ask again.
+    ready: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// In the order of their ids.
+    instances: Vec<Instance>,
+    next_id: u64,
+    /// The instance that was chosen last.
+    turn: Option<InstanceId>,
+    last_seen: LastSeen,
+    held: usize,
+    /// Kept only to save an allocation per request.
+    candidates: Vec<Candidate>,
+}
+
+impl Pool {
+    pub(super) fn new(config: &Config) -> Pool {
+        Pool {
+            routing: config.routing,
+            fall: config.health.fall,
+            rise: config.health.rise,
+            hold: config.hold.clone(),
+            inner: Mutex::default(),
+            changes: watch::Sender::new(0),
+            ready: Notify::new(),
+        }
+    }
+
+    pub(super) fn add(&self, name: &str, address: SocketAddr) -> InstanceId {
+        let mut inner = self.lock();
+        inner.next_id += 1;
+        let id = InstanceId(inner.next_id);
+        inner.instances.push(Instance::new(id, name, address));
+        drop(inner);
+        self.changed();
+        id
+    }
+
+    /// The process behind it has ended: gone before the next request.
+    pub(super) fn ended(&self, id: InstanceId) {
+        let mut inner = self.lock();
+        let Some(at) = inner.place(id) else { return };
+        let gone = inner.instances.remove(at);
+        drop(inner);
+        gone.link.leave();
+        gone.link.fall();
+        gone.link.quiet.notify_waiters();
+        self.changed();
+    }
+
+    /// Takes an instance out for good and waits until nothing is in flight on it. Returns whether that came to be.
+    pub(super) async fn drain(&self, id: InstanceId, limit: Duration) -> bool {
+        let link = {
+            let mut inner = self.lock();
+            let Some(at) = inner.place(id) else { return true };
+            let instance = &mut inner.instances[at];
+            instance.state = State::Draining;
+            instance.link.leave();
+            Arc::clone(&instance.link)
+        };
+        self.changed();
+        let until_quiet = async {
+            loop {
+                let rings = link.quiet.notified();
+                if link.in_flight() == 0 {
+                    break;
+                }
+                rings.await;
+            }
+        };
+        let quiet = tokio::time::timeout(limit, until_quiet).await.is_ok();
+        if quiet {
+            self.ended(id);
+        }
+        quiet
+    }
+
+    /// Takes in what a connection found out about an instance.
+    pub(super) fn observe(&self, id: InstanceId, finding: Finding) {
+        self.take_in(id, None, finding);
+    }
+
+    /// Takes in what a probe found out that began when the instance had been taken out `fallen` times: if it was
+    /// taken out since, that it passed proves nothing.
+    pub(super) fn probed(&self, id: InstanceId, fallen: u64, finding: Finding) {
+        self.take_in(id, Some(fallen), finding);
+    }
+
+    fn take_in(&self, id: InstanceId, fallen: Option<u64>, finding: Finding) {
+        let mut inner = self.lock();
+        let Some(at) = inner.place(id) else { return };
+        let instance = &mut inner.instances[at];
+        if finding == Finding::Passed && fallen.is_some_and(|then| then != instance.link.fallen()) {
+            return;
+        }
+        if !instance.observe(finding, self.fall, self.rise) {
+            return;
+        }
+        let state = instance.state;
+        let link = Arc::clone(&instance.link);
+        drop(inner);
+        if state == State::Unhealthy {
+            link.out.notify_waiters();
+        }
+        self.changed();
+    }
+
+    /// Chooses an instance and counts the request in flight on it, under one lock.
+    pub(super) fn claim(&self, wish: &Wish<'_>) -> Result<Claim, Refusal> {
+        self.lock().claim(self.routing, wish, false)
+    }
+
+    /// The same, but only for an instance that is ready beyond doubt.
+    pub(super) fn claim_ready(&self, wish: &Wish<'_>) -> Option<Claim> {
+        self.lock().claim(self.routing, wish, true).ok()
+    }
+
+    /// Like [`Pool::claim`], but waits while no instance is ready.
+    pub(super) async fn claim_or_wait(&self, wish: &Wish<'_>) -> Result<Claim, Refusal> {
+        match self.claim(wish) {
+            Err(Refusal::NoneReady) => {}
+            decided => return decided,
+        }
+        let _place = self.take_place_in_hold()?;
+        let until_ready = async {
+            loop {
+                let rings = self.ready.notified();
+                match self.claim(wish) {
+                    Err(Refusal::NoneReady) => rings.await,
+                    decided => return decided,
+                }
+            }
+        };
+        tokio::time::timeout(self.hold.time, until_ready)
+            .await
+            .unwrap_or(Err(Refusal::NoneReady))
+    }
+
+    fn take_place_in_hold(&self) -> Result<HoldPlace<'_>, Refusal> {
+        let mut inner = self.lock();
+        if inner.held >= self.hold.most {
+            return Err(Refusal::TooManyWait);
+        }
+        inner.held += 1;
+        Ok(HoldPlace { pool: self })
+    }
+
+    pub(super) fn instances(&self) -> Vec<InstanceView> {
+        self.lock().instances.iter().map(Instance::view).collect()
+    }
+
+    /// How often the instance was taken out so far, and whether it is still starting; `None` when it is gone for good.
+    pub(super) fn standing_of(&self, id: InstanceId) -> Option<(u64, State)> {
+        let inner = self.lock();
+        let instance = &inner.instances[inner.place(id)?];
+        (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state))
+    }
+
+    /// The instances to which connections are worth keeping.
+    pub(super) fn staying(&self) -> Vec<InstanceId> {
+        let inner = self.lock();
+        inner
+            .instances
+            .iter()
+            .filter(|one| one.state != State::Draining)
+            .map(|one| one.id)
+            .collect()
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+        self.ready.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics half way through a change.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn place(&self, id: InstanceId) -> Option<usize> {
+        self.instances.iter().position(|one| one.id == id)
+    }
+
+    fn named(&self, name: &str) -> Option<InstanceId> {
+        self.instances.iter().find(|one| *one.name == *name).map(|one| one.id)
+    }
+
+    fn claim(&mut self, routing: Routing, wish: &Wish<'_>, only_ready: bool) -> Result<Claim, Refusal> {
+        let known = match routing {
+            Routing::RoundRobin | Routing::LeastBusy => Known::default(),
+            Routing::Sticky => Known {
+                named: wish.named.and_then(|name| self.named(name)),
+                last: None,
+            },
+            Routing::NeverTwice => {
+                let told = wish.last.and_then(|name| self.named(name));
+                Known {
+                    named: None,
+                    last: told.or_else(|| self.last_seen.get(wish.client)),
+                }
+            }
+        };
+        let mut tried_one = false;
+        self.candidates.clear();
+        for one in &self.instances {
+            let mut standing = one.standing();
+            if standing == Standing::Slow && only_ready {
+                standing = Standing::Out;
+            }
+            if standing != Standing::Out && wish.tried.contains(&one.id) {
+                tried_one = true;
+                standing = Standing::Out;
+            }
+            self.candidates.push(Candidate {
+                id: one.id,
+                standing,
+                in_flight: one.link.in_flight(),
+            });
+        }
+        let Some(at) = choose(routing, &self.candidates, known, self.turn) else {
+            return Err(if tried_one {
+                Refusal::AllTried
+            } else {
+                Refusal::NoneReady
+            });
+        };
+        let chosen = &self.instances[at];
+        self.turn = Some(chosen.id);
+        if routing == Routing::NeverTwice {
+            self.last_seen.put(wish.client, chosen.id);
+        }
+        Ok(chosen.claim())
+    }
+}
+
+/// A request's place among those that wait.
+#[derive(Debug)]
+struct HoldPlace<'a> {
+    pool: &'a Pool,
+}
+
+impl Drop for HoldPlace<'_> {
+    fn drop(&mut self) {
+        self.pool.lock().held -= 1;
+    }
+}

@@ -1,0 +1,79 @@
+//! Requests that we do not pass on because two programs might read them differently. hyper refuses most of them
+//! before we see them; what is here comes on top. Pure: it looks at a head and says what is wrong with it.
+
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri, Version};
+
+use super::own_answer::Own;
+
+/// Looks whether a request may be passed on.
+///
+/// # Errors
+/// The answer that the client gets instead; the connection is closed after it.
+pub(super) fn check(head: &Parts) -> Result<(), Own> {
+    check_method(&head.method)?;
+    check_framing(&head.headers)?;
+    let host = the_host(&head.headers, head.version)?;
+    check_target(&head.method, &head.uri, host)
+}
+
+fn check_method(method: &Method) -> Result<(), Own> {
+    if method == Method::CONNECT {
+        return Err(Own::not_supported(
+            "CONNECT is not supported: this is no forward proxy.",
+        ));
+    }
+    Ok(())
+}
+
+/// hyper accepts every transfer coding that ends in `chunked`; a server behind us may not.
+fn check_framing(headers: &HeaderMap) -> Result<(), Own> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Own::bad_request(
+            "The only Transfer-Encoding that is accepted is a single \"chunked\".",
+        )),
+    }
+}
+
+/// The value of the one Host header. An HTTP/1.0 client may leave it out, as that version has none.
+fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Own> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => match host.to_str() {
+            Ok(host) if is_host(host) => Ok(Some(host)),
+            _ => Err(Own::bad_request(
+                "The Host header is not a host name with an optional port.",
+            )),
+        },
+        (None, _) if version == Version::HTTP_10 => Ok(None),
+        (None, _) => Err(Own::bad_request("The Host header is missing.")),
+        (Some(_), Some(_)) => Err(Own::bad_request("There is more than one Host header.")),
+    }
+}
+
+/// A name, an IPv4 address or an IPv6 address in brackets, and a port.
+fn is_host(host: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]:%!$&'()*+;=".contains(&byte);
+    host.bytes().all(allowed)
+}
+
+fn check_target(method: &Method, target: &Uri, host: Option<&str>) -> Result<(), Own> {
+    if target.path() == "*" && method != Method::OPTIONS {
+        return Err(Own::bad_request("The target \"*\" is for OPTIONS only."));
+    }
+    let Some(authority) = target.authority() else {
+        return Ok(());
+    };
+    match target.scheme_str() {
+        Some("http" | "https") => {}
+        _ => return Err(Own::bad_request("The target is neither a path nor an http address.")),
+    }
+    if host.is_some_and(|host| !authority.as_str().eq_ignore_ascii_case(host)) {
+        return Err(Own::bad_request("The target names another host than the Host header."));
+    }
+    Ok(())
+}

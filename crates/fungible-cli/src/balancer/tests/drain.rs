@@ -1,0 +1,156 @@
+//! Draining an instance, its end, and the end of the balancer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::world::{Fake, LIMIT, Raw, Step, add_healthy, balancer, config, eventually, ok, state_of};
+use crate::balancer::{Routing, State};
+
+/// An instance that answers `/slow` only when the bell rings.
+async fn slow_fake(bell: &Arc<Notify>) -> Fake {
+    let bell = Arc::clone(bell);
+    Fake::new(move |seen| {
+        if seen.line.contains("/slow") {
+            vec![Step::Wait(Arc::clone(&bell)), ok("slow")]
+        } else {
+            vec![ok("quick")]
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_what_is_in_flight_and_loses_nothing() {
+    let bell = Arc::new(Notify::new());
+    let (one, two) = (slow_fake(&bell).await, slow_fake(&bell).await);
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&one, &two]).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut client = Raw::connect(&balancer).await;
+        client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        slow.push(client);
+    }
+    eventually("both have a slow request", || {
+        balancer.instances().iter().all(|one| one.in_flight == 1)
+    })
+    .await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let hammers: Vec<_> = (0..4)
+        .map(|_| {
+            let (balancer, stop) = (balancer.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut client = Raw::connect(&balancer).await;
+                let mut count = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = client.post("/quick", "x").await;
+                    assert_eq!((answer.status, &*answer.body), (200, "quick"));
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    eventually("the first one is hammered", || one.executed() > 20).await;
+
+    let drain = tokio::spawn({
+        let (balancer, id) = (balancer.clone(), ids[0]);
+        async move { balancer.drain(id, LIMIT).await }
+    });
+    eventually("it drains", || state_of(&balancer, ids[0]) == Some(State::Draining)).await;
+    let before = one.seen().len();
+    let others = two.executed();
+    eventually("the other one has all the work", || two.executed() > others + 100).await;
+    // Requests that were in flight when the drain began may still arrive; at most one per hammer.
+    assert!(one.seen().len() <= before + 4);
+    assert!(!drain.is_finished(), "the slow request is still in flight");
+    assert_eq!(
+        state_of(&balancer, ids[0]),
+        Some(State::Draining),
+        "probes pass, and yet it stays out"
+    );
+    bell.notify_waiters();
+    assert!(drain.await.expect("the drain ends"));
+    assert_eq!(state_of(&balancer, ids[0]), None);
+    for mut client in slow {
+        assert_eq!(client.answer().await.expect("an answer comes").body, "slow");
+    }
+    eventually("no connection to it is left", || one.open.load(Ordering::SeqCst) == 0).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut sent = 0;
+    for hammer in hammers {
+        sent += hammer.await.expect("no request was lost");
+    }
+    assert_eq!(one.executed() + two.executed(), sent + 2);
+}
+
+#[tokio::test]
+async fn a_drain_that_takes_too_long_says_so_and_the_instance_stays_out() {
+    let bell = Arc::new(Notify::new());
+    let fake = slow_fake(&bell).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    assert!(!balancer.drain(ids[0], Duration::from_millis(50)).await);
+    assert_eq!(state_of(&balancer, ids[0]), Some(State::Draining));
+    balancer.ended(ids[0]);
+    assert_eq!(balancer.instances().len(), 0);
+    bell.notify_waiters();
+    assert_eq!(
+        client.answer().await.expect("what was in flight still ends").body,
+        "slow"
+    );
+}
+
+#[tokio::test]
+async fn an_idle_drain_is_done_at_once_also_for_one_that_never_started() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&fake]).await;
+    assert!(balancer.drain(ids[0], Duration::ZERO).await || balancer.drain(ids[0], LIMIT).await);
+    let never = balancer.add("b", fake.address);
+    assert!(balancer.drain(never, LIMIT).await);
+    assert!(balancer.drain(never, LIMIT).await, "once more is no error");
+}
+
+#[tokio::test]
+async fn stop_lets_requests_finish_and_closes_resting_connections() {
+    let bell = Arc::new(Notify::new());
+    let fake = slow_fake(&bell).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let address = balancer.local_addr();
+    let mut resting = Raw::connect(&balancer).await;
+    assert_eq!(resting.get("/quick").await.body, "quick");
+    let mut busy = Raw::connect(&balancer).await;
+    busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    let stop = tokio::spawn(balancer.stop(LIMIT));
+    assert!(resting.is_closed().await);
+    bell.notify_one();
+    let answer = busy.answer().await.expect("an answer comes");
+    assert_eq!((&*answer.body, answer.header("connection")), ("slow", Some("close")));
+    stop.await.expect("it stops");
+    assert!(
+        tokio::net::TcpStream::connect(address).await.is_err(),
+        "nobody listens any more"
+    );
+}
+
+#[tokio::test]
+async fn stop_ends_at_its_limit_whatever_is_in_flight() {
+    let fake = slow_fake(&Arc::new(Notify::new())).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let mut busy = Raw::connect(&balancer).await;
+    busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    balancer.stop(Duration::from_millis(50)).await;
+    assert!(busy.answer().await.is_none());
+}

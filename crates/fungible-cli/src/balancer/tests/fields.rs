@@ -1,0 +1,304 @@
+//! Header fields on their way to the instance and back, and requests that are refused.
+
+use super::world::{Fake, Raw, Seen, add_healthy, balancer, config, raw};
+use crate::balancer::{Config, Routing};
+
+/// What the instance saw of one request.
+async fn sees(config: Config, request: &str) -> Seen {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(config);
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send(request).await;
+    let answer = client.answer().await.expect("an answer comes");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    fake.seen().remove(0)
+}
+
+/// What the client saw of one answer.
+async fn passes(answer: &'static str, method: &str) -> super::world::Answer {
+    let fake = Fake::new(move |_| vec![raw(answer)]).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    Raw::connect(&balancer).await.ask(method, "/", "", "").await
+}
+
+#[tokio::test]
+async fn fields_for_one_hop_are_removed_also_named_ones() {
+    let seen = sees(
+        config(Routing::RoundRobin),
+        "GET / HTTP/1.1\r\nHost: app.test:81\r\nConnection: keep-alive, X-Mine\r\nKeep-Alive: timeout=5\r\n\
+         Proxy-Connection: keep-alive\r\nX-Mine: 1\r\nX-Other: 2\r\nTE: gzip\r\n\r\n",
+    )
+    .await;
+    for gone in ["connection", "keep-alive", "proxy-connection", "x-mine", "te"] {
+        assert_eq!(seen.header(gone), None, "{seen:?}");
+    }
+    assert_eq!(seen.header("x-other"), Some("2"));
+    assert_eq!(seen.header("host"), Some("app.test:81"));
+}
+
+#[tokio::test]
+async fn connection_cannot_remove_what_the_instance_must_know() {
+    let seen = sees(
+        config(Routing::RoundRobin),
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, x-forwarded-for, x-request-id\r\n\
+         X-Request-Id: mine\r\nContent-Length: 2\r\n\r\nhi",
+    )
+    .await;
+    assert_eq!(seen.header("host"), Some("a"));
+    assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(seen.header("x-request-id"), Some("mine"));
+    assert_eq!(seen.body, b"hi");
+}
+
+#[tokio::test]
+async fn te_trailers_stays() {
+    let seen = sees(
+        config(Routing::RoundRobin),
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: TE\r\nTE: trailers, deflate\r\n\r\n",
+    )
+    .await;
+    assert_eq!(seen.header("te"), Some("trailers"));
+}
+
+#[tokio::test]
+async fn forwarded_fields_of_strangers_are_not_believed() {
+    let lines = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n\
+                 X_Forwarded_For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n";
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+    let seen = sees(config(Routing::RoundRobin), &request).await;
+    assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
+    assert_eq!(seen.header("x-forwarded-host"), Some("a"));
+    assert_eq!(seen.header("forwarded"), None);
+    assert_eq!(seen.header("x_forwarded_for"), None);
+
+    let trusting = Config {
+        trust_forwarded: true,
+        ..config(Routing::RoundRobin)
+    };
+    let seen = sees(trusting, &request).await;
+    let chain: Vec<_> = seen
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "x-forwarded-for")
+        .map(|(_, v)| &**v)
+        .collect();
+    assert_eq!(chain, ["6.6.6.6", "127.0.0.1"]);
+    assert_eq!(seen.header("x-forwarded-proto"), Some("https"));
+    assert_eq!(seen.header("x-forwarded-host"), Some("evil"));
+}
+
+#[tokio::test]
+async fn a_request_id_is_kept_if_it_is_one_and_else_made() {
+    let with = |lines: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+    let of = async |lines: &str| {
+        let seen = sees(config(Routing::RoundRobin), &with(lines)).await;
+        seen.header("x-request-id").expect("there is always one").to_owned()
+    };
+    assert_eq!(of("X-Request-Id: my-own.1\r\n").await, "my-own.1");
+    let long = "x".repeat(129);
+    for bad in [
+        format!("X-Request-Id: {long}\r\n"),
+        "X-Request-Id: a b\r\n".into(),
+        "X-Request-Id:\r\n".into(),
+    ] {
+        let made = of(&bad).await;
+        assert!(made.len() > 16 && made != long, "{made}");
+    }
+    assert_ne!(of("").await, of("").await);
+    let two = of("X-Request-Id: a\r\nX-Request-Id: b\r\n").await;
+    assert!(two != "a" && two != "b", "{two}");
+}
+
+#[tokio::test]
+async fn absolute_targets_reach_the_instance_as_paths() {
+    let seen = sees(
+        config(Routing::RoundRobin),
+        "GET http://A.test/x?y=1 HTTP/1.1\r\nHost: a.test\r\n\r\n",
+    )
+    .await;
+    assert_eq!(seen.line, "GET /x?y=1 HTTP/1.1");
+    let seen = sees(
+        config(Routing::RoundRobin),
+        "GET http://a.test HTTP/1.1\r\nHost: a.test\r\n\r\n",
+    )
+    .await;
+    assert_eq!(seen.line, "GET / HTTP/1.1");
+    let seen = sees(
+        config(Routing::RoundRobin),
+        "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n",
+    )
+    .await;
+    assert_eq!(seen.line, "OPTIONS * HTTP/1.1");
+}
+
+#[tokio::test]
+async fn an_http_1_0_client_without_host_is_served_and_closed() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(client.answer().await.expect("an answer comes").body, "a");
+    assert!(client.is_closed().await);
+    assert_eq!(
+        fake.seen()[0].header("host"),
+        Some(balancer.local_addr().to_string().as_str())
+    );
+    assert_eq!(fake.seen()[0].line, "GET / HTTP/1.1");
+}
+
+#[tokio::test]
+async fn an_unknown_length_ends_for_http_1_0_with_the_connection_and_a_cut_with_a_reset() {
+    let whole = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let cut = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    let fake = Fake::new(move |seen| {
+        if seen.line.contains("cut") {
+            vec![raw(cut), super::world::Step::Close]
+        } else {
+            vec![raw(whole)]
+        }
+    })
+    .await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    for (path, is_whole) in [("/whole", true), ("/cut", false)] {
+        let mut client = Raw::connect(&balancer).await;
+        client.send(format!("GET {path} HTTP/1.0\r\n\r\n")).await;
+        let answer = client.answer().await;
+        let seen_whole = answer
+            .as_ref()
+            .is_some_and(|answer| answer.whole && answer.body == "abc");
+        assert_eq!(seen_whole, is_whole, "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn answers_lose_what_is_for_one_hop_and_what_only_we_may_say() {
+    let answer = passes(
+        "HTTP/1.1 200 OK\r\nConnection: X-Mine\r\nKeep-Alive: timeout=5\r\nX-Mine: 1\r\nX-Other: 2\r\n\
+         X-Fungible-Error: none-ready\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nhi",
+        "GET",
+    )
+    .await;
+    assert_eq!(answer.body, "hi");
+    for gone in ["keep-alive", "x-mine", "x-fungible-error"] {
+        assert_eq!(answer.header(gone), None, "{answer:?}");
+    }
+    assert_eq!(answer.header("x-other"), Some("2"));
+    assert_eq!(
+        answer.headers.iter().filter(|(name, _)| name == "set-cookie").count(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn answers_without_a_body_keep_their_framing() {
+    let head = passes("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n", "HEAD").await;
+    assert_eq!(head.header("content-length"), Some("1234"));
+    let none = passes("HTTP/1.1 204 No Content\r\n\r\n", "GET").await;
+    assert_eq!(
+        (
+            none.status,
+            none.header("content-length"),
+            none.header("transfer-encoding")
+        ),
+        (204, None, None)
+    );
+    let same = passes(
+        "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 5\r\n\r\n",
+        "GET",
+    )
+    .await;
+    assert_eq!(
+        (same.status, same.header("etag"), same.header("transfer-encoding")),
+        (304, Some("\"1\""), None)
+    );
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_two_programs_might_see_in_different_places_is_not_passed_on() {
+    let both = passes(
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "GET",
+    )
+    .await;
+    assert_eq!((both.body.as_str(), both.header("content-length")), ("hello", None));
+    for bad in [
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: +3\r\n\r\nhello",
+        "nonsense\r\n\r\n",
+    ] {
+        let answer = passes(bad, "GET").await;
+        assert_eq!((answer.status, answer.error()), (502, Some("bad-answer")), "{bad:?}");
+    }
+    let equal = passes(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi",
+        "GET",
+    )
+    .await;
+    assert_eq!(equal.body, "hi");
+    let unasked = passes("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "GET").await;
+    assert_eq!(unasked.status, 502);
+}
+
+#[tokio::test]
+async fn ambiguous_requests_are_refused_and_the_connection_is_closed() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    for (head, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
+        ("GET http://other/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 405),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+    ] {
+        let mut client = Raw::connect(&balancer).await;
+        client.send(head).await;
+        let answer = client.answer().await.expect("an answer comes");
+        assert_eq!(
+            (answer.status, answer.error().is_some()),
+            (status, true),
+            "{head:?}: {answer:?}"
+        );
+        assert!(answer.body.ends_with('.'), "a sentence: {answer:?}");
+        assert!(client.is_closed().await, "{head:?}");
+    }
+    assert_eq!(fake.seen().len(), 0, "no instance saw any of them");
+}
+
+#[tokio::test]
+async fn expect_100_is_answered_here_and_not_passed_on() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        .await;
+    client.until("HTTP/1.1 100 Continue\r\n\r\n").await;
+    client.buffer.clear();
+    client.send("hi").await;
+    assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+    assert_eq!(
+        (fake.seen()[0].header("expect"), &*fake.seen()[0].body),
+        (None, &b"hi"[..])
+    );
+}

@@ -1,0 +1,257 @@
+//! Nothing is sent twice unless it may be. The instances count what they executed.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::world::{Dice, Fake, Raw, Step, add_healthy, balancer, config, ok, raw, seed, state_of};
+use crate::balancer::{Config, Routing, State};
+
+/// An instance that reads a request, executes it and ends the connection without an answer.
+async fn breaks_off(reset: bool) -> Fake {
+    Fake::new(move |_| vec![if reset { Step::Reset } else { Step::Close }]).await
+}
+
+#[tokio::test]
+async fn a_request_goes_elsewhere_if_it_is_idempotent_and_only_then() {
+    for reset in [false, true] {
+        for (method, moves) in [
+            ("GET", true),
+            ("HEAD", true),
+            ("PUT", true),
+            ("DELETE", true),
+            ("OPTIONS", true),
+            ("POST", false),
+            ("PATCH", false),
+        ] {
+            let (bad, good) = (breaks_off(reset).await, Fake::plain("good").await);
+            let balancer = balancer(config(Routing::RoundRobin));
+            add_healthy(&balancer, &[&bad, &good]).await;
+            let body = if method == "GET" || method == "HEAD" {
+                ""
+            } else {
+                "content"
+            };
+            let answer = Raw::connect(&balancer).await.ask(method, "/", "", body).await;
+            assert_eq!(bad.executed(), 1, "{method}: round robin begins with the first");
+            assert_eq!(good.executed(), usize::from(moves), "{method}");
+            if moves {
+                assert_eq!(answer.status, 200, "{method}");
+                assert_eq!(good.seen()[0].body, body.as_bytes(), "{method}: from its beginning");
+            } else {
+                assert_eq!((answer.status, answer.error()), (502, Some("broke-off")), "{method}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_keyed_post_goes_elsewhere_only_where_that_was_switched_on() {
+    for resend_keyed in [false, true] {
+        let (bad, good) = (breaks_off(false).await, Fake::plain("good").await);
+        let balancer = balancer(Config {
+            resend_keyed,
+            ..config(Routing::RoundRobin)
+        });
+        add_healthy(&balancer, &[&bad, &good]).await;
+        let mut client = Raw::connect(&balancer).await;
+        let answer = client.ask("POST", "/", "Idempotency-Key: k\r\n", "content").await;
+        assert_eq!(answer.status == 200, resend_keyed);
+        assert_eq!(good.executed(), usize::from(resend_keyed));
+    }
+}
+
+#[tokio::test]
+async fn a_body_too_large_to_keep_is_not_resent() {
+    let (bad, good) = (breaks_off(false).await, Fake::plain("good").await);
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&bad, &good]).await;
+    let answer = Raw::connect(&balancer)
+        .await
+        .ask("PUT", "/", "", &"x".repeat(200_000))
+        .await;
+    assert_eq!(
+        (answer.status, answer.error(), good.executed()),
+        (502, Some("broke-off"), 0)
+    );
+}
+
+#[tokio::test]
+async fn a_refused_connection_takes_the_instance_out_at_once_and_even_a_post_goes_elsewhere() {
+    let (dead, good) = (Fake::plain("dead").await, Fake::plain("good").await);
+    // Probes so rare that only the request itself can find out.
+    let mut slow_checks = config(Routing::RoundRobin);
+    slow_checks.health.interval = super::world::LIMIT;
+    let balancer = balancer(slow_checks);
+    let ids = add_healthy(&balancer, &[&dead, &good]).await;
+    dead.kill().await;
+    let answer = Raw::connect(&balancer).await.post("/", "content").await;
+    assert_eq!((answer.status, &*answer.body), (200, "good"));
+    assert_eq!(state_of(&balancer, ids[0]), Some(State::Unhealthy));
+    assert_eq!(good.seen()[0].body, b"content");
+}
+
+#[tokio::test]
+async fn a_request_that_brings_down_instances_does_not_meet_all_of_them() {
+    let mut bad = Vec::new();
+    for _ in 0..5 {
+        bad.push(breaks_off(false).await);
+    }
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &bad.iter().collect::<Vec<_>>()).await;
+    let answer = Raw::connect(&balancer).await.get("/").await;
+    assert_eq!((answer.status, answer.error()), (502, Some("nobody-answered")));
+    assert_eq!(bad.iter().map(Fake::executed).sum::<usize>(), 3);
+}
+
+#[tokio::test]
+async fn a_single_instance_that_closes_a_resting_connection_is_asked_once_more() {
+    // It answers the first request of each connection and closes at the second, without an answer.
+    let fake = Fake::new(|seen| {
+        if seen.nth == 0 {
+            vec![ok("first")]
+        } else {
+            vec![Step::Close]
+        }
+    })
+    .await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    for _ in 0..5 {
+        assert_eq!(client.get("/").await.body, "first");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_never_replaced() {
+    let half = Fake::new(|_| vec![raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"), Step::Close]).await;
+    let good = Fake::plain("good").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&half, &good]).await;
+    let answer = Raw::connect(&balancer).await.get("/").await;
+    assert!(!answer.whole);
+    assert_eq!(good.executed(), 0);
+}
+
+/// Instances end their connections at random moments: at rest, at once, after reading, in the middle of the answer,
+/// in order or with a reset. However it comes, no POST is executed twice, and whoever got a 200 was executed.
+#[tokio::test]
+async fn a_post_is_never_executed_twice() {
+    let seed = seed();
+    let mut fakes = Vec::new();
+    for number in 0..3 {
+        let counter = AtomicUsize::new(0);
+        fakes.push(
+            Fake::new(move |_| {
+                let turn = counter.fetch_add(1, Ordering::SeqCst) as u64;
+                let mut dice = Dice::new(seed ^ (number << 40) ^ turn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                match dice.below(12) {
+                    0 => vec![Step::Close],
+                    1 => vec![Step::Reset],
+                    2 => vec![ok("done"), Step::Close],
+                    3 => vec![ok("done"), Step::Reset],
+                    4 => vec![
+                        raw("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\ndone"),
+                        Step::Close,
+                    ],
+                    5 => vec![raw("HTTP/1.1 200 OK\r\ncontent-le"), Step::Close],
+                    6 => vec![raw("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndo"), Step::Close],
+                    _ => vec![ok("done")],
+                }
+            })
+            .await,
+        );
+    }
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &fakes.iter().collect::<Vec<_>>()).await;
+    let acknowledged = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let clients: Vec<_> = (0..8)
+        .map(|client| {
+            let (balancer, acknowledged) = (balancer.clone(), Arc::clone(&acknowledged));
+            tokio::spawn(async move {
+                let mut connection = Raw::connect(&balancer).await;
+                for number in 0..150 {
+                    let body = format!("{client}-{number}");
+                    let answer = connection.post("/", &body).await;
+                    if answer.status == 200 && answer.whole {
+                        acknowledged.lock().expect("no panic with this lock").push(body);
+                    }
+                    if !answer.whole {
+                        connection = Raw::connect(&balancer).await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.expect("a client ends");
+    }
+    let mut executed: HashMap<String, usize> = HashMap::new();
+    for fake in &fakes {
+        for seen in fake.seen().iter().filter(|seen| seen.whole) {
+            *executed
+                .entry(String::from_utf8_lossy(&seen.body).into_owned())
+                .or_default() += 1;
+        }
+    }
+    let twice: Vec<_> = executed.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(twice.is_empty(), "executed more than once: {twice:?}");
+    for body in acknowledged.lock().expect("no panic with this lock").iter() {
+        assert!(
+            executed.contains_key(body),
+            "{body} was acknowledged and never executed"
+        );
+    }
+    let acknowledged = acknowledged.lock().expect("no panic with this lock").len();
+    assert!(acknowledged > 600, "most requests are answered: {acknowledged}");
+}
+
+/// The same for an instance that is killed and comes back elsewhere, again and again.
+#[tokio::test]
+async fn no_get_fails_while_instances_come_and_go() {
+    let mut dice = Dice::new(seed());
+    let balancer = balancer(config(Routing::RoundRobin));
+    let mut fakes = vec![Fake::plain("a").await, Fake::plain("a").await, Fake::plain("a").await];
+    let mut ids = add_healthy(&balancer, &fakes.iter().collect::<Vec<_>>()).await;
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (balancer, stop) = (balancer.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut connection = Raw::connect(&balancer).await;
+                let mut count = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = connection.get("/").await;
+                    assert_eq!((answer.status, answer.whole), (200, true), "{answer:?}");
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    for _ in 0..30 {
+        let at = usize::try_from(dice.below(3)).expect("small");
+        fakes.remove(at).kill().await;
+        // Sometimes the word of the end comes late.
+        if dice.below(2) == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(dice.below(20))).await;
+        }
+        balancer.ended(ids.remove(at));
+        let fresh = Fake::plain("a").await;
+        ids.push(balancer.add("again", fresh.address));
+        fakes.push(fresh);
+        super::world::until_state(&balancer, *ids.last().expect("just added"), State::Healthy).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert!(client.await.expect("no GET failed") > 0);
+    }
+    // Nobody listens on a port of the past.
+    let nobody = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|free| free.local_addr())
+        .expect("a port");
+    balancer.add("never", nobody);
+    assert_eq!(Raw::connect(&balancer).await.get("/").await.status, 200);
+}

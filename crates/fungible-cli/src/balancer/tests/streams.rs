@@ -1,0 +1,232 @@
+//! Bodies of any length in both directions, tunnels, and ends that come too early.
+
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
+
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, eventually, ok, raw};
+use crate::balancer::{Balancer, Routing};
+
+async fn behind(fake: &Fake) -> Balancer {
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[fake]).await;
+    balancer
+}
+
+#[tokio::test]
+async fn the_first_byte_of_an_answer_arrives_before_the_last_is_sent() {
+    let bell = Arc::new(Notify::new());
+    let rings = Arc::clone(&bell);
+    let fake = Fake::new(move |_| {
+        vec![
+            raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"),
+            Step::Wait(Arc::clone(&rings)),
+            raw("4\r\nlast\r\n0\r\n\r\n"),
+        ]
+    })
+    .await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.until("first").await;
+    bell.notify_one();
+    assert_eq!(client.answer().await.expect("an answer comes").body, "firstlast");
+}
+
+#[tokio::test]
+async fn the_first_byte_of_a_request_arrives_before_the_last_is_sent() {
+    // The instance answers at the head, before there is a body, and reads it after that.
+    let fake = Fake::hasty(|_| vec![ok("early")]).await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        .await;
+    assert_eq!(client.answer().await.expect("an answer comes").body, "early");
+
+    let whole = Fake::plain("whole").await;
+    let balancer = behind(&whole).await;
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        .await;
+    eventually("the head is there before the body has ended", || {
+        whole.seen().len() == 1
+    })
+    .await;
+    client.send("3\r\ndef\r\n0\r\n\r\n").await;
+    assert_eq!(client.answer().await.expect("an answer comes").body, "whole");
+    assert_eq!(whole.seen()[0].body, b"abcdef");
+}
+
+#[tokio::test]
+async fn large_bodies_pass_whole_in_both_directions() {
+    let body: String = (0..300_000)
+        .map(|n| char::from(b'a' + u8::try_from(n % 26).expect("small")))
+        .collect();
+    let sent = body.clone();
+    let fake = Fake::new(move |seen| {
+        assert_eq!(seen.body.len(), 300_000);
+        vec![ok(&sent)]
+    })
+    .await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    for method in ["POST", "PUT"] {
+        assert_eq!(client.ask(method, "/", "", &body).await.body, body);
+    }
+    assert_eq!(fake.executed(), 2);
+}
+
+#[tokio::test]
+async fn a_get_with_chunks_keeps_its_body() {
+    let fake = Fake::plain("a").await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        .await;
+    assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+    assert_eq!(fake.seen()[0].body, b"abc");
+}
+
+#[tokio::test]
+async fn trailers_pass_in_both_directions() {
+    let fake = Fake::new(|_| {
+        vec![raw(
+            "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 2\r\n\r\n",
+        )]
+    })
+    .await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send(
+            "POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTrailer: x-mine\r\n\
+             Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Mine: 3\r\n\r\n",
+        )
+        .await;
+    let answer = client.answer().await.expect("an answer comes");
+    assert_eq!((answer.body.as_str(), answer.trailers.as_str()), ("hi", "x-sum: 2\n"));
+    assert_eq!(fake.seen()[0].trailers, "x-mine: 3\n");
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_passes() {
+    let fake = Fake::new(|_| vec![raw("HTTP/1.1 200 OK\r\n\r\nunknown length"), Step::Close]).await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    for _ in 0..3 {
+        let answer = client.get("/").await;
+        assert_eq!((answer.body.as_str(), answer.whole), ("unknown length", true));
+    }
+}
+
+#[tokio::test]
+async fn a_cut_off_answer_is_passed_on_as_cut_off() {
+    for (bytes, end) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", Step::Close),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", Step::Reset),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+            Step::Close,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhalf",
+            Step::Close,
+        ),
+    ] {
+        let fake = Fake::new(move |_| vec![raw(bytes), end.clone()]).await;
+        let balancer = behind(&fake).await;
+        let mut client = Raw::connect(&balancer).await;
+        let answer = client.get("/").await;
+        assert!(!answer.whole || answer.status == 502, "{bytes:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_its_request_with_it() {
+    let fake = Fake::new(|_| vec![Step::Wait(Arc::new(Notify::new()))]).await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("the instance has it", || fake.executed() == 1).await;
+    drop(client);
+    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+    eventually("the instance sees the end", || {
+        fake.open.load(std::sync::atomic::Ordering::SeqCst) == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_half_sent_request_is_never_executed() {
+    let fake = Fake::plain("a").await;
+    let balancer = behind(&fake).await;
+    for head in [
+        "Content-Length: 10\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let mut client = Raw::connect(&balancer).await;
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}")).await;
+        let before = fake.seen().len();
+        eventually("the instance has the head", || fake.seen().len() > before || before > 0).await;
+        client.stream.shutdown().await.expect("a socket shuts down");
+        assert!(client.answer().await.is_none_or(|answer| answer.status >= 400));
+    }
+    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+    assert_eq!(fake.executed(), 0);
+}
+
+#[tokio::test]
+async fn a_websocket_passes_bytes_both_ways_and_counts_as_in_flight() {
+    let fake = Fake::new(|seen| {
+        assert_eq!(seen.header("upgrade"), Some("websocket"));
+        assert_eq!(seen.header("connection"), Some("upgrade"));
+        assert_eq!(seen.header("sec-websocket-key"), Some("k"));
+        vec![
+            raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello"),
+            Step::Echo,
+        ]
+    })
+    .await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\nearly")
+        .await;
+    let (status, headers) = client.head().await.expect("an answer comes");
+    assert_eq!(status, 101);
+    assert!(
+        headers
+            .iter()
+            .any(|(name, value)| name == "upgrade" && value == "websocket"),
+        "{headers:?}"
+    );
+    client.until("hello").await;
+    client.until("early").await;
+    for n in 0..100 {
+        client.send(format!("message {n};")).await;
+        client.until(&format!("message {n};")).await;
+    }
+    assert_eq!(balancer.instances()[0].in_flight, 1);
+    drop(client);
+    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn http_2_is_not_tunnelled() {
+    let fake = Fake::plain("a").await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    let lines = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n";
+    assert_eq!(client.ask("GET", "/", lines, "").await.status, 200);
+    assert_eq!(
+        (
+            fake.seen()[0].header("upgrade"),
+            fake.seen()[0].header("http2-settings")
+        ),
+        (None, None)
+    );
+}
