@@ -1,4 +1,11 @@
-//! The tool.
+//! The tool `fungible`: runs interchangeable instances of any service.
+//!
+//! - `balancer` spreads requests over instances; it knows addresses, never processes.
+//! - `fleet` keeps the processes of one command running behind a balancer.
+//! - `cli` is the only place with arguments, the environment, the terminal and exit codes.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the fleet, which uses it, comes next"))]
 mod balancer;
+mod cli;
+mod fleet;
+
+pub use cli::main;

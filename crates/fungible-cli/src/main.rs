@@ -1,3 +1,7 @@
 //! The binary `fungible`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fungible_cli::main()
+}

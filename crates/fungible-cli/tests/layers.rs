@@ -10,14 +10,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of a crate and, for each, the rooms it may use. This is the architecture picture: a room
 /// stands below every room that uses it, so a circle cannot be written down.
 const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
-    (
-        "crates/fungible-cli/src",
-        &[
-            ("balancer", &[]),
-            ("fleet", &["balancer"]),
-            ("cli", &["fleet", "balancer"]),
-        ],
-    ),
+    ("crates/fungible-cli/src", &[("balancer", &[]), ("fleet", &["balancer"]), ("cli", &["fleet", "balancer"])]),
     ("crates/fungible/src", &[]),
 ];
 
@@ -32,10 +25,7 @@ fn arrows_point_down() {
         for (at, (room, uses)) in rooms.iter().enumerate() {
             for used in *uses {
                 let below = names[..at].contains(used);
-                assert!(
-                    below,
-                    "{src}: {room} uses {used}, which does not stand above it in the list"
-                );
+                assert!(below, "{src}: {room} uses {used}, which does not stand above it in the list");
             }
         }
         for file in rust_files(&root().join(src)) {
@@ -78,12 +68,7 @@ fn toolkit_and_apps_stay_out_of_the_tool() {
 #[test]
 fn every_dependency_is_used() {
     let mut wrong = Vec::new();
-    for member in [
-        "crates/fungible-cli",
-        "crates/fungible",
-        "apps/todo",
-        "apps/todo-broken",
-    ] {
+    for member in ["crates/fungible-cli", "crates/fungible", "apps/todo", "apps/todo-broken"] {
         let member = root().join(member);
         let code: String = rust_files(&member).iter().map(|file| code_of(file)).collect();
         let used = words(&code);
@@ -97,11 +82,7 @@ fn every_dependency_is_used() {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_path_buf()
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
@@ -128,10 +109,7 @@ fn room_of(relative: &Path) -> Option<String> {
 /// A file without its comment lines.
 fn code_of(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
 }
 
 /// The first segments of all paths that begin with `crate::`, also in `use crate::{a, b}`.
@@ -155,9 +133,7 @@ fn crate_paths(code: &str) -> BTreeSet<String> {
             found.extend(name.split("::").next().map(|first| first.trim().to_owned()));
         } else {
             found.extend(
-                rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-                    .next()
-                    .map(str::to_owned),
+                rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().map(str::to_owned),
             );
         }
     }
@@ -170,9 +146,7 @@ fn words(code: &str) -> BTreeSet<String> {
     let bytes = code.as_bytes();
     let mut start = None;
     for at in 0..=bytes.len() {
-        let inside = bytes
-            .get(at)
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let inside = bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         match (inside, start) {
             (true, None) => start = Some(at),
             (false, Some(from)) => {

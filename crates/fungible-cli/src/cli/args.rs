@@ -1,0 +1,287 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::balancer::Routing;
+use crate::fleet::KEEPER_STAGES;
+
+const EXIT_CODES: &str = "Exit codes: 0 it did what was asked; 2 wrong usage or a failure of the tool itself.";
+
+#[derive(Debug, Parser)]
+#[command(name = "fungible", version, about = "Runs interchangeable instances of your service", after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run N instances of any program behind the balancer
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunOptions),
+    /// Like `run -n 2`, and each request of a client goes to the other instance: what is trapped in one shows at once
+    #[command(after_help = DEV_EXAMPLES)]
+    Dev(RunOptions),
+    /// Show the instances of running fleets
+    #[command(after_help = "Examples:\n  fungible status\n  fungible status --fleet web --json")]
+    Status {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
+        fleet: Option<String>,
+        /// As JSON, with `schema_version`
+        #[arg(long)]
+        json: bool,
+    },
+    /// Kill one instance at once (SIGKILL): the kill test by hand. It is started again
+    #[command(after_help = "Example:\n  fungible kill web-2")]
+    Kill {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
+        fleet: Option<String>,
+        /// The instance's name, as `fungible status` shows it
+        instance: String,
+    },
+    /// Change the number of instances; those that leave finish their requests first
+    #[command(after_help = "Example:\n  fungible scale 5")]
+    Scale {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
+        fleet: Option<String>,
+        /// How many instances there shall be
+        count: usize,
+    },
+    /// Drain a fleet and end it
+    #[command(after_help = "Example:\n  fungible stop --fleet web")]
+    Stop {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
+        fleet: Option<String>,
+    },
+    /// A to-do list on three interchangeable instances: log in, kill any of them, go on
+    #[cfg(feature = "demo")]
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoOptions),
+    #[command(hide = true)]
+    Keeper {
+        #[arg(value_parser = KEEPER_STAGES)]
+        stage: String,
+    },
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    DemoInstance { app: String },
+}
+
+const FLEET: &str = "Which fleet: its name, its port, or NAME@PORT; may be left out when only one runs";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  fungible run -- node server.js                        # it listens on the port in PORT
+  fungible run -n 5 --health /healthz -- ./app --port {port}
+  fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
+
+Exit codes: 0 ended in good order; 2 wrong usage, or the instances could not be run.";
+
+const DEV_EXAMPLES: &str = "\
+Example:
+  fungible dev -- npm start
+
+Exit codes: 0 ended in good order; 2 wrong usage, or the instances could not be run.";
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(super) struct RunOptions {
+    /// How many instances [default: 3, for dev 2]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    instances: Option<u16>,
+    /// Where clients connect
+    #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// What the instances are called: NAME-1, NAME-2 .. [default: the program's name]
+    #[arg(long, value_parser = parse_name)]
+    name: Option<String>,
+    /// Ask for this path to see whether an instance is healthy, 2xx and 3xx are [default: a TCP connection]
+    #[arg(long, value_name = "PATH", value_parser = parse_path)]
+    health: Option<String>,
+    /// How an instance is chosen for each request [default: round-robin, for dev never-twice]
+    #[arg(long, value_enum)]
+    routing: Option<RoutingName>,
+    /// Set for each instance; {port} in the value stands for its port
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    env: Vec<(String, String)>,
+    /// How long an instance may take until it is ready
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
+    start_limit: Duration,
+    /// How long requests in flight may take when an instance or the fleet leaves
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "30s")]
+    drain_limit: Duration,
+    /// How long an instance may take to end after SIGTERM, before SIGKILL
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
+    grace: Duration,
+    /// How long an instance may take until its answer begins, before the client gets 504
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
+    response_limit: Duration,
+    /// Also send a request with an Idempotency-Key again when its instance died: only if your app honours that header
+    #[arg(long)]
+    resend_keyed: bool,
+    /// Keep X-Forwarded-* of clients: only behind a proxy that sets them
+    #[arg(long)]
+    trust_forwarded: bool,
+    /// Print a line for each request
+    #[arg(long)]
+    access_log: bool,
+    /// Do without Linux namespaces, also where they can be had
+    #[arg(long)]
+    no_namespaces: bool,
+    /// The program and its arguments, after `--`; {port} stands for the instance's port
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// What `run` and `dev` were asked to do.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(super) struct RunPlan {
+    pub(super) instances: usize,
+    pub(super) listen: SocketAddr,
+    pub(super) name: String,
+    pub(super) health: Option<String>,
+    pub(super) routing: Routing,
+    pub(super) program: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) start_limit: Duration,
+    pub(super) drain_limit: Duration,
+    pub(super) grace: Duration,
+    pub(super) response_limit: Duration,
+    pub(super) resend_keyed: bool,
+    pub(super) trust_forwarded: bool,
+    pub(super) access_log: bool,
+    pub(super) namespaces: bool,
+}
+
+impl RunOptions {
+    pub(super) fn into_plan(self, instances: u16, routing: Routing) -> RunPlan {
+        let mut command = self.command.into_iter();
+        let program = command.next().unwrap_or_default();
+        RunPlan {
+            instances: self.instances.unwrap_or(instances).into(),
+            listen: self.listen,
+            name: self.name.unwrap_or_else(|| name_of(&program)),
+            health: self.health,
+            routing: self.routing.map_or(routing, RoutingName::meant),
+            program,
+            arguments: command.collect(),
+            env: self.env,
+            start_limit: self.start_limit,
+            drain_limit: self.drain_limit,
+            grace: self.grace,
+            response_limit: self.response_limit,
+            resend_keyed: self.resend_keyed,
+            trust_forwarded: self.trust_forwarded,
+            access_log: self.access_log,
+            namespaces: !self.no_namespaces,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoutingName {
+    /// Each in turn
+    RoundRobin,
+    /// The one with the fewest requests in flight
+    LeastBusy,
+    /// A client stays with its instance, by a cookie; for demonstration: it hides trapped state until that instance dies
+    Sticky,
+    /// A client's request never goes to the instance that served it last
+    NeverTwice,
+}
+
+impl RoutingName {
+    fn meant(self) -> Routing {
+        match self {
+            RoutingName::RoundRobin => Routing::RoundRobin,
+            RoutingName::LeastBusy => Routing::LeastBusy,
+            RoutingName::Sticky => Routing::Sticky,
+            RoutingName::NeverTwice => Routing::NeverTwice,
+        }
+    }
+}
+
+#[cfg(feature = "demo")]
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  fungible demo              # the right one: kill what you like
+  fungible demo --broken     # sessions in memory: \"please log in again\"
+  fungible demo --broken --sticky   # hidden by sticky sessions, until an instance dies
+
+Exit codes: 0 ended in good order; 2 wrong usage, or it could not be run.";
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(super) struct DemoOptions {
+    /// The same small service with its sessions and tasks in the instance's memory
+    #[arg(long)]
+    pub(super) broken: bool,
+    /// Keep each client on one instance
+    #[arg(long)]
+    pub(super) sticky: bool,
+    /// How many instances
+    #[arg(short = 'n', long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(super) instances: u16,
+    /// Where the browser connects
+    #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(super) listen: SocketAddr,
+    /// Where the shared store, the secret and the logs are kept
+    #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
+    pub(super) data: PathBuf,
+    /// Do without Linux namespaces, also where they can be had
+    #[arg(long, hide = true)]
+    pub(super) no_namespaces: bool,
+}
+
+/// Instances are called after the program's file, without its ending.
+fn name_of(program: &str) -> String {
+    let stem = std::path::Path::new(program).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let name: String =
+        stem.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(*letter)).collect();
+    if name.is_empty() { "app".to_owned() } else { name }
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    let fine = !text.is_empty() && text.len() <= 40 && name_of(text) == text;
+    if fine { Ok(text.to_owned()) } else { Err("a name has 1 to 40 letters, digits, - and _".to_owned()) }
+}
+
+fn parse_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("a path begins with / and has no spaces, for example /healthz".to_owned())
+    }
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !text.contains('\0') => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn instances_are_called_after_the_program() {
+        assert_eq!(name_of("node"), "node");
+        assert_eq!(name_of("./bin/my app.sh"), "myapp");
+        assert_eq!(name_of("/"), "app");
+    }
+}

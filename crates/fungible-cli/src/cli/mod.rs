@@ -1,0 +1,78 @@
+//! The command line: what was typed, what it means, and what it ends with. The only place that reads arguments
+//! and the environment, prints, and knows exit codes.
+
+mod args;
+mod control;
+#[cfg(feature = "demo")]
+mod demo;
+mod run;
+mod screen;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::args::{Arguments, Command};
+use crate::balancer::Routing;
+use crate::fleet;
+
+/// Wrong usage, or a failure of the tool itself.
+const FAILED: u8 = 2;
+
+/// Runs the tool with the arguments of this process.
+///
+/// Exit codes: 0, it did what was asked; 2, wrong usage or a failure of the tool itself.
+pub fn main() -> ExitCode {
+    let Arguments { command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A reader of --help that goes away early is no failure.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS };
+        }
+    };
+    let outcome = match command {
+        // Before anything else: it needs a process with a single thread.
+        Command::Keeper { stage } => return fleet::keeper_main(&stage),
+        Command::Run(options) => run::run(&options.into_plan(3, Routing::RoundRobin)),
+        Command::Dev(options) => run::run(&options.into_plan(2, Routing::NeverTwice)),
+        Command::Status { fleet, json } => control::status(fleet.as_deref(), json),
+        Command::Kill { fleet, instance } => control::kill(fleet.as_deref(), instance),
+        Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),
+        Command::Stop { fleet } => control::stop(fleet.as_deref()),
+        #[cfg(feature = "demo")]
+        Command::Demo(options) => demo::run(&options),
+        #[cfg(feature = "demo")]
+        Command::DemoInstance { app } => demo::instance(&app),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::problem(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// This executable, also after its file was replaced by a newer one.
+fn executable() -> PathBuf {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| PathBuf::from("fungible")) }
+}
+
+/// Where control sockets of this user's fleets are.
+fn control_folder() -> PathBuf {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(folder) = given("XDG_RUNTIME_DIR") {
+        return PathBuf::from(folder).join("fungible");
+    }
+    let temporary = given("TMPDIR").unwrap_or_else(|| OsString::from("/tmp"));
+    PathBuf::from(temporary).join(format!("fungible-{}", nix::unistd::Uid::current()))
+}
+
+/// The async runtime of commands: one thread, the balancer brings its own.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

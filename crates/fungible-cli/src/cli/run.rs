@@ -1,0 +1,120 @@
+//! `fungible run` and `fungible dev`: a fleet of the user's program.
+
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::args::RunPlan;
+use super::screen;
+use crate::balancer::{Balancer, Config, HealthCheck, Routing};
+use crate::fleet::{Asked, Control, Event, OutputTo, Settings, Template, supervise};
+
+pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
+    if plan.access_log {
+        access_log();
+    }
+    let colour = screen::colour();
+    let settings = Settings {
+        name: plan.name.clone(),
+        count: plan.instances,
+        template: Template { program: plan.program.clone(), args: plan.arguments.clone(), env: plan.env.clone() },
+        executable: super::executable(),
+        namespaces: plan.namespaces,
+        output: OutputTo::Ours { colour: screen::coloured(std::io::IsTerminal::is_terminal(&std::io::stdout())) },
+        start_limit: plan.start_limit,
+        drain_limit: plan.drain_limit,
+        grace: plan.grace,
+    };
+    let listener = listen(plan.listen)?;
+    let mut config = Config::new(secret(plan.routing)?);
+    config.routing = plan.routing;
+    config.health = HealthCheck { path: plan.health.clone(), ..config.health };
+    config.response_timeout = plan.response_limit;
+    config.resend_keyed = plan.resend_keyed;
+    config.trust_forwarded = plan.trust_forwarded;
+
+    let mark = screen::paint(colour, 1, "fungible");
+    let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
+    let mut tell = |event: Event| screen::say(&format!("{mark} | {}", screen::line(&event, colour)));
+    fleet(&settings, listener, config, &mut tell, |address, _| {
+        let instances = if plan.instances == 1 { "instance" } else { "instances" };
+        screen::say(&format!("{mark} | http://{address} -> {} {instances} of `{command}`", plan.instances));
+    })
+}
+
+/// Runs a fleet behind a balancer until it is told to stop; `opened` is told the address once it is
+/// listened on, and whom to ask about the fleet.
+pub(super) fn fleet(
+    settings: &Settings,
+    listener: TcpListener,
+    config: Config,
+    tell: &mut dyn FnMut(Event),
+    opened: impl FnOnce(SocketAddr, mpsc::Sender<Asked>),
+) -> anyhow::Result<()> {
+    let (ask, asked) = mpsc::channel::<Asked>(16);
+    super::runtime()?.block_on(async {
+        let address = listener.local_addr()?;
+        let name = format!("{}@{}", settings.name, address.port());
+        let control = Control::bind(&super::control_folder(), &name)?;
+        let balancer = Balancer::start(listener, config).context("cannot start the balancer")?;
+        let stops = stop_signals()?;
+        tokio::spawn(control.serve(ask.clone()));
+        opened(address, ask);
+        supervise(settings, balancer, asked, stops, tell).await?;
+        Ok(())
+    })
+}
+
+/// Listens on `address`, for ourselves alone.
+pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (another one with --listen)"))
+}
+
+/// A word for every Ctrl-C, SIGTERM and hang-up.
+fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
+    let (stop, stops) = mpsc::channel(4);
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = signal(kind)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                // With four words waiting a fifth says nothing new.
+                let _ = stop.try_send(());
+            }
+        });
+    }
+    Ok(stops)
+}
+
+/// What signs the sticky cookie: from the environment, so that several balancers over the same instances route alike.
+fn secret(routing: Routing) -> anyhow::Result<[u8; 32]> {
+    match std::env::var("FUNGIBLE_SECRET") {
+        Ok(text) if routing == Routing::Sticky => {
+            anyhow::ensure!(
+                text.len() >= 32,
+                "FUNGIBLE_SECRET is too short ({} characters, 32 at least); make one with `openssl rand -base64 32`",
+                text.len()
+            );
+            Ok(Sha256::digest(text).into())
+        }
+        _ => random_secret(),
+    }
+}
+
+/// For cookies that need not outlive this process.
+pub(super) fn random_secret() -> anyhow::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    Ok(secret)
+}
+
+fn access_log() {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(screen::colour())
+        .with_env_filter(tracing_subscriber::EnvFilter::new("access=info"))
+        .init();
+}

@@ -1,0 +1,230 @@
+//! How other commands talk to a running fleet: one line of JSON each way through a unix socket in a folder that
+//! only its owner may open.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+use super::status::FleetStatus;
+use super::supervisor::Asked;
+
+/// A request is a few words.
+const LONGEST_REQUEST: u64 = 4096;
+
+/// A client that connects and says nothing is sent away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a fleet can be asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Request {
+    Status,
+    /// SIGKILL to one instance, by its name.
+    Kill {
+        instance: String,
+    },
+    Scale {
+        count: usize,
+    },
+    /// Drain and end.
+    Stop,
+}
+
+/// What it answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reply {
+    Status(FleetStatus),
+    /// Done or begun, in a sentence.
+    Done(String),
+    /// Not done, in a sentence.
+    Refused(String),
+}
+
+/// Why a fleet could not be reached or made reachable.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ControlError {
+    #[error("cannot use the folder {} for control sockets: {reason}", .folder.display())]
+    Folder { folder: PathBuf, reason: String },
+    #[error(
+        "a fleet called {0} runs already: give this one another --name, or end that one with `fungible stop --fleet {0}`"
+    )]
+    Taken(String),
+    #[error("no fleet runs; start one with `fungible run -- COMMAND`")]
+    NoneRuns,
+    #[error("no fleet is called {wanted}; these run: {}", .running.join(", "))]
+    NotThisOne { wanted: String, running: Vec<String> },
+    #[error("several fleets run: say which with --fleet NAME ({})", .0.join(", "))]
+    Several(Vec<String>),
+    #[error("the fleet did not answer: {0}")]
+    Silent(String),
+}
+
+/// A fleet's socket. It is gone when this is dropped.
+pub(crate) struct Control {
+    listener: UnixListener,
+    socket: PathBuf,
+    lock_path: PathBuf,
+    /// Held as long as the fleet lives: a socket file without a lock on it was left behind by a killed one.
+    _lock: File,
+}
+
+impl Control {
+    /// Makes the fleet `name` reachable. Must be called on a tokio runtime.
+    pub(crate) fn bind(folder: &Path, name: &str) -> Result<Control, ControlError> {
+        let failed = |error: io::Error| ControlError::Folder { folder: folder.to_owned(), reason: error.to_string() };
+        private_folder(folder)?;
+        let (socket, lock_path) = (folder.join(format!("{name}.sock")), folder.join(format!("{name}.lock")));
+        let lock = File::create(&lock_path).map_err(failed)?;
+        if lock.try_lock().is_err() {
+            return Err(ControlError::Taken(name.to_owned()));
+        }
+        match fs::remove_file(&socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&socket).map_err(failed)?;
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Control { listener, socket, lock_path, _lock: lock })
+    }
+
+    /// Hands requests on until the other side of `asked` is gone.
+    pub(crate) async fn serve(self, asked: mpsc::Sender<Asked>) {
+        while !asked.is_closed() {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = asked.closed() => break,
+            };
+            match accepted {
+                Ok((client, _)) => {
+                    tokio::spawn(converse(client, asked.clone()));
+                }
+                // Out of file descriptors, most likely: the fleet itself matters more than its control.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.socket);
+        let _ = fs::remove_file(&self.lock_path);
+    }
+}
+
+async fn converse(mut client: UnixStream, asked: mpsc::Sender<Asked>) {
+    let (read, mut write) = client.split();
+    let mut line = String::new();
+    let mut read = BufReader::new(read.take(LONGEST_REQUEST));
+    let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await else {
+        return;
+    };
+    let reply = match serde_json::from_str(&line) {
+        Ok(request) => {
+            let (reply, answer) = oneshot::channel();
+            if asked.send(Asked { request, reply }).await.is_err() {
+                return;
+            }
+            answer.await.unwrap_or_else(|_| Reply::Refused("the fleet is ending".to_owned()))
+        }
+        Err(error) => {
+            Reply::Refused(format!("this fleet does not understand the request ({error}); is it another version?"))
+        }
+    };
+    if let Ok(mut text) = serde_json::to_vec(&reply) {
+        text.push(b'\n');
+        // A client that went away has no use for the reply.
+        let _ = write.write_all(&text).await;
+    }
+}
+
+fn private_folder(folder: &Path) -> Result<(), ControlError> {
+    let failed = |reason: String| ControlError::Folder { folder: folder.to_owned(), reason };
+    match DirBuilder::new().mode(0o700).recursive(true).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error.to_string())),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(folder).map_err(|error| failed(error.to_string()))?;
+    let owner = nix::unistd::Uid::current().as_raw();
+    if !found.is_dir() || found.uid() != owner {
+        return Err(failed("it is not a folder of yours".to_owned()));
+    }
+    if found.mode() & 0o077 != 0 {
+        return Err(failed("others may open it; `chmod 700` it".to_owned()));
+    }
+    Ok(())
+}
+
+/// The fleets whose sockets are in one folder.
+pub(crate) struct Fleets {
+    folder: PathBuf,
+}
+
+impl Fleets {
+    pub(crate) fn within(folder: PathBuf) -> Fleets {
+        Fleets { folder }
+    }
+
+    /// The names of those that run, sorted.
+    pub(crate) fn running(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(&self.folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".lock").map(str::to_owned))
+            .filter(|name| {
+                let lock = File::open(self.folder.join(format!("{name}.lock")));
+                lock.is_ok_and(|lock| lock.try_lock_shared().is_err())
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The one that is meant: by its whole name (`web@8080`), by either half of it, or without a word the only one.
+    pub(crate) fn find(&self, wanted: Option<&str>) -> Result<String, ControlError> {
+        let running = self.running();
+        let matching: Vec<String> = match wanted {
+            None => running.clone(),
+            Some(wanted) => running
+                .iter()
+                .filter(|name| *name == wanted || name.split('@').any(|half| half == wanted))
+                .cloned()
+                .collect(),
+        };
+        match (matching.as_slice(), wanted) {
+            ([one], _) => Ok(one.clone()),
+            ([], None) => Err(ControlError::NoneRuns),
+            ([], Some(_)) if running.is_empty() => Err(ControlError::NoneRuns),
+            ([], Some(wanted)) => Err(ControlError::NotThisOne { wanted: wanted.to_owned(), running }),
+            (several, _) => Err(ControlError::Several(several.to_vec())),
+        }
+    }
+
+    /// Asks the fleet with this whole name.
+    pub(crate) async fn ask(&self, name: &str, request: &Request) -> Result<Reply, ControlError> {
+        let silent = |error: io::Error| ControlError::Silent(error.to_string());
+        let mut socket = UnixStream::connect(self.folder.join(format!("{name}.sock"))).await.map_err(silent)?;
+        let mut line = serde_json::to_vec(request).map_err(|error| silent(error.into()))?;
+        line.push(b'\n');
+        socket.write_all(&line).await.map_err(silent)?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.map_err(silent)?;
+        serde_json::from_str(&answer).map_err(|_| ControlError::Silent("it ended before it answered".to_owned()))
+    }
+
+    /// Returns once the fleet with this whole name has ended.
+    pub(crate) async fn ended(&self, name: &str) {
+        while self.running().iter().any(|running| running == name) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

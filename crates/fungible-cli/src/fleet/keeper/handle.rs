@@ -1,0 +1,123 @@
+//! The starter's end of a keeper: orders go in, reports come out.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+
+use super::{Isolation, Launch, Order, ProcessId, Report, Signal};
+
+/// How long a keeper may take to end by itself once it is told to; it only has to print its last lines.
+const END: Duration = Duration::from_secs(5);
+
+/// A running keeper. When this and its reports are dropped, it ends everything that it keeps, then itself.
+pub(crate) struct Keeper {
+    orders: OwnedWriteHalf,
+    child: Child,
+    isolation: Isolation,
+    processes: ProcessId,
+}
+
+/// The reports of a keeper, in order. They end when the keeper has.
+pub(crate) struct Reports(Lines<BufReader<OwnedReadHalf>>);
+
+impl Keeper {
+    /// Starts a keeper from this same executable: in namespaces where it may, else as a subreaper.
+    pub(crate) async fn start(executable: &Path, namespaces: bool) -> io::Result<(Keeper, Reports)> {
+        if namespaces && let Ok(kept) = Keeper::start_as(executable, "namespaces").await {
+            return Ok(kept);
+        }
+        Keeper::start_as(executable, "subreaper").await
+    }
+
+    async fn start_as(executable: &Path, stage: &str) -> io::Result<(Keeper, Reports)> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        let child = Command::new(executable)
+            .args(["keeper", stage])
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            // Not ours: a Ctrl-C in the terminal is for us alone, we then end the instances in good order.
+            .process_group(0)
+            .spawn()?;
+        ours.set_nonblocking(true)?;
+        let (reports, orders) = UnixStream::from_std(ours)?.into_split();
+        let mut reports = Reports(BufReader::new(reports).lines());
+        let isolation = match reports.next().await {
+            Some(Report::Ready { isolation }) => isolation,
+            Some(Report::Unavailable { reason }) => return Err(io::Error::other(reason)),
+            other => {
+                return Err(io::Error::other(format!("the keeper process did not start ({other:?})")));
+            }
+        };
+        Ok((Keeper { orders, child, isolation, processes: 0 }, reports))
+    }
+
+    pub(crate) fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// Asks for a process; the outcome comes as a report under the number that this returns.
+    pub(crate) async fn launch(&mut self, launch: Launch) -> io::Result<ProcessId> {
+        self.processes += 1;
+        let id = self.processes;
+        self.order(&Order::Start { id, launch }).await?;
+        Ok(id)
+    }
+
+    /// Sends a signal to the whole group of a process; nothing happens when it has ended.
+    pub(crate) async fn signal(&mut self, id: ProcessId, signal: Signal) -> io::Result<()> {
+        self.order(&Order::Signal { id, signal }).await
+    }
+
+    async fn order(&mut self, order: &Order) -> io::Result<()> {
+        let mut line = serde_json::to_vec(order)?;
+        line.push(b'\n');
+        self.orders.write_all(&line).await
+    }
+
+    /// The number under which this system knows a process of the keeper's; `None` when it has ended or cannot be told.
+    pub(crate) fn host_pid(&self, pid: i32) -> Option<i32> {
+        match self.isolation {
+            Isolation::Subreaper => Some(pid),
+            Isolation::Namespaces => {
+                let first = *children(self.child.id()?.cast_signed()).first()?;
+                children(first).into_iter().find(|child| inner_pid(*child) == Some(pid))
+            }
+        }
+    }
+
+    /// Ends everything that is kept, and the keeper.
+    pub(crate) async fn close(mut self) {
+        drop(self.orders);
+        if tokio::time::timeout(END, self.child.wait()).await.is_err() {
+            // It holds nothing that would outlive it except where there are no namespaces, and it had its time.
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+impl Reports {
+    /// The next report, or `None` once the keeper has ended.
+    pub(crate) async fn next(&mut self) -> Option<Report> {
+        let line = self.0.next_line().await.ok()??;
+        serde_json::from_str(&line).ok()
+    }
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|list| list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<i32>>())
+        .collect()
+}
+
+/// The number of a process in its own, innermost namespace.
+fn inner_pid(pid: i32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
+}

@@ -1,0 +1,108 @@
+//! The keeper: a process of its own that holds what must end with us. Every instance is its child, and its
+//! death ends them all, whatever became of their process groups. It knows processes, not what they serve.
+//!
+//! It is this same executable, started again:
+//! 1. `namespaces` enters new mount and process namespaces (and a user namespace for an ordinary user) and starts
+//! 2. `inside`, the first process in there: when it ends, the kernel ends everything beside it.
+//! 3. Where that is not allowed, `subreaper` takes both places: orphans of its instances become its children.
+//!
+//! Standard input is a socket to whoever started the keeper. Orders come in and reports go out as JSON lines; its end
+//! is the order to end everything.
+
+mod handle;
+mod inside;
+mod lines;
+mod namespaces;
+
+pub(crate) use handle::{Keeper, Reports};
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+
+/// What ends the instances when the keeper dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Isolation {
+    /// The kernel: they live in the keeper's own process namespace.
+    Namespaces,
+    /// The keeper's last act: it adopts every orphan and kills what it finds. A keeper that is itself killed
+    /// outright cannot do this; its starter then ends the process groups that it knows.
+    Subreaper,
+}
+
+/// Numbers the processes of one keeper; never used again.
+pub(crate) type ProcessId = u64;
+
+/// One program to start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Launch {
+    pub(crate) program: String,
+    pub(crate) args: Vec<String>,
+    /// Set on top of the keeper's own environment.
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) output: Output,
+}
+
+/// Where the standard output and error of an instance go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Output {
+    /// To our own, line by line, each behind this word.
+    Prefixed(String),
+    /// To the end of this file.
+    File(PathBuf),
+}
+
+/// The signals that we send.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Signal {
+    /// SIGTERM: please end.
+    Term,
+    /// SIGKILL: end now.
+    Kill,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    Start {
+        id: ProcessId,
+        launch: Launch,
+    },
+    /// To the whole process group.
+    Signal {
+        id: ProcessId,
+        signal: Signal,
+    },
+}
+
+/// What the keeper tells.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Report {
+    /// Orders are taken from now on.
+    Ready { isolation: Isolation },
+    /// This kind of keeper cannot be had here.
+    Unavailable { reason: String },
+    /// The process runs; `pid` as the keeper sees it.
+    Started { id: ProcessId, pid: i32 },
+    /// The program could not be started at all.
+    NotStarted { id: ProcessId, reason: String },
+    /// The process has ended, and what was left of its group was killed.
+    Ended { id: ProcessId, how: String },
+}
+
+/// The stages that a keeper process can be started as, by name.
+pub(crate) const STAGES: [&str; 3] = ["namespaces", "inside", "subreaper"];
+
+/// Runs as the keeper; `stage` is one of [`STAGES`]. The process must have a single thread.
+pub(crate) fn main(stage: &str) -> ExitCode {
+    match stage {
+        "namespaces" => namespaces::enter_and_keep(),
+        "inside" => namespaces::keep_inside(),
+        _ => inside::keep(Isolation::Subreaper),
+    }
+}

@@ -1,0 +1,470 @@
+//! Keeps the instances of a fleet running: starts them, restarts what dies, drains what leaves. One task owns
+//! all of it and waits in one place.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::control::{Reply, Request};
+use super::event::{EARLY_DEATHS, Event, FleetError};
+use super::instance::{Instance, Life, Phase};
+use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal};
+use super::process::free_port;
+use super::status::FleetStatus;
+use super::{OutputTo, Settings};
+use crate::balancer::{Balancer, State};
+
+/// The pause before the second restart in a row; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Who was ready for this long has not failed to start: the next restart is at once.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// A machine has so many ports; a number far above is a slip of the finger.
+const MOST_INSTANCES: usize = 1000;
+
+/// A question to a running fleet.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) reply: oneshot::Sender<Reply>,
+}
+
+/// What was drained.
+enum Drained {
+    One(ProcessId),
+    All,
+}
+
+enum Stopping {
+    No,
+    Draining,
+    Ending,
+}
+
+struct Supervisor<'a> {
+    settings: &'a Settings,
+    balancer: Balancer,
+    keeper: Keeper,
+    instances: Vec<Instance>,
+    ever_ready: bool,
+    stopping: Stopping,
+    drained: mpsc::UnboundedSender<Drained>,
+    tell: &'a mut dyn FnMut(Event),
+}
+
+/// Runs a fleet until it is stopped: by a [`Request::Stop`], or by a word through `stops` (a second one kills at once).
+/// When this returns, for whatever reason, no process of the fleet is left.
+pub(crate) async fn supervise(
+    settings: &Settings,
+    balancer: Balancer,
+    asked: mpsc::Receiver<Asked>,
+    stops: mpsc::Receiver<()>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<(), FleetError> {
+    let (keeper, reports) =
+        Keeper::start(&settings.executable, settings.namespaces).await.map_err(FleetError::Keeper)?;
+    let (drained, drains) = mpsc::unbounded_channel();
+    let mut supervisor = Supervisor {
+        settings,
+        balancer: balancer.clone(),
+        keeper,
+        instances: Vec::new(),
+        ever_ready: false,
+        stopping: Stopping::No,
+        drained,
+        tell,
+    };
+    let outcome = supervisor.run(reports, asked, stops, drains).await;
+    let known = supervisor.known_groups();
+    supervisor.keeper.close().await;
+    if matches!(outcome, Err(FleetError::KeeperGone)) {
+        for group in known {
+            // Most likely the kernel was here first.
+            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+    balancer.stop(Duration::ZERO).await;
+    outcome
+}
+
+impl Supervisor<'_> {
+    async fn run(
+        &mut self,
+        mut reports: Reports,
+        mut asked: mpsc::Receiver<Asked>,
+        mut stops: mpsc::Receiver<()>,
+        mut drains: mpsc::UnboundedReceiver<Drained>,
+    ) -> Result<(), FleetError> {
+        let mut changes = self.balancer.changes();
+        self.grow(self.settings.count);
+        while !(matches!(self.stopping, Stopping::Ending) && self.instances.is_empty()) {
+            self.start_due().await?;
+            let wake = self.next_deadline();
+            tokio::select! {
+                report = reports.next() => self.hear(report.ok_or(FleetError::KeeperGone)?)?,
+                Some(asked) = asked.recv() => self.answer(asked).await?,
+                Some(()) = stops.recv() => self.stop().await?,
+                Ok(()) = changes.changed() => self.look(),
+                Some(drained) = drains.recv() => self.drained(&drained).await?,
+                () = sleep_until(wake) => self.on_time().await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds instances, each with the lowest free number, until there are `count`.
+    fn grow(&mut self, count: usize) {
+        while self.staying().count() < count {
+            let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
+            let number = (1..=count).find(|number| !taken(number)).unwrap_or(count + self.instances.len());
+            self.instances.push(Instance {
+                number,
+                name: format!("{}-{number}", self.settings.name),
+                phase: Phase::Paused { until: Instant::now() },
+                restarts: 0,
+                failures: 0,
+            });
+        }
+        self.instances.sort_by_key(|instance| instance.number);
+    }
+
+    fn staying(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(|one| matches!(one.phase, Phase::Paused { .. } | Phase::Running(_)))
+    }
+
+    /// Starts every instance whose pause is over, all at the same time.
+    async fn start_due(&mut self) -> Result<(), FleetError> {
+        let now = Instant::now();
+        let mut taken: HashSet<u16> =
+            self.instances.iter().filter_map(Instance::life).map(|life| life.address.port()).collect();
+        for instance in &mut self.instances {
+            if !matches!(instance.phase, Phase::Paused { until } if until <= now) {
+                continue;
+            }
+            let port = free_port(&taken).map_err(FleetError::Port)?;
+            taken.insert(port);
+            let output = match &self.settings.output {
+                OutputTo::Ours { colour } => Output::Prefixed(prefix(&instance.name, instance.number, *colour)),
+                OutputTo::Folder(folder) => Output::File(folder.join(format!("{}.log", instance.name))),
+            };
+            let launch = self.settings.template.launch(&instance.name, port, output);
+            let process = self.keeper.launch(launch).await.map_err(|_| FleetError::KeeperGone)?;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            instance.phase = Phase::Running(Life {
+                process,
+                balanced: self.balancer.add(&instance.name, address),
+                address,
+                pid: None,
+                started: now,
+                ready: None,
+                healthy: false,
+                killed_by_us: false,
+            });
+        }
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let deadlines = self.instances.iter().filter_map(|instance| match &instance.phase {
+            Phase::Paused { until } => Some(*until),
+            Phase::Running(life) if life.ready.is_none() => Some(life.started + self.settings.start_limit),
+            Phase::Running(_) | Phase::Draining(_) => None,
+            Phase::Ending { kill_at, .. } => Some(*kill_at),
+        });
+        deadlines.min().unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
+    }
+
+    /// What the keeper reports.
+    fn hear(&mut self, report: Report) -> Result<(), FleetError> {
+        match report {
+            Report::Started { id, pid } => {
+                let pid = self.keeper.host_pid(pid);
+                if let Some(life) = self.instances.iter_mut().filter_map(Instance::life_mut).find(|l| l.process == id) {
+                    life.pid = pid;
+                }
+                Ok(())
+            }
+            Report::NotStarted { id, reason } if !self.ever_ready => {
+                self.forget_in_balancer(id);
+                Err(FleetError::NotStarted { program: self.settings.template.program.clone(), reason })
+            }
+            Report::NotStarted { id, reason } => self.ended(id, &reason),
+            Report::Ended { id, how } => self.ended(id, &how),
+            // Said once, at its start, where it is waited for.
+            Report::Ready { .. } | Report::Unavailable { .. } => Ok(()),
+        }
+    }
+
+    fn forget_in_balancer(&self, process: ProcessId) {
+        if let Some(life) = self.instances.iter().filter_map(Instance::life).find(|life| life.process == process) {
+            self.balancer.ended(life.balanced);
+        }
+    }
+
+    fn ended(&mut self, process: ProcessId, how: &str) -> Result<(), FleetError> {
+        // The balancer first: from here on no request goes there.
+        self.forget_in_balancer(process);
+        let ending = !matches!(self.stopping, Stopping::No);
+        let Some(at) = self.instances.iter().position(|one| one.life().is_some_and(|life| life.process == process))
+        else {
+            return Ok(());
+        };
+        let instance = &mut self.instances[at];
+        let name = instance.name.clone();
+        let Phase::Running(life) = &instance.phase else {
+            self.instances.remove(at);
+            (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: None });
+            return Ok(());
+        };
+        if ending {
+            self.instances.remove(at);
+            (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: None });
+            return Ok(());
+        }
+        let settled = life.ready.is_some_and(|ready| ready.elapsed() >= SETTLED);
+        instance.failures = if settled || life.killed_by_us { 0 } else { instance.failures + 1 };
+        if !self.ever_ready && instance.failures >= EARLY_DEATHS {
+            return Err(FleetError::DiesAtOnce { name, how: how.to_owned() });
+        }
+        let pause = pause_after(instance.failures);
+        instance.restarts += 1;
+        instance.phase = Phase::Paused { until: Instant::now() + pause };
+        (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: Some(pause) });
+        Ok(())
+    }
+
+    /// What has changed in the balancer's eyes.
+    fn look(&mut self) {
+        let views = self.balancer.instances();
+        for instance in &mut self.instances {
+            let Phase::Running(life) = &mut instance.phase else {
+                continue;
+            };
+            let Some(view) = views.iter().find(|view| view.id == life.balanced) else {
+                continue;
+            };
+            let name = instance.name.clone();
+            match (view.state, life.ready, life.healthy) {
+                (State::Healthy, None, _) => {
+                    life.ready = Some(Instant::now());
+                    self.ever_ready = true;
+                    (self.tell)(Event::Ready {
+                        name,
+                        pid: life.pid,
+                        address: life.address,
+                        after: life.started.elapsed(),
+                    });
+                }
+                (State::Healthy, Some(_), false) => (self.tell)(Event::Recovered { name }),
+                (State::Unhealthy, _, true) => {
+                    (self.tell)(Event::Unhealthy { name, why: view.last_problem.clone().unwrap_or_default() });
+                }
+                _ => {}
+            }
+            life.healthy = view.state == State::Healthy;
+        }
+    }
+
+    async fn on_time(&mut self) -> Result<(), FleetError> {
+        let now = Instant::now();
+        let views = self.balancer.instances();
+        for instance in &mut self.instances {
+            let late = match &mut instance.phase {
+                Phase::Ending { life, kill_at } if *kill_at <= now => {
+                    *kill_at = now + Duration::from_hours(1);
+                    life.process
+                }
+                Phase::Running(life) if life.ready.is_none() && life.started + self.settings.start_limit <= now => {
+                    if !self.ever_ready {
+                        let problem = views.iter().find(|view| view.id == life.balanced);
+                        return Err(FleetError::NeverReady {
+                            name: instance.name.clone(),
+                            limit: self.settings.start_limit,
+                            problem: problem.and_then(|view| view.last_problem.clone()).unwrap_or_default(),
+                        });
+                    }
+                    // Given up; its end is counted as a failure when it is reported.
+                    life.started = now;
+                    life.process
+                }
+                _ => continue,
+            };
+            (self.tell)(Event::Late { name: instance.name.clone() });
+            self.keeper.signal(late, Signal::Kill).await.map_err(|_| FleetError::KeeperGone)?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
+        let reply = match asked.request {
+            Request::Status => Reply::Status(self.status()),
+            Request::Kill { instance } => self.kill(&instance).await?,
+            Request::Scale { count } => self.scale(count),
+            Request::Stop => {
+                self.stop().await?;
+                Reply::Done("stopping".to_owned())
+            }
+        };
+        // Whoever asked may have gone away.
+        let _ = asked.reply.send(reply);
+        Ok(())
+    }
+
+    async fn kill(&mut self, name: &str) -> Result<Reply, FleetError> {
+        let Some(instance) = self.instances.iter_mut().find(|instance| instance.name == name) else {
+            let names: Vec<&str> = self.instances.iter().map(|instance| instance.name.as_str()).collect();
+            return Ok(Reply::Refused(format!("no instance is called {name}; there are {}", names.join(", "))));
+        };
+        let Some(life) = instance.life_mut() else {
+            return Ok(Reply::Refused(format!("{name} is dead already and about to be started again")));
+        };
+        life.killed_by_us = true;
+        self.keeper.signal(life.process, Signal::Kill).await.map_err(|_| FleetError::KeeperGone)?;
+        Ok(Reply::Done(format!("killed {name}")))
+    }
+
+    fn scale(&mut self, count: usize) -> Reply {
+        if count == 0 {
+            return Reply::Refused("a fleet has at least one instance; `fungible stop` ends it".to_owned());
+        }
+        if count > MOST_INSTANCES {
+            return Reply::Refused(format!("a fleet has at most {MOST_INSTANCES} instances"));
+        }
+        if !matches!(self.stopping, Stopping::No) {
+            return Reply::Refused("the fleet is ending".to_owned());
+        }
+        let before = self.staying().count();
+        self.grow(count);
+        for _ in count..before {
+            self.shrink_by_one();
+        }
+        Reply::Done(format!("from {before} to {count} instances"))
+    }
+
+    /// Lets the staying instance with the highest number go.
+    fn shrink_by_one(&mut self) {
+        let last = self.staying().map(|instance| instance.number).max();
+        let Some(at) = self.instances.iter().position(|instance| Some(instance.number) == last) else {
+            return;
+        };
+        let Instance { phase, .. } = self.instances.remove(at);
+        if let Phase::Running(life) = phase {
+            let (balancer, drained) = (self.balancer.clone(), self.drained.clone());
+            let (process, id, limit) = (life.process, life.balanced, self.settings.drain_limit);
+            tokio::spawn(async move {
+                balancer.drain(id, limit).await;
+                // A fleet that has ended meanwhile does not wait for this.
+                let _ = drained.send(Drained::One(process));
+            });
+            let number = last.unwrap_or_default();
+            let name = format!("{}-{number}", self.settings.name);
+            self.instances.push(Instance { number, name, phase: Phase::Draining(life), restarts: 0, failures: 0 });
+            self.instances.sort_by_key(|instance| instance.number);
+        }
+    }
+
+    async fn drained(&mut self, drained: &Drained) -> Result<(), FleetError> {
+        if matches!(drained, Drained::All) {
+            if matches!(self.stopping, Stopping::Draining) {
+                self.stopping = Stopping::Ending;
+                (self.tell)(Event::Stopping);
+            } else {
+                return Ok(());
+            }
+        }
+        let kill_at = Instant::now() + self.settings.grace;
+        for instance in std::mem::take(&mut self.instances) {
+            let leaves = match drained {
+                Drained::All => true,
+                Drained::One(process) => instance.life().is_some_and(|life| life.process == *process),
+            };
+            let phase = match instance.phase {
+                Phase::Running(life) | Phase::Draining(life) if leaves => {
+                    self.keeper.signal(life.process, Signal::Term).await.map_err(|_| FleetError::KeeperGone)?;
+                    Phase::Ending { life, kill_at }
+                }
+                Phase::Paused { .. } if leaves => continue,
+                phase => phase,
+            };
+            self.instances.push(Instance { phase, ..instance });
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), FleetError> {
+        if matches!(self.stopping, Stopping::No) {
+            self.stopping = Stopping::Draining;
+            (self.tell)(Event::Draining);
+            self.instances.retain(|instance| !matches!(instance.phase, Phase::Paused { .. }));
+            let (balancer, drained, limit) = (self.balancer.clone(), self.drained.clone(), self.settings.drain_limit);
+            tokio::spawn(async move {
+                balancer.stop(limit).await;
+                let _ = drained.send(Drained::All);
+            });
+            return Ok(());
+        }
+        // Asked a second time: no more patience.
+        self.stopping = Stopping::Ending;
+        self.instances.retain(|instance| instance.life().is_some());
+        for life in self.instances.iter().filter_map(Instance::life) {
+            self.keeper.signal(life.process, Signal::Kill).await.map_err(|_| FleetError::KeeperGone)?;
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> FleetStatus {
+        let views = self.balancer.instances();
+        let instances = self.instances.iter().map(|instance| {
+            instance.status(instance.life().and_then(|life| views.iter().find(|view| view.id == life.balanced)))
+        });
+        FleetStatus {
+            schema_version: 1,
+            name: self.settings.name.clone(),
+            listen: self.balancer.local_addr(),
+            pid: std::process::id(),
+            isolation: match self.keeper.isolation() {
+                Isolation::Namespaces => "namespaces".to_owned(),
+                Isolation::Subreaper => "subreaper".to_owned(),
+            },
+            instances: instances.collect(),
+        }
+    }
+
+    /// The process groups of all instances where they are known by the numbers of this system.
+    fn known_groups(&self) -> Vec<i32> {
+        self.instances.iter().filter_map(Instance::life).filter_map(|life| life.pid).collect()
+    }
+}
+
+fn pause_after(failures: u32) -> Duration {
+    match failures {
+        0 => Duration::ZERO,
+        _ => FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_PAUSE),
+    }
+}
+
+/// What each line of an instance begins with.
+fn prefix(name: &str, number: usize, colour: bool) -> String {
+    if !colour {
+        return format!("{name} | ");
+    }
+    let colours = [36, 33, 35, 32, 34, 31];
+    format!("\u{1b}[{}m{name} |\u{1b}[0m ", colours[(number - 1) % colours.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end_at_the_longest() {
+        let pauses: Vec<u128> = (0..10).map(|failures| pause_after(failures).as_millis()).collect();
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
+    }
+}

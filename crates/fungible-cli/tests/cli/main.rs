@@ -1,0 +1,8 @@
+//! The tool from outside: its real binary, real processes, real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(clippy::print_stdout, reason = "a test says what it did and with which seed")]
+
+mod bad_input;
+mod fleet;
+mod world;

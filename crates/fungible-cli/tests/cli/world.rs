@@ -1,0 +1,297 @@
+//! A fleet of a test: started from the real binary, asked over real sockets, and gone when it is dropped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Far more than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until `condition` gives something; names what it waited for when that never comes.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A program below tests/cli/programs.
+pub(crate) fn program(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/programs").join(name);
+    path.display().to_string()
+}
+
+/// A folder for a test's sockets and data, and a mark that each of its processes carries in its environment.
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) mark: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        static PLACES: AtomicU32 = AtomicU32::new(0);
+        let number = PLACES.fetch_add(1, Ordering::Relaxed);
+        let folder = tempfile::Builder::new().prefix("fungible-test-").tempdir().unwrap();
+        Place { folder, mark: format!("test-{}-{number}", std::process::id()) }
+    }
+
+    /// The tool with these arguments, in this place.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fungible"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("XDG_RUNTIME_DIR", self.folder.path()).env("FUNGIBLE_TEST_MARK", &self.mark);
+        for name in ["FUNGIBLE_LISTEN", "FUNGIBLE_FLEET", "FUNGIBLE_SECRET", "NO_COLOR", "PORT"] {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
+        self.tool(arguments).output().unwrap()
+    }
+
+    /// Every living process of this test: number and command line.
+    pub(crate) fn processes(&self) -> BTreeMap<i32, String> {
+        let mark = format!("FUNGIBLE_TEST_MARK={}", self.mark);
+        let pids =
+            fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter_map(|pid: i32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let marked = environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes());
+            let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?.replace('\0', " ");
+            // The dead that nobody has collected yet have no command line.
+            (marked && !command.is_empty()).then_some((pid, command))
+        })
+        .collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn is_empty_eventually(&self) {
+        let mut left = BTreeMap::new();
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        panic!("these processes are left: {left:?}");
+    }
+
+    pub(crate) fn fleet(&self, arguments: &[&str]) -> Fleet<'_> {
+        Fleet::start(self, self.tool(arguments))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for pid in self.processes().into_keys() {
+            signal(pid, "KILL");
+        }
+    }
+}
+
+/// Sends a signal to one process.
+pub(crate) fn signal(pid: i32, name: &str) {
+    let status =
+        Command::new("kill").args([&format!("-{name}"), "--", &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = status.unwrap();
+}
+
+/// A running `fungible run`, `dev` or `demo`.
+pub(crate) struct Fleet<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    said: Arc<Mutex<String>>,
+    printed: Arc<Mutex<String>>,
+}
+
+impl<'a> Fleet<'a> {
+    pub(crate) fn start(place: &'a Place, mut command: Command) -> Fleet<'a> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = collect(child.stderr.take().unwrap());
+        let printed = collect(child.stdout.take().unwrap());
+        let address = eventually("the address on standard error", || {
+            let said = said.lock().unwrap().clone();
+            assert!(child.try_wait().unwrap().is_none(), "it ended early and said: {said}");
+            let at = said.find("http://")? + "http://".len();
+            said[at..].split_whitespace().next()?.parse().ok()
+        });
+        Fleet { place, child, address, said, printed }
+    }
+
+    /// What came on standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// What came on standard output so far.
+    pub(crate) fn printed(&self) -> String {
+        self.printed.lock().unwrap().clone()
+    }
+
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+        self.place.output(arguments)
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let output = self.ask(&["status", "--json"]);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The instances in this state, by name.
+    pub(crate) fn in_state(&self, state: &str) -> Vec<Value> {
+        let status = self.status();
+        let instances = status["instances"].as_array().unwrap();
+        instances.iter().filter(|one| one["state"] == state).cloned().collect()
+    }
+
+    /// Waits until so many instances are healthy and there are no others.
+    #[track_caller]
+    pub(crate) fn healthy(&self, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} healthy instances; it said {}", self.said()), || {
+            let healthy = self.in_state("healthy");
+            let all = self.status()["instances"].as_array().unwrap().len();
+            (healthy.len() == count && all == count).then_some(healthy)
+        })
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        request(self.address, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address))
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Waits for the end, which must come by itself.
+    #[track_caller]
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        let status = eventually("the end of the supervisor", || self.child.try_wait().unwrap());
+        status.code()
+    }
+}
+
+impl Drop for Fleet<'_> {
+    fn drop(&mut self) {
+        // Ended already in most tests; then both do nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(mut from: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let into = Arc::clone(&text);
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut piece) {
+            into.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+    });
+    text
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+}
+
+/// One request on a connection of its own; never sent again.
+pub(crate) fn try_request(address: SocketAddr, text: &str) -> std::io::Result<Answer> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.write_all(text.as_bytes())?;
+    let mut socket = BufReader::new(socket);
+    let mut head = String::new();
+    loop {
+        let mut line = String::new();
+        if socket.read_line(&mut line)? == 0 {
+            return Err(std::io::Error::other(format!("the connection ended after {head:?}")));
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let mut answer = Answer { status, head, body: String::new() };
+    if let Some(length) = answer.header("content-length").and_then(|text| text.parse().ok()) {
+        let mut body = vec![0; length];
+        socket.read_exact(&mut body)?;
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+    } else {
+        let mut body = Vec::new();
+        socket.read_to_end(&mut body)?;
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+    }
+    Ok(answer)
+}
+
+#[track_caller]
+pub(crate) fn request(address: SocketAddr, text: &str) -> Answer {
+    try_request(address, text).unwrap()
+}
+
+/// The seed of a random test: new each time, or FUNGIBLE_SEED to see a run again. Printed, so that a failure shows it.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("FUNGIBLE_SEED").ok().and_then(|text| text.parse().ok());
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+    let seed = given.unwrap_or_else(|| u64::from(now()) ^ (u64::from(std::process::id()) << 32));
+    println!("seed {seed}: run again with FUNGIBLE_SEED={seed}");
+    seed
+}
+
+/// Numbers that look random and follow from their seed (splitmix64 by Sebastiano Vigna).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
+    }
+}
+
+/// Whether this user is root.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// The tool, copied to where every user may run it.
+pub(crate) fn copy_for_everybody(into: &Path) -> PathBuf {
+    let copy = into.join("the-tool");
+    fs::copy(env!("CARGO_BIN_EXE_fungible"), &copy).unwrap();
+    copy
+}
