@@ -10,8 +10,26 @@ use std::path::{Path, PathBuf};
 /// The rooms of a crate and, for each, the rooms it may use. This is the architecture picture: a room
 /// stands below every room that uses it, so a circle cannot be written down.
 const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
-    ("crates/fungible-cli/src", &[("balancer", &[]), ("fleet", &["balancer"]), ("cli", &["fleet", "balancer"])]),
-    ("crates/fungible/src", &[]),
+    (
+        "crates/fungible-cli/src",
+        &[
+            ("balancer", &[]),
+            ("fleet", &["balancer"]),
+            ("cli", &["fleet", "balancer"]),
+        ],
+    ),
+    (
+        "crates/fungible/src",
+        &[
+            ("clock", &[]),
+            ("secret", &[]),
+            ("csrf", &[]),
+            ("serve", &[]),
+            ("store", &["clock"]),
+            ("users", &["store", "clock"]),
+            ("sessions", &["users", "store", "secret", "clock"]),
+        ],
+    ),
 ];
 
 /// Crates that the tool may name in `cli/demo.rs` only.

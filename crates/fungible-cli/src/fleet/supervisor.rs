@@ -121,7 +121,8 @@ impl Supervisor<'_> {
     fn grow(&mut self, count: usize) {
         while self.staying().count() < count {
             let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
-            let number = (1..=count).find(|number| !taken(number)).unwrap_or(count + self.instances.len());
+            // One more number than there are instances: one of them is free.
+            let number = (1..=self.instances.len() + 1).find(|number| !taken(number)).unwrap_or_default();
             self.instances.push(Instance {
                 number,
                 name: format!("{}-{number}", self.settings.name),
