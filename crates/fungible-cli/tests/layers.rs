@@ -18,7 +18,18 @@ const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
             ("cli", &["fleet", "balancer"]),
         ],
     ),
-    ("crates/fungible/src", &[]),
+    (
+        "crates/fungible/src",
+        &[
+            ("clock", &[]),
+            ("secret", &[]),
+            ("csrf", &[]),
+            ("serve", &[]),
+            ("store", &["clock"]),
+            ("users", &["store", "clock"]),
+            ("sessions", &["users", "store", "secret", "clock"]),
+        ],
+    ),
 ];
 
 /// Crates that the tool may name in `cli/demo.rs` only.

@@ -1,1 +1,54 @@
-//! The stateless way as the easy way, on plain axum.
+//! The stateless way as the easy way, on plain axum: everything that must be remembered between two requests lives in
+//! a store that all instances share, so any instance can answer any request and each may be killed at any time.
+//!
+//! ```no_run
+//! use axum::{Router, extract::{FromRef, State}, response::Redirect, routing::{get, post}, Form};
+//! use fungible::users::LoginError;
+//! use fungible::{Hasher, Secret, ServeOptions, SessionCookie, SessionOptions, Sessions, Store, User, Users};
+//!
+//! #[derive(Clone, FromRef)]
+//! struct App { users: Users, sessions: Sessions }
+//!
+//! async fn log_in(State(app): State<App>, old: Option<User>, Form((name, password)): Form<(String, String)>)
+//! -> Result<(SessionCookie, Redirect), LoginError> {
+//!     let account = app.users.check(&name, &password).await?;
+//!     let old = old.map(|user| user.session);
+//!     Ok((app.sessions.start(&account, old.as_ref()).await?, Redirect::to("/")))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let store = Store::open("data/store.db")?;
+//!     let secret = Secret::parse(&std::env::var("SECRET")?)?;
+//!     let users = Users::new(store.clone(), Hasher::default());
+//!     let sessions = Sessions::new(store.clone(), secret, SessionOptions::default());
+//!     users.migrate().await?;
+//!     sessions.migrate().await?;
+//!     let router = Router::new()
+//!         .route("/", get(async |user: User| format!("Hello {}", user.name)))
+//!         .route("/login", post(log_in))
+//!         .layer(fungible::csrf::protection())
+//!         .with_state(App { users, sessions });
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     let health = move || store.health();
+//!     fungible::serve(listener, router, health, fungible::shutdown_signal(), ServeOptions::default()).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What an instance needs comes from outside: the path of the store, the secret, the listener. It makes none of them.
+
+pub mod clock;
+pub mod csrf;
+pub mod secret;
+pub mod serve;
+pub mod sessions;
+pub mod store;
+pub mod users;
+
+pub use clock::{Clock, now_ms};
+pub use secret::{Secret, SecretError};
+pub use serve::{ServeOptions, Served, serve, shutdown_signal};
+pub use sessions::{CookieMode, SessionCookie, SessionId, SessionOptions, Sessions, User};
+pub use store::{Migration, Store, StoreError, StoreOptions, Tx};
+pub use users::{Account, Hasher, HasherOptions, UserId, Users};

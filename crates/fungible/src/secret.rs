@@ -1,0 +1,124 @@
+//! The secret that all instances share: given from outside, never made by an instance.
+//! Knows hashing, not what is hashed.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Standard base64; the padding may be missing, as many tools leave it out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Bytes below which a secret is refused.
+const LEAST_BYTES: usize = 32;
+
+/// A key that is equal on all instances. Its `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct Secret {
+    keyed: Hmac<Sha256>,
+}
+
+/// Why a text is no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The text is not base64.
+    #[error("the secret is not base64: make one with `openssl rand -base64 32`")]
+    NotBase64,
+    /// Fewer than 32 bytes.
+    #[error(
+        "the secret has only {bytes} bytes and needs at least {LEAST_BYTES}: make one with `openssl rand -base64 32`"
+    )]
+    TooShort {
+        /// How many bytes were given.
+        bytes: usize,
+    },
+}
+
+impl Secret {
+    /// Reads a secret from base64 (white space around it is ignored).
+    ///
+    /// # Errors
+    /// When the text is not base64 or holds fewer than 32 bytes.
+    pub fn parse(text: &str) -> Result<Secret, SecretError> {
+        let bytes = BASE64.decode(text.trim()).map_err(|_| SecretError::NotBase64)?;
+        if bytes.len() < LEAST_BYTES {
+            return Err(SecretError::TooShort { bytes: bytes.len() });
+        }
+        let keyed = Hmac::new_from_slice(&bytes).map_err(|_| SecretError::TooShort { bytes: bytes.len() })?;
+        Ok(Secret { keyed })
+    }
+
+    /// HMAC-SHA256 of `data` under this secret. Hashes for different purposes have nothing to do with each other:
+    /// the purpose goes in with its length in front.
+    pub fn keyed_hash(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
+        let mut mac = self.keyed.clone();
+        mac.update(&(purpose.len() as u64).to_be_bytes());
+        mac.update(purpose.as_bytes());
+        mac.update(data);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// A new random secret as base64, for a command-line tool that sets up an installation.
+    /// Never call it in an instance: instances that make their own secrets are not equal, and one that starts
+    /// again has forgotten what it signed.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn generate_base64() -> std::io::Result<String> {
+        let mut bytes = [0; LEAST_BYTES];
+        getrandom::fill(&mut bytes)?;
+        Ok(BASE64.encode(bytes))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    #[test]
+    fn takes_base64_with_and_without_padding() {
+        let padded = Secret::parse(GOOD).unwrap();
+        let bare = Secret::parse(&format!(" {}\n", GOOD.trim_end_matches('='))).unwrap();
+        assert_eq!(padded.keyed_hash("a", b"b"), bare.keyed_hash("a", b"b"));
+    }
+
+    #[test]
+    fn refuses_what_is_short_or_no_base64() {
+        assert_eq!(Secret::parse("AAAA").unwrap_err(), SecretError::TooShort { bytes: 3 });
+        assert_eq!(Secret::parse("").unwrap_err(), SecretError::TooShort { bytes: 0 });
+        assert_eq!(Secret::parse("not base64!").unwrap_err(), SecretError::NotBase64);
+    }
+
+    #[test]
+    fn purposes_are_separate() {
+        let secret = Secret::parse(GOOD).unwrap();
+        assert_ne!(secret.keyed_hash("session", b"x"), secret.keyed_hash("token", b"x"));
+        assert_ne!(secret.keyed_hash("ab", b"c"), secret.keyed_hash("a", b"bc"));
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", Secret::parse(GOOD).unwrap()), "Secret(..)");
+    }
+
+    #[test]
+    fn generated_ones_are_good_and_different() {
+        let (one, two) = (Secret::generate_base64().unwrap(), Secret::generate_base64().unwrap());
+        assert_ne!(one, two);
+        assert!(Secret::parse(&one).is_ok());
+    }
+}

@@ -1,0 +1,212 @@
+//! Who is logged in: opaque ids in the shared store, so that a logout takes effect at once on every instance.
+//! Knows no passwords.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+
+use crate::clock::Clock;
+use crate::params;
+use crate::secret::Secret;
+use crate::store::{Migration, Row, Store, StoreError, Tx};
+use crate::users::{Account, UserId, raise_generation};
+
+mod cookie;
+mod extract;
+
+pub use cookie::{CookieMode, SessionCookie, SessionId};
+pub use extract::UserRejection;
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "sessions",
+    sqlite: include_str!("../../migrations/sqlite/sessions-1.sql"),
+}];
+
+/// A session that is used is kept alive at most this often.
+const REFRESH_MS: i64 = 60_000;
+
+/// How long sessions live and how their cookie is protected.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// A session that nobody uses for this long expires.
+    pub idle: Duration,
+    /// A session ends this long after the login in any case.
+    pub absolute: Duration,
+    /// How the cookie is protected.
+    pub cookies: CookieMode,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl Default for SessionOptions {
+    /// A day idle, 30 days in all, secure cookies, the system's clock.
+    fn default() -> SessionOptions {
+        let day = Duration::from_secs(24 * 60 * 60);
+        SessionOptions {
+            idle: day,
+            absolute: 30 * day,
+            cookies: CookieMode::Secure,
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// The sessions in a store. As axum state it makes the extractor [`User`] work.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    store: Store,
+    secret: Secret,
+    options: SessionOptions,
+}
+
+/// Who sent the request, as an extractor: a handler with `user: User` is reached with a valid session only, one with
+/// `Option<User>` in any case. The state must give `Sessions` by `FromRef`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Who it is.
+    pub id: UserId,
+    /// The name as it was registered.
+    pub name: String,
+    /// The session through which the request came.
+    pub session: SessionId,
+}
+
+impl Sessions {
+    /// The sessions in `store`. Call [`Sessions::migrate`] once before anything else.
+    pub fn new(store: Store, secret: Secret, options: SessionOptions) -> Sessions {
+        Sessions { store, secret, options }
+    }
+
+    /// Makes the table of sessions, if need be; the one of users must be there.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`].
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.store.migrate("fungible-sessions", MIGRATIONS).await
+    }
+
+    /// Logs a user in: a new session, and the end of the `old` one that the request came with. Also removes some
+    /// sessions that have expired, whosever they were.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn start(&self, account: &Account, old: Option<&SessionId>) -> Result<SessionCookie, StoreError> {
+        let id = SessionId::random().map_err(|error| StoreError::Sql(format!("no randomness: {error}")))?;
+        let (new, old) = (self.stored(&id), old.map(|old| self.stored(old)));
+        let (user, generation) = (account.id, account.generation);
+        let now = self.options.clock.now_ms();
+        let ends = now.saturating_add(ms(self.options.absolute));
+        let expires = now.saturating_add(ms(self.options.idle)).min(ends);
+        let start = async move |tx: &mut Tx| {
+            remove_expired(tx, now).await?;
+            if let Some(old) = &old {
+                tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![old])
+                    .await?;
+            }
+            let sql = "INSERT INTO fungible_sessions (id_hash, user_id, generation, seen_ms, expires_ms, ends_ms) \
+                       VALUES ($1, $2, $3, $4, $5, $6)";
+            tx.execute(sql, params![new, user, generation, now, expires, ends])
+                .await
+        };
+        let _: u64 = self.store.write(start).await?;
+        Ok(SessionCookie::set(
+            &id,
+            self.options.cookies,
+            self.options.absolute.as_secs(),
+        ))
+    }
+
+    /// Logs out one session; one that is not there is none the worse.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn end(&self, session: &SessionId) -> Result<SessionCookie, StoreError> {
+        let id = self.stored(session);
+        let end = async move |tx: &mut Tx| {
+            tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![id])
+                .await
+        };
+        let _: u64 = self.store.write(end).await?;
+        Ok(SessionCookie::removal(self.options.cookies))
+    }
+
+    /// Logs a user out everywhere.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn end_all(&self, user: UserId) -> Result<SessionCookie, StoreError> {
+        let end_all = async move |tx: &mut Tx| {
+            tx.execute("DELETE FROM fungible_sessions WHERE user_id = $1", params![user])
+                .await?;
+            // Ends also a login that is on its way on another instance.
+            raise_generation(tx, user).await
+        };
+        self.store.write(end_all).await?;
+        Ok(SessionCookie::removal(self.options.cookies))
+    }
+
+    /// The user of the session in these headers, if there is a valid one: one look-up by key. A session that was not
+    /// used for a minute is kept alive in passing, without holding up the request.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, StoreError> {
+        let Some(session) = SessionId::from_headers(headers, self.options.cookies) else {
+            return Ok(None);
+        };
+        let now = self.options.clock.now_ms();
+        let id = self.stored(&session);
+        let sql = "SELECT u.id, u.name, s.seen_ms, s.ends_ms FROM fungible_sessions s \
+                   JOIN fungible_users u ON u.id = s.user_id AND u.generation = s.generation \
+                   WHERE s.id_hash = $1 AND s.expires_ms > $2";
+        let Some(row) = self.store.get(sql, params![id, now]).await? else {
+            return Ok(None);
+        };
+        self.refresh(id, now, &row)?;
+        Ok(Some(User {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            session,
+        }))
+    }
+
+    /// Moves the idle expiry on. Nobody waits for it: when it is lost, the next request does it.
+    fn refresh(&self, id: [u8; 32], now: i64, row: &Row) -> Result<(), StoreError> {
+        let idle = ms(self.options.idle);
+        let (seen, ends): (i64, i64) = (row.get("seen_ms")?, row.get("ends_ms")?);
+        if now - seen < REFRESH_MS.min(idle / 2) {
+            return Ok(());
+        }
+        let (store, expires) = (self.store.clone(), now.saturating_add(idle).min(ends));
+        tokio::spawn(async move {
+            let refresh = async move |tx: &mut Tx| {
+                // Not when a parallel request did it already.
+                let sql = "UPDATE fungible_sessions SET seen_ms = $1, expires_ms = $2 \
+                           WHERE id_hash = $3 AND seen_ms = $4";
+                tx.execute(sql, params![now, expires, id, seen]).await
+            };
+            if let Err(error) = store.write(refresh).await {
+                let error: StoreError = error;
+                tracing::warn!(%error, "keeping a session alive");
+            }
+        });
+        Ok(())
+    }
+
+    /// How an id stands in the store.
+    fn stored(&self, id: &SessionId) -> [u8; 32] {
+        self.secret.keyed_hash("fungible session id", &id.0)
+    }
+}
+
+/// Removes some of the expired sessions: more than a login adds, and never so many that others wait.
+async fn remove_expired(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM fungible_sessions WHERE id_hash IN \
+               (SELECT id_hash FROM fungible_sessions WHERE expires_ms <= $1 LIMIT 50)";
+    tx.execute(sql, params![now]).await.map(drop)
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

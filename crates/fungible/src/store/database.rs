@@ -1,0 +1,173 @@
+//! Opening the database file: is it ours, does it have a write-ahead log, and the settings of each kind of connection.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Result, StoreError, StoreOptions, Tx};
+
+/// The oldest SQLite without the bug that damages a write-ahead log which several connections reset.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// "FNGB": marks a file as ours, so that another program's database is recognised.
+const APPLICATION_ID: i64 = 0x464E_4742;
+
+/// How much of the file readers map into memory instead of copying it.
+const MAPPED_BYTES: i64 = 256 << 20;
+
+/// Prepared statements kept per connection.
+const STATEMENTS: usize = 128;
+
+/// How long the writer waits inside SQLite for a program that writes without a ticket, before it looks again
+/// whether anybody still waits for it.
+const WRITER_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The side file whose lock orders the writers of all processes: the database's name with `-ticket` behind it.
+pub(super) fn open_ticket(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-ticket");
+    let name = PathBuf::from(name);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&name);
+    file.map_err(|error| StoreError::from_io(&error, &name))
+}
+
+/// Waits for the ticket, however long it takes.
+pub(super) fn lock(ticket: &File, path: &Path) -> Result<()> {
+    loop {
+        match ticket.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map_err(|error| StoreError::from_io(&error, path)),
+        }
+    }
+}
+
+/// The connection of the writer thread. Sets the file up when it is new; that happens under the ticket, so that any
+/// number of processes may open an empty file at once.
+pub(super) fn open_writer(path: &Arc<Path>, ticket: &File, options: &StoreOptions) -> Result<Tx> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(StoreError::OldSqlite {
+            found: rusqlite::version(),
+        });
+    }
+    let tx = open(path, OpenFlags::SQLITE_OPEN_CREATE, WRITER_PATIENCE)?;
+    let on_path = |error| tx.error(error);
+    if tx.connection.is_readonly("main").map_err(on_path)? {
+        let reason = "it is read-only".to_owned();
+        return Err(StoreError::Unwritable {
+            path: path.to_path_buf(),
+            reason,
+        });
+    }
+    match is_set_up(&tx) {
+        Ok(true) => {}
+        // Busy: another process is just setting it up.
+        Ok(false) | Err(StoreError::Busy) => {
+            lock(ticket, path)?;
+            let result = set_up(&tx);
+            let _ = ticket.unlock();
+            result?;
+        }
+        Err(error) => return Err(error),
+    }
+    // What is acknowledged survives a power cut.
+    tx.connection
+        .pragma_update(None, "synchronous", "FULL")
+        .map_err(on_path)?;
+    if let Some(bytes) = options.max_bytes {
+        let page: i64 = tx
+            .connection
+            .pragma_query_value(None, "page_size", |row| row.get(0))
+            .map_err(on_path)?;
+        let pages = (i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1)).max(1);
+        tx.connection
+            .pragma_update(None, "max_page_count", pages)
+            .map_err(on_path)?;
+    }
+    Ok(tx)
+}
+
+/// A connection that can only read. `patience` is how long it waits inside SQLite for another process that repairs
+/// the write-ahead log after a crash; nothing else can hold up a reader.
+pub(super) fn open_reader(path: &Arc<Path>, patience: Duration) -> Result<Tx> {
+    let tx = open(path, OpenFlags::empty(), patience)?;
+    let on_path = |error| tx.error(error);
+    tx.connection.pragma_update(None, "query_only", true).map_err(on_path)?;
+    tx.connection
+        .pragma_update(None, "mmap_size", MAPPED_BYTES)
+        .map_err(on_path)?;
+    Ok(tx)
+}
+
+fn open(path: &Arc<Path>, also: OpenFlags, patience: Duration) -> Result<Tx> {
+    // Without SQLITE_OPEN_URI: a path is a path, also when it begins with `file:`.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | also;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| StoreError::from_sqlite(error, path))?;
+    let tx = Tx {
+        connection,
+        path: path.clone(),
+    };
+    let on_path = |error| tx.error(error);
+    tx.connection.busy_timeout(patience).map_err(on_path)?;
+    tx.connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    tx.connection
+        .pragma_update(None, "foreign_keys", true)
+        .map_err(on_path)?;
+    tx.connection
+        .pragma_update(None, "trusted_schema", false)
+        .map_err(on_path)?;
+    tx.connection
+        .pragma_update(None, "temp_store", "MEMORY")
+        .map_err(on_path)?;
+    Ok(tx)
+}
+
+fn is_set_up(tx: &Tx) -> Result<bool> {
+    Ok(application_id(tx)? == APPLICATION_ID && journal_mode(tx)? == "wal")
+}
+
+fn set_up(tx: &Tx) -> Result<()> {
+    let run = |sql: &str| tx.connection.execute_batch(sql).map_err(|error| tx.error(error));
+    if application_id(tx)? != APPLICATION_ID {
+        let tables = tx
+            .connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+        let tables: i64 = tables.map_err(|error| tx.error(error))?;
+        if tables != 0 || application_id(tx)? != 0 {
+            return Err(StoreError::OtherApplication {
+                path: tx.path.to_path_buf(),
+            });
+        }
+        run(&format!(
+            "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {} COMMIT",
+            include_str!("../../migrations/sqlite/store.sql")
+        ))?;
+    }
+    run("PRAGMA journal_mode = WAL")?;
+    if journal_mode(tx)? != "wal" {
+        return Err(StoreError::NoWriteAheadLog {
+            path: tx.path.to_path_buf(),
+        });
+    }
+    Ok(())
+}
+
+fn application_id(tx: &Tx) -> Result<i64> {
+    let id = tx
+        .connection
+        .pragma_query_value(None, "application_id", |row| row.get(0));
+    id.map_err(|error| tx.error(error))
+}
+
+fn journal_mode(tx: &Tx) -> Result<String> {
+    let mode = tx.connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
+    mode.map_err(|error| tx.error(error))
+}
