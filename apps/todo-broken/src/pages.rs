@@ -44,14 +44,10 @@ pub(crate) fn tasks(my: &Session) -> Html<String> {
 
 fn item(Task { id, title, done }: &Task) -> String {
     let (id, title) = (escape(id), escape(title));
-    let (class, mark, other) = if *done {
-        ("done", "✓", "false")
-    } else {
-        ("", "", "true")
-    };
+    let (class, other) = if *done { ("done", "false") } else { ("", "true") };
     format!(
         "<li class='task {class}'><form method=post action='/tasks/{id}/done'><input type=hidden name=done value={other}>\
-         <button class=tick aria-label='Tick {title}'>{mark}</button></form><span class=title>{title}</span>\
+         <button class=tick aria-label='Tick {title}'><span>✓</span></button></form><span class=title>{title}</span>\
          <form method=post action='/tasks/{id}/delete'><button class=quiet>Delete</button></form></li>"
     )
 }
