@@ -1,1 +1,61 @@
-//! The reference to-do list.
+//! The reference to-do list: users log in and keep tasks. It runs on any number of interchangeable instances, because
+//! no instance holds anything that a request needs: sessions, users and tasks are in the shared store.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `config` | what an instance is told by its environment |
+//! | `routes` | all addresses and the layers around them, on one page |
+//! | `pages` | the pages for browsers, complete without script |
+//! | `api` | the same as JSON |
+//! | `accounts` | registering, logging in and out, for both |
+//! | `tasks` | tasks in the store; every write may arrive twice |
+//! | `extract` | what handlers take from a request |
+//! | `problem` | a refusal: status and sentence |
+//! | `notice` | the message after a redirect |
+//! | `assets` | stylesheet, script and icon under addresses that bear their hash |
+//! | `answers` | what every answer bears |
+//! | `app` | what a handler can reach |
+
+mod accounts;
+mod answers;
+mod api;
+mod app;
+mod assets;
+mod config;
+mod extract;
+mod notice;
+mod pages;
+mod problem;
+mod routes;
+mod tasks;
+
+use fungible::{ServeOptions, Store, StoreError, serve};
+use tokio::net::TcpListener;
+
+use crate::app::App;
+pub use crate::config::{Config, ConfigError};
+
+/// Runs one instance on `listener` until `shutdown` is ready, and then lets the requests in flight finish.
+/// The address in `config` is not looked at.
+///
+/// # Errors
+/// When the shared store cannot be opened or its tables cannot be made: the error says what to do.
+pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StoreError> {
+    let store = Store::open(&config.store_path)?;
+    let app = App::new(&store, config).await?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("listening on {address}");
+    }
+    let ready = move || store.health();
+    serve(listener, routes::router(app), ready, shutdown, ServeOptions::default()).await;
+    Ok(())
+}
+
+/// Opens the shared store, makes the tables that are missing in it and lets go of it: so that whoever starts many
+/// instances learns once, and before them, what is wrong with it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn prepare(config: Config) -> Result<(), StoreError> {
+    App::new(&Store::open(&config.store_path)?, config).await.map(drop)
+}

@@ -1,8 +1,239 @@
-//! demo
+//! `fungible demo`: the article's system in one command. The only place that knows the toolkit and the apps.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use fungible::{Secret, shutdown_signal};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
 use super::args::DemoOptions;
-pub(super) fn run(_: &DemoOptions) -> anyhow::Result<()> {
-    anyhow::bail!("later")
+use super::{control, run, screen};
+use crate::balancer::{Config, Routing};
+use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings, Template};
+
+/// How often the picture is drawn anew.
+const REDRAW: Duration = Duration::from_millis(250);
+
+pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
+    let data = Data::open(&options.data)?;
+    let listener = run::listen(options.listen)?;
+    let app = if options.broken { "todo-broken" } else { "todo" };
+    let env = if options.broken { Vec::new() } else { data.environment()? };
+    if !options.broken {
+        prepare(&env)?;
+    }
+    let settings = Settings {
+        name: "todo".to_owned(),
+        count: options.instances.into(),
+        template: Template {
+            program: super::executable().display().to_string(),
+            args: vec!["demo-instance".to_owned(), app.to_owned()],
+            env,
+        },
+        executable: super::executable(),
+        namespaces: !options.no_namespaces,
+        output: OutputTo::Folder(data.logs.clone()),
+        start_limit: Duration::from_secs(30),
+        drain_limit: Duration::from_secs(5),
+        grace: Duration::from_secs(10),
+    };
+    let routing = if options.sticky { Routing::Sticky } else { Routing::RoundRobin };
+    let mut config = Config::new(run::random_secret()?);
+    config.routing = routing;
+    config.health.path = Some("/readyz".to_owned());
+
+    let picture = Picture::new();
+    let above = picture.bars.clone();
+    let colour = screen::colour();
+    let shown = std::io::stderr().is_terminal();
+    let mut tell = |event: Event| {
+        let line = screen::line(&event, colour);
+        // With a picture on the screen the line goes above it.
+        if shown {
+            let _ = above.println(line);
+        } else {
+            screen::say(&line);
+        }
+    };
+    let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
+        for line in introduction(options, address) {
+            screen::say(&line);
+        }
+        if shown {
+            tokio::spawn(picture.draw(ask));
+        }
+    });
+    outcome.with_context(|| format!("the instances' own words are in {}", data.logs.display()))
 }
-pub(super) fn instance(_: &str) -> anyhow::Result<()> {
-    anyhow::bail!("later")
+
+/// Runs one instance of a reference app in this process, as its environment says.
+pub(super) fn instance(app: &str) -> anyhow::Result<()> {
+    let lookup = |name: &str| std::env::var(name).ok();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let port: u16 = lookup("PORT").unwrap_or_default().parse().context("PORT is not a port")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        match app {
+            "todo" => fungible_todo::run(listener, fungible_todo::Config::from_env(lookup)?, shutdown_signal()).await?,
+            "todo-broken" => {
+                fungible_todo_broken::run(listener, &lookup("FUNGIBLE_INSTANCE").unwrap_or_default()).await?;
+            }
+            other => bail!("there is no app called {other}"),
+        }
+        Ok(())
+    })
+}
+
+/// Opens the store once before the instances do, so that what is wrong with it is said here and once.
+fn prepare(env: &[(String, String)]) -> anyhow::Result<()> {
+    let value = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let lookup = |name: &str| if name == "PORT" { Some("0".to_owned()) } else { value(name) };
+    let config = fungible_todo::Config::from_env(lookup)?;
+    Ok(super::runtime()?.block_on(fungible_todo::prepare(config))?)
+}
+
+/// The data folder, for one demo at a time.
+struct Data {
+    folder: PathBuf,
+    logs: PathBuf,
+    /// Held as long as the demo runs.
+    _lock: File,
+}
+
+impl Data {
+    fn open(folder: &Path) -> anyhow::Result<Data> {
+        let unusable = || format!("cannot use the data folder {} (another one with --data)", folder.display());
+        let logs = folder.join("logs");
+        fs::create_dir_all(&logs).with_context(unusable)?;
+        let folder = folder.canonicalize().with_context(unusable)?;
+        let lock = File::create(folder.join("lock")).with_context(unusable)?;
+        if lock.try_lock().is_err() {
+            bail!("another demo uses the data folder {}; end it, or choose one with --data", folder.display());
+        }
+        Ok(Data { logs: folder.join("logs"), folder, _lock: lock })
+    }
+
+    fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let store = self.folder.join("todo.sqlite");
+        Ok([
+            ("HOST", Ipv4Addr::LOCALHOST.to_string()),
+            ("FUNGIBLE_STORE", format!("sqlite:{}", store.display())),
+            ("FUNGIBLE_SECRET", self.secret()?),
+            // The demo speaks plain http: there, browsers and curl drop cookies marked Secure.
+            ("FUNGIBLE_COOKIES", "plain".to_owned()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec())
+    }
+
+    /// The secret that all instances share: made once, here and never in an instance, readable by its owner only.
+    fn secret(&self) -> anyhow::Result<String> {
+        let path = self.folder.join("secret");
+        let unusable = || format!("cannot use the secret in {}", path.display());
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let text = text.trim().to_owned();
+                Secret::parse(&text).with_context(unusable)?;
+                Ok(text)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = Secret::generate_base64().with_context(unusable)?;
+                // Written beside and renamed: a crash in between must not leave half a secret.
+                let fresh = self.folder.join("secret.new");
+                let _ = fs::remove_file(&fresh);
+                let mut file =
+                    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).with_context(unusable)?;
+                writeln!(file, "{text}").with_context(unusable)?;
+                file.sync_all().with_context(unusable)?;
+                fs::rename(&fresh, &path).with_context(unusable)?;
+                Ok(text)
+            }
+            Err(error) => Err(error).with_context(unusable),
+        }
+    }
+}
+
+/// What to try, in three lines.
+fn introduction(options: &DemoOptions, address: SocketAddr) -> Vec<String> {
+    let count = options.instances;
+    let kind = match (options.broken, options.sticky) {
+        (false, _) => "interchangeable instances, one shared store",
+        (true, false) => "instances that keep sessions and tasks in their own memory",
+        (true, true) => "instances that keep sessions in their own memory, hidden by a sticky cookie",
+    };
+    let me = own_command();
+    let mut lines = vec![format!("A to-do list on {count} {kind}: http://{address}")];
+    lines.extend(match (options.broken, options.sticky) {
+        (false, _) => [
+            "  1. Open it, register and add a task; the small print says which instance answered.".to_owned(),
+            format!("  2. Kill that instance: {me} kill todo-1"),
+            "  3. Go on: you are logged in and your tasks are there. Ctrl-C ends the demo.".to_owned(),
+        ],
+        (true, false) => [
+            "  1. Open it and register.".to_owned(),
+            "  2. Look at your tasks: \"please log in again\" - the next instance does not know you.".to_owned(),
+            format!("  3. The same without --broken works: {me} demo"),
+        ],
+        (true, true) => [
+            "  1. Open it, register and add a task: it works, you always meet the same instance.".to_owned(),
+            format!("  2. Kill that instance: {me} kill todo-1"),
+            "  3. Go on: \"please log in again\", and your tasks are gone. Sticky sessions only hid it.".to_owned(),
+        ],
+    });
+    lines
+}
+
+/// How to call this program from where the user is.
+fn own_command() -> String {
+    let Ok(own) = std::env::current_exe() else { return "fungible".to_owned() };
+    let here = std::env::current_dir().unwrap_or_default();
+    own.strip_prefix(&here).map_or_else(|_| "fungible".to_owned(), |relative| relative.display().to_string())
+}
+
+/// The live state of the instances, a line each, at the bottom of the terminal.
+struct Picture {
+    bars: MultiProgress,
+}
+
+impl Picture {
+    fn new() -> Picture {
+        Picture { bars: MultiProgress::new() }
+    }
+
+    async fn draw(self, ask: mpsc::Sender<Asked>) {
+        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let mut lines: Vec<ProgressBar> = Vec::new();
+        while let Some(status) = ask_status(&ask).await {
+            let text = control::table(&status, screen::colour());
+            // The first line of the table names the fleet, which the introduction has done.
+            let rows: Vec<&str> = text.lines().skip(1).collect();
+            while lines.len() < rows.len() {
+                lines.push(self.bars.add(ProgressBar::new_spinner().with_style(style.clone())));
+            }
+            for surplus in lines.drain(rows.len()..) {
+                surplus.finish_and_clear();
+            }
+            for (line, row) in lines.iter().zip(&rows) {
+                line.set_message((*row).to_owned());
+                line.tick();
+            }
+            tokio::time::sleep(REDRAW).await;
+        }
+    }
+}
+
+async fn ask_status(ask: &mpsc::Sender<Asked>) -> Option<FleetStatus> {
+    let (reply, answer) = oneshot::channel();
+    ask.send(Asked { request: Request::Status, reply }).await.ok()?;
+    match answer.await.ok()? {
+        Reply::Status(status) => Some(status),
+        Reply::Done(_) | Reply::Refused(_) => None,
+    }
 }

@@ -1,0 +1,100 @@
+//! What an instance is told by its environment, read once and checked. It opens and binds nothing.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use fungible::{CookieMode, Secret};
+
+/// What every instance of the fleet is told alike, and the two things that differ: address and name.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the program listens (`HOST`, `PORT`).
+    pub listen: SocketAddr,
+    /// The SQLite file that all instances share (`FUNGIBLE_STORE=sqlite:PATH`).
+    pub store_path: PathBuf,
+    /// The secret that all instances share (`FUNGIBLE_SECRET`). No instance makes one: it would be its own.
+    pub secret: Secret,
+    /// Whether the session cookie insists on https (`FUNGIBLE_COOKIES`).
+    pub cookies: CookieMode,
+    /// The name in small print and in the header `X-Served-By` (`FUNGIBLE_INSTANCE`). Nothing depends on it.
+    pub instance: String,
+}
+
+/// A value of the environment that cannot be used: one line that says which, why and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Reads the environment through `lookup`, which gives the value of a variable.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            listen: SocketAddr::new(host(lookup("HOST"))?, port(lookup("PORT"))?),
+            store_path: store_path(lookup("FUNGIBLE_STORE"))?,
+            secret: secret(lookup("FUNGIBLE_SECRET"))?,
+            cookies: cookies(lookup("FUNGIBLE_COOKIES"))?,
+            instance: instance(lookup("FUNGIBLE_INSTANCE"))?,
+        })
+    }
+}
+
+fn host(value: Option<String>) -> Result<IpAddr, ConfigError> {
+    let Some(host) = value else {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    };
+    host.parse()
+        .map_err(|_| ConfigError(format!("HOST is {host:?}: set it to an IP address such as 127.0.0.1")))
+}
+
+fn port(value: Option<String>) -> Result<u16, ConfigError> {
+    let port = value
+        .ok_or_else(|| ConfigError("PORT is not set: set it to the port to listen on, such as 8080".to_owned()))?;
+    port.parse()
+        .map_err(|_| ConfigError(format!("PORT is {port:?}: set it to a number from 0 to 65535")))
+}
+
+fn store_path(value: Option<String>) -> Result<PathBuf, ConfigError> {
+    let store = value.ok_or_else(|| {
+        ConfigError("FUNGIBLE_STORE is not set: set it to sqlite:PATH, the same for all instances".to_owned())
+    })?;
+    match store.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(path.into()),
+        _ => Err(ConfigError(format!(
+            "FUNGIBLE_STORE is {store:?}: set it to sqlite:PATH, such as sqlite:todo.db"
+        ))),
+    }
+}
+
+/// The value itself is never repeated.
+fn secret(value: Option<String>) -> Result<Secret, ConfigError> {
+    let text = value.ok_or_else(|| {
+        ConfigError(
+            "FUNGIBLE_SECRET is not set: make one with `openssl rand -base64 32` and give it to all instances"
+                .to_owned(),
+        )
+    })?;
+    Secret::parse(&text).map_err(|error| ConfigError(format!("FUNGIBLE_SECRET cannot be used: {error}")))
+}
+
+fn cookies(value: Option<String>) -> Result<CookieMode, ConfigError> {
+    match value.as_deref() {
+        None | Some("secure") => Ok(CookieMode::Secure),
+        Some("plain") => Ok(CookieMode::Plain),
+        Some(other) => Err(ConfigError(format!(
+            "FUNGIBLE_COOKIES is {other:?}: set it to secure (https) or plain (http on this machine)"
+        ))),
+    }
+}
+
+fn instance(value: Option<String>) -> Result<String, ConfigError> {
+    let name = value.unwrap_or_else(|| std::process::id().to_string());
+    if (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(name);
+    }
+    Err(ConfigError(format!(
+        "FUNGIBLE_INSTANCE is {name:?}: set it to a name of 1 to 64 ASCII letters, digits or signs"
+    )))
+}

@@ -1,0 +1,213 @@
+//! The task list. Each form posts, is answered with a redirect to the list, and may be sent twice.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use fungible::UserId;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{Frame, account, assets, page};
+use crate::app::App;
+use crate::extract::{FormBody, LoggedIn, TaskId};
+use crate::notice::Notice;
+use crate::problem::Problem;
+use crate::tasks::{Task, Title};
+
+#[derive(Template)]
+#[template(path = "tasks.html")]
+struct TasksPage {
+    frame: Frame,
+    user: UserId,
+    name: String,
+    add: AddForm,
+    rows: Vec<Row>,
+}
+
+/// The form that adds, with what was typed when it came back with an error.
+struct AddForm {
+    /// The id of the task that this form will add: sending the form twice adds one task.
+    id: Uuid,
+    title: String,
+    error: String,
+}
+
+/// A task with its form for renaming.
+struct Row {
+    /// Empty in the template that the script fills in.
+    id: String,
+    title: String,
+    done: bool,
+    typed: String,
+    error: String,
+}
+
+impl Row {
+    fn blank() -> Self {
+        Self {
+            id: String::new(),
+            title: String::new(),
+            done: false,
+            typed: String::new(),
+            error: String::new(),
+        }
+    }
+}
+
+impl From<Task> for Row {
+    fn from(task: Task) -> Self {
+        let typed = task.title.clone();
+        Self {
+            id: task.id.to_string(),
+            title: task.title,
+            done: task.done,
+            typed,
+            error: String::new(),
+        }
+    }
+}
+
+/// What was typed and why it was refused.
+enum Refused {
+    Add { title: String },
+    Rename { id: Uuid, title: String },
+}
+
+/// `GET /`
+pub(crate) async fn list(
+    State(app): State<App>,
+    LoggedIn(user): LoggedIn,
+    notice: Notice,
+) -> Result<Response, Problem> {
+    show(&app, user.id, user.name, notice, None).await
+}
+
+/// The list; with a refused form in it, the form keeps what was typed and says why.
+async fn show(
+    app: &App,
+    user: UserId,
+    name: String,
+    notice: Notice,
+    refused: Option<(Refused, Problem)>,
+) -> Result<Response, Problem> {
+    let tasks = app.tasks.list(user).await?;
+    let mut rows: Vec<Row> = tasks.into_iter().map(Row::from).collect();
+    let mut add = AddForm {
+        id: Uuid::new_v4(),
+        title: String::new(),
+        error: String::new(),
+    };
+    let mut status = StatusCode::OK;
+    if let Some((form, problem)) = refused {
+        status = problem.status;
+        let error = problem.sentence.into_owned();
+        match form {
+            Refused::Add { title } => (add.title, add.error) = (title, error),
+            Refused::Rename { id, title } => match rows.iter_mut().find(|row| row.id == id.to_string()) {
+                Some(row) => (row.typed, row.error) = (title, error),
+                None => (add.title, add.error) = (title, error),
+            },
+        }
+    }
+    Ok(page(
+        status,
+        &TasksPage {
+            frame: Frame::new(app, notice),
+            user,
+            name,
+            add,
+            rows,
+        },
+    ))
+}
+
+/// The form of `POST /tasks`.
+#[derive(Deserialize, Default)]
+pub(crate) struct Add {
+    pub(super) id: String,
+    pub(super) title: String,
+}
+
+/// `POST /tasks`
+pub(crate) async fn add(
+    State(app): State<App>,
+    user: Option<LoggedIn>,
+    FormBody(form): FormBody<Add>,
+) -> Result<Response, Problem> {
+    match user {
+        Some(LoggedIn(user)) => add_for(&app, user.id, user.name, form).await,
+        // The session has ended while the user typed: the login form carries what was typed.
+        None => Ok(account::log_in_again(&app, form)),
+    }
+}
+
+/// Adds the task of a form and leads back to the list, or shows the form again.
+pub(super) async fn add_for(app: &App, user: UserId, name: String, form: Add) -> Result<Response, Problem> {
+    let added = match TaskId::parse(&form.id).map(|TaskId(id)| (id, Title::parse(&form.title))) {
+        Ok((id, Ok(title))) => app.tasks.add(user, id, title).await.map_err(Problem::from),
+        Ok((_, Err(error))) => Err(error.into()),
+        Err(problem) => Err(problem),
+    };
+    match added {
+        Ok(_) => Ok(Redirect::to(&Notice::Added.on("/")).into_response()),
+        Err(problem) => {
+            let refused = Refused::Add { title: form.title };
+            show(app, user, name, Notice::Nothing, Some((refused, problem))).await
+        }
+    }
+}
+
+/// The form of `POST /tasks/{id}/title`.
+#[derive(Deserialize)]
+pub(crate) struct Rename {
+    title: String,
+}
+
+/// `POST /tasks/{id}/title`
+pub(crate) async fn rename(
+    State(app): State<App>,
+    LoggedIn(user): LoggedIn,
+    TaskId(id): TaskId,
+    FormBody(form): FormBody<Rename>,
+) -> Result<Response, Problem> {
+    let renamed = match Title::parse(&form.title) {
+        Ok(title) => app.tasks.change(user.id, id, Some(title), None).await,
+        Err(error) => Err(error),
+    };
+    match renamed {
+        Ok(_) => Ok(Redirect::to(&Notice::Renamed.on("/")).into_response()),
+        Err(error) => {
+            let refused = Refused::Rename { id, title: form.title };
+            show(&app, user.id, user.name, Notice::Nothing, Some((refused, error.into()))).await
+        }
+    }
+}
+
+/// The form of `POST /tasks/{id}/done`: what the tick shall be, not "the other way round", so that it may come twice.
+#[derive(Deserialize)]
+pub(crate) struct Tick {
+    done: bool,
+}
+
+/// `POST /tasks/{id}/done`
+pub(crate) async fn tick(
+    State(app): State<App>,
+    LoggedIn(user): LoggedIn,
+    TaskId(id): TaskId,
+    FormBody(Tick { done }): FormBody<Tick>,
+) -> Result<Redirect, Problem> {
+    app.tasks.change(user.id, id, None, Some(done)).await?;
+    let notice = if done { Notice::Ticked } else { Notice::Unticked };
+    Ok(Redirect::to(&notice.on("/")))
+}
+
+/// `POST /tasks/{id}/delete`
+pub(crate) async fn delete(
+    State(app): State<App>,
+    LoggedIn(user): LoggedIn,
+    TaskId(id): TaskId,
+) -> Result<Redirect, Problem> {
+    app.tasks.delete(user.id, id).await?;
+    Ok(Redirect::to(&Notice::Deleted.on("/")))
+}

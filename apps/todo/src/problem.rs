@@ -1,0 +1,122 @@
+//! A refusal: a status and a sentence for the person who reads it. How it looks, as a page or as JSON, is decided
+//! by the part of the service that the request went to.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fungible::StoreError;
+use fungible::users::{ChangePasswordError, LoginError, RegisterError};
+
+use crate::tasks::TaskError;
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) sentence: Cow<'static, str>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            sentence: sentence.into(),
+        }
+    }
+
+    /// What was sent can be read but not accepted.
+    pub(crate) fn invalid(sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence)
+    }
+
+    pub(crate) fn logged_out() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "You are not logged in. Log in first.")
+    }
+
+    /// The general sentence for a status.
+    pub(crate) fn of(status: StatusCode) -> Self {
+        let sentence = match status {
+            StatusCode::FORBIDDEN => "Another site made your browser send this. Open the page itself and try again.",
+            StatusCode::NOT_FOUND => "There is nothing at this address.",
+            StatusCode::METHOD_NOT_ALLOWED => "This address does not take this method.",
+            StatusCode::REQUEST_TIMEOUT => "The request took too long to arrive. Send it again.",
+            StatusCode::PAYLOAD_TOO_LARGE => "The request is too large.",
+            status => status.canonical_reason().unwrap_or("The request was refused."),
+        };
+        Self::new(status, sentence)
+    }
+
+    /// The problem that a response stands for: one that a handler left, or the status of one without words of ours.
+    pub(crate) fn take_from(response: &mut Response) -> Option<Self> {
+        let status = response.status();
+        let content = response.headers().get(header::CONTENT_TYPE);
+        let has_words = content.is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"));
+        let found = response.extensions_mut().remove();
+        found.or_else(|| {
+            ((status.is_client_error() || status.is_server_error()) && !has_words).then(|| Self::of(status))
+        })
+    }
+}
+
+/// Leaves the sentence for the layer that renders it: see `pages::render` and `api::render`.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        // The client learns nothing of files and SQL; the operator does.
+        tracing::warn!(%error, "the store refused");
+        Self::new(error.status(), error.sentence())
+    }
+}
+
+impl From<TaskError> for Problem {
+    fn from(error: TaskError) -> Self {
+        let status = match error {
+            TaskError::Store(error) => return error.into(),
+            TaskError::Title(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            TaskError::NotThere => StatusCode::NOT_FOUND,
+            TaskError::Deleted => StatusCode::GONE,
+            TaskError::OtherTitle | TaskError::TooMany => StatusCode::CONFLICT,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Store(error) => error.into(),
+            other => Self::new(other.status(), other.to_string()),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Store(error) => error.into(),
+            other => Self::new(other.status(), other.to_string()),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Problem {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::Store(error) => error.into(),
+            other => Self::new(other.status(), other.to_string()),
+        }
+    }
+}

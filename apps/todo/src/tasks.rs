@@ -1,0 +1,213 @@
+//! Tasks in the shared store. Every write may arrive twice, also late and at another instance: it is done once.
+//! Knows nothing of HTTP.
+
+use fungible::store::Row;
+use fungible::{Migration, Store, StoreError, Tx, UserId, now_ms, params};
+use uuid::Uuid;
+
+/// How many characters a title may have.
+pub(crate) const TITLE_MAX: usize = 500;
+/// How many tasks a user may have.
+pub(crate) const TASKS_MAX: i64 = 1000;
+/// How many tombstones are kept for a user: the latest.
+const TOMBSTONES_MAX: i64 = 1000;
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "tasks",
+    sqlite: include_str!("../migrations/sqlite/1_tasks.sql"),
+}];
+
+/// A task as its user sees it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Task {
+    pub(crate) id: Uuid,
+    pub(crate) title: String,
+    pub(crate) done: bool,
+}
+
+/// Why a task was not read or written. The words are for the user.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskError {
+    #[error("{0}")]
+    Title(&'static str),
+    #[error("There is no such task.")]
+    NotThere,
+    #[error("This task was deleted.")]
+    Deleted,
+    #[error("Another task was added under this id already.")]
+    OtherTitle,
+    #[error("You have {TASKS_MAX} tasks, which is the most that fits. Delete one first.")]
+    TooMany,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One line of 1 to [`TITLE_MAX`] characters, without space around it.
+#[derive(Debug, Clone)]
+pub(crate) struct Title(String);
+
+impl Title {
+    pub(crate) fn parse(text: &str) -> Result<Self, TaskError> {
+        let title = text.trim();
+        if title.is_empty() {
+            return Err(TaskError::Title("A task needs a title: type what is to be done."));
+        }
+        if title.chars().count() > TITLE_MAX {
+            return Err(TaskError::Title("The title is too long: it may have 500 characters."));
+        }
+        if title.chars().any(char::is_control) {
+            return Err(TaskError::Title(
+                "A title is one line of text, without control characters.",
+            ));
+        }
+        Ok(Self(title.to_owned()))
+    }
+}
+
+/// Whether an add did something or found that it had been done before.
+#[derive(Debug)]
+pub(crate) enum Added {
+    Now(Task),
+    Before(Task),
+}
+
+/// The tasks of all users; each call is about one user's.
+#[derive(Debug, Clone)]
+pub(crate) struct Tasks {
+    store: Store,
+}
+
+impl Tasks {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Makes the table, if need be.
+    pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
+        self.store.migrate("fungible-todo", MIGRATIONS).await
+    }
+
+    /// All tasks in the order in which they were added.
+    pub(crate) async fn list(&self, user: UserId) -> Result<Vec<Task>, TaskError> {
+        let rows = self
+            .store
+            .read(async move |tx: &mut Tx| {
+                tx.query(
+                    "SELECT id, title, done FROM tasks WHERE user_id = $1 AND deleted_at IS NULL ORDER BY position, id",
+                    params![user],
+                )
+                .await
+            })
+            .await?;
+        rows.iter().map(task).collect()
+    }
+
+    /// Adds a task under the id that the client made. The same id with the same title again is success.
+    pub(crate) async fn add(&self, user: UserId, id: Uuid, title: Title) -> Result<Added, TaskError> {
+        self.store
+            .write(async move |tx: &mut Tx| {
+                let Title(title) = &title;
+                let before = tx
+                    .query_opt(
+                        "SELECT id, title, done, added_as, deleted_at FROM tasks WHERE user_id = $1 AND id = $2",
+                        params![user, id],
+                    )
+                    .await?;
+                if let Some(row) = before {
+                    return added_before(&row, title);
+                }
+                let live = tx
+                    .query(
+                        "SELECT COUNT(*) AS live FROM tasks WHERE user_id = $1 AND deleted_at IS NULL",
+                        params![user],
+                    )
+                    .await?;
+                if live.first().map(|row| row.get::<i64>("live")).transpose()? >= Some(TASKS_MAX) {
+                    return Err(TaskError::TooMany);
+                }
+                tx.execute(
+                    "INSERT INTO tasks (user_id, id, position, title, added_as, done)
+                     SELECT $1, $2, COALESCE(MAX(position), 0) + 1, $3, $3, 0
+                     FROM tasks WHERE user_id = $1 AND deleted_at IS NULL",
+                    params![user, id, title.clone()],
+                )
+                .await?;
+                Ok(Added::Now(Task {
+                    id,
+                    title: title.clone(),
+                    done: false,
+                }))
+            })
+            .await
+    }
+
+    /// Sets title, tick or both to what is given; what is `None` stays.
+    pub(crate) async fn change(
+        &self,
+        user: UserId,
+        id: Uuid,
+        title: Option<Title>,
+        done: Option<bool>,
+    ) -> Result<Task, TaskError> {
+        self.store
+            .write(async move |tx: &mut Tx| {
+                let title = title.as_ref().map(|Title(title)| title.clone());
+                let changed = tx
+                    .query_opt(
+                        "UPDATE tasks SET title = COALESCE($3, title), done = COALESCE($4, done)
+                         WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING id, title, done",
+                        params![user, id, title, done],
+                    )
+                    .await?;
+                changed.as_ref().ok_or(TaskError::NotThere).and_then(task)
+            })
+            .await
+    }
+
+    /// Leaves a tombstone in place of the task. Deleting it again is success.
+    pub(crate) async fn delete(&self, user: UserId, id: Uuid) -> Result<(), TaskError> {
+        let now = now_ms();
+        self.store
+            .write(async move |tx: &mut Tx| {
+                let found = tx
+                    .execute(
+                        "UPDATE tasks SET title = '', added_as = '', deleted_at = COALESCE(deleted_at, $3)
+                         WHERE user_id = $1 AND id = $2",
+                        params![user, id, now],
+                    )
+                    .await?;
+                if found == 0 {
+                    return Err(TaskError::NotThere);
+                }
+                tx.execute(
+                    "DELETE FROM tasks WHERE user_id = $1 AND id IN (
+                         SELECT id FROM tasks WHERE user_id = $1 AND deleted_at IS NOT NULL
+                         ORDER BY deleted_at DESC, id LIMIT 100 OFFSET $2)",
+                    params![user, TOMBSTONES_MAX],
+                )
+                .await?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// What an add means whose id is there already.
+fn added_before(row: &Row, title: &str) -> Result<Added, TaskError> {
+    if row.get::<Option<i64>>("deleted_at")?.is_some() {
+        return Err(TaskError::Deleted);
+    }
+    if row.get::<String>("added_as")? != title {
+        return Err(TaskError::OtherTitle);
+    }
+    Ok(Added::Before(task(row)?))
+}
+
+fn task(row: &Row) -> Result<Task, TaskError> {
+    Ok(Task {
+        id: row.get("id")?,
+        title: row.get("title")?,
+        done: row.get("done")?,
+    })
+}

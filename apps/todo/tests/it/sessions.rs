@@ -1,0 +1,123 @@
+//! Sessions that are ended are dead on every instance at once.
+
+use serde_json::json;
+
+use crate::http::Browser;
+use crate::instances::Fleet;
+
+const PASSWORD: &str = "correct horse battery";
+
+fn log_in(fleet: &mut Fleet, password: &str) -> Browser {
+    let mut browser = Browser::default();
+    let answer = browser.api(
+        fleet.next(),
+        "POST",
+        "/api/login",
+        json!({ "name": "ada", "password": password }),
+    );
+    assert_eq!(answer.status, 200, "{answer:?}");
+    browser
+}
+
+fn registered() -> Fleet {
+    let mut fleet = Fleet::start(3);
+    let ada = json!({ "name": "ada", "password": PASSWORD });
+    assert_eq!(
+        Browser::default()
+            .api(fleet.next(), "POST", "/api/register", ada)
+            .status,
+        201
+    );
+    fleet
+}
+
+fn assert_everywhere(fleet: &Fleet, browser: &Browser, status: u16) {
+    for to in fleet.all() {
+        let answer = browser.clone().get(to, "/api/me");
+        assert_eq!(answer.status, status, "{answer:?}");
+        let home = browser.clone().get(to, "/");
+        assert_eq!(home.status, if status == 200 { 200 } else { 303 }, "{home:?}");
+    }
+}
+
+#[test]
+fn logging_out_ends_one_session_on_all_instances() {
+    let mut fleet = registered();
+    let (phone, mut laptop) = (log_in(&mut fleet, PASSWORD), log_in(&mut fleet, PASSWORD));
+    let stolen = laptop.clone();
+    assert_everywhere(&fleet, &stolen, 200);
+    assert_eq!(laptop.api(fleet.next(), "POST", "/api/logout", json!({})).status, 204);
+    assert_eq!(laptop.cookie, None, "the cookie is taken back");
+    assert_everywhere(&fleet, &stolen, 401);
+    assert_everywhere(&fleet, &phone, 200);
+}
+
+#[test]
+fn logging_out_everywhere_ends_all() {
+    let mut fleet = registered();
+    let (phone, laptop) = (log_in(&mut fleet, PASSWORD), log_in(&mut fleet, PASSWORD));
+    assert_eq!(
+        laptop
+            .clone()
+            .api(fleet.next(), "POST", "/api/logout-everywhere", json!({}))
+            .status,
+        204
+    );
+    assert_everywhere(&fleet, &phone, 401);
+    assert_everywhere(&fleet, &laptop, 401);
+    // Sent again, it finds nobody: the session that asked is gone.
+    assert_eq!(
+        laptop
+            .clone()
+            .api(fleet.next(), "POST", "/api/logout-everywhere", json!({}))
+            .status,
+        401
+    );
+}
+
+#[test]
+fn changing_the_password_ends_all_others_and_renews_this_one() {
+    let mut fleet = registered();
+    let (phone, mut laptop) = (log_in(&mut fleet, PASSWORD), log_in(&mut fleet, PASSWORD));
+    let before = laptop.clone();
+    let new = "another long password";
+    let answer = laptop.api(
+        fleet.next(),
+        "POST",
+        "/api/password",
+        json!({ "old": PASSWORD, "new": new }),
+    );
+    assert_eq!(answer.status, 204, "{answer:?}");
+    assert_everywhere(&fleet, &phone, 401);
+    assert_everywhere(&fleet, &before, 401);
+    assert_everywhere(&fleet, &laptop, 200);
+    let old = json!({ "name": "ada", "password": PASSWORD });
+    assert_eq!(
+        Browser::default().api(fleet.next(), "POST", "/api/login", old).status,
+        401
+    );
+    log_in(&mut fleet, new);
+}
+
+#[test]
+fn a_login_makes_a_new_session_and_ends_the_old() {
+    let mut fleet = registered();
+    let mut browser = log_in(&mut fleet, PASSWORD);
+    let old = browser.clone();
+    let ada = json!({ "name": "ada", "password": PASSWORD });
+    assert_eq!(browser.api(fleet.next(), "POST", "/api/login", ada).status, 200);
+    assert_ne!(browser.cookie, old.cookie);
+    assert_everywhere(&fleet, &old, 401);
+    assert_everywhere(&fleet, &browser, 200);
+}
+
+#[test]
+fn the_store_holds_neither_session_ids_nor_passwords() {
+    let mut fleet = registered();
+    let browser = log_in(&mut fleet, PASSWORD);
+    let (_, id) = browser.cookie.as_deref().unwrap().split_once('=').unwrap();
+    let store = fleet.store_bytes();
+    let holds = |text: &str| store.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("ada"), "the store's bytes are read");
+    assert!(!holds(id) && !holds(PASSWORD));
+}
