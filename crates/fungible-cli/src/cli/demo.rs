@@ -1,9 +1,9 @@
 //! `fungible demo`: the article's system in one command. The only place that knows the toolkit and the apps.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -111,7 +111,8 @@ impl Data {
     fn open(folder: &Path) -> anyhow::Result<Data> {
         let unusable = || format!("cannot use the data folder {} (another one with --data)", folder.display());
         let logs = folder.join("logs");
-        fs::create_dir_all(&logs).with_context(unusable)?;
+        // Password hashes, sessions and a secret will be in it.
+        DirBuilder::new().recursive(true).mode(0o700).create(&logs).with_context(unusable)?;
         let folder = folder.canonicalize().with_context(unusable)?;
         let lock = File::create(folder.join("lock")).with_context(unusable)?;
         if lock.try_lock().is_err() {

@@ -140,3 +140,44 @@ fn a_short_secret_for_the_sticky_cookie() {
     assert!(said.contains("FUNGIBLE_SECRET is too short (5 characters, 32 at least)"), "{said}");
     assert!(!fs::exists(place.folder.path().join("fungible/true@0.sock")).unwrap());
 }
+
+#[test]
+fn the_demo_says_what_is_wrong_with_its_data() {
+    let place = Place::new();
+    let data = place.folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let demo = ["demo", "--listen", "127.0.0.1:0", "--data", "data"];
+
+    fs::write(data.join("todo.sqlite"), "no database at all ".repeat(100)).unwrap();
+    let said = one_line(&place, &demo);
+    assert!(said.contains("todo.sqlite") && said.contains("not a"), "{said}");
+    assert_eq!(fs::read_to_string(data.join("todo.sqlite")).unwrap(), "no database at all ".repeat(100));
+    fs::remove_file(data.join("todo.sqlite")).unwrap();
+
+    fs::write(data.join("secret"), "c2hvcnQ=").unwrap();
+    let said = one_line(&place, &demo);
+    assert!(said.contains("cannot use the secret in") && said.contains("32"), "{said}");
+    fs::remove_file(data.join("secret")).unwrap();
+
+    let first = place.fleet(&demo);
+    first.healthy(3);
+    let output = place.output(&demo);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("another demo uses the data folder"), "{said}");
+    first.healthy(3);
+    drop(first);
+    place.is_empty_eventually();
+
+    // A version from the future has been here.
+    let store = rusqlite::Connection::open(data.join("todo.sqlite")).unwrap();
+    let changed = store.execute("UPDATE fungible_migrations SET version = version + 100", []).unwrap();
+    assert!(changed > 0);
+    drop(store);
+    let said = one_line(&place, &demo);
+    assert!(said.contains("newer"), "{said}");
+
+    fs::write(place.folder.path().join("file"), "").unwrap();
+    let said = one_line(&place, &["demo", "--listen", "127.0.0.1:0", "--data", "file/below"]);
+    assert!(said.contains("cannot use the data folder file/below (another one with --data)"), "{said}");
+}

@@ -4,5 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test says what it did and with which seed")]
 
 mod bad_input;
+mod client;
+mod demo;
 mod fleet;
 mod world;

@@ -1,0 +1,222 @@
+//! The article's system: its failure, its repair, and the kill test under load.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::world::{Fleet, Place, Random, eventually, seed, signal};
+
+const CUSTOMERS: usize = 50;
+const KILLS: usize = 20;
+
+fn demo<'a>(place: &'a Place, more: &[&str]) -> Fleet<'a> {
+    place.fleet(&[&["demo", "--listen", "127.0.0.1:0", "--data", "data"], more].concat())
+}
+
+/// A UUID that no other test makes.
+fn uuid(random: &mut Random) -> String {
+    let mut part = |end: usize| random.below(end);
+    format!("{:08x}-0000-4000-8000-{:012x}", part(1 << 32), part(1 << 48))
+}
+
+#[test]
+fn section_three_the_broken_one_forgets_who_logged_in() {
+    let place = Place::new();
+    let fleet = demo(&place, &["--broken", "-n", "2"]);
+    fleet.healthy(2);
+    let mut customer = Client::new(fleet.address);
+    let who = json!({"name": "anna", "password": "correct horse battery"});
+    let login = customer.send("POST", "/api/login", Some(&who)).unwrap();
+    assert!((200..300).contains(&login.status), "{:#?}", customer.journal);
+    let list = customer.get("/api/tasks").unwrap();
+    assert_ne!(login.header("x-served-by"), list.header("x-served-by"), "{:#?}", customer.journal);
+    assert_eq!(list.status, 401, "{:#?}", customer.journal);
+    assert!(list.body.contains("please log in again"), "{:#?}", customer.journal);
+    // The very same request works where the session is trapped.
+    let back = customer.get("/api/tasks").unwrap();
+    assert_eq!(back.header("x-served-by"), login.header("x-served-by"));
+    assert_eq!(back.status, 200, "{:#?}", customer.journal);
+    println!("the request that is answered \"please log in again\": {}", customer.journal[1]);
+}
+
+#[test]
+fn section_three_the_right_one_knows_who_logged_in_on_every_instance() {
+    let place = Place::new();
+    let fleet = demo(&place, &["-n", "2"]);
+    fleet.healthy(2);
+    let mut customer = Client::new(fleet.address);
+    let who = json!({"name": "anna", "password": "correct horse battery"});
+    assert_eq!(customer.send("POST", "/api/register", Some(&who)).unwrap().status, 201, "{:#?}", customer.journal);
+    assert_eq!(customer.send("POST", "/api/login", Some(&who)).unwrap().status, 200, "{:#?}", customer.journal);
+    let by: BTreeSet<String> = (0..4)
+        .map(|_| {
+            let list = customer.get("/api/tasks").unwrap();
+            assert_eq!(list.status, 200, "{:#?}", customer.journal);
+            list.header("x-served-by").unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(by.len(), 2, "{:#?}", customer.journal);
+}
+
+#[test]
+fn sticky_sessions_hide_the_trap_until_the_instance_dies() {
+    let place = Place::new();
+    let fleet = demo(&place, &["--broken", "--sticky"]);
+    fleet.healthy(3);
+    // A client with a cookie jar for both cookies: the balancer's and the app's.
+    let get = |cookies: &str| {
+        let text = format!("GET /api/tasks HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\nConnection: close\r\n\r\n");
+        super::world::request(fleet.address, &text)
+    };
+    let body = r#"{"name":"anna","password":"correct horse battery"}"#;
+    let login = format!(
+        "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let login = super::world::request(fleet.address, &login);
+    let cookies: Vec<&str> = login
+        .head
+        .lines()
+        .filter_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case("set-cookie")))
+        .filter_map(|(_, value)| value.split(';').next())
+        .collect();
+    assert_eq!(cookies.len(), 2, "{}", login.head);
+    let jar = cookies.join("; ");
+    for _ in 0..5 {
+        assert_eq!(get(&jar).status, 200);
+    }
+    let home = login.header("x-served-by").unwrap();
+    assert!(fleet.ask(&["kill", home]).status.success());
+    eventually("the one that came after it", || {
+        fleet.healthy(3).iter().find(|one| one["name"] == home && one["restarts"] == 1).cloned()
+    });
+    let after = get(&jar);
+    assert_eq!((after.status, after.body.contains("please log in again")), (401, true), "{after:?}");
+}
+
+/// What one customer was promised.
+#[derive(Default)]
+struct Promised {
+    tasks: BTreeMap<String, String>,
+    journal: Vec<String>,
+    cut: usize,
+}
+
+#[test]
+fn instances_killed_under_load_lose_nothing() {
+    let seed = seed();
+    let place = Place::new();
+    let fleet = demo(&place, &[]);
+    fleet.healthy(3);
+    let (over, acknowledged) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let customers: Vec<Promised> = std::thread::scope(|scope| {
+        let work: Vec<_> = (0..CUSTOMERS)
+            .map(|number| {
+                let (over, acknowledged, address) = (&over, &acknowledged, fleet.address);
+                scope.spawn(move || customer(address, seed, number, over, acknowledged))
+            })
+            .collect();
+        let mut random = Random(seed);
+        for kill in 0..KILLS {
+            let goal = acknowledged.load(Ordering::Relaxed) + 1 + random.below(60);
+            eventually("more tasks", || (acknowledged.load(Ordering::Relaxed) >= goal).then_some(()));
+            // At least one other must live, or it would be an outage and no kill test.
+            let healthy = eventually("two that live", || Some(fleet.in_state("healthy")).filter(|all| all.len() >= 2));
+            let victim = &healthy[random.below(healthy.len())];
+            println!("kill {kill}: {}", victim["name"]);
+            signal(i32::try_from(victim["pid"].as_i64().unwrap()).unwrap(), "KILL");
+        }
+        over.store(true, Ordering::Relaxed);
+        work.into_iter().map(|customer| customer.join().unwrap()).collect()
+    });
+    let all: usize = customers.iter().map(|customer| customer.tasks.len()).sum();
+    let cut: usize = customers.iter().map(|customer| customer.cut).sum();
+    let restarts: u64 = fleet.healthy(3).iter().map(|one| one["restarts"].as_u64().unwrap()).sum();
+    println!("{KILLS} kills, {restarts} restarts, {all} tasks acknowledged, {cut} answers cut short");
+    assert_eq!(restarts, KILLS as u64);
+    assert!(fleet.ask(&["stop"]).status.success());
+
+    let store = rusqlite::Connection::open(place.folder.path().join("data/todo.sqlite")).unwrap();
+    let sound: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+    place.is_empty_eventually();
+}
+
+/// Registers, logs in, adds tasks and looks at them until it is over; then compares what it sees with what it was promised.
+fn customer(address: SocketAddr, seed: u64, number: usize, over: &AtomicBool, acknowledged: &AtomicUsize) -> Promised {
+    let mut random = Random(seed.wrapping_add(1 + number as u64));
+    let mut client = Client::new(address);
+    let mut promised = Promised::default();
+    let who = json!({"name": format!("customer-{number}"), "password": format!("correct horse {number}")});
+    let registered = client.insist("POST", "/api/register", Some(&who));
+    assert!([200, 201].contains(&registered.status), "{:#?}", client.journal);
+    assert_eq!(client.insist("POST", "/api/login", Some(&who)).status, 200, "{:#?}", client.journal);
+    while !over.load(Ordering::Relaxed) {
+        let (id, title) = (uuid(&mut random), format!("task {} of {number}", promised.tasks.len()));
+        let added = client.insist("PUT", &format!("/api/tasks/{id}"), Some(&json!({"title": title})));
+        assert!([200, 201].contains(&added.status), "{:#?}", client.journal);
+        promised.tasks.insert(id, title);
+        acknowledged.fetch_add(1, Ordering::Relaxed);
+        if random.below(4) == 0 {
+            look(&mut client, &mut promised);
+        }
+        if random.below(40) == 0 {
+            assert_eq!(client.insist("POST", "/api/login", Some(&who)).status, 200, "{:#?}", client.journal);
+        }
+        // What is long past helps nobody who reads a failure.
+        let long_past = client.journal.len().saturating_sub(20);
+        client.journal.drain(..long_past);
+    }
+    while !look(&mut client, &mut promised) {}
+    promised.journal = client.journal;
+    promised
+}
+
+/// Looks at the list, which must hold what was promised and nothing else. False when the answer was cut short.
+fn look(client: &mut Client, promised: &mut Promised) -> bool {
+    let seen = match client.get("/api/tasks") {
+        Ok(answer) => answer,
+        // An instance that dies in the middle of an answer may cut it; none may be missing from its first byte on.
+        Err(error) => {
+            assert!(!error.to_string().contains("ended after \"\""), "{error}: {:#?}", client.journal);
+            promised.cut += 1;
+            return false;
+        }
+    };
+    assert_eq!(seen.status, 200, "{:#?}", client.journal);
+    let seen: Value = serde_json::from_str(&seen.body).unwrap();
+    let text = |task: &Value, key: &str| task[key].as_str().unwrap().to_owned();
+    let tasks: Vec<(String, String)> =
+        seen["tasks"].as_array().unwrap().iter().map(|task| (text(task, "id"), text(task, "title"))).collect();
+    let titles: BTreeSet<&String> = tasks.iter().map(|(_, title)| title).collect();
+    assert_eq!(titles.len(), tasks.len(), "a task stands there twice: {tasks:?}");
+    assert_eq!(tasks.into_iter().collect::<BTreeMap<_, _>>(), promised.tasks, "{:#?}", client.journal);
+    true
+}
+
+#[test]
+fn what_it_keeps_is_for_its_owner_and_lasts() {
+    let place = Place::new();
+    let who = json!({"name": "anna", "password": "correct horse battery"});
+    let secret_path = place.folder.path().join("data/secret");
+    let first = {
+        let fleet = demo(&place, &["-n", "1"]);
+        fleet.healthy(1);
+        let mut customer = Client::new(fleet.address);
+        assert_eq!(customer.send("POST", "/api/register", Some(&who)).unwrap().status, 201);
+        assert!(fleet.ask(&["stop"]).status.success());
+        fs::read_to_string(&secret_path).unwrap()
+    };
+    assert_eq!(fs::metadata(&secret_path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(place.folder.path().join("data")).unwrap().permissions().mode() & 0o777, 0o700);
+    let fleet = demo(&place, &["-n", "1"]);
+    fleet.healthy(1);
+    assert_eq!(fs::read_to_string(&secret_path).unwrap(), first);
+    let mut customer = Client::new(fleet.address);
+    assert_eq!(customer.send("POST", "/api/login", Some(&who)).unwrap().status, 200);
+}
