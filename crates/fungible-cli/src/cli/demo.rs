@@ -209,7 +209,7 @@ impl Picture {
     }
 
     async fn draw(self, ask: mpsc::Sender<Asked>) {
-        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let mut lines: Vec<ProgressBar> = Vec::new();
         while let Some(status) = ask_status(&ask).await {
             let text = control::table(&status, screen::colour());
