@@ -53,7 +53,7 @@ pub(super) async fn serve(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_time)
-        .max_buf_size(HEADER_BYTES)
+        .max_header_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(Patient::new(stream, options.body_time)), service)
         .with_upgrades();
     let mut connection = pin!(connection);

@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::store::Migration;
 use fungible::{Store, StoreError, Tx, params};
 use nix::sys::signal::{Signal, kill};
@@ -114,6 +115,7 @@ fn job() {
             "hold" => hold(&path).await,
             "migrate" => migrate(&path).await,
             "fill" => fill(&path).await,
+            "look" => look(&path),
             other => panic!("no job {other}"),
         }
     });
@@ -181,6 +183,17 @@ async fn migrate(path: &str) {
     say(&format!("{:?}", result.await));
 }
 
+/// Looks for the bytes that it is told in all files beside the store.
+fn look(path: &str) {
+    let bytes = URL_SAFE_NO_PAD.decode(listen().unwrap()).unwrap();
+    let files = std::fs::read_dir(Path::new(path).parent().unwrap()).unwrap();
+    let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let found = contents
+        .into_iter()
+        .any(|content| content.windows(bytes.len()).any(|window| window == bytes));
+    say(if found { "found" } else { "not found" });
+}
+
 /// Adds large rows until the disk is full; then makes room and goes on. Runs on a small disk of its own.
 async fn fill(path: &str) {
     let store = Store::open(path).unwrap();
@@ -211,22 +224,4 @@ async fn fill(path: &str) {
     drop(store);
     crate::support::assert_sound(Path::new(path));
     say("sound");
-}
-
-/// Collects what several helpers say.
-#[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<String>>>);
-
-impl Heard {
-    pub(crate) fn add(&self, lines: impl IntoIterator<Item = String>) {
-        self.0.lock().unwrap().extend(lines);
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.0.lock().unwrap().len()
-    }
-
-    pub(crate) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
 }

@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::{Hasher, HasherOptions, ServeOptions, Store};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::helper::Helper;
 
 /// A new directory, removed at the end of the test.
 pub(crate) struct Directory(PathBuf);
@@ -41,7 +45,7 @@ impl Drop for Directory {
 }
 
 /// No test waits longer for anything: a limit that is never reached on a machine that works.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` holds.
 pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
@@ -148,4 +152,12 @@ pub(crate) fn status(answer: &str) -> u16 {
         .unwrap_or_else(|| panic!("no answer: {answer:?}"))
         .parse()
         .unwrap()
+}
+
+/// Whether these bytes stand in any file of the directory. Another process looks: closing a file of the database in
+/// this one would take SQLite's locks away.
+pub(crate) fn found_in(directory: &Directory, bytes: &[u8]) -> bool {
+    let mut helper = Helper::start("look", &directory.store());
+    helper.tell(&URL_SAFE_NO_PAD.encode(bytes));
+    helper.hear() == "found"
 }
