@@ -8,5 +8,6 @@ mod bad_input;
 mod environment;
 mod http;
 mod instances;
+mod kills;
 mod pages;
 mod sessions;
