@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -47,7 +47,7 @@ fn instances_killed_at_random_lose_nothing_and_double_nothing() {
     let (acknowledged, unanswered) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let addresses = Mutex::new(fleet.all());
     thread::scope(|scope| {
-        for client in 0..CLIENTS {
+        let clients = (0..CLIENTS).map(|client| {
             let (mut ada, addresses, acknowledged, unanswered) = (ada.clone(), &addresses, &acknowledged, &unanswered);
             scope.spawn(move || {
                 for number in 0..TASKS {
@@ -57,12 +57,14 @@ fn instances_killed_at_random_lose_nothing_and_double_nothing() {
                     );
                     acknowledged.fetch_add(1, Ordering::SeqCst);
                 }
-            });
-        }
+            })
+        });
+        let clients: Vec<_> = clients.collect();
         // Each kill waits for its share of the work, so that the kills spread over the run.
         for kill in 1..=KILLS {
             let share = kill * CLIENTS * TASKS / (KILLS + 1);
-            while acknowledged.load(Ordering::SeqCst) < share {
+            let all_ended = || clients.iter().all(ScopedJoinHandle::is_finished);
+            while acknowledged.load(Ordering::SeqCst) < share && !all_ended() {
                 thread::yield_now();
             }
             fleet.kill(random.below(3));
