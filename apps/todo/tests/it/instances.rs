@@ -64,6 +64,14 @@ impl Fleet {
         drop(std::mem::replace(&mut self.instances[which], fresh));
     }
 
+    /// Sends SIGTERM to one instance and gives its exit code.
+    pub(crate) fn terminate(&mut self, which: usize) -> Option<i32> {
+        let mut instance = self.instances.remove(which);
+        let pid = instance.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        instance.child.wait().unwrap().code()
+    }
+
     /// The bytes of the store's files.
     pub(crate) fn store_bytes(&self) -> Vec<u8> {
         let files = fs::read_dir(&self.dir).unwrap();
