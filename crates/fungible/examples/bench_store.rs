@@ -43,6 +43,7 @@ const KINDS: [(&str, &str); 3] = [
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
+        [reads] => println!("{:.2}", session_read(Path::new(reads))),
         [kind, path] => insert(kind, Path::new(path)),
         [directory, machine, file] => {
             let report = measure(Path::new(directory), machine);
