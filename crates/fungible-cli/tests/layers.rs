@@ -42,7 +42,10 @@ const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
             ("answers", &["app"]),
             ("extract", &["app", "notice", "problem"]),
             ("accounts", &["app", "extract", "problem"]),
-            ("pages", &["accounts", "app", "assets", "extract", "notice", "problem", "tasks"]),
+            (
+                "pages",
+                &["accounts", "app", "assets", "extract", "notice", "problem", "tasks"],
+            ),
             ("api", &["accounts", "app", "extract", "problem", "tasks"]),
             ("routes", &["answers", "api", "app", "assets", "pages", "problem"]),
         ],
