@@ -24,7 +24,7 @@ fn page(app: &App, content: &str) -> Html<String> {
 
 pub(crate) fn login(app: &App, message: &str) -> Html<String> {
     let content = format!(
-        "<h1>Log in</h1><p role=status class=notice>{message}</p><form method=post action=/login class=card>\
+        "<h1>Log in</h1><p role=alert class=error>{message}</p><form method=post action=/login class=card>\
          <label>Name <input name=name required></label>\
          <label>Password <input name=password type=password required></label><button>Log in</button></form>"
     );

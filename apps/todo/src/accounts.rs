@@ -1,7 +1,7 @@
 //! Registering, logging in and out, and changing the password, for pages and API alike. Who may be what is the
 //! toolkit's business; here is only the order of steps, and what a repeated request means.
 
-use fungible::users::ChangePasswordError;
+use fungible::users::{ChangePasswordError, LoginError};
 use fungible::{Account, SessionCookie, User};
 use serde::Deserialize;
 
@@ -73,7 +73,8 @@ pub(crate) async fn change_password(
     let Some(name) = name else { return Err(refusal) };
     match app.users.check(name, &change.new).await {
         Ok(account) => start(app, user, &account).await,
-        Err(_) => Err(refusal),
+        Err(LoginError::Wrong) => Err(refusal),
+        Err(other) => Err(other.into()),
     }
 }
 

@@ -11,14 +11,13 @@ use serde_json::{Value, json};
 use crate::accounts::{self, Credentials, PasswordChange};
 use crate::app::App;
 use crate::extract::{JsonBody, LoggedIn, TaskId};
-use crate::pages::replace_body;
 use crate::problem::Problem;
 use crate::tasks::{Added, Task, Title};
 
 /// Shows each problem as `{"error": sentence}`.
 pub(crate) async fn render(mut response: Response) -> Response {
     match Problem::take_from(&mut response) {
-        Some(problem) => replace_body(response, Json(json!({ "error": problem.sentence })).into_response()),
+        Some(problem) => Problem::reword(response, Json(json!({ "error": problem.sentence })).into_response()),
         None => response,
     }
 }

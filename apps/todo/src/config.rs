@@ -35,7 +35,7 @@ impl Config {
             listen: SocketAddr::new(host(lookup("HOST"))?, port(lookup("PORT"))?),
             store_path: store_path(lookup("FUNGIBLE_STORE"))?,
             secret: secret(lookup("FUNGIBLE_SECRET"))?,
-            cookies: cookies(lookup("FUNGIBLE_COOKIES"))?,
+            cookies: cookies(lookup("FUNGIBLE_COOKIES").as_deref())?,
             instance: instance(lookup("FUNGIBLE_INSTANCE"))?,
         })
     }
@@ -79,8 +79,8 @@ fn secret(value: Option<String>) -> Result<Secret, ConfigError> {
     Secret::parse(&text).map_err(|error| ConfigError(format!("FUNGIBLE_SECRET cannot be used: {error}")))
 }
 
-fn cookies(value: Option<String>) -> Result<CookieMode, ConfigError> {
-    match value.as_deref() {
+fn cookies(value: Option<&str>) -> Result<CookieMode, ConfigError> {
+    match value {
         None | Some("secure") => Ok(CookieMode::Secure),
         Some("plain") => Ok(CookieMode::Plain),
         Some(other) => Err(ConfigError(format!(

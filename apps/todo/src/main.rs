@@ -8,10 +8,16 @@ use std::process::ExitCode;
 use fungible::shutdown_signal;
 use fungible_todo::Config;
 use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    // RUST_LOG says how much is logged; `info` has one line per request.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
     let config = match Config::from_env(|name| env::var(name).ok()) {
         Ok(config) => config,
         Err(error) => return refuse(error),

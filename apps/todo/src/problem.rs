@@ -57,6 +57,16 @@ impl Problem {
             ((status.is_client_error() || status.is_server_error()) && !has_words).then(|| Self::of(status))
         })
     }
+
+    /// The words of `shown` with the status and the other headers of `response`, such as `Allow` and `Retry-After`.
+    pub(crate) fn reword(mut response: Response, shown: Response) -> Response {
+        let (parts, body) = shown.into_parts();
+        response.extensions_mut().remove::<Self>();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().extend(parts.headers);
+        *response.body_mut() = body;
+        response
+    }
 }
 
 /// Leaves the sentence for the layer that renders it: see `pages::render` and `api::render`.

@@ -28,7 +28,7 @@ async function send() {
   for (let pause = 250; outbox.length > 0; ) {
     const answer = await request(outbox[0].method, outbox[0].id, outbox[0].body);
     if (answer === undefined || answer.status >= 500 || [408, 429].includes(answer.status)) {
-      say("No answer. Sending it again …");
+      say(answer?.json.error ?? "No answer. Sending it again …");
       await new Promise((wake) => setTimeout(wake, pause));
       pause = Math.min(2 * pause, 5000);
     } else if (answer.status === 401) {
@@ -174,6 +174,9 @@ document.addEventListener("submit", (event) => {
   }
   event.preventDefault();
 });
+
+// A page that comes back out of the browser's memory may be old.
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 // The message after a redirect is said once, not again at each reload.
 history.replaceState(null, "", "/");

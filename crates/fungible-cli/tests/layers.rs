@@ -23,6 +23,26 @@ const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
             ("sessions", &["users", "store", "secret", "clock"]),
         ],
     ),
+    (
+        "apps/todo/src",
+        &[
+            ("config", &[]),
+            ("notice", &[]),
+            ("tasks", &[]),
+            ("problem", &["tasks"]),
+            ("assets", &["problem"]),
+            ("app", &["config", "tasks"]),
+            ("answers", &["app"]),
+            ("extract", &["app", "notice", "problem"]),
+            ("accounts", &["app", "extract", "problem"]),
+            (
+                "pages",
+                &["accounts", "app", "assets", "extract", "notice", "problem", "tasks"],
+            ),
+            ("api", &["accounts", "app", "extract", "problem", "tasks"]),
+            ("routes", &["answers", "api", "app", "assets", "pages", "problem"]),
+        ],
+    ),
 ];
 
 /// Crates that the tool may name in `cli/demo.rs` only.

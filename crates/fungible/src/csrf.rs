@@ -18,10 +18,6 @@ pub fn protection() -> CsrfLayer<fn(ProtectionError) -> Response<Body>> {
     CsrfLayer::new().with_rejection_response(refusal)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the layer calls it with the error by value"
-)]
 fn refusal(_why: ProtectionError) -> Response<Body> {
     let mut response = Response::new(Body::from(SENTENCE));
     *response.status_mut() = StatusCode::FORBIDDEN;

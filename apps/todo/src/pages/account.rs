@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{Frame, assets, page, replace_body, tasks};
+use super::{Frame, assets, page, tasks};
 use crate::accounts::{self, Credentials, PasswordChange};
 use crate::app::App;
 use crate::extract::{FormBody, LoggedIn};
@@ -149,7 +149,7 @@ fn refuse(app: &App, purpose: Purpose, who: Credentials, draft: tasks::Add, prob
         draft,
         ..LoginPage::new(app, purpose, Notice::Nothing)
     };
-    replace_body(problem.into_response(), page(StatusCode::OK, &form))
+    Problem::reword(problem.into_response(), page(StatusCode::OK, &form))
 }
 
 /// `POST /logout`; also a success without a session.
@@ -193,7 +193,7 @@ pub(crate) async fn change_password(
                 name,
                 error,
             };
-            Ok(replace_body(problem.into_response(), page(StatusCode::OK, &form)))
+            Ok(Problem::reword(problem.into_response(), page(StatusCode::OK, &form)))
         }
     }
 }

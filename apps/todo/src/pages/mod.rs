@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
@@ -71,20 +71,10 @@ pub(crate) async fn render(State(app): State<App>, request: Request, next: Next)
             sentence: problem.sentence.into_owned(),
         },
     );
-    replace_body(response, shown)
+    Problem::reword(response, shown)
 }
 
 /// Whoever asks with GET for an address that only takes forms (a reload, say) is led to the list.
 pub(crate) async fn home() -> Redirect {
     Redirect::to("/")
-}
-
-/// The words of `shown` with the status of `response` and its other headers, such as `Allow` and `Retry-After`.
-pub(crate) fn replace_body(mut response: Response, shown: Response) -> Response {
-    let (parts, body) = shown.into_parts();
-    response.extensions_mut().remove::<Problem>();
-    response.headers_mut().remove(header::CONTENT_LENGTH);
-    response.headers_mut().extend(parts.headers);
-    *response.body_mut() = body;
-    response
 }

@@ -68,10 +68,12 @@ impl From<Task> for Row {
     }
 }
 
-/// What was typed and why it was refused.
-enum Refused {
-    Add { title: String },
-    Rename { id: Uuid, title: String },
+/// A form that comes back.
+struct Refused {
+    /// The task that it was to rename; none for the form that adds.
+    task: Option<Uuid>,
+    typed: String,
+    problem: Problem,
 }
 
 /// `GET /`
@@ -89,7 +91,7 @@ async fn show(
     user: UserId,
     name: String,
     notice: Notice,
-    refused: Option<(Refused, Problem)>,
+    refused: Option<Refused>,
 ) -> Result<Response, Problem> {
     let tasks = app.tasks.list(user).await?;
     let mut rows: Vec<Row> = tasks.into_iter().map(Row::from).collect();
@@ -99,15 +101,15 @@ async fn show(
         error: String::new(),
     };
     let mut status = StatusCode::OK;
-    if let Some((form, problem)) = refused {
+    if let Some(Refused { task, typed, problem }) = refused {
         status = problem.status;
         let error = problem.sentence.into_owned();
-        match form {
-            Refused::Add { title } => (add.title, add.error) = (title, error),
-            Refused::Rename { id, title } => match rows.iter_mut().find(|row| row.id == id.to_string()) {
-                Some(row) => (row.typed, row.error) = (title, error),
-                None => (add.title, add.error) = (title, error),
-            },
+        let task = task.map(|id| id.to_string());
+        if let Some(row) = rows.iter_mut().find(|row| Some(&row.id) == task.as_ref()) {
+            (row.typed, row.error) = (typed, error);
+        } else {
+            // Also for a task that is gone: what was typed may become a new one.
+            (add.title, add.error) = (typed, error);
         }
     }
     Ok(page(
@@ -152,8 +154,12 @@ pub(super) async fn add_for(app: &App, user: UserId, name: String, form: Add) ->
     match added {
         Ok(_) => Ok(Redirect::to(&Notice::Added.on("/")).into_response()),
         Err(problem) => {
-            let refused = Refused::Add { title: form.title };
-            show(app, user, name, Notice::Nothing, Some((refused, problem))).await
+            let refused = Refused {
+                task: None,
+                typed: form.title,
+                problem,
+            };
+            show(app, user, name, Notice::Nothing, Some(refused)).await
         }
     }
 }
@@ -178,8 +184,12 @@ pub(crate) async fn rename(
     match renamed {
         Ok(_) => Ok(Redirect::to(&Notice::Renamed.on("/")).into_response()),
         Err(error) => {
-            let refused = Refused::Rename { id, title: form.title };
-            show(&app, user.id, user.name, Notice::Nothing, Some((refused, error.into()))).await
+            let refused = Refused {
+                task: Some(id),
+                typed: form.title,
+                problem: error.into(),
+            };
+            show(&app, user.id, user.name, Notice::Nothing, Some(refused)).await
         }
     }
 }

@@ -79,3 +79,16 @@ fn an_instance_says_that_it_is_alive_and_ready() {
         assert_eq!(Browser::default().get(fleet.at(0), path).status, 200, "{path}");
     }
 }
+
+#[test]
+fn sigterm_ends_an_instance_in_peace_and_the_other_goes_on() {
+    let mut fleet = Fleet::start(2);
+    let mut ada = Browser::default();
+    ada.post(
+        fleet.at(0),
+        "/register",
+        &[("name", "ada"), ("password", "correct horse battery")],
+    );
+    assert_eq!(fleet.terminate(0), Some(0));
+    assert_eq!(ada.get(fleet.at(0), "/").status, 200);
+}

@@ -7,6 +7,7 @@ use crate::http::{Browser, raw};
 use crate::instances::Fleet;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_api_answers_each_bad_request_with_a_sentence() {
     let mut fleet = Fleet::start(2);
     let mut ada = Browser::default();

@@ -86,7 +86,7 @@ impl Browser {
             extra = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
         }
         if let Some(cookie) = &self.cookie {
-            extra += &format!("Cookie: {cookie}\r\n");
+            extra = format!("{extra}Cookie: {cookie}\r\n");
         }
         let answer = raw(
             to,

@@ -55,9 +55,21 @@ impl Fleet {
 
     /// Kills (SIGKILL) the instance that the last `next` gave, and puts a new one in its place.
     pub(crate) fn kill_last(&mut self) {
-        let place = self.turn % self.instances.len();
+        self.kill(self.turn % self.instances.len());
+    }
+
+    /// Kills (SIGKILL) one instance and puts a new one in its place, at another address.
+    pub(crate) fn kill(&mut self, which: usize) {
         let fresh = self.new_instance();
-        drop(std::mem::replace(&mut self.instances[place], fresh));
+        drop(std::mem::replace(&mut self.instances[which], fresh));
+    }
+
+    /// Sends SIGTERM to one instance and gives its exit code.
+    pub(crate) fn terminate(&mut self, which: usize) -> Option<i32> {
+        let mut instance = self.instances.remove(which);
+        let pid = instance.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        instance.child.wait().unwrap().code()
     }
 
     /// The bytes of the store's files.

@@ -42,7 +42,7 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     /// A day idle, 30 days in all, secure cookies, the system's clock.
     fn default() -> SessionOptions {
-        let day = Duration::from_secs(24 * 60 * 60);
+        let day = Duration::from_hours(24);
         SessionOptions {
             idle: day,
             absolute: 30 * day,

@@ -152,7 +152,7 @@ impl StoreError {
     }
 
     /// Reads what SQLite says about the file at `path`.
-    pub(super) fn from_sqlite(error: rusqlite::Error, path: &Path) -> StoreError {
+    pub(super) fn from_sqlite(error: &rusqlite::Error, path: &Path) -> StoreError {
         let path = path.to_path_buf();
         let Some(code) = error.sqlite_error_code() else {
             return StoreError::Sql(error.to_string());
@@ -165,8 +165,9 @@ impl StoreError {
             ErrorCode::DiskFull => StoreError::Full { path },
             ErrorCode::NotADatabase => StoreError::NotADatabase { path },
             ErrorCode::DatabaseCorrupt => StoreError::Damaged { path },
-            ErrorCode::CannotOpen | ErrorCode::PermissionDenied => StoreError::Unwritable { path, reason },
-            ErrorCode::ReadOnly => StoreError::Unwritable { path, reason },
+            ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
+                StoreError::Unwritable { path, reason }
+            }
             ErrorCode::SystemIoFailure => StoreError::Io { path, reason },
             ErrorCode::ConstraintViolation => StoreError::Constraint(reason),
             _ => StoreError::Sql(reason),

@@ -138,6 +138,9 @@ impl Store {
     }
 
     /// Whether the store can be read: what `/readyz` wants to know. The future does not borrow the store.
+    ///
+    /// # Errors
+    /// When it cannot.
     pub fn health(&self) -> impl Future<Output = Result<()>> + Send + use<> {
         let store = self.clone();
         async move {

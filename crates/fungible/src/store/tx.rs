@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, ErrorCode};
 
 use super::value::{Params, Row, Value};
 use super::{Result, StoreError};
@@ -19,6 +19,8 @@ use super::{Result, StoreError};
 pub struct Tx {
     pub(super) connection: Connection,
     pub(super) path: Arc<Path>,
+    /// Whether it may write.
+    pub(super) writes: bool,
 }
 
 impl Tx {
@@ -63,7 +65,7 @@ impl Tx {
     /// Steps through all rows: a statement with RETURNING that is left early may not have done all its work.
     fn for_each_row(&self, sql: &str, params: Params<'_>, mut each: impl FnMut(Row)) -> Result<()> {
         let mut statement = self.statement(sql, params)?;
-        let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(|error| self.error(error))? {
             let values = (0..columns.len()).map(|at| {
@@ -101,8 +103,12 @@ impl Tx {
         Ok(statement)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "that is how map_err gives it")]
     pub(super) fn error(&self, error: rusqlite::Error) -> StoreError {
-        StoreError::from_sqlite(error, &self.path)
+        if !self.writes && error.sqlite_error_code() == Some(ErrorCode::ReadOnly) {
+            return StoreError::Sql("this statement writes: use Store::write".to_owned());
+        }
+        StoreError::from_sqlite(&error, &self.path)
     }
 }
 

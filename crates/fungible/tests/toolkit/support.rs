@@ -1,9 +1,17 @@
-//! What the tests share: a directory of their own, waiting for a condition, quick password hashes.
+//! What the tests share: a directory of their own, waiting for a condition, a seed, a client for HTTP.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use fungible::{Hasher, HasherOptions};
+use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fungible::{Hasher, HasherOptions, ServeOptions, Store};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::helper::Helper;
 
 /// A new directory, removed at the end of the test.
 pub(crate) struct Directory(PathBuf);
@@ -23,6 +31,11 @@ impl Directory {
     pub(crate) fn store(&self) -> PathBuf {
         self.0.join("store.db")
     }
+
+    /// The side file that orders the writers.
+    pub(crate) fn ticket(&self) -> PathBuf {
+        self.0.join("store.db-ticket")
+    }
 }
 
 impl Drop for Directory {
@@ -31,11 +44,14 @@ impl Drop for Directory {
     }
 }
 
-/// Waits until `condition` holds; a limit that is never reached on a machine that works.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+/// No test waits longer for anything: a limit that is never reached on a machine that works.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !condition().await {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited 30 s in vain: {what}");
+        assert!(start.elapsed() < LIMIT, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -48,4 +64,100 @@ pub(crate) fn quick_hasher() -> Hasher {
         at_once: 2,
         waiting: 64,
     })
+}
+
+/// Numbers that come again with the same seed (`FUNGIBLE_SEED`), which a failing test shows.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new() -> Random {
+        let given = std::env::var("FUNGIBLE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        eprint(&format!("FUNGIBLE_SEED={seed}"));
+        Random(seed)
+    }
+
+    /// A number below `end` (splitmix64).
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]
+pub(crate) fn eprint(line: &str) {
+    eprintln!("{line}");
+}
+
+/// The store is sound, as SQLite itself says.
+pub(crate) fn assert_sound(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let verdict: String = connection
+        .pragma_query_value(None, "integrity_check", |row| row.get(0))
+        .unwrap();
+    assert_eq!(verdict, "ok");
+}
+
+/// Serves a router until the returned sender is used or dropped.
+pub(crate) async fn start(router: Router, store: Option<Store>, options: ServeOptions) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let ready = move || {
+        let store = store.clone();
+        async move {
+            match store {
+                Some(store) => store.health().await,
+                None => Ok(()),
+            }
+        }
+    };
+    let stopped = async { drop(stopped.await) };
+    let task = tokio::spawn(fungible::serve(listener, router, ready, stopped, options));
+    Server { address, stop, task }
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: tokio::sync::oneshot::Sender<()>,
+    pub(crate) task: tokio::task::JoinHandle<fungible::Served>,
+}
+
+/// Sends one request (its head without the empty line) on a connection of its own and gives all that comes back.
+pub(crate) async fn request(address: SocketAddr, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let text = format!("{head}\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).await.unwrap();
+    read_all(&mut stream).await
+}
+
+/// Reads until the other side closes.
+pub(crate) async fn read_all(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// The status of an answer.
+pub(crate) fn status(answer: &str) -> u16 {
+    answer
+        .split(' ')
+        .nth(1)
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"))
+        .parse()
+        .unwrap()
+}
+
+/// Whether these bytes stand in any file of the directory. Another process looks: closing a file of the database in
+/// this one would take SQLite's locks away.
+pub(crate) fn found_in(directory: &Directory, bytes: &[u8]) -> bool {
+    let mut helper = Helper::start("look", &directory.store());
+    helper.tell(&URL_SAFE_NO_PAD.encode(bytes));
+    helper.hear() == "found"
 }

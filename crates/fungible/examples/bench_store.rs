@@ -1,0 +1,318 @@
+//! Measures the store: durable inserts of three processes at once, ours beside what one would write without us, and
+//! the CPU time of a session's look-up. `scripts/bench-store` runs it.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
+#![expect(clippy::print_stdout, reason = "its result")]
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, header};
+use fungible::{
+    CookieMode, Hasher, HasherOptions, Migration, Secret, SessionOptions, Sessions, Store, StoreError, Tx, Users,
+    params,
+};
+use nix::time::{ClockId, clock_gettime};
+use tokio::sync::oneshot;
+
+const PROCESSES: usize = 3;
+const TASKS: usize = 8;
+const ROUNDS: usize = 5;
+const TIME: Duration = Duration::from_secs(3);
+const READS: u32 = 200_000;
+
+const TABLE: &str = "CREATE TABLE inserts (id TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL)";
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "inserts",
+    sqlite: TABLE,
+}];
+const INSERT: &str = "INSERT INTO inserts (id, text) VALUES ($1, $2)";
+
+/// Who inserts.
+const KINDS: [(&str, &str); 3] = [
+    ("plain", "writer thread, `busy_timeout`"),
+    ("grouped", "writer thread, group commit, `busy_timeout`"),
+    ("ours", "**this store** (group commit, ticket)"),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [reads] => println!("{:.2}", session_read(Path::new(reads))),
+        [kind, path] => insert(kind, Path::new(path)),
+        [directory, machine, file] => {
+            let report = measure(Path::new(directory), machine);
+            println!("{report}");
+            put_between_markers(Path::new(file), &report);
+        }
+        _ => println!("usage: bench_store DIRECTORY MACHINE FILE"),
+    }
+}
+
+/// What the processes of one kind have come to over all rounds.
+#[derive(Default)]
+struct Result {
+    per_process: [usize; PROCESSES],
+    /// Microseconds.
+    latencies: Vec<u32>,
+}
+
+fn measure(directory: &Path, machine: &str) -> String {
+    let mut results: [Result; KINDS.len()] = Default::default();
+    for round in 0..ROUNDS {
+        for (result, (kind, _)) in results.iter_mut().zip(KINDS) {
+            let path = directory.join(format!("{kind}-{round}.db"));
+            one_round(kind, &path, result);
+        }
+    }
+    let mut text = format!(
+        "{machine}; {PROCESSES} processes x {TASKS} tasks, durable inserts (FULL), {ROUNDS} interleaved rounds of {} s\n\n\
+         | durable inserts | per second | p50 / p99 / p99.9 / max ms | per process | least / mean |\n\
+         |---|---|---|---|---|\n",
+        TIME.as_secs()
+    );
+    for (result, (_, title)) in results.iter_mut().zip(KINDS) {
+        result.latencies.sort_unstable();
+        let at = |share: f64| f64::from(result.latencies[share_of(result.latencies.len(), share)]) / 1000.0;
+        let total: usize = result.per_process.iter().sum();
+        let per_second = total as u64 / (TIME.as_secs() * ROUNDS as u64);
+        let least = *result.per_process.iter().min().unwrap() as f64 / (total as f64 / PROCESSES as f64);
+        writeln!(
+            text,
+            "| {title} | {per_second} | {:.1} / {:.1} / {:.1} / {:.0} | {:?} | {least:.2} |",
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            at(1.0),
+            result.per_process,
+        )
+        .unwrap();
+    }
+    let read = session_read(&directory.join("sessions.db"));
+    write!(
+        text,
+        "\nA session's look-up by its cookie, inline: {read:.1} us of CPU.\n"
+    )
+    .unwrap();
+    text
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+fn share_of(length: usize, share: f64) -> usize {
+    (((length - 1) as f64) * share) as usize
+}
+
+fn one_round(kind: &str, path: &Path, result: &mut Result) {
+    // The file is there before they start: this measures inserting, not setting up.
+    let store = Store::open(path).unwrap();
+    run(async { store.migrate("bench", MIGRATIONS).await.unwrap() });
+    drop(store);
+    let mut children: Vec<Child> = (0..PROCESSES)
+        .map(|_| {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command
+                .arg(kind)
+                .arg(path)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut outputs: Vec<_> = children
+        .iter_mut()
+        .map(|child| BufReader::new(child.stdout.take().unwrap()))
+        .collect();
+    for output in &mut outputs {
+        output.read_line(&mut String::new()).unwrap();
+    }
+    for child in &mut children {
+        child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    }
+    for (number, output) in outputs.iter_mut().enumerate() {
+        let mut bytes = Vec::new();
+        output.read_to_end(&mut bytes).unwrap();
+        let latencies = bytes
+            .chunks_exact(4)
+            .map(|four| u32::from_le_bytes(four.try_into().unwrap()));
+        let before = result.latencies.len();
+        result.latencies.extend(latencies);
+        result.per_process[number] += result.latencies.len() - before;
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+/// One process: eight tasks insert, one row after the other, and the latency of each goes to stdout.
+fn insert(kind: &str, path: &Path) {
+    let writer = match kind {
+        "ours" => Writer::Ours(Store::open(path).unwrap()),
+        kind => Writer::Thread(start_thread(path.to_path_buf(), kind == "grouped")),
+    };
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let latencies = run(async {
+        let end = Instant::now() + TIME;
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let writer = writer.clone();
+                tokio::spawn(async move {
+                    let mut latencies = Vec::new();
+                    while Instant::now() < end {
+                        let start = Instant::now();
+                        writer.insert(uuid::Uuid::now_v7().to_string(), "x".repeat(100)).await;
+                        latencies.push(u32::try_from(start.elapsed().as_micros()).unwrap());
+                    }
+                    latencies
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for task in tasks {
+            all.extend(task.await.unwrap());
+        }
+        all
+    });
+    let bytes: Vec<u8> = latencies.into_iter().flat_map(u32::to_le_bytes).collect();
+    std::io::stdout().write_all(&bytes).unwrap();
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+#[derive(Clone)]
+enum Writer {
+    Ours(Store),
+    Thread(mpsc::Sender<Row>),
+}
+
+/// A row, and whom to tell that it is on the disk.
+type Row = (String, String, oneshot::Sender<()>);
+
+impl Writer {
+    async fn insert(&self, id: String, text: String) {
+        match self {
+            Writer::Ours(store) => {
+                let insert = async move |tx: &mut Tx| tx.execute(INSERT, params![id, text]).await;
+                let inserted: std::result::Result<u64, StoreError> = store.write(insert).await;
+                inserted.unwrap();
+            }
+            Writer::Thread(queue) => {
+                let (done, wait) = oneshot::channel();
+                queue.send((id, text, done)).unwrap();
+                wait.await.unwrap();
+            }
+        }
+    }
+}
+
+/// What one would write: a thread with a connection, and `busy_timeout` against the other processes.
+fn start_thread(path: PathBuf, grouped: bool) -> mpsc::Sender<Row> {
+    let (sender, queue) = mpsc::channel::<Row>();
+    std::thread::spawn(move || {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.busy_timeout(Duration::from_mins(1)).unwrap();
+        connection.pragma_update(None, "synchronous", "FULL").unwrap();
+        while let Ok(first) = queue.recv() {
+            connection
+                .prepare_cached("BEGIN IMMEDIATE")
+                .unwrap()
+                .execute([])
+                .unwrap();
+            let mut rows = vec![first];
+            if grouped {
+                rows.extend(queue.try_iter().take(255));
+            }
+            for (id, text, _) in &rows {
+                connection.prepare_cached(INSERT).unwrap().execute([id, text]).unwrap();
+            }
+            connection.prepare_cached("COMMIT").unwrap().execute([]).unwrap();
+            for (_, _, done) in rows {
+                let _ = done.send(());
+            }
+        }
+    });
+    sender
+}
+
+/// Microseconds of CPU for one look-up among ten thousand sessions.
+fn session_read(path: &Path) -> f64 {
+    let store = Store::open(path).unwrap();
+    let users = Users::new(
+        store.clone(),
+        Hasher::new(&HasherOptions {
+            memory_kib: 8,
+            passes: 1,
+            ..HasherOptions::default()
+        }),
+    );
+    let secret = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();
+    let options = SessionOptions {
+        cookies: CookieMode::Plain,
+        ..SessionOptions::default()
+    };
+    let sessions = Sessions::new(store, secret, options);
+    let cookies: Vec<HeaderMap> = run(async {
+        users.migrate().await.unwrap();
+        sessions.migrate().await.unwrap();
+        let tasks = (0..10_000).map(|number| {
+            let (users, sessions) = (users.clone(), sessions.clone());
+            async move {
+                let account = users
+                    .register(&format!("user {number}"), "correct horse")
+                    .await
+                    .unwrap();
+                let cookie = sessions.start(&account, None).await.unwrap();
+                let pair = cookie.header_value().split(';').next().unwrap().parse().unwrap();
+                HeaderMap::from_iter([(header::COOKIE, pair)])
+            }
+        });
+        let mut cookies = Vec::new();
+        let tasks: Vec<_> = tasks.collect();
+        for task in tasks {
+            cookies.push(task.await);
+        }
+        cookies
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let start = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+        // A step that is coprime to the number, so that each look-up meets another session.
+        for number in 0..READS as usize {
+            let headers = &cookies[number * 7919 % cookies.len()];
+            assert!(sessions.user(headers).await.unwrap().is_some());
+        }
+        let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap() - start;
+        Duration::from(time).as_secs_f64() * 1e6 / f64::from(READS)
+    })
+}
+
+/// Replaces what stands between the markers in a file; adds them at its end when they are not there.
+fn put_between_markers(file: &Path, report: &str) {
+    const BEGIN: &str = "<!-- bench-store -->\n";
+    const END: &str = "<!-- /bench-store -->\n";
+    let old = std::fs::read_to_string(file).unwrap_or_else(|_| "# Benchmarks\n".to_owned());
+    let (before, after) = match (old.split_once(BEGIN), old.split_once(END)) {
+        (Some((before, _)), Some((_, after))) => (before.to_owned(), after),
+        _ => (
+            format!("{old}\n## The shared store\n\n`scripts/bench-store` writes this part.\n\n"),
+            "",
+        ),
+    };
+    std::fs::write(file, format!("{before}{BEGIN}{report}{END}{after}")).unwrap();
+}

@@ -1,0 +1,227 @@
+//! Other processes with the same store: this test executable, started again, does one of a few small jobs.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fungible::store::Migration;
+use fungible::{Store, StoreError, Tx, params};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::LIMIT;
+
+const JOB: &str = "FUNGIBLE_TEST_JOB";
+const STORE: &str = "FUNGIBLE_TEST_STORE";
+
+/// The table that the jobs write to.
+pub(crate) const ROWS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "rows",
+        sqlite: "CREATE TABLE rows (id TEXT NOT NULL PRIMARY KEY);",
+    },
+    Migration {
+        version: 2,
+        name: "who",
+        sqlite: "ALTER TABLE rows ADD COLUMN who BIGINT NOT NULL DEFAULT 0;",
+    },
+];
+
+/// A process at work. It ends at the latest when this is dropped.
+pub(crate) struct Helper {
+    child: Child,
+    stdin: ChildStdin,
+    /// What it said, line by line.
+    pub(crate) lines: Receiver<String>,
+}
+
+impl Helper {
+    pub(crate) fn start(job: &str, store: &Path) -> Helper {
+        Helper::start_by(Command::new(std::env::current_exe().unwrap()), job, store)
+    }
+
+    /// As [`Helper::start`], by a command that goes on to run this executable with its arguments.
+    pub(crate) fn start_by(mut command: Command, job: &str, store: &Path) -> Helper {
+        let command = command.args(["helper::job", "--exact", "--ignored", "--nocapture", "--quiet"]);
+        let command = command
+            .env(JOB, job)
+            .env(STORE, store)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdin = child.stdin.take().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                // The rest is the test harness's own.
+                if let Some(said) = line.strip_prefix("> ") {
+                    let _ = sender.send(said.to_owned());
+                }
+            }
+        });
+        Helper { child, stdin, lines }
+    }
+
+    /// Waits for its next line.
+    pub(crate) fn hear(&self) -> String {
+        self.lines.recv_timeout(LIMIT).unwrap()
+    }
+
+    /// Says one line to it.
+    pub(crate) fn tell(&mut self, line: &str) {
+        writeln!(self.stdin, "{line}").unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    /// SIGKILL, and everything that it had said before.
+    pub(crate) fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.lines.iter().collect()
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Not a test: the other end of [`Helper::start`].
+#[test]
+#[ignore = "the other tests start it as a process"]
+fn job() {
+    let (Ok(job), Ok(path)) = (std::env::var(JOB), std::env::var(STORE)) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        match job.as_str() {
+            "insert" => insert(&path).await,
+            "hold" => hold(&path).await,
+            "migrate" => migrate(&path).await,
+            "fill" => fill(&path).await,
+            "look" => look(&path),
+            other => panic!("no job {other}"),
+        }
+    });
+}
+
+fn say(line: &str) {
+    // One write, so that lines of several tasks never mix.
+    std::io::stdout()
+        .lock()
+        .write_all(format!("> {line}\n").as_bytes())
+        .unwrap();
+}
+
+/// The next line from the one who started us; `None` when it is gone.
+fn listen() -> Option<String> {
+    let mut line = String::new();
+    (std::io::stdin().read_line(&mut line).unwrap() > 0).then(|| line.trim().to_owned())
+}
+
+async fn add_row(store: &Store, id: String) -> Result<u64, StoreError> {
+    let add = async move |tx: &mut Tx| tx.execute("INSERT INTO rows (id) VALUES ($1)", params![id]).await;
+    store.write(add).await
+}
+
+/// Four tasks add rows as fast as they can and say the id of each that was acknowledged, until stdin ends.
+async fn insert(path: &str) {
+    let store = Store::open(path).unwrap();
+    store.migrate("rows", ROWS).await.unwrap();
+    for _ in 0..4 {
+        let store = store.clone();
+        tokio::spawn(async move {
+            loop {
+                let id = uuid::Uuid::new_v4().to_string();
+                add_row(&store, id.clone()).await.unwrap();
+                say(&id);
+            }
+        });
+    }
+    tokio::task::spawn_blocking(listen).await.unwrap();
+}
+
+/// Takes the ticket and keeps it in the midst of a write, until it is told to go on.
+async fn hold(path: &str) {
+    let store = Store::open(path).unwrap();
+    let hold = async move |tx: &mut Tx| {
+        tx.execute("INSERT INTO rows (id) VALUES ($1)", params!["held"]).await?;
+        say("holding");
+        listen();
+        Ok::<_, StoreError>(())
+    };
+    store.write(hold).await.unwrap();
+    say("done");
+    listen();
+}
+
+/// Opens and migrates when told to, at the same moment as others do.
+async fn migrate(path: &str) {
+    say("waiting");
+    listen();
+    let result = async {
+        let store = Store::open(path)?;
+        store.migrate("rows", ROWS).await?;
+        add_row(&store, uuid::Uuid::new_v4().to_string()).await
+    };
+    say(&format!("{:?}", result.await));
+}
+
+/// Looks for the bytes that it is told in all files beside the store.
+fn look(path: &str) {
+    let bytes = URL_SAFE_NO_PAD.decode(listen().unwrap()).unwrap();
+    let files = std::fs::read_dir(Path::new(path).parent().unwrap()).unwrap();
+    let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let found = contents
+        .into_iter()
+        .any(|content| content.windows(bytes.len()).any(|window| window == bytes));
+    say(if found { "found" } else { "not found" });
+}
+
+/// Adds large rows until the disk is full; then makes room and goes on. Runs on a small disk of its own.
+async fn fill(path: &str) {
+    let store = Store::open(path).unwrap();
+    store.migrate("rows", ROWS).await.unwrap();
+    let mut kept = Vec::new();
+    let full = loop {
+        let id = format!("{}{}", uuid::Uuid::new_v4(), "x".repeat(20_000));
+        match add_row(&store, id.clone()).await {
+            Ok(_) => kept.push(id),
+            Err(error) => break error,
+        }
+    };
+    say(&full.to_string());
+    let read = async move |tx: &mut Tx| {
+        let rows = tx.query("SELECT id FROM rows", params![]).await?;
+        rows.iter()
+            .map(|row| row.get::<String>("id"))
+            .collect::<Result<Vec<_>, StoreError>>()
+    };
+    let found = store.read(read).await.unwrap();
+    say(&format!(
+        "kept all: {}",
+        kept.iter().all(|id| found.contains(id)) && found.len() == kept.len()
+    ));
+    let directory = Path::new(path).parent().unwrap();
+    std::fs::remove_file(directory.join("ballast")).unwrap();
+    say(&format!("{:?}", add_row(&store, "after".to_owned()).await));
+    drop(store);
+    crate::support::assert_sound(Path::new(path));
+    say("sound");
+}

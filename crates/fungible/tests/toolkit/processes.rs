@@ -1,0 +1,156 @@
+//! Several processes with one store: killed, frozen, started at the same moment.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fungible::{Store, StoreError, StoreOptions, Tx, params};
+use nix::sys::signal::Signal;
+
+use crate::helper::{Helper, ROWS};
+use crate::support::{Directory, Random, assert_sound, eprint, eventually};
+
+async fn ids(store: &Store) -> HashSet<String> {
+    let read = async move |tx: &mut Tx| {
+        let rows = tx.query("SELECT id FROM rows", params![]).await?;
+        rows.iter()
+            .map(|row| row.get("id"))
+            .collect::<Result<HashSet<String>, StoreError>>()
+    };
+    store.read(read).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_writers_are_killed() {
+    let directory = Directory::new();
+    let mut random = Random::new();
+    let mut writers: Vec<Helper> = (0..3).map(|_| Helper::start("insert", &directory.store())).collect();
+    let mut acknowledged = Vec::new();
+    for _round in 0..20 {
+        // Each of the three gets somewhere between two kills, the survivors too.
+        for writer in &writers {
+            acknowledged.extend((0..100).map(|_| writer.hear()));
+        }
+        for _ in 0..random.below(200) {
+            let writer = random.below(writers.len());
+            acknowledged.extend(writers[writer].lines.try_recv());
+        }
+        let victim = random.below(writers.len());
+        acknowledged.extend(writers.swap_remove(victim).kill());
+        writers.push(Helper::start("insert", &directory.store()));
+    }
+    for writer in writers {
+        acknowledged.extend(writer.kill());
+    }
+    let store = Store::open(directory.store()).unwrap();
+    let there = ids(&store).await;
+    let lost = acknowledged.iter().filter(|id| !there.contains(*id)).count();
+    eprint(&format!("{} acknowledged, {} there", acknowledged.len(), there.len()));
+    assert!(acknowledged.len() >= 20 * 3 * 100);
+    assert_eq!(lost, 0, "of {} acknowledged rows", acknowledged.len());
+    assert_sound(&directory.store());
+}
+
+/// One process is frozen while it holds the ticket; `how` it ends decides what becomes of its row.
+async fn frozen(how: Signal) -> (Store, Directory) {
+    let directory = Directory::new();
+    let limit = Duration::from_millis(300);
+    let options = StoreOptions {
+        wait_limit: limit,
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with(directory.store(), options.clone()).unwrap();
+    store.migrate("rows", ROWS).await.unwrap();
+    let add = async |id: &'static str| {
+        let add = async move |tx: &mut Tx| tx.execute("INSERT INTO rows (id) VALUES ($1)", params![id]).await;
+        store.write(add).await
+    };
+    add("before").await.unwrap();
+
+    let mut holder = Helper::start("hold", &directory.store());
+    assert_eq!(holder.hear(), "holding");
+    holder.signal(Signal::SIGSTOP);
+    let start = Instant::now();
+    let answers = tokio::join!(add("one"), add("two"));
+    assert_eq!(answers, (Err(StoreError::Busy), Err(StoreError::Busy)));
+    assert!(
+        start.elapsed() >= limit && start.elapsed() < 10 * limit,
+        "{:?}",
+        start.elapsed()
+    );
+    // Reads go on, and even a new instance can start.
+    assert_eq!(ids(&store).await, HashSet::from(["before".to_owned()]));
+    store.health().await.unwrap();
+    let another = Store::open_with(directory.store(), options).unwrap();
+    another.migrate("rows", ROWS).await.unwrap();
+    assert_eq!(ids(&another).await.len(), 1);
+
+    holder.signal(how);
+    if how == Signal::SIGCONT {
+        holder.tell("go on");
+        assert_eq!(holder.hear(), "done");
+    }
+    eventually("writes work again", async || add("after").await.is_ok()).await;
+    (store, directory)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_writer_costs_the_others_a_clear_busy_until_it_wakes() {
+    let (store, _directory) = frozen(Signal::SIGCONT).await;
+    // What was answered with Busy was not done, not even later.
+    assert_eq!(ids(&store).await, ["before", "held", "after"].map(str::to_owned).into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_writer_costs_the_others_a_clear_busy_until_it_is_killed() {
+    let (store, directory) = frozen(Signal::SIGKILL).await;
+    assert_eq!(ids(&store).await, ["before", "after"].map(str::to_owned).into());
+    assert_sound(&directory.store());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_processes_open_and_migrate_an_empty_file_at_once() {
+    for _round in 0..5 {
+        let directory = Directory::new();
+        let mut helpers: Vec<Helper> = (0..8).map(|_| Helper::start("migrate", &directory.store())).collect();
+        for helper in &helpers {
+            assert_eq!(helper.hear(), "waiting");
+        }
+        for helper in &mut helpers {
+            helper.tell("go");
+        }
+        for helper in &helpers {
+            assert_eq!(helper.hear(), "Ok(1)");
+        }
+        assert_eq!(ids(&Store::open(directory.store()).unwrap()).await.len(), 8);
+        assert_sound(&directory.store());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_and_damages_nothing() {
+    let directory = Directory::new();
+    // A disk of 4 MiB in a mount namespace, half of it taken by a file that can be removed.
+    let script = "mount -t tmpfs -o size=4m tmpfs \"$0\" && head -c 2000000 /dev/zero > \"$0/ballast\" && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "--map-root-user", "sh", "-c", script])
+        .arg(directory.path());
+    command.arg(std::env::current_exe().unwrap());
+    let possible = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "true"])
+        .output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        eprint("not tested: no mount namespace here");
+        return;
+    }
+    let helper = Helper::start_by(command, "fill", &directory.store());
+    let full = helper.hear();
+    assert!(
+        full.ends_with("store.db is full: free some disk space; nothing was done and nothing is damaged"),
+        "{full}"
+    );
+    assert_eq!(helper.hear(), "kept all: true");
+    assert_eq!(helper.hear(), "Ok(1)");
+    assert_eq!(helper.hear(), "sound");
+}

@@ -1,0 +1,249 @@
+//! Serving over real sockets: health pages, limits, and the drain.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
+use fungible::{ServeOptions, Served, Store};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::support::{Directory, LIMIT, eventually, read_all, request, start, status};
+
+/// A page that tells when it was entered and answers when it is let go.
+struct Slow {
+    entered: Arc<Semaphore>,
+    go: Arc<Semaphore>,
+}
+
+impl Slow {
+    fn router() -> (Router, Slow) {
+        let slow = Slow {
+            entered: Arc::new(Semaphore::new(0)),
+            go: Arc::new(Semaphore::new(0)),
+        };
+        let (entered, go) = (slow.entered.clone(), slow.go.clone());
+        let page = async move || {
+            entered.add_permits(1);
+            go.acquire().await.unwrap().forget();
+            "slow but sure"
+        };
+        (
+            Router::new()
+                .route("/slow", get(page))
+                .route("/quick", get(async || "quick")),
+            slow,
+        )
+    }
+
+    async fn entered(&self) {
+        tokio::time::timeout(LIMIT, self.entered.acquire())
+            .await
+            .unwrap()
+            .unwrap()
+            .forget();
+    }
+}
+
+/// A connection on which one request is on the way.
+async fn send(address: std::net::SocketAddr, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn refused(address: std::net::SocketAddr) {
+    eventually("connections are refused", async || {
+        TcpStream::connect(address).await.is_err()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_health_pages_ask_the_store() {
+    let directory = Directory::new();
+    let store = Store::open(directory.store()).unwrap();
+    let server = start(Router::new(), Some(store), ServeOptions::default()).await;
+    let get = async |path: &str| status(&request(server.address, &format!("GET {path} HTTP/1.1"), "").await);
+    assert_eq!(
+        (get("/livez").await, get("/readyz").await, get("/other").await),
+        (200, 200, 404)
+    );
+    // The store's content is gone: this instance lives, but is not ready.
+    let other = rusqlite::Connection::open(directory.store()).unwrap();
+    other.execute_batch("DROP TABLE fungible_migrations").unwrap();
+    assert_eq!((get("/livez").await, get("/readyz").await), (200, 503));
+}
+
+#[tokio::test]
+async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
+    let (router, slow) = Slow::router();
+    let server = start(router, None, ServeOptions::default()).await;
+    let mut idle = send(server.address, "GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut buffer = [0; 1024];
+    assert!(idle.read(&mut buffer).await.unwrap() > 0);
+    let mut busy = send(server.address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    slow.entered().await;
+
+    server.stop.send(()).unwrap();
+    refused(server.address).await;
+    assert_eq!(
+        idle.read(&mut buffer).await.unwrap(),
+        0,
+        "the idle connection is closed"
+    );
+    assert!(!server.task.is_finished());
+    slow.go.add_permits(1);
+    let answer = read_all(&mut busy).await;
+    assert_eq!(status(&answer), 200);
+    assert!(
+        answer.contains("connection: close") && answer.ends_with("slow but sure"),
+        "{answer}"
+    );
+    assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
+}
+
+#[tokio::test]
+async fn a_drain_cuts_what_takes_too_long() {
+    let (router, slow) = Slow::router();
+    let options = ServeOptions {
+        drain_time: Duration::from_millis(100),
+        ..ServeOptions::default()
+    };
+    let server = start(router, None, options).await;
+    let mut busy = send(server.address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    slow.entered().await;
+    server.stop.send(()).unwrap();
+    assert_eq!(server.task.await.unwrap(), Served { cut: 1 });
+    assert_eq!(read_all(&mut busy).await, "");
+}
+
+#[tokio::test]
+async fn during_the_notice_it_is_not_ready_but_answers_everything() {
+    let (router, slow) = Slow::router();
+    let options = ServeOptions {
+        notice_time: Duration::from_millis(500),
+        ..ServeOptions::default()
+    };
+    let server = start(router, None, options).await;
+    let address = server.address;
+    assert_eq!(status(&request(address, "GET /readyz HTTP/1.1", "").await), 200);
+    let _busy = send(address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    slow.entered().await;
+    server.stop.send(()).unwrap();
+    eventually("not ready", async || {
+        status(&request(address, "GET /readyz HTTP/1.1", "").await) == 503
+    })
+    .await;
+    let mut quick = send(address, "GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let answer = read_all(&mut quick).await;
+    assert!(
+        answer.contains("connection: close") && answer.ends_with("quick"),
+        "{answer}"
+    );
+    refused(address).await;
+    slow.go.add_permits(1);
+    assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
+}
+
+#[tokio::test]
+async fn connections_that_wait_to_be_accepted_when_the_word_to_stop_comes_are_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            client.write_all(b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            client.set_nonblocking(true).unwrap();
+            client
+        })
+        .collect();
+    let (router, _slow) = Slow::router();
+    let ready = async || Ok::<(), String>(());
+    let served = fungible::serve(listener, router, ready, async {}, ServeOptions::default()).await;
+    assert_eq!(served, Served { cut: 0 });
+    for client in clients {
+        let mut client = TcpStream::from_std(client).unwrap();
+        assert_eq!(status(&read_all(&mut client).await), 200);
+    }
+}
+
+#[tokio::test]
+async fn clients_that_are_too_slow_are_cut_and_others_served() {
+    let brief = Duration::from_millis(200);
+    let options = ServeOptions {
+        header_time: brief,
+        body_time: brief,
+        ..ServeOptions::default()
+    };
+    let router = Router::new()
+        .route("/echo", post(async |body: Bytes| body))
+        .route("/large", get(async || vec![b'x'; 64 << 20]));
+    let server = start(router, None, options).await;
+    let mut headers = send(server.address, "GET /echo HTTP/1.1\r\nHost: x\r\nX-Slow").await;
+    let mut silent = send(server.address, "").await;
+    let mut body = send(
+        server.address,
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
+    )
+    .await;
+    // A client that asks for much and reads nothing of it.
+    let deaf = send(server.address, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let answer = request(server.address, "POST /echo HTTP/1.1", "quick").await;
+    assert!(answer.ends_with("quick"), "{answer}");
+    assert!(!read_all(&mut headers).await.contains("200 OK"));
+    assert_eq!(read_all(&mut silent).await, "");
+    let answer = read_all(&mut body).await;
+    assert!(status(&answer) == 400 || status(&answer) == 408, "{answer}");
+    // Without reading: its connection must be gone from the server, so that a drain has nothing to cut.
+    server.stop.send(()).unwrap();
+    assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn bodies_and_headers_that_are_too_large_are_refused() {
+    let options = ServeOptions {
+        body_bytes: 100,
+        ..ServeOptions::default()
+    };
+    let router = Router::new().route("/echo", post(async |body: Bytes| body));
+    let server = start(router, None, options).await;
+    assert_eq!(
+        status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(100)).await),
+        200
+    );
+    assert_eq!(
+        status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(101)).await),
+        413
+    );
+    let chunked = format!(
+        "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n80\r\n{}\r\n0\r\n\r\n",
+        "x".repeat(128)
+    );
+    assert_eq!(status(&read_all(&mut send(server.address, &chunked).await).await), 413);
+    let head = format!("POST /echo HTTP/1.1\r\nX-Large: {}", "x".repeat(70_000));
+    assert_eq!(status(&request(server.address, &head, "").await), 431);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_a_500_and_the_next_request_works() {
+    async fn panics() -> &'static str {
+        panic!("on purpose")
+    }
+    let router = Router::new()
+        .route("/", get(panics))
+        .route("/fine", get(async || "fine"));
+    let server = start(router, None, ServeOptions::default()).await;
+    let answer = request(server.address, "GET / HTTP/1.1", "").await;
+    assert_eq!(status(&answer), 500);
+    assert!(
+        answer.ends_with("The service failed; please tell its operator.\n"),
+        "{answer}"
+    );
+    assert_eq!(status(&request(server.address, "GET /fine HTTP/1.1", "").await), 200);
+}
