@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -146,25 +146,17 @@ fn start(launch: &Launch, printer: &Printer) -> io::Result<Child> {
 fn reap(running: &mut HashMap<Pid, ProcessId>) -> Vec<Report> {
     let mut reports = Vec::new();
     loop {
-        // Looked at, not yet collected: as long as it is not, its number belongs to nobody else.
-        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let pid = match waitid(Id::All, look) {
-            Ok(status) => status.pid(),
+        let (pid, how) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => (pid, format!("exit status {code}")),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, signal.as_str().to_owned()),
             Err(Errno::EINTR) => continue,
-            Err(_) => None,
+            // Nobody else has ended by now.
+            _ => break,
         };
-        let Some(pid) = pid else { break };
-        let process = running.remove(&pid);
-        if process.is_some() {
-            // What an instance leaves behind in its group would keep its port.
+        if let Some(id) = running.remove(&pid) {
+            // What an instance leaves behind in its group would keep its port. As long as something is left, the
+            // group's number belongs to nobody else.
             let _ = killpg(pid, signal::Signal::SIGKILL);
-        }
-        let how = match waitpid(pid, None) {
-            Ok(WaitStatus::Exited(_, code)) => format!("exit status {code}"),
-            Ok(WaitStatus::Signaled(_, signal, _)) => signal.as_str().to_owned(),
-            other => format!("{other:?}"),
-        };
-        if let Some(id) = process {
             reports.push(Report::Ended { id, how });
         }
     }
