@@ -5,12 +5,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
+use axum::Router;
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::store::Migration;
-use fungible::{Store, StoreError, Tx, params};
+use fungible::{ServeOptions, Store, StoreError, Tx, params};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::net::TcpListener;
 
 use crate::support::LIMIT;
 
@@ -116,6 +119,7 @@ fn job() {
             "migrate" => migrate(&path).await,
             "fill" => fill(&path).await,
             "look" => look(&path),
+            "serve" => serve(&path).await,
             other => panic!("no job {other}"),
         }
     });
@@ -181,6 +185,29 @@ async fn migrate(path: &str) {
         add_row(&store, uuid::Uuid::new_v4().to_string()).await
     };
     say(&format!("{:?}", result.await));
+}
+
+/// Serves until SIGTERM or SIGINT; `/slow` answers when it is told to.
+async fn serve(path: &str) {
+    let store = Store::open(path).unwrap();
+    let slow = async || {
+        say("entered");
+        tokio::task::spawn_blocking(listen).await.unwrap();
+        "slow but sure"
+    };
+    let router = Router::new().route("/slow", get(slow));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    say(&listener.local_addr().unwrap().to_string());
+    let ready = move || store.health();
+    let served = fungible::serve(
+        listener,
+        router,
+        ready,
+        fungible::shutdown_signal(),
+        ServeOptions::default(),
+    )
+    .await;
+    say(&format!("{served:?}"));
 }
 
 /// Looks for the bytes that it is told in all files beside the store.
