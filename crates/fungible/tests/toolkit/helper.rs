@@ -118,6 +118,7 @@ fn job() {
             "hold" => hold(&path).await,
             "migrate" => migrate(&path).await,
             "fill" => fill(&path).await,
+            "grow" => grow(&path).await,
             "look" => look(&path),
             "serve" => serve(&path).await,
             other => panic!("no job {other}"),
@@ -185,6 +186,21 @@ async fn migrate(path: &str) {
         add_row(&store, uuid::Uuid::new_v4().to_string()).await
     };
     say(&format!("{:?}", result.await));
+}
+
+/// Adds rows until that fails, and says how many were acknowledged and why it ended.
+async fn grow(path: &str) {
+    let store = Store::open(path).unwrap();
+    store.migrate("rows", ROWS).await.unwrap();
+    let mut kept = 0;
+    let error = loop {
+        match add_row(&store, format!("{kept:04}{}", "x".repeat(10_000))).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    say(&kept.to_string());
+    say(&error.to_string());
 }
 
 /// Serves until SIGTERM or SIGINT; `/slow` answers when it is told to.
