@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "its result")]
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -34,7 +34,11 @@ const MIGRATIONS: &[Migration] = &[Migration {
 const INSERT: &str = "INSERT INTO inserts (id, text) VALUES ($1, $2)";
 
 /// Who inserts.
-const KINDS: [(&str, &str); 3] = [
+const KINDS: [(&str, &str); 4] = [
+    (
+        "disk",
+        "the disk alone: 4 KiB and `fdatasync`, one at a time per process",
+    ),
     ("plain", "writer thread, `busy_timeout`"),
     ("grouped", "writer thread, group commit, `busy_timeout`"),
     ("ours", "**this store** (group commit, ticket)"),
@@ -149,6 +153,7 @@ fn one_round(kind: &str, path: &Path, total: &mut Total) {
 fn insert(kind: &str, path: &Path) {
     let writer = match kind {
         "ours" => Writer::Ours(Store::open(path).unwrap()),
+        "disk" => return disk(path),
         kind => Writer::Thread(start_thread(path.to_path_buf(), kind == "grouped")),
     };
     println!("ready");
@@ -177,6 +182,27 @@ fn insert(kind: &str, path: &Path) {
     });
     let bytes: Vec<u8> = latencies.into_iter().flat_map(u32::to_le_bytes).collect();
     std::io::stdout().write_all(&bytes).unwrap();
+}
+
+/// What the disk gives to anybody: a page of a file of the process's own, overwritten and synced.
+fn disk(path: &Path) {
+    let mut file = std::fs::File::create(path.with_extension(std::process::id().to_string())).unwrap();
+    let page = [7; 4096];
+    (0..1000).for_each(|_| file.write_all(&page).unwrap());
+    file.sync_all().unwrap();
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let end = Instant::now() + TIME;
+    let mut latencies = Vec::new();
+    while Instant::now() < end {
+        let start = Instant::now();
+        file.seek(std::io::SeekFrom::Start(latencies.len() as u64 / 4 % 1000 * 4096))
+            .unwrap();
+        file.write_all(&page).unwrap();
+        file.sync_data().unwrap();
+        latencies.extend(u32::try_from(start.elapsed().as_micros()).unwrap().to_le_bytes());
+    }
+    std::io::stdout().write_all(&latencies).unwrap();
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
