@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "its result")]
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -34,7 +34,11 @@ const MIGRATIONS: &[Migration] = &[Migration {
 const INSERT: &str = "INSERT INTO inserts (id, text) VALUES ($1, $2)";
 
 /// Who inserts.
-const KINDS: [(&str, &str); 3] = [
+const KINDS: [(&str, &str); 4] = [
+    (
+        "disk",
+        "the disk alone: 4 KiB and `fdatasync`, one at a time per process",
+    ),
     ("plain", "writer thread, `busy_timeout`"),
     ("grouped", "writer thread, group commit, `busy_timeout`"),
     ("ours", "**this store** (group commit, ticket)"),
@@ -43,31 +47,30 @@ const KINDS: [(&str, &str); 3] = [
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
-        [reads] => println!("{:.2}", session_read(Path::new(reads))),
         [kind, path] => insert(kind, Path::new(path)),
         [directory, machine, file] => {
             let report = measure(Path::new(directory), machine);
             println!("{report}");
             put_between_markers(Path::new(file), &report);
         }
-        _ => println!("usage: bench_store DIRECTORY MACHINE FILE"),
+        _ => println!("usage: bench_store DIRECTORY MACHINE FILE (see scripts/bench-store)"),
     }
 }
 
 /// What the processes of one kind have come to over all rounds.
 #[derive(Default)]
-struct Result {
+struct Total {
     per_process: [usize; PROCESSES],
     /// Microseconds.
     latencies: Vec<u32>,
 }
 
 fn measure(directory: &Path, machine: &str) -> String {
-    let mut results: [Result; KINDS.len()] = Default::default();
+    let mut totals: [Total; KINDS.len()] = Default::default();
     for round in 0..ROUNDS {
-        for (result, (kind, _)) in results.iter_mut().zip(KINDS) {
+        for (total, (kind, _)) in totals.iter_mut().zip(KINDS) {
             let path = directory.join(format!("{kind}-{round}.db"));
-            one_round(kind, &path, result);
+            one_round(kind, &path, total);
         }
     }
     let mut text = format!(
@@ -76,20 +79,22 @@ fn measure(directory: &Path, machine: &str) -> String {
          |---|---|---|---|---|\n",
         TIME.as_secs()
     );
-    for (result, (_, title)) in results.iter_mut().zip(KINDS) {
-        result.latencies.sort_unstable();
-        let at = |share: f64| f64::from(result.latencies[share_of(result.latencies.len(), share)]) / 1000.0;
-        let total: usize = result.per_process.iter().sum();
-        let per_second = total as u64 / (TIME.as_secs() * ROUNDS as u64);
-        let least = *result.per_process.iter().min().unwrap() as f64 / (total as f64 / PROCESSES as f64);
+    for (total, (_, title)) in totals.iter_mut().zip(KINDS) {
+        total.latencies.sort_unstable();
+        // The latency below which so many of ten thousand lie.
+        let at = |share: usize| f64::from(total.latencies[(total.latencies.len() - 1) * share / 10_000]) / 1000.0;
+        let all: usize = total.per_process.iter().sum();
+        let per_second = all as u64 / (TIME.as_secs() * ROUNDS as u64);
+        // In percent.
+        let least = total.per_process.iter().min().unwrap() * PROCESSES * 100 / all.max(1);
         writeln!(
             text,
-            "| {title} | {per_second} | {:.1} / {:.1} / {:.1} / {:.0} | {:?} | {least:.2} |",
-            at(0.5),
-            at(0.99),
-            at(0.999),
-            at(1.0),
-            result.per_process,
+            "| {title} | {per_second} | {:.1} / {:.1} / {:.1} / {:.0} | {:?} | {least} % |",
+            at(5_000),
+            at(9_900),
+            at(9_990),
+            at(10_000),
+            total.per_process,
         )
         .unwrap();
     }
@@ -102,12 +107,7 @@ fn measure(directory: &Path, machine: &str) -> String {
     text
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-fn share_of(length: usize, share: f64) -> usize {
-    (((length - 1) as f64) * share) as usize
-}
-
-fn one_round(kind: &str, path: &Path, result: &mut Result) {
+fn one_round(kind: &str, path: &Path, total: &mut Total) {
     // The file is there before they start: this measures inserting, not setting up.
     let store = Store::open(path).unwrap();
     run(async { store.migrate("bench", MIGRATIONS).await.unwrap() });
@@ -140,9 +140,9 @@ fn one_round(kind: &str, path: &Path, result: &mut Result) {
         let latencies = bytes
             .chunks_exact(4)
             .map(|four| u32::from_le_bytes(four.try_into().unwrap()));
-        let before = result.latencies.len();
-        result.latencies.extend(latencies);
-        result.per_process[number] += result.latencies.len() - before;
+        let before = total.latencies.len();
+        total.latencies.extend(latencies);
+        total.per_process[number] += total.latencies.len() - before;
     }
     for mut child in children {
         assert!(child.wait().unwrap().success());
@@ -153,6 +153,7 @@ fn one_round(kind: &str, path: &Path, result: &mut Result) {
 fn insert(kind: &str, path: &Path) {
     let writer = match kind {
         "ours" => Writer::Ours(Store::open(path).unwrap()),
+        "disk" => return disk(path),
         kind => Writer::Thread(start_thread(path.to_path_buf(), kind == "grouped")),
     };
     println!("ready");
@@ -183,6 +184,27 @@ fn insert(kind: &str, path: &Path) {
     std::io::stdout().write_all(&bytes).unwrap();
 }
 
+/// What the disk gives to anybody: a page of a file of the process's own, overwritten and synced.
+fn disk(path: &Path) {
+    let mut file = std::fs::File::create(path.with_extension(std::process::id().to_string())).unwrap();
+    let page = [7; 4096];
+    (0..1000).for_each(|_| file.write_all(&page).unwrap());
+    file.sync_all().unwrap();
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let end = Instant::now() + TIME;
+    let mut latencies = Vec::new();
+    while Instant::now() < end {
+        let start = Instant::now();
+        file.seek(std::io::SeekFrom::Start(latencies.len() as u64 / 4 % 1000 * 4096))
+            .unwrap();
+        file.write_all(&page).unwrap();
+        file.sync_data().unwrap();
+        latencies.extend(u32::try_from(start.elapsed().as_micros()).unwrap().to_le_bytes());
+    }
+    std::io::stdout().write_all(&latencies).unwrap();
+}
+
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -206,7 +228,7 @@ impl Writer {
         match self {
             Writer::Ours(store) => {
                 let insert = async move |tx: &mut Tx| tx.execute(INSERT, params![id, text]).await;
-                let inserted: std::result::Result<u64, StoreError> = store.write(insert).await;
+                let inserted: Result<u64, StoreError> = store.write(insert).await;
                 inserted.unwrap();
             }
             Writer::Thread(queue) => {

@@ -25,7 +25,7 @@ use super::{Phase, ServeOptions};
 const HEADER_BYTES: usize = 64 << 10;
 
 /// How long a connection that has not sent anything yet may still do so during a drain: its request may be on the way.
-const FIRST_REQUEST_TIME: Duration = Duration::from_millis(250);
+const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 
 /// Serves a connection until the client leaves it or serving ends.
 pub(super) async fn serve(

@@ -105,9 +105,11 @@ where
     };
 
     connections.accept(&listener, shutdown).await;
-    say.send_replace(Phase::Leaving);
-    let notice = sleep(connections.options.notice_time);
-    connections.accept(&listener, notice).await;
+    let notice = connections.options.notice_time;
+    if !notice.is_zero() {
+        say.send_replace(Phase::Leaving);
+        connections.accept(&listener, sleep(notice)).await;
+    }
     say.send_replace(Phase::Draining);
     connections.accept_waiting(listener);
     connections.finish().await

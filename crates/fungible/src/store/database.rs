@@ -17,7 +17,8 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// "FNGB": marks a file as ours, so that another program's database is recognised.
 const APPLICATION_ID: i64 = 0x464E_4742;
 
-/// How much of the file readers map into memory instead of copying it.
+/// How much of the file readers map into memory instead of copying it (a sixth less CPU per look-up). The price: when
+/// the disk fails under a read, the process is killed instead of getting an error; an instance may be killed.
 const MAPPED_BYTES: i64 = 256 << 20;
 
 /// Prepared statements kept per connection.

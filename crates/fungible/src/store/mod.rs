@@ -54,6 +54,32 @@ impl Default for StoreOptions {
 
 /// A handle to the shared store; clones are the same store.
 ///
+/// ```
+/// use fungible::{Migration, Store, StoreError, Tx, params};
+///
+/// const NOTES: &[Migration] =
+///     &[Migration { version: 1, name: "notes", sqlite: "CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)" }];
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// # let directory = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
+/// # std::fs::create_dir(&directory).unwrap();
+/// # let path = directory.join("store.db");
+/// let store = Store::open(path)?;
+/// store.migrate("notes", NOTES).await?;
+/// let text = String::from("milk");
+/// let add = async move |tx: &mut Tx| {
+///     tx.execute("INSERT INTO notes (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING", params![7, text]).await
+/// };
+/// let added = store.write(add).await?;
+/// let note = store.get("SELECT text FROM notes WHERE id = $1", params![7]).await?;
+/// assert_eq!(note.unwrap().get::<String>("text")?, "milk");
+/// # assert_eq!(added, 1);
+/// # std::fs::remove_dir_all(directory).unwrap();
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Beside the database `x.db` stand `x.db-wal` and `x.db-shm`, which are part of it, and `x.db-ticket`, which is
 /// empty. All must be on a local disk.
 #[derive(Clone)]

@@ -5,12 +5,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
+use axum::Router;
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::store::Migration;
-use fungible::{Store, StoreError, Tx, params};
+use fungible::{ServeOptions, Store, StoreError, Tx, params};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::net::TcpListener;
 
 use crate::support::LIMIT;
 
@@ -115,7 +118,9 @@ fn job() {
             "hold" => hold(&path).await,
             "migrate" => migrate(&path).await,
             "fill" => fill(&path).await,
+            "grow" => grow(&path).await,
             "look" => look(&path),
+            "serve" => serve(&path).await,
             other => panic!("no job {other}"),
         }
     });
@@ -181,6 +186,44 @@ async fn migrate(path: &str) {
         add_row(&store, uuid::Uuid::new_v4().to_string()).await
     };
     say(&format!("{:?}", result.await));
+}
+
+/// Adds rows until that fails, and says how many were acknowledged and why it ended.
+async fn grow(path: &str) {
+    let store = Store::open(path).unwrap();
+    store.migrate("rows", ROWS).await.unwrap();
+    let mut kept = 0;
+    let error = loop {
+        match add_row(&store, format!("{kept:04}{}", "x".repeat(10_000))).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    say(&kept.to_string());
+    say(&error.to_string());
+}
+
+/// Serves until SIGTERM or SIGINT; `/slow` answers when it is told to.
+async fn serve(path: &str) {
+    let store = Store::open(path).unwrap();
+    let slow = async || {
+        say("entered");
+        tokio::task::spawn_blocking(listen).await.unwrap();
+        "slow but sure"
+    };
+    let router = Router::new().route("/slow", get(slow));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    say(&listener.local_addr().unwrap().to_string());
+    let ready = move || store.health();
+    let served = fungible::serve(
+        listener,
+        router,
+        ready,
+        fungible::shutdown_signal(),
+        ServeOptions::default(),
+    )
+    .await;
+    say(&format!("{served:?}"));
 }
 
 /// Looks for the bytes that it is told in all files beside the store.

@@ -154,3 +154,28 @@ async fn a_full_disk_is_said_and_damages_nothing() {
     assert_eq!(helper.hear(), "Ok(1)");
     assert_eq!(helper.hear(), "sound");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_during_commit_is_unknown_and_damages_nothing() {
+    let directory = Directory::new();
+    drop(Store::open(directory.store()).unwrap());
+    // A file of this process may not grow beyond 1 MiB: writing the log fails, which happens at COMMIT.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ && ulimit -f 2048 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap());
+    let helper = Helper::start_by(command, "grow", &directory.store());
+    let kept: usize = helper.hear().parse().unwrap();
+    let error = helper.hear();
+    assert!(
+        error.starts_with("the store failed during COMMIT, it is not known whether"),
+        "{error}"
+    );
+    drop(helper);
+    let there = ids(&Store::open(directory.store()).unwrap()).await.len();
+    assert!(
+        kept > 10 && (there == kept || there == kept + 1),
+        "{kept} were acknowledged, {there} are there"
+    );
+    assert_sound(&directory.store());
+}

@@ -2,16 +2,18 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::{get, post};
 use fungible::{ServeOptions, Served, Store};
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::helper::Helper;
 use crate::support::{Directory, LIMIT, eventually, read_all, request, start, status};
 
 /// A page that tells when it was entered and answers when it is let go.
@@ -173,6 +175,24 @@ async fn connections_that_wait_to_be_accepted_when_the_word_to_stop_comes_are_an
 }
 
 #[tokio::test]
+async fn the_first_request_of_a_connection_may_come_when_the_drain_has_begun() {
+    let (router, _slow) = Slow::router();
+    let server = start(router, None, ServeOptions::default()).await;
+    let mut late = TcpStream::connect(server.address).await.unwrap();
+    // Connections are accepted in order: when this one is answered, that one has been accepted.
+    assert_eq!(status(&request(server.address, "GET /quick HTTP/1.1", "").await), 200);
+    server.stop.send(()).unwrap();
+    refused(server.address).await;
+    late.write_all(b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let answer = read_all(&mut late).await;
+    assert!(
+        answer.contains("connection: close") && answer.ends_with("quick"),
+        "{answer}"
+    );
+    assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
+}
+
+#[tokio::test]
 async fn clients_that_are_too_slow_are_cut_and_others_served() {
     let brief = Duration::from_millis(200);
     let options = ServeOptions {
@@ -195,10 +215,16 @@ async fn clients_that_are_too_slow_are_cut_and_others_served() {
     let deaf = send(server.address, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let answer = request(server.address, "POST /echo HTTP/1.1", "quick").await;
     assert!(answer.ends_with("quick"), "{answer}");
+    let start = Instant::now();
     assert!(!read_all(&mut headers).await.contains("200 OK"));
     assert_eq!(read_all(&mut silent).await, "");
     let answer = read_all(&mut body).await;
     assert!(status(&answer) == 400 || status(&answer) == 408, "{answer}");
+    let theirs = Duration::from_secs(20);
+    assert!(
+        start.elapsed() < theirs,
+        "cut by our limits, not by those of the libraries below"
+    );
     // Without reading: its connection must be gone from the server, so that a drain has nothing to cut.
     server.stop.send(()).unwrap();
     assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
@@ -246,4 +272,21 @@ async fn a_handler_that_panics_is_a_500_and_the_next_request_works() {
         "{answer}"
     );
     assert_eq!(status(&request(server.address, "GET /fine HTTP/1.1", "").await), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_drains_on_sigterm_and_on_sigint() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let directory = Directory::new();
+        let mut helper = Helper::start("serve", &directory.store());
+        let address = helper.hear().parse().unwrap();
+        assert_eq!(status(&request(address, "GET /readyz HTTP/1.1", "").await), 200);
+        let slow = tokio::spawn(async move { request(address, "GET /slow HTTP/1.1", "").await });
+        assert_eq!(helper.hear(), "entered");
+        helper.signal(signal);
+        refused(address).await;
+        helper.tell("go on");
+        assert!(slow.await.unwrap().ends_with("slow but sure"));
+        assert_eq!(helper.hear(), "Served { cut: 0 }");
+    }
 }
