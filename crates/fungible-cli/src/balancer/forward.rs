@@ -26,7 +26,9 @@ use super::cookies;
 use super::headers::{self, CameFrom, REQUEST_ID};
 use super::health_check::not_connected;
 use super::instance::{Claim, InstanceId};
-use super::own_answer::{BAD_ANSWER, BROKE_OFF, NO_ANSWER_IN_TIME, NOBODY_ANSWERED, NONE_READY, Own, TOO_MANY_WAIT};
+use super::own_answer::{
+    BAD_ANSWER, BAD_BODY, BROKE_OFF, NO_ANSWER_IN_TIME, NOBODY_ANSWERED, NONE_READY, Own, TOO_MANY_WAIT,
+};
 use super::pool::{Refusal, Wish};
 use super::refuse;
 use super::request_body::{Origin, RequestBody};
@@ -107,8 +109,10 @@ enum Failure {
     Unsent,
     /// The instance may have executed it.
     BrokeOff,
-    /// What came is not HTTP.
+    /// What came from the instance is not HTTP.
     BadAnswer,
+    /// What came from the client is no body.
+    BadBody,
     /// Nothing came in time.
     Late,
     /// Another instance was found while this one was taken out.
@@ -198,6 +202,7 @@ impl<'a> Exchange<'a> {
                 Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
                 Failure::Unsent | Failure::BrokeOff => {}
                 Failure::BadAnswer => return Err(BAD_ANSWER),
+                Failure::BadBody => return Err(BAD_BODY),
                 Failure::Late => return Err(NO_ANSWER_IN_TIME),
             }
             self.tried.push(claim.id);
@@ -254,6 +259,7 @@ impl<'a> Exchange<'a> {
             match &self.unsent {
                 Some(_) if is_new => return Err(Failure::Unsent),
                 Some(_) => {}
+                None if self.origin.is_broken() => return Err(Failure::BadBody),
                 None if error.error().is_parse() => return Err(Failure::BadAnswer),
                 // Most likely the instance was just closing the connection.
                 None if self.repeatable && !is_new && self.origin.can_restart() => rest = Duration::ZERO,

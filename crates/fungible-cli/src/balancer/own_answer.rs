@@ -93,6 +93,8 @@ pub(super) const NOBODY_ANSWERED: Own = Own::new(
     "No instance could answer this request: each one that was tried broke off or could not be reached.\n",
 );
 
+pub(super) const BAD_BODY: Own = Own::bad_request("The body of the request is not valid, or it broke off.\n");
+
 pub(super) const BAD_ANSWER: Own = Own::new(
     StatusCode::BAD_GATEWAY,
     "bad-answer",

@@ -37,6 +37,7 @@ impl Origin {
             kept,
             passed_by: false,
             ended: false,
+            broken: false,
             round: 0,
         })))
     }
@@ -47,6 +48,11 @@ impl Origin {
             Origin::Empty => Some(0),
             Origin::Client(source) => source.borrow().left.exact(),
         }
+    }
+
+    /// Whether the client sent something that is no body.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Origin::Client(source) if source.borrow().broken)
     }
 
     /// Whether the body can be had from its beginning once more.
@@ -87,6 +93,8 @@ pub(super) struct Source {
     kept: Option<Kept>,
     passed_by: bool,
     ended: bool,
+    /// What the client sent is not a body, or it broke off.
+    broken: bool,
     /// Which body may read on.
     round: u32,
 }
@@ -165,7 +173,10 @@ impl Body for RequestBody {
                 *at += 1;
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(problem)) => Poll::Ready(Some(Err(problem.into()))),
+            Some(Err(problem)) => {
+                source.broken = true;
+                Poll::Ready(Some(Err(problem.into())))
+            }
             None => {
                 source.ended = true;
                 Poll::Ready(None)
