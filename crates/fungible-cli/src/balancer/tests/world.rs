@@ -562,6 +562,11 @@ impl Raw {
         matches!(self.more().await, Ok(0) | Err(_))
     }
 
+    /// Reads something; 0: the connection has ended.
+    pub(super) async fn read(&mut self) -> io::Result<usize> {
+        read_more(&mut self.stream, &mut self.buffer).await
+    }
+
     async fn more(&mut self) -> io::Result<usize> {
         let reading = read_more(&mut self.stream, &mut self.buffer);
         tokio::time::timeout(LIMIT, reading)
