@@ -55,7 +55,7 @@ fn set(cookie: &str, value: &str) -> Option<HeaderValue> {
     let fits = value
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
-    fits.then(|| text_value(&format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))
+    fits.then(|| text_value(format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -89,7 +89,7 @@ mod tests {
             .split(';')
             .next()
             .expect("a pair");
-        HeaderMap::from_iter([(COOKIE, text_value(&format!("theme=dark; {pair}; x=1")))])
+        HeaderMap::from_iter([(COOKIE, text_value(format!("theme=dark; {pair}; x=1")))])
     }
 
     #[test]
@@ -103,7 +103,11 @@ mod tests {
             text.replace(".blue.", ".blue.0"),
             text.replace("blue", "blu"),
         ] {
-            assert_eq!(sticky(&sent_back(&text_value(&forged)), &SECRET), None, "{forged}");
+            assert_eq!(
+                sticky(&sent_back(&text_value(forged.as_str())), &SECRET),
+                None,
+                "{forged}"
+            );
         }
         let unsigned = text_value("fungible_instance=web-1.");
         assert_eq!(sticky(&sent_back(&unsigned), &SECRET), None);

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -38,6 +39,7 @@ impl Origin {
             passed_by: false,
             ended: false,
             broken: false,
+            moved: Instant::now(),
             round: 0,
         })))
     }
@@ -47,6 +49,17 @@ impl Origin {
         match self {
             Origin::Empty => Some(0),
             Origin::Client(source) => source.borrow().left.exact(),
+        }
+    }
+
+    /// When something of the body came last, and whether that was its end.
+    pub(super) fn moved(&self) -> Option<(Instant, bool)> {
+        match self {
+            Origin::Empty => None,
+            Origin::Client(source) => {
+                let source = source.borrow();
+                Some((source.moved, source.ended || source.incoming.is_end_stream()))
+            }
         }
     }
 
@@ -95,6 +108,8 @@ pub(super) struct Source {
     ended: bool,
     /// What the client sent is not a body, or it broke off.
     broken: bool,
+    /// When something of it came last.
+    moved: Instant,
     /// Which body may read on.
     round: u32,
 }
@@ -167,6 +182,7 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         }
         let frame = std::task::ready!(Pin::new(&mut source.incoming).poll_frame(context));
+        source.moved = Instant::now();
         match frame {
             Some(Ok(frame)) => {
                 source.remember(&frame);
