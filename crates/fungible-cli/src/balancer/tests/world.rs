@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -436,6 +436,22 @@ pub(super) struct Raw {
 impl Raw {
     pub(super) async fn connect(balancer: &Balancer) -> Raw {
         Raw::to(balancer.local_addr()).await
+    }
+
+    /// A client at another loopback address: 127.0.0.`last`.
+    pub(super) async fn from(balancer: &Balancer, last: u8) -> Raw {
+        let socket = TcpSocket::new_v4().expect("a socket can be made");
+        socket
+            .bind((Ipv4Addr::new(127, 0, 0, last), 0).into())
+            .expect("all of 127/8 is ours");
+        let stream = socket
+            .connect(balancer.local_addr())
+            .await
+            .expect("the balancer accepts");
+        Raw {
+            stream,
+            buffer: Vec::new(),
+        }
     }
 
     pub(super) async fn to(address: SocketAddr) -> Raw {
