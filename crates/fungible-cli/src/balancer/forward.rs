@@ -275,7 +275,9 @@ impl<'a> Exchange<'a> {
         connections::open(claim.address, self.thread.config.connect_timeout)
             .await
             .map_err(|error| {
-                self.thread.pool.observe(claim.id, not_connected(claim.address, &error));
+                if let Some(finding) = not_connected(claim.address, &error) {
+                    self.thread.pool.observe(claim.id, finding);
+                }
                 Failure::Unsent
             })
     }
