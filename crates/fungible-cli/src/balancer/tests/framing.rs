@@ -77,8 +77,14 @@ async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
             .await;
         assert_eq!((after.status, &*after.body), (200, "after"), "after {name:?}");
     }
-    eventually("the last request has its line", || {
-        balancer.instances()[0].in_flight == 0
+    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+    eventually("the last note has arrived", || {
+        let all = |kind| {
+            noted(notes, kind)
+                .get("after")
+                .is_some_and(|after| after.len() == CORPUS.len())
+        };
+        all("begin") && all("end")
     })
     .await;
     let lines = lines.lock().expect("no test panics with this lock").clone();

@@ -70,13 +70,13 @@ async fn never_twice_alternates_for_each_client_with_or_without_cookies() {
         last = answer;
     }
     // Clients without cookies are told apart by their addresses: by turns alone the first would meet one twice.
-    let (mut here, mut there) = (Raw::from(&balancer, 2).await, Raw::from(&balancer, 3).await);
-    let (mut last_here, mut last_there) = (String::new(), String::new());
+    let (mut near, mut far) = (Raw::from(&balancer, 2).await, Raw::from(&balancer, 3).await);
+    let (mut last_near, mut last_far) = (String::new(), String::new());
     for turn in 0..12 {
         let (client, last) = if turn % 2 == 0 {
-            (&mut here, &mut last_here)
+            (&mut near, &mut last_near)
         } else {
-            (&mut there, &mut last_there)
+            (&mut far, &mut last_far)
         };
         let answer = client.get("/").await.body;
         assert_ne!(answer, *last, "turn {turn}");
