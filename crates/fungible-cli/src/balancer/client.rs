@@ -30,6 +30,8 @@ pub(super) struct Progress {
     phase: AtomicU8,
     /// Milliseconds after `born`.
     since: AtomicU64,
+    /// Since when it takes none of what we write, as `since`; 0: it does.
+    stuck: AtomicU64,
     dawdles: AtomicBool,
     cut_off: AtomicBool,
 }
@@ -40,6 +42,7 @@ impl Progress {
             born: Instant::now(),
             phase: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
             dawdles: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
         }
@@ -80,14 +83,30 @@ impl Progress {
         }
     }
 
+    fn wrote(&self, done: bool) {
+        let stuck = self.stuck.load(Ordering::Relaxed);
+        if done {
+            // While more of an answer is written, the rest after it begins anew.
+            if self.phase.load(Ordering::Relaxed) == RESTING {
+                self.enter(RESTING);
+            }
+            if stuck != 0 {
+                self.stuck.store(0, Ordering::Relaxed);
+            }
+        } else if stuck == 0 {
+            self.stuck.store(self.now().max(1), Ordering::Relaxed);
+        }
+    }
+
     fn is_too_slow(&self, limits: &Limits) -> bool {
-        let limit = match self.phase.load(Ordering::Relaxed) {
-            RESTING => limits.idle_time,
-            HEAD => limits.header_time,
-            _ => return false,
+        let since = self.since.load(Ordering::Relaxed);
+        let (since, limit) = match (self.phase.load(Ordering::Relaxed), self.stuck.load(Ordering::Relaxed)) {
+            (HEAD, _) => (since, limits.header_time),
+            (RESTING, _) => (since, limits.idle_time),
+            (_, 0) => return false,
+            (_, stuck) => (stuck, limits.idle_time),
         };
-        let spent = self.now().saturating_sub(self.since.load(Ordering::Relaxed));
-        u128::from(spent) > limit.as_millis()
+        u128::from(self.now().saturating_sub(since)) > limit.as_millis()
     }
 }
 
@@ -96,19 +115,6 @@ impl Progress {
 pub(super) struct ClientStream {
     pub(super) stream: TcpStream,
     pub(super) progress: Arc<Progress>,
-}
-
-impl ClientStream {
-    fn wrote(&self, result: &Poll<io::Result<usize>>) {
-        // The answer is on its way: what comes next from the client is another request. While more of this answer
-        // is written, the rest begins anew.
-        if matches!(result, Poll::Ready(Ok(_))) {
-            let phase = self.progress.phase.load(Ordering::Relaxed);
-            if phase == RESTING {
-                self.progress.enter(RESTING);
-            }
-        }
-    }
 }
 
 impl AsyncRead for ClientStream {
@@ -129,7 +135,7 @@ impl AsyncRead for ClientStream {
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.wrote(&result);
+        self.progress.wrote(result.is_ready());
         result
     }
 
@@ -139,7 +145,7 @@ impl AsyncWrite for ClientStream {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.wrote(&result);
+        self.progress.wrote(result.is_ready());
         result
     }
 

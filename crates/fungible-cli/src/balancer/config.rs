@@ -14,7 +14,7 @@ pub(crate) struct Config {
     pub(crate) hold: Hold,
     /// How long a connection to an instance may take to open.
     pub(crate) connect_timeout: Duration,
-    /// How long an instance may take until the head of its answer, else 504.
+    /// How long an instance may take until the head of its answer, after the last of the request was sent; else 504.
     pub(crate) response_timeout: Duration,
     /// Resend a request with an `Idempotency-Key` although its method is not idempotent.
     pub(crate) resend_keyed: bool,
@@ -68,7 +68,8 @@ pub(crate) enum Routing {
 /// one is there.
 #[derive(Clone, Debug)]
 pub(crate) struct HealthCheck {
-    /// The path that answers 2xx or 3xx when all is well; `None`: a TCP connection is enough.
+    /// The path that answers 2xx or 3xx when all is well; `None`: a TCP connection is enough. The system accepts one
+    /// for a frozen process too, so only a path notices that.
     pub(crate) path: Option<String>,
     /// From the end of one probe to the start of the next.
     pub(crate) interval: Duration,
@@ -115,7 +116,7 @@ impl Default for Hold {
 pub(crate) struct Limits {
     /// From a request's first byte (or the connection's opening) to the end of its headers.
     pub(crate) header_time: Duration,
-    /// How long a connection may rest between two requests.
+    /// How long a connection may rest between two requests, or take nothing of an answer.
     pub(crate) idle_time: Duration,
     /// Bytes of a request's head, else 431. There are also at most 100 headers.
     pub(crate) header_bytes: usize,

@@ -87,7 +87,7 @@ impl Connections {
 /// # Errors
 /// What the system says, or `TimedOut` after `limit`.
 pub(super) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sender> {
-    let stream = tokio::time::timeout(limit, TcpStream::connect(address))
+    let stream = tokio::time::timeout(limit, connect(address))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
     stream.set_nodelay(true)?;
@@ -99,4 +99,50 @@ pub(super) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sen
     // Its errors reach whoever waits for an answer.
     tokio::task::spawn_local(connection.with_upgrades());
     Ok(sender)
+}
+
+/// Connects to an instance.
+///
+/// # Errors
+/// What the system says. To a port of loopback on which nobody listens it may connect the socket with itself, if it
+/// chooses that very port for our end; then the instance could not even listen there any more. That counts as refused.
+pub(super) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    if is_itself(&stream, address)? {
+        stream.set_zero_linger()?;
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
+}
+
+fn is_itself(stream: &TcpStream, address: SocketAddr) -> io::Result<bool> {
+    Ok(stream.local_addr()? == address)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    /// A socket can be connected with itself, and then somebody seems to listen: the danger is real.
+    #[tokio::test]
+    async fn a_socket_that_is_connected_with_itself_is_recognised() {
+        let socket = TcpSocket::new_v4().expect("a socket can be made");
+        socket
+            .bind((Ipv4Addr::LOCALHOST, 0).into())
+            .expect("loopback has free ports");
+        let address = socket.local_addr().expect("a socket has an address");
+        let itself = socket.connect(address).await.expect("it is connected with itself");
+        assert_eq!(itself.local_addr().expect("an address"), address);
+        assert!(is_itself(&itself, address).expect("an address"));
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("loopback has free ports");
+        let address = listener.local_addr().expect("a listener has an address");
+        let another = connect(address).await.expect("it listens");
+        assert!(!is_itself(&another, address).expect("an address"));
+    }
 }

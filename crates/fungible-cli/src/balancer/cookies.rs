@@ -55,7 +55,7 @@ fn set(cookie: &str, value: &str) -> Option<HeaderValue> {
     let fits = value
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
-    fits.then(|| text_value(&format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))
+    fits.then(|| text_value(format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -74,4 +74,55 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         .step_by(2)
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: [u8; 32] = [1; 32];
+
+    fn sent_back(cookie: &HeaderValue) -> HeaderMap {
+        let pair = cookie
+            .to_str()
+            .expect("visible characters")
+            .split(';')
+            .next()
+            .expect("a pair");
+        HeaderMap::from_iter([(COOKIE, text_value(format!("theme=dark; {pair}; x=1")))])
+    }
+
+    #[test]
+    fn a_signed_name_is_believed_and_nothing_else() {
+        let cookie = set_sticky("web-1.blue", &SECRET).expect("a name that fits");
+        assert_eq!(sticky(&sent_back(&cookie), &SECRET), Some("web-1.blue"));
+        assert_eq!(sticky(&sent_back(&cookie), &[2; 32]), None);
+        let text = cookie.to_str().expect("visible characters");
+        for forged in [
+            text.replace("web-1", "web-2"),
+            text.replace(".blue.", ".blue.0"),
+            text.replace("blue", "blu"),
+        ] {
+            assert_eq!(
+                sticky(&sent_back(&text_value(forged.as_str())), &SECRET),
+                None,
+                "{forged}"
+            );
+        }
+        let unsigned = text_value("fungible_instance=web-1.");
+        assert_eq!(sticky(&sent_back(&unsigned), &SECRET), None);
+    }
+
+    #[test]
+    fn a_name_that_cannot_stand_in_a_cookie_sets_none() {
+        for name in ["a b", "a;b", "a,b", "a\"b", "ä"] {
+            assert_eq!((set_sticky(name, &SECRET), set_last(name)), (None, None), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_not_taken_from_a_cookie_whose_name_only_begins_alike() {
+        let headers = HeaderMap::from_iter([(COOKIE, text_value("fungible_lastly=x; fungible_last=web-1"))]);
+        assert_eq!(last(&headers), Some("web-1"));
+    }
 }

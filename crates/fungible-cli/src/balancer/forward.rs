@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{SET_COOKIE, TRANSFER_ENCODING};
@@ -17,7 +17,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::TrySendError;
 use hyper::upgrade::OnUpgrade;
 
-use super::access::{self, Line};
+use super::access::Line;
 use super::answer_body::{AnswerBody, Passing};
 use super::client::Progress;
 use super::config::Routing;
@@ -26,7 +26,9 @@ use super::cookies;
 use super::headers::{self, CameFrom, REQUEST_ID};
 use super::health_check::not_connected;
 use super::instance::{Claim, InstanceId};
-use super::own_answer::{BAD_ANSWER, BROKE_OFF, NO_ANSWER_IN_TIME, NOBODY_ANSWERED, NONE_READY, Own, TOO_MANY_WAIT};
+use super::own_answer::{
+    BAD_ANSWER, BAD_BODY, BROKE_OFF, NO_ANSWER_IN_TIME, NOBODY_ANSWERED, NONE_READY, Own, SLOW_BODY, TOO_MANY_WAIT,
+};
 use super::pool::{Refusal, Wish};
 use super::refuse;
 use super::request_body::{Origin, RequestBody};
@@ -55,24 +57,19 @@ pub(super) async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
     client.progress.head_is_there();
-    let began = access::is_on().then(Instant::now);
+    let line = Line::begin(&request);
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
-    let (method, target) = (head.method.clone(), head.uri.clone());
-    let given = match refuse::check(&head) {
-        Ok(()) => {
-            let mut exchange = Exchange::new(&client, head, body, switch);
-            exchange.line = began.and_then(|began| exchange.line(&target, began));
-            exchange.run().await
-        }
-        Err(own) => Err((own, began.and_then(|began| Line::begin(&method, &target, None, began)))),
+    let answer = match refuse::check(&head) {
+        Ok(()) => Exchange::new(&client, head, body, switch, line).run().await,
+        Err(own) => Err((own, line)),
     };
-    Ok(given.unwrap_or_else(|(own, line)| {
+    Ok(answer.unwrap_or_else(|(own, line)| {
+        client.progress.answered();
         if let Some(mut line) = line {
-            line.answered(own.status(), None);
+            line.status = own.status();
             line.write(true);
         }
-        client.progress.answered();
         own.answer()
     }))
 }
@@ -107,9 +104,13 @@ enum Failure {
     Unsent,
     /// The instance may have executed it.
     BrokeOff,
-    /// What came is not HTTP.
+    /// What came from the instance is not HTTP.
     BadAnswer,
-    /// Nothing came in time.
+    /// What came from the client is no body.
+    BadBody,
+    /// Nothing more of the body came in time.
+    SlowBody,
+    /// Nothing came from the instance in time.
     Late,
     /// Another instance was found while this one was taken out.
     GoElsewhere(Claim),
@@ -119,7 +120,13 @@ type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 type NotAnswered = (Own, Option<Box<Line>>);
 
 impl<'a> Exchange<'a> {
-    fn new(client: &'a Client, head: Parts, body: Incoming, switch: Option<OnUpgrade>) -> Exchange<'a> {
+    fn new(
+        client: &'a Client,
+        head: Parts,
+        body: Incoming,
+        switch: Option<OnUpgrade>,
+        mut line: Option<Box<Line>>,
+    ) -> Exchange<'a> {
         let thread = &client.thread;
         let Parts {
             method,
@@ -150,6 +157,9 @@ impl<'a> Exchange<'a> {
             // hyper would drop the body of a GET that does not say so.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
+        if let Some(line) = &mut line {
+            line.id = headers.get(REQUEST_ID).cloned();
+        }
         Exchange {
             client,
             thread,
@@ -166,12 +176,8 @@ impl<'a> Exchange<'a> {
             tried: Vec::new(),
             sent: 0,
             moved: false,
-            line: None,
+            line,
         }
-    }
-
-    fn line(&self, target: &Uri, began: Instant) -> Option<Box<Line>> {
-        Line::begin(&self.method, target, self.headers.get(REQUEST_ID), began)
     }
 
     async fn run(mut self) -> Result<Response<AnswerBody>, NotAnswered> {
@@ -198,6 +204,8 @@ impl<'a> Exchange<'a> {
                 Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
                 Failure::Unsent | Failure::BrokeOff => {}
                 Failure::BadAnswer => return Err(BAD_ANSWER),
+                Failure::BadBody => return Err(BAD_BODY),
+                Failure::SlowBody => return Err(SLOW_BODY),
                 Failure::Late => return Err(NO_ANSWER_IN_TIME),
             }
             self.tried.push(claim.id);
@@ -254,6 +262,7 @@ impl<'a> Exchange<'a> {
             match &self.unsent {
                 Some(_) if is_new => return Err(Failure::Unsent),
                 Some(_) => {}
+                None if self.origin.is_broken() => return Err(Failure::BadBody),
                 None if error.error().is_parse() => return Err(Failure::BadAnswer),
                 // Most likely the instance was just closing the connection.
                 None if self.repeatable && !is_new && self.origin.can_restart() => rest = Duration::ZERO,
@@ -266,7 +275,9 @@ impl<'a> Exchange<'a> {
         connections::open(claim.address, self.thread.config.connect_timeout)
             .await
             .map_err(|error| {
-                self.thread.pool.observe(claim.id, not_connected(claim.address, &error));
+                if let Some(finding) = not_connected(claim.address, &error) {
+                    self.thread.pool.observe(claim.id, finding);
+                }
                 Failure::Unsent
             })
     }
@@ -274,7 +285,8 @@ impl<'a> Exchange<'a> {
     /// Waits for the head of the answer; leaves if the instance is taken out and another one may have the request.
     async fn wait(&mut self, claim: &Claim, sending: impl Future<Output = Sent>) -> Result<Sent, Failure> {
         let mut sending = pin!(sending);
-        let mut too_late = pin!(tokio::time::sleep(self.thread.config.response_timeout));
+        let limit = self.thread.config.response_timeout;
+        let mut too_late = pin!(tokio::time::sleep(limit));
         loop {
             let may_leave = self.repeatable && !self.moved;
             let out = claim.link.out.notified();
@@ -288,7 +300,11 @@ impl<'a> Exchange<'a> {
                 biased;
                 sent = &mut sending => return Ok(sent),
                 () = out, if may_leave => {}
-                () = &mut too_late => return Err(Failure::Late),
+                () = &mut too_late => match self.origin.moved() {
+                    Some((moved, _)) if moved.elapsed() < limit => too_late.as_mut().reset((moved + limit).into()),
+                    Some((_, false)) => return Err(Failure::SlowBody),
+                    _ => return Err(Failure::Late),
+                },
             }
         }
     }
@@ -335,7 +351,8 @@ impl<'a> Exchange<'a> {
         head.version = Version::HTTP_11;
         self.set_cookies(&mut head.headers, &claim);
         if let Some(line) = &mut self.line {
-            line.answered(head.status, Some(&claim.name));
+            line.status = head.status;
+            line.instance = Some(Arc::clone(&claim.name));
         }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(to_client), Some(to_instance)) = (self.switch, head.extensions.remove::<OnUpgrade>()) else {

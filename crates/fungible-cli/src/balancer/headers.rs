@@ -191,16 +191,16 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
 
 /// A client's address as a header value.
 pub(super) fn address_value(address: IpAddr) -> HeaderValue {
-    text_value(&address.to_canonical().to_string())
+    text_value(address.to_canonical().to_string())
 }
 
 /// An address with its port as a Host.
 pub(super) fn host_value(address: SocketAddr) -> HeaderValue {
-    text_value(&address.to_string())
+    text_value(address.to_string())
 }
 
 /// `text` holds visible characters only.
-pub(super) fn text_value(text: &str) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes()))
-        .unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+pub(super) fn text_value(text: impl Into<String>) -> HeaderValue {
+    let text = Bytes::from(text.into());
+    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::{HeaderValue, Request};
-use tokio::net::TcpStream;
 
 use super::config::HealthCheck;
 use super::connections;
@@ -40,8 +39,9 @@ pub(super) async fn watch_all(pool: Arc<Pool>, check: HealthCheck) {
 async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address: SocketAddr) {
     let added = Instant::now();
     while let Some((fallen, state)) = pool.standing_of(id) {
-        let finding = probe(&check, address).await;
-        pool.probed(id, fallen, finding);
+        if let Some(finding) = probe(&check, address).await {
+            pool.probed(id, fallen, finding);
+        }
         let pause = match state {
             // It is noticed late by a twentieth of the time that it takes to start.
             State::Starting => (added.elapsed() / 20).max(QUICK).min(check.interval),
@@ -51,28 +51,25 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
     }
 }
 
-async fn probe(check: &HealthCheck, address: SocketAddr) -> Finding {
-    let late = || {
-        Finding::Late(format!(
-            "{address} did not answer the health check within {:?}",
-            check.timeout
-        ))
-    };
+/// `None`: nothing could be found out.
+async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<Finding> {
     let asked = async {
         match &check.path {
-            None => TcpStream::connect(address)
-                .await
-                .map(drop)
-                .map_or_else(|e| not_connected(address, &e), |()| Finding::Passed),
             Some(path) => ask(path, address, check.timeout).await,
+            None => match connections::connect(address).await {
+                Ok(_) => Some(Finding::Passed),
+                Err(error) => not_connected(address, &error),
+            },
         }
     };
-    tokio::time::timeout(check.timeout, asked)
+    let limit = check.timeout;
+    let late = || Finding::Late(format!("{address} did not answer the health check within {limit:?}"));
+    tokio::time::timeout(limit, asked)
         .await
-        .unwrap_or_else(|_| late())
+        .unwrap_or_else(|_| Some(late()))
 }
 
-async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Finding {
+async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<Finding> {
     let mut sender = match connections::open(address, limit).await {
         Ok(sender) => sender,
         Err(error) => return not_connected(address, &error),
@@ -82,22 +79,50 @@ async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Finding {
         .header(USER_AGENT, HeaderValue::from_static("fungible-health-check"))
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(RequestBody::Empty);
-    let request = match request {
-        Ok(request) => request,
-        Err(error) => return Finding::Failed(format!("the health check path {path} is not valid: {error}")),
-    };
-    match sender.send_request(request).await {
-        Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => Finding::Passed,
-        Ok(answer) => Finding::Failed(format!("GET {path} on {address} answered {}", answer.status())),
-        Err(error) => Finding::Failed(format!("GET {path} on {address} broke off: {error}")),
+    Some(match request {
+        Err(error) => Finding::Failed(format!("the health check path {path} is not valid: {error}")),
+        Ok(request) => match sender.send_request(request).await {
+            Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => Finding::Passed,
+            Ok(answer) => Finding::Failed(format!("GET {path} on {address} answered {}", answer.status())),
+            Err(error) => Finding::Failed(format!("GET {path} on {address} broke off: {error}")),
+        },
+    })
+}
+
+/// What a failed attempt to connect says about an instance. `None`: nothing, because it failed on our side (no more
+/// sockets or ports): to take instances out for that would make things worse.
+pub(super) fn not_connected(address: SocketAddr, error: &io::Error) -> Option<Finding> {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => Some(Finding::Refused(format!("{address} refused the connection"))),
+        Kind::TimedOut => Some(Finding::Late(format!("{address} did not accept a connection in time"))),
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::HostUnreachable | Kind::NetworkUnreachable => {
+            Some(Finding::Failed(format!("no connection to {address}: {error}")))
+        }
+        _ => {
+            tracing::warn!("cannot connect to {address}: {error}");
+            None
+        }
     }
 }
 
-/// What a failed attempt to connect says about an instance.
-pub(super) fn not_connected(address: SocketAddr, error: &io::Error) -> Finding {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Finding::Refused(format!("{address} refused the connection")),
-        io::ErrorKind::TimedOut => Finding::Late(format!("{address} did not accept a connection in time")),
-        _ => Finding::Failed(format!("no connection to {address}: {error}")),
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn what_fails_on_our_side_says_nothing_about_an_instance() {
+        let says = |error: io::Error| not_connected((Ipv4Addr::LOCALHOST, 1).into(), &error);
+        // Too many open files, no free port.
+        for ours in [24, 99] {
+            assert_eq!(says(io::Error::from_raw_os_error(ours)), None);
+        }
+        assert!(matches!(
+            says(io::ErrorKind::ConnectionRefused.into()),
+            Some(Finding::Refused(_))
+        ));
+        assert!(matches!(says(io::ErrorKind::TimedOut.into()), Some(Finding::Late(_))));
     }
 }

@@ -233,3 +233,87 @@ impl Drop for Claim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn instance() -> Instance {
+        Instance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into())
+    }
+
+    fn late() -> Finding {
+        Finding::Late("late".into())
+    }
+
+    fn failed() -> Finding {
+        Finding::Failed("failed".into())
+    }
+
+    fn refused() -> Finding {
+        Finding::Refused("refused".into())
+    }
+
+    #[test]
+    fn the_first_passing_probe_makes_it_healthy_whatever_rise_says() {
+        let mut one = instance();
+        assert!(!one.observe(refused(), 1, 3));
+        assert_eq!((one.state, one.standing()), (State::Starting, Standing::Out));
+        assert!(one.observe(Finding::Passed, 1, 3));
+        assert_eq!((one.state, one.standing()), (State::Healthy, Standing::Ready));
+    }
+
+    #[test]
+    fn it_takes_fall_failures_in_a_row_but_one_refusal() {
+        let mut one = instance();
+        one.observe(Finding::Passed, 3, 2);
+        for finding in [failed(), late(), Finding::Passed, failed(), failed()] {
+            assert!(!one.observe(finding, 3, 2));
+        }
+        assert!(one.observe(failed(), 3, 2));
+        assert_eq!(one.state, State::Unhealthy);
+        // And rise passing ones in a row to come back.
+        for finding in [Finding::Passed, failed(), Finding::Passed] {
+            assert!(!one.observe(finding, 3, 2));
+        }
+        assert!(one.observe(Finding::Passed, 3, 2));
+        assert!(one.observe(refused(), 3, 2), "at once");
+    }
+
+    #[test]
+    fn it_counts_as_slow_only_while_it_was_late_and_nothing_else() {
+        let mut one = instance();
+        one.observe(Finding::Passed, 1, 1);
+        one.observe(late(), 1, 1);
+        assert_eq!(one.standing(), Standing::Slow);
+        one.observe(refused(), 1, 1);
+        one.observe(late(), 1, 1);
+        assert_eq!(one.standing(), Standing::Out);
+        one.observe(Finding::Passed, 1, 1);
+        one.observe(late(), 1, 1);
+        assert_eq!(one.standing(), Standing::Slow);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_brings_a_draining_one_back(findings in prop::collection::vec(0..4_u8, 0..20)) {
+            let mut one = instance();
+            one.observe(Finding::Passed, 1, 1);
+            one.state = State::Draining;
+            for finding in findings {
+                let finding = match finding {
+                    0 => Finding::Passed,
+                    1 => late(),
+                    2 => failed(),
+                    _ => refused(),
+                };
+                prop_assert!(!one.observe(finding, 1, 1));
+                prop_assert_eq!((one.state, one.standing()), (State::Draining, Standing::Out));
+            }
+        }
+    }
+}

@@ -28,3 +28,24 @@ impl LastSeen {
         self.young.insert(client, served_by);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn it_forgets_those_not_seen_for_longest_and_never_grows_beyond_its_bound() {
+        let client = |number: usize| IpAddr::from(Ipv4Addr::from(u32::try_from(number).expect("small")));
+        let mut seen = LastSeen::default();
+        seen.put(client(0), InstanceId(7));
+        for number in 1..MOST * 5 {
+            seen.put(client(number), InstanceId(1));
+            assert!(seen.young.len() + seen.old.len() <= 2 * MOST);
+        }
+        assert_eq!(seen.get(client(0)), None);
+        assert_eq!(seen.get(client(MOST * 5 - 1)), Some(InstanceId(1)));
+        assert_eq!(seen.get(client(MOST * 4)), Some(InstanceId(1)));
+    }
+}

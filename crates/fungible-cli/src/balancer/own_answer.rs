@@ -93,6 +93,13 @@ pub(super) const NOBODY_ANSWERED: Own = Own::new(
     "No instance could answer this request: each one that was tried broke off or could not be reached.\n",
 );
 
+pub(super) const BAD_BODY: Own = Own::bad_request("The body of the request is not valid, or it broke off.\n");
+
+pub(super) const SLOW_BODY: Own = Own {
+    status: StatusCode::REQUEST_TIMEOUT,
+    ..Own::bad_request("The body of the request did not arrive in time.\n")
+};
+
 pub(super) const BAD_ANSWER: Own = Own::new(
     StatusCode::BAD_GATEWAY,
     "bad-answer",

@@ -299,3 +299,46 @@ impl Drop for HoldPlace<'_> {
         self.pool.lock().held -= 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_probe_that_began_before_the_instance_fell_does_not_bring_it_back() {
+        let pool = Pool::new(&Config::new([0; 32]));
+        let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into());
+        pool.probed(id, 0, Finding::Passed);
+        let (before, _) = pool.standing_of(id).expect("it is there");
+        pool.observe(id, Finding::Refused("refused".into()));
+        pool.probed(id, before, Finding::Passed);
+        assert_eq!(pool.instances()[0].state, State::Unhealthy);
+        let (after, _) = pool.standing_of(id).expect("it is there");
+        pool.probed(id, after, Finding::Passed);
+        assert_eq!(pool.instances()[0].state, State::Healthy);
+    }
+
+    #[test]
+    fn whoever_was_everywhere_is_told_so_and_whoever_finds_nobody_ready_may_wait() {
+        let pool = Pool::new(&Config::new([0; 32]));
+        let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into());
+        let claim = |tried: &[InstanceId]| {
+            let client = Ipv4Addr::LOCALHOST.into();
+            let claim = pool.claim(&Wish {
+                named: None,
+                last: None,
+                client,
+                tried,
+            });
+            claim.map(|claim| claim.id)
+        };
+        assert_eq!(claim(&[]), Err(Refusal::NoneReady));
+        pool.probed(id, 0, Finding::Passed);
+        assert_eq!(claim(&[]), Ok(id));
+        assert_eq!(claim(&[id]), Err(Refusal::AllTried));
+        pool.ended(id);
+        assert_eq!(claim(&[id]), Err(Refusal::NoneReady));
+    }
+}

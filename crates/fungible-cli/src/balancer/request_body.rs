@@ -6,6 +6,7 @@ use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -37,6 +38,8 @@ impl Origin {
             kept,
             passed_by: false,
             ended: false,
+            broken: false,
+            moved: Instant::now(),
             round: 0,
         })))
     }
@@ -47,6 +50,22 @@ impl Origin {
             Origin::Empty => Some(0),
             Origin::Client(source) => source.borrow().left.exact(),
         }
+    }
+
+    /// When something of the body came last, and whether that was its end.
+    pub(super) fn moved(&self) -> Option<(Instant, bool)> {
+        match self {
+            Origin::Empty => None,
+            Origin::Client(source) => {
+                let source = source.borrow();
+                Some((source.moved, source.ended || source.incoming.is_end_stream()))
+            }
+        }
+    }
+
+    /// Whether the client sent something that is no body.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Origin::Client(source) if source.borrow().broken)
     }
 
     /// Whether the body can be had from its beginning once more.
@@ -87,6 +106,10 @@ pub(super) struct Source {
     kept: Option<Kept>,
     passed_by: bool,
     ended: bool,
+    /// What the client sent is not a body, or it broke off.
+    broken: bool,
+    /// When something of it came last.
+    moved: Instant,
     /// Which body may read on.
     round: u32,
 }
@@ -159,13 +182,17 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         }
         let frame = std::task::ready!(Pin::new(&mut source.incoming).poll_frame(context));
+        source.moved = Instant::now();
         match frame {
             Some(Ok(frame)) => {
                 source.remember(&frame);
                 *at += 1;
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(problem)) => Poll::Ready(Some(Err(problem.into()))),
+            Some(Err(problem)) => {
+                source.broken = true;
+                Poll::Ready(Some(Err(problem.into())))
+            }
             None => {
                 source.ended = true;
                 Poll::Ready(None)

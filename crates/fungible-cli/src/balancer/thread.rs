@@ -161,7 +161,7 @@ impl Thread {
     /// A new value for `X-Request-Id`.
     pub(super) fn new_id(&self) -> HeaderValue {
         self.ids.set(self.ids.get() + 1);
-        text_value(&format!("{}-{:x}", self.id_prefix, self.ids.get()))
+        text_value(format!("{}-{:x}", self.id_prefix, self.ids.get()))
     }
 
     /// Gives a new connection to the thread that has the fewest.

@@ -131,8 +131,10 @@ async fn stop_lets_requests_finish_and_closes_resting_connections() {
     let mut busy = Raw::connect(&balancer).await;
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
-    let stop = tokio::spawn(balancer.stop(LIMIT));
+    let mut stop = tokio::spawn(balancer.stop(LIMIT));
     assert!(resting.is_closed().await);
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut stop).await;
+    assert!(early.is_err(), "it waits for the slow request");
     bell.notify_one();
     let answer = busy.answer().await.expect("an answer comes");
     assert_eq!((&*answer.body, answer.header("connection")), ("slow", Some("close")));

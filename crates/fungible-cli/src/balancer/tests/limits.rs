@@ -1,8 +1,8 @@
 //! What a client may cost: slow and large heads, connections that rest.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::world::{Fake, Raw, add_healthy, balancer, config};
+use super::world::{Fake, Raw, add_healthy, balancer, config, eventually};
 use crate::balancer::{Balancer, Config, Limits, Routing};
 
 async fn with(limits: Limits, fake: &Fake) -> Balancer {
@@ -71,6 +71,53 @@ async fn a_resting_connection_is_closed_after_its_time() {
         assert_eq!(client.get("/").await.body, "a");
     }
     assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
+    let large = "x".repeat(30_000_000);
+    let fake = Fake::new(move |_| vec![super::world::ok(&large)]).await;
+    let limits = Limits {
+        idle_time: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let balancer = with(limits, &fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("it is in flight", || balancer.instances()[0].served == 1).await;
+    eventually("it is cut", || balancer.instances()[0].in_flight == 0).await;
+    assert!(client.answer().await.is_none_or(|answer| !answer.whole));
+    // Whoever reads gets it all.
+    assert_eq!(Raw::connect(&balancer).await.get("/").await.body.len(), 30_000_000);
+}
+
+#[tokio::test]
+async fn a_long_upload_is_no_late_answer_and_one_that_stops_is_cut() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(Config {
+        response_timeout: Duration::from_millis(500),
+        ..config(Routing::RoundRobin)
+    });
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(1500) {
+        client.send("1\r\nx\r\n").await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    client.send("0\r\n\r\n").await;
+    assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+
+    let mut client = Raw::connect(&balancer).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx")
+        .await;
+    let answer = client.answer().await.expect("an answer comes");
+    assert_eq!((answer.status, answer.error()), (408, Some("bad-request")));
+    assert_eq!(fake.executed(), 1);
 }
 
 #[tokio::test]

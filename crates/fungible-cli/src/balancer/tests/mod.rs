@@ -1,7 +1,9 @@
 //! The balancer in a fake world of instances and clients on raw sockets.
 
+mod corpus;
 mod drain;
 mod fields;
+mod framing;
 mod hold;
 mod limits;
 mod resend;

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use super::world::{Dice, Fake, Raw, Step, add_healthy, balancer, config, ok, raw, seed, state_of};
+use super::world::{
+    Dice, Fake, Raw, Step, add_healthy, balancer, config, eventually, ok, raw, seed, state_of, until_state,
+};
 use crate::balancer::{Config, Routing, State};
 
 /// An instance that reads a request, executes it and ends the connection without an answer.
@@ -15,24 +18,21 @@ async fn breaks_off(reset: bool) -> Fake {
 
 #[tokio::test]
 async fn a_request_goes_elsewhere_if_it_is_idempotent_and_only_then() {
-    for reset in [false, true] {
-        for (method, moves) in [
-            ("GET", true),
-            ("HEAD", true),
-            ("PUT", true),
-            ("DELETE", true),
-            ("OPTIONS", true),
-            ("POST", false),
-            ("PATCH", false),
-        ] {
+    for (method, body, moves) in [
+        ("GET", "", true),
+        ("HEAD", "", true),
+        ("PUT", "content", true),
+        ("DELETE", "content", true),
+        ("OPTIONS", "", true),
+        ("POST", "content", false),
+        ("POST", "", false),
+        ("PATCH", "content", false),
+        ("MKCOL", "", false),
+    ] {
+        for reset in [false, true] {
             let (bad, good) = (breaks_off(reset).await, Fake::plain("good").await);
             let balancer = balancer(config(Routing::RoundRobin));
             add_healthy(&balancer, &[&bad, &good]).await;
-            let body = if method == "GET" || method == "HEAD" {
-                ""
-            } else {
-                "content"
-            };
             let answer = Raw::connect(&balancer).await.ask(method, "/", "", body).await;
             assert_eq!(bad.executed(), 1, "{method}: round robin begins with the first");
             assert_eq!(good.executed(), usize::from(moves), "{method}");
@@ -133,6 +133,56 @@ async fn an_answer_that_has_begun_is_never_replaced() {
     let answer = Raw::connect(&balancer).await.get("/").await;
     assert!(!answer.whole);
     assert_eq!(good.executed(), 0);
+}
+
+/// Only whoever closes a connection knows when; after a second it may have been decided already.
+#[tokio::test]
+async fn a_post_never_takes_a_connection_that_rested_for_over_a_second() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(Config {
+        threads: 1,
+        ..config(Routing::RoundRobin)
+    });
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    let connection = |seen: usize| fake.seen()[seen].connection;
+    for _ in 0..2 {
+        client.post("/", "x").await;
+    }
+    assert_eq!(connection(0), connection(1), "a fresh one is used again");
+    // Here time is what is tested.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    client.post("/", "x").await;
+    assert_ne!(connection(1), connection(2));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    client.get("/").await;
+    assert_eq!(connection(2), connection(3), "a GET may");
+}
+
+/// The fleet says that the process has ended, but a child of it still holds the socket.
+#[tokio::test]
+async fn the_word_of_the_end_moves_what_waits_there_if_it_may_be_sent_twice() {
+    let bell = Arc::new(tokio::sync::Notify::new());
+    let rings = Arc::clone(&bell);
+    let ended = Fake::new(move |_| vec![Step::Wait(Arc::clone(&rings)), ok("ended")]).await;
+    let good = Fake::plain("good").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&ended]).await;
+    let (mut getting, mut posting) = (Raw::connect(&balancer).await, Raw::connect(&balancer).await);
+    getting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    posting
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        .await;
+    eventually("both wait there", || ended.executed() == 2).await;
+    let other = balancer.add("good", good.address);
+    until_state(&balancer, other, State::Healthy).await;
+    balancer.ended(ids[0]);
+    assert_eq!(getting.answer().await.expect("an answer comes").body, "good");
+    assert_eq!(good.executed(), 1);
+    // The POST may have been executed: it stays.
+    bell.notify_one();
+    assert_eq!(posting.answer().await.expect("an answer comes").body, "ended");
+    assert_eq!(good.executed(), 1);
 }
 
 /// Instances end their connections at random moments: at rest, at once, after reading, in the middle of the answer,
@@ -236,13 +286,13 @@ async fn no_get_fails_while_instances_come_and_go() {
         fakes.remove(at).kill().await;
         // Sometimes the word of the end comes late.
         if dice.below(2) == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(dice.below(20))).await;
+            tokio::time::sleep(Duration::from_millis(dice.below(20))).await;
         }
         balancer.ended(ids.remove(at));
         let fresh = Fake::plain("a").await;
         ids.push(balancer.add("again", fresh.address));
         fakes.push(fresh);
-        super::world::until_state(&balancer, *ids.last().expect("just added"), State::Healthy).await;
+        until_state(&balancer, *ids.last().expect("just added"), State::Healthy).await;
     }
     stop.store(true, Ordering::Relaxed);
     for client in clients {

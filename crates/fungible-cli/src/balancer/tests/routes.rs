@@ -69,6 +69,19 @@ async fn never_twice_alternates_for_each_client_with_or_without_cookies() {
         assert_ne!(answer, last);
         last = answer;
     }
+    // Clients without cookies are told apart by their addresses: by turns alone the first would meet one twice.
+    let (mut near, mut far) = (Raw::from(&balancer, 2).await, Raw::from(&balancer, 3).await);
+    let (mut last_near, mut last_far) = (String::new(), String::new());
+    for turn in 0..12 {
+        let (client, last) = if turn % 2 == 0 {
+            (&mut near, &mut last_near)
+        } else {
+            (&mut far, &mut last_far)
+        };
+        let answer = client.get("/").await.body;
+        assert_ne!(answer, *last, "turn {turn}");
+        *last = answer;
+    }
     // Two clients with cookies, in turns and out of step: each alternates.
     let mut clients = [
         (Raw::connect(&balancer).await, String::new(), String::new()),
@@ -198,25 +211,25 @@ async fn a_request_leaves_a_frozen_instance_if_it_may_be_sent_twice() {
 
 #[tokio::test]
 async fn a_post_stays_at_a_frozen_instance_until_504() {
-    let (yes, frozen) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
-    let sick = with_health(&yes, &frozen, "sick").await;
-    let well = Fake::plain("well").await;
-    let balancer = balancer(Config {
-        response_timeout: Duration::from_secs(2),
-        ..checked()
-    });
-    add_healthy(&balancer, &[&sick, &well]).await;
-    frozen.store(true, Ordering::SeqCst);
-    let (mut one, mut two) = (Raw::connect(&balancer).await, Raw::connect(&balancer).await);
-    let (first, second) = tokio::join!(one.post("/a", "x"), two.post("/a", "x"));
-    let mut both = [
-        (first.status, first.error().map(str::to_owned)),
-        (second.status, second.error().map(str::to_owned)),
-    ];
-    both.sort();
-    assert_eq!(both, [(200, None), (504, Some("no-answer-in-time".into()))]);
-    let posts = |fake: &Fake| fake.seen().iter().filter(|seen| seen.method() == "POST").count();
-    assert_eq!((posts(&sick), posts(&well)), (1, 1));
+    for body in ["x", ""] {
+        let (yes, frozen) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let sick = with_health(&yes, &frozen, "sick").await;
+        let well = Fake::plain("well").await;
+        let response_timeout = Duration::from_secs(2);
+        let balancer = balancer(Config {
+            response_timeout,
+            ..checked()
+        });
+        add_healthy(&balancer, &[&sick, &well]).await;
+        frozen.store(true, Ordering::SeqCst);
+        let (mut one, mut two) = (Raw::connect(&balancer).await, Raw::connect(&balancer).await);
+        let (first, second) = tokio::join!(one.post("/a", body), two.post("/a", body));
+        let mut both = [first, second].map(|answer| (answer.status, answer.error().map(str::to_owned)));
+        both.sort();
+        assert_eq!(both, [(200, None), (504, Some("no-answer-in-time".into()))]);
+        let posts = |fake: &Fake| fake.seen().iter().filter(|seen| seen.method() == "POST").count();
+        assert_eq!((posts(&sick), posts(&well)), (1, 1));
+    }
 }
 
 #[tokio::test]

@@ -180,6 +180,24 @@ async fn a_half_sent_request_is_never_executed() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_none_is_the_clients_fault_and_never_executed() {
+    let fake = Fake::plain("a").await;
+    let balancer = behind(&fake).await;
+    for body in ["x\r\nhi\r\n", "2\r\nhiXX0\r\n\r\n", "2\r\nhi\r\n-1\r\n"] {
+        let mut client = Raw::connect(&balancer).await;
+        client
+            .send(format!(
+                "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+            ))
+            .await;
+        let answer = client.answer().await.expect("an answer comes");
+        assert_eq!((answer.status, answer.error()), (400, Some("bad-request")), "{body:?}");
+        assert!(client.is_closed().await);
+    }
+    assert_eq!(fake.executed(), 0);
+}
+
+#[tokio::test]
 async fn a_websocket_passes_bytes_both_ways_and_counts_as_in_flight() {
     let fake = Fake::new(|seen| {
         assert_eq!(seen.header("upgrade"), Some("websocket"));

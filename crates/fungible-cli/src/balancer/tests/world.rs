@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -438,6 +438,22 @@ impl Raw {
         Raw::to(balancer.local_addr()).await
     }
 
+    /// A client at another loopback address: 127.0.0.`last`.
+    pub(super) async fn from(balancer: &Balancer, last: u8) -> Raw {
+        let socket = TcpSocket::new_v4().expect("a socket can be made");
+        socket
+            .bind((Ipv4Addr::new(127, 0, 0, last), 0).into())
+            .expect("all of 127/8 is ours");
+        let stream = socket
+            .connect(balancer.local_addr())
+            .await
+            .expect("the balancer accepts");
+        Raw {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+
     pub(super) async fn to(address: SocketAddr) -> Raw {
         let stream = TcpStream::connect(address).await.expect("the balancer accepts");
         stream.set_nodelay(true).expect("a socket takes this option");
@@ -560,6 +576,11 @@ impl Raw {
     /// Whether the other side has ended the connection, with nothing more to read.
     pub(super) async fn is_closed(&mut self) -> bool {
         matches!(self.more().await, Ok(0) | Err(_))
+    }
+
+    /// Reads something; 0: the connection has ended.
+    pub(super) async fn read(&mut self) -> io::Result<usize> {
+        read_more(&mut self.stream, &mut self.buffer).await
     }
 
     async fn more(&mut self) -> io::Result<usize> {
