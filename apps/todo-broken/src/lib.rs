@@ -71,10 +71,7 @@ pub async fn run(listener: TcpListener, instance: &str) -> Result<()> {
         .route("/api/register", post(api_login))
         .route("/api/logout", post(api_logout))
         .route("/api/me", get(async |my: Session| Json(json!({ "name": my.name }))))
-        .route(
-            "/api/tasks",
-            get(async |my: Session| Json(json!({ "tasks": my.tasks() }))),
-        )
+        .route("/api/tasks", get(async |my: Session| Json(json!({ "tasks": my.tasks() }))))
         .route("/api/tasks/{id}", put(api_add).patch(api_change).delete(api_delete))
         .route("/readyz", get("ready"))
         .layer(middleware::map_response(move |mut answer: Response| {
@@ -133,14 +130,8 @@ fn refuse(sentence: &str) -> Response {
 }
 
 fn session_id(headers: &HeaderMap) -> &str {
-    let cookies = headers
-        .get(header::COOKIE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    cookies
-        .split("; ")
-        .find_map(|cookie| cookie.strip_prefix("session="))
-        .unwrap_or_default()
+    let cookies = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    cookies.split("; ").find_map(|cookie| cookie.strip_prefix("session=")).unwrap_or_default()
 }
 
 impl Session {
@@ -191,10 +182,7 @@ async fn logout(State(app): State<App>, headers: HeaderMap) -> Redirect {
 }
 
 async fn add(my: Session, Form(task): Form<Change>) -> Redirect {
-    my.add(
-        task.id.unwrap_or_else(|| Uuid::new_v4().into()),
-        task.title.unwrap_or_default(),
-    );
+    my.add(task.id.unwrap_or_else(|| Uuid::new_v4().into()), task.title.unwrap_or_default());
     Redirect::to("/")
 }
 

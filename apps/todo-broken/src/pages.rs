@@ -7,10 +7,7 @@ use crate::{App, Session, Task};
 
 /// The stylesheet of the right to-do list, so that both look alike.
 pub(crate) async fn style() -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, "text/css")],
-        include_str!("../../todo/static/todo.css"),
-    )
+    ([(header::CONTENT_TYPE, "text/css")], include_str!("../../todo/static/todo.css"))
 }
 
 fn page(app: &App, content: &str) -> Html<String> {
@@ -53,8 +50,5 @@ fn item(Task { id, title, done }: &Task) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('\'', "&#39;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&#39;").replace('"', "&quot;")
 }

@@ -42,15 +42,9 @@ async fn the_first_request_after_the_login_is_refused_by_the_other_instance() {
     let cookie = cookie_of(&login);
 
     let right = send(one, "GET /", &cookie, "", "").await;
-    assert!(
-        right.starts_with("HTTP/1.1 200") && right.contains("answered by <b>todo-1</b>"),
-        "{right}"
-    );
+    assert!(right.starts_with("HTTP/1.1 200") && right.contains("answered by <b>todo-1</b>"), "{right}");
     let wrong = send(two, "GET /", &cookie, "", "").await;
-    assert!(
-        wrong.starts_with("HTTP/1.1 401") && wrong.contains("please log in again"),
-        "{wrong}"
-    );
+    assert!(wrong.starts_with("HTTP/1.1 401") && wrong.contains("please log in again"), "{wrong}");
     assert!(wrong.contains("x-served-by: todo-2"), "{wrong}");
 
     // Nothing is wrong with the password: the other instance lets the same user in, and knows no task.
@@ -62,24 +56,14 @@ async fn the_first_request_after_the_login_is_refused_by_the_other_instance() {
 async fn one_instance_alone_works() {
     let one = instance("todo-1").await;
     let json = "application/json";
-    let login = send(
-        one,
-        "POST /api/login",
-        "",
-        json,
-        r#"{"name":"ada","password":"secret"}"#,
-    )
-    .await;
+    let login = send(one, "POST /api/login", "", json, r#"{"name":"ada","password":"secret"}"#).await;
     let cookie = cookie_of(&login);
     let add = send(one, "PUT /api/tasks/7", &cookie, json, r#"{"title":"<b>Buy milk</b>"}"#).await;
     assert!(add.starts_with("HTTP/1.1 201"), "{add}");
     let change = send(one, "PATCH /api/tasks/7", &cookie, json, r#"{"done":true}"#).await;
     assert!(change.starts_with("HTTP/1.1 204"), "{change}");
     let list = send(one, "GET /api/tasks", &cookie, "", "").await;
-    assert!(
-        list.ends_with(r#"{"tasks":[{"done":true,"id":"7","title":"<b>Buy milk</b>"}]}"#),
-        "{list}"
-    );
+    assert!(list.ends_with(r#"{"tasks":[{"done":true,"id":"7","title":"<b>Buy milk</b>"}]}"#), "{list}");
     let page = send(one, "GET /", &cookie, "", "").await;
     assert!(page.contains("&lt;b>Buy milk&lt;/b>"), "{page}");
     send(one, "DELETE /api/tasks/7", &cookie, "", "").await;

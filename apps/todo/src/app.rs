@@ -20,10 +20,7 @@ pub(crate) struct App {
 impl App {
     /// Over an open store, whose tables it makes where they are missing.
     pub(crate) async fn new(store: &Store, config: Config) -> Result<Self, StoreError> {
-        let options = SessionOptions {
-            cookies: config.cookies,
-            ..SessionOptions::default()
-        };
+        let options = SessionOptions { cookies: config.cookies, ..SessionOptions::default() };
         let app = Self {
             users: Users::new(store.clone(), Hasher::default()),
             sessions: Sessions::new(store.clone(), config.secret, options),

@@ -17,28 +17,16 @@ pub(crate) struct Asset {
 }
 
 pub(crate) const ICON: Asset = Asset::new("icon.svg", "image/svg+xml", include_str!("../static/icon.svg"));
-pub(crate) const SCRIPT: Asset = Asset::new(
-    "todo.js",
-    "text/javascript; charset=utf-8",
-    include_str!("../static/todo.js"),
-);
-pub(crate) const STYLE: Asset = Asset::new(
-    "todo.css",
-    "text/css; charset=utf-8",
-    include_str!("../static/todo.css"),
-);
+pub(crate) const SCRIPT: Asset =
+    Asset::new("todo.js", "text/javascript; charset=utf-8", include_str!("../static/todo.js"));
+pub(crate) const STYLE: Asset = Asset::new("todo.css", "text/css; charset=utf-8", include_str!("../static/todo.css"));
 
 const ALL: [&Asset; 3] = [&ICON, &SCRIPT, &STYLE];
 
 impl Asset {
     const fn new(name: &'static str, content_type: &'static str, text: &'static str) -> Self {
         let hash = fnv1a(text.as_bytes());
-        Self {
-            name,
-            content_type,
-            text,
-            hash,
-        }
+        Self { name, content_type, text, hash }
     }
 
     /// The address; another content has another address.
@@ -52,19 +40,9 @@ impl Asset {
 /// While two builds run side by side (a deploy), a page of one may ask the other for a file: it gets the file that
 /// is there, which the browser then may not keep.
 pub(crate) async fn serve(Path((hash, name)): Path<(String, String)>) -> Result<Response, Problem> {
-    let asset = ALL
-        .iter()
-        .find(|asset| asset.name == name)
-        .ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
-    let cache = if hash == format!("{:016x}", asset.hash) {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
-    let headers = [
-        (header::CONTENT_TYPE, asset.content_type),
-        (header::CACHE_CONTROL, cache),
-    ];
+    let asset = ALL.iter().find(|asset| asset.name == name).ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
+    let cache = if hash == format!("{:016x}", asset.hash) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, cache)];
     Ok((headers, asset.text).into_response())
 }
 

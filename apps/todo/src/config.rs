@@ -45,15 +45,13 @@ fn host(value: Option<String>) -> Result<IpAddr, ConfigError> {
     let Some(host) = value else {
         return Ok(Ipv4Addr::LOCALHOST.into());
     };
-    host.parse()
-        .map_err(|_| ConfigError(format!("HOST is {host:?}: set it to an IP address such as 127.0.0.1")))
+    host.parse().map_err(|_| ConfigError(format!("HOST is {host:?}: set it to an IP address such as 127.0.0.1")))
 }
 
 fn port(value: Option<String>) -> Result<u16, ConfigError> {
     let port = value
         .ok_or_else(|| ConfigError("PORT is not set: set it to the port to listen on, such as 8080".to_owned()))?;
-    port.parse()
-        .map_err(|_| ConfigError(format!("PORT is {port:?}: set it to a number from 0 to 65535")))
+    port.parse().map_err(|_| ConfigError(format!("PORT is {port:?}: set it to a number from 0 to 65535")))
 }
 
 fn store_path(value: Option<String>) -> Result<PathBuf, ConfigError> {
@@ -62,9 +60,7 @@ fn store_path(value: Option<String>) -> Result<PathBuf, ConfigError> {
     })?;
     match store.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() => Ok(path.into()),
-        _ => Err(ConfigError(format!(
-            "FUNGIBLE_STORE is {store:?}: set it to sqlite:PATH, such as sqlite:todo.db"
-        ))),
+        _ => Err(ConfigError(format!("FUNGIBLE_STORE is {store:?}: set it to sqlite:PATH, such as sqlite:todo.db"))),
     }
 }
 

@@ -21,10 +21,9 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let body = Json::from_request(request, app).await;
         body.map(|Json(body)| Self(body)).map_err(|rejection| match rejection {
-            JsonRejection::MissingJsonContentType(_) => Problem::new(
-                rejection.status(),
-                "Send JSON, with the header Content-Type: application/json.",
-            ),
+            JsonRejection::MissingJsonContentType(_) => {
+                Problem::new(rejection.status(), "Send JSON, with the header Content-Type: application/json.")
+            }
             JsonRejection::JsonSyntaxError(_) => Problem::new(rejection.status(), "The body is not valid JSON."),
             JsonRejection::JsonDataError(_) => {
                 // "Failed to ..: title: invalid type: integer `5`, expected a string at line 1 column 11"
@@ -86,8 +85,7 @@ impl TaskId {
     /// Reads an id that a client made.
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         let id = Uuid::try_parse(text);
-        id.map(Self)
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The id of a task is a UUID."))
+        id.map(Self).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The id of a task is a UUID."))
     }
 }
 
@@ -105,9 +103,6 @@ impl FromRequestParts<App> for Notice {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
         let fields = parts.uri.query().unwrap_or_default().split('&');
-        Ok(fields
-            .filter_map(|field| field.strip_prefix("notice="))
-            .find_map(Notice::of_code)
-            .unwrap_or_default())
+        Ok(fields.filter_map(|field| field.strip_prefix("notice=")).find_map(Notice::of_code).unwrap_or_default())
     }
 }

@@ -14,10 +14,7 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> ExitCode {
     // RUST_LOG says how much is logged; `info` has one line per request.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     let config = match Config::from_env(|name| env::var(name).ok()) {
         Ok(config) => config,
         Err(error) => return refuse(error),
@@ -26,9 +23,7 @@ async fn main() -> ExitCode {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
-            return refuse(format_args!(
-                "cannot listen on {address}: {error}; set PORT to a free port"
-            ));
+            return refuse(format_args!("cannot listen on {address}: {error}; set PORT to a free port"));
         }
     };
     match fungible_todo::run(listener, config, shutdown_signal()).await {

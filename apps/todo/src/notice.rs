@@ -40,10 +40,7 @@ impl Notice {
 
     /// The notice of a code; none for a code that nobody gives.
     pub(crate) fn of_code(code: &str) -> Option<Self> {
-        CODES
-            .iter()
-            .find(|(known, _)| *known == code)
-            .map(|(_, notice)| *notice)
+        CODES.iter().find(|(known, _)| *known == code).map(|(_, notice)| *notice)
     }
 
     /// What the reader is told.

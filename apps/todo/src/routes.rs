@@ -21,18 +21,12 @@ pub(crate) fn router(app: App) -> Router {
         .route("/tasks/{id}/title", get(pages::home).post(pages::tasks::rename))
         .route("/tasks/{id}/done", get(pages::home).post(pages::tasks::tick))
         .route("/tasks/{id}/delete", get(pages::home).post(pages::tasks::delete))
-        .route(
-            "/register",
-            get(pages::account::register_form).post(pages::account::register),
-        )
+        .route("/register", get(pages::account::register_form).post(pages::account::register))
         .route("/login", get(pages::account::login_form).post(pages::account::log_in))
         .route("/logout", get(pages::home).post(pages::account::log_out))
         .route("/account", get(pages::account::show))
         .route("/password", get(pages::home).post(pages::account::change_password))
-        .route(
-            "/logout-everywhere",
-            get(pages::home).post(pages::account::log_out_everywhere),
-        )
+        .route("/logout-everywhere", get(pages::home).post(pages::account::log_out_everywhere))
         .route("/static/{hash}/{name}", get(assets::serve))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

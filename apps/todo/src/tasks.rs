@@ -12,11 +12,8 @@ pub(crate) const TASKS_MAX: i64 = 1000;
 /// How many tombstones are kept for a user: the latest.
 const TOMBSTONES_MAX: i64 = 1000;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "tasks",
-    sqlite: include_str!("../migrations/sqlite/1_tasks.sql"),
-}];
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "tasks", sqlite: include_str!("../migrations/sqlite/1_tasks.sql") }];
 
 /// A task as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -57,9 +54,7 @@ impl Title {
             return Err(TaskError::Title("The title is too long: it may have 500 characters."));
         }
         if title.chars().any(char::is_control) {
-            return Err(TaskError::Title(
-                "A title is one line of text, without control characters.",
-            ));
+            return Err(TaskError::Title("A title is one line of text, without control characters."));
         }
         Ok(Self(title.to_owned()))
     }
@@ -133,11 +128,7 @@ impl Tasks {
                     params![user, id, title.clone()],
                 )
                 .await?;
-                Ok(Added::Now(Task {
-                    id,
-                    title: title.clone(),
-                    done: false,
-                }))
+                Ok(Added::Now(Task { id, title: title.clone(), done: false }))
             })
             .await
     }
@@ -205,9 +196,5 @@ fn added_before(row: &Row, title: &str) -> Result<Added, TaskError> {
 }
 
 fn task(row: &Row) -> Result<Task, TaskError> {
-    Ok(Task {
-        id: row.get("id")?,
-        title: row.get("title")?,
-        done: row.get("done")?,
-    })
+    Ok(Task { id: row.get("id")?, title: row.get("title")?, done: row.get("done")? })
 }

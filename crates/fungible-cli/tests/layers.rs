@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of a crate and, for each, the rooms it may use. This is the architecture picture: a room
 /// stands below every room that uses it, so a circle cannot be written down.
-const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
+const LAYERS: &[(&str, &[Room])] = &[
     ("crates/fungible-cli/src", &[("balancer", &[]), ("fleet", &["balancer"]), ("cli", &["fleet", "balancer"])]),
     (
         "crates/fungible/src",
@@ -35,15 +35,15 @@ const LAYERS: &[(&str, &[(&str, &[&str])])] = &[
             ("answers", &["app"]),
             ("extract", &["app", "notice", "problem"]),
             ("accounts", &["app", "extract", "problem"]),
-            (
-                "pages",
-                &["accounts", "app", "assets", "extract", "notice", "problem", "tasks"],
-            ),
+            ("pages", &["accounts", "app", "assets", "extract", "notice", "problem", "tasks"]),
             ("api", &["accounts", "app", "extract", "problem", "tasks"]),
             ("routes", &["answers", "api", "app", "assets", "pages", "problem"]),
         ],
     ),
 ];
+
+/// A room's name, and the rooms that it may use.
+type Room = (&'static str, &'static [&'static str]);
 
 /// Crates that the tool may name in `cli/demo.rs` only.
 const FOREIGN: &[&str] = &["fungible", "fungible_todo", "fungible_todo_broken"];
@@ -109,6 +109,18 @@ fn every_dependency_is_used() {
             }
         }
     }
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members: String = ["crates/fungible-cli", "crates/fungible", "apps/todo", "apps/todo-broken"]
+        .iter()
+        .map(|member| fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap())
+        .collect();
+    for dependency in section(&workspace, "workspace.dependencies") {
+        if !members.contains(&format!("\n{dependency}.workspace"))
+            && !members.contains(&format!("\n{dependency} = {{ workspace"))
+        {
+            wrong.push(format!("workspace: {dependency} is named by no member"));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -140,7 +152,7 @@ fn room_of(relative: &Path) -> Option<String> {
 /// A file without its comment lines.
 fn code_of(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<&str>>().join("\n")
 }
 
 /// The first segments of all paths that begin with `crate::`, also in `use crate::{a, b}`.

@@ -26,19 +26,12 @@ const TIME: Duration = Duration::from_secs(3);
 const READS: u32 = 200_000;
 
 const TABLE: &str = "CREATE TABLE inserts (id TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL)";
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "inserts",
-    sqlite: TABLE,
-}];
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "inserts", sqlite: TABLE }];
 const INSERT: &str = "INSERT INTO inserts (id, text) VALUES ($1, $2)";
 
 /// Who inserts.
 const KINDS: [(&str, &str); 4] = [
-    (
-        "disk",
-        "the disk alone: 4 KiB and `fdatasync`, one at a time per process",
-    ),
+    ("disk", "the disk alone: 4 KiB and `fdatasync`, one at a time per process"),
     ("plain", "writer thread, `busy_timeout`"),
     ("grouped", "writer thread, group commit, `busy_timeout`"),
     ("ours", "**this store** (group commit, ticket)"),
@@ -99,11 +92,7 @@ fn measure(directory: &Path, machine: &str) -> String {
         .unwrap();
     }
     let read = session_read(&directory.join("sessions.db"));
-    write!(
-        text,
-        "\nA session's look-up by its cookie, inline: {read:.1} us of CPU.\n"
-    )
-    .unwrap();
+    write!(text, "\nA session's look-up by its cookie, inline: {read:.1} us of CPU.\n").unwrap();
     text
 }
 
@@ -115,19 +104,10 @@ fn one_round(kind: &str, path: &Path, total: &mut Total) {
     let mut children: Vec<Child> = (0..PROCESSES)
         .map(|_| {
             let mut command = Command::new(std::env::current_exe().unwrap());
-            command
-                .arg(kind)
-                .arg(path)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap()
+            command.arg(kind).arg(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let mut outputs: Vec<_> = children
-        .iter_mut()
-        .map(|child| BufReader::new(child.stdout.take().unwrap()))
-        .collect();
+    let mut outputs: Vec<_> = children.iter_mut().map(|child| BufReader::new(child.stdout.take().unwrap())).collect();
     for output in &mut outputs {
         output.read_line(&mut String::new()).unwrap();
     }
@@ -137,9 +117,7 @@ fn one_round(kind: &str, path: &Path, total: &mut Total) {
     for (number, output) in outputs.iter_mut().enumerate() {
         let mut bytes = Vec::new();
         output.read_to_end(&mut bytes).unwrap();
-        let latencies = bytes
-            .chunks_exact(4)
-            .map(|four| u32::from_le_bytes(four.try_into().unwrap()));
+        let latencies = bytes.chunks_exact(4).map(|four| u32::from_le_bytes(four.try_into().unwrap()));
         let before = total.latencies.len();
         total.latencies.extend(latencies);
         total.per_process[number] += total.latencies.len() - before;
@@ -196,8 +174,7 @@ fn disk(path: &Path) {
     let mut latencies = Vec::new();
     while Instant::now() < end {
         let start = Instant::now();
-        file.seek(std::io::SeekFrom::Start(latencies.len() as u64 / 4 % 1000 * 4096))
-            .unwrap();
+        file.seek(std::io::SeekFrom::Start(latencies.len() as u64 / 4 % 1000 * 4096)).unwrap();
         file.write_all(&page).unwrap();
         file.sync_data().unwrap();
         latencies.extend(u32::try_from(start.elapsed().as_micros()).unwrap().to_le_bytes());
@@ -206,12 +183,7 @@ fn disk(path: &Path) {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
 }
 
 #[derive(Clone)]
@@ -248,11 +220,7 @@ fn start_thread(path: PathBuf, grouped: bool) -> mpsc::Sender<Row> {
         connection.busy_timeout(Duration::from_mins(1)).unwrap();
         connection.pragma_update(None, "synchronous", "FULL").unwrap();
         while let Ok(first) = queue.recv() {
-            connection
-                .prepare_cached("BEGIN IMMEDIATE")
-                .unwrap()
-                .execute([])
-                .unwrap();
+            connection.prepare_cached("BEGIN IMMEDIATE").unwrap().execute([]).unwrap();
             let mut rows = vec![first];
             if grouped {
                 rows.extend(queue.try_iter().take(255));
@@ -272,19 +240,10 @@ fn start_thread(path: PathBuf, grouped: bool) -> mpsc::Sender<Row> {
 /// Microseconds of CPU for one look-up among ten thousand sessions.
 fn session_read(path: &Path) -> f64 {
     let store = Store::open(path).unwrap();
-    let users = Users::new(
-        store.clone(),
-        Hasher::new(&HasherOptions {
-            memory_kib: 8,
-            passes: 1,
-            ..HasherOptions::default()
-        }),
-    );
+    let users =
+        Users::new(store.clone(), Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, ..HasherOptions::default() }));
     let secret = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();
-    let options = SessionOptions {
-        cookies: CookieMode::Plain,
-        ..SessionOptions::default()
-    };
+    let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
     let sessions = Sessions::new(store, secret, options);
     let cookies: Vec<HeaderMap> = run(async {
         users.migrate().await.unwrap();
@@ -292,10 +251,7 @@ fn session_read(path: &Path) -> f64 {
         let tasks = (0..10_000).map(|number| {
             let (users, sessions) = (users.clone(), sessions.clone());
             async move {
-                let account = users
-                    .register(&format!("user {number}"), "correct horse")
-                    .await
-                    .unwrap();
+                let account = users.register(&format!("user {number}"), "correct horse").await.unwrap();
                 let cookie = sessions.start(&account, None).await.unwrap();
                 let pair = cookie.header_value().split(';').next().unwrap().parse().unwrap();
                 HeaderMap::from_iter([(header::COOKIE, pair)])
@@ -308,10 +264,7 @@ fn session_read(path: &Path) -> f64 {
         }
         cookies
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let start = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
         // A step that is coprime to the number, so that each look-up meets another session.
@@ -331,10 +284,7 @@ fn put_between_markers(file: &Path, report: &str) {
     let old = std::fs::read_to_string(file).unwrap_or_else(|_| "# Benchmarks\n".to_owned());
     let (before, after) = match (old.split_once(BEGIN), old.split_once(END)) {
         (Some((before, _)), Some((_, after))) => (before.to_owned(), after),
-        _ => (
-            format!("{old}\n## The shared store\n\n`scripts/bench-store` writes this part.\n\n"),
-            "",
-        ),
+        _ => (format!("{old}\n## The shared store\n\n`scripts/bench-store` writes this part.\n\n"), ""),
     };
     std::fs::write(file, format!("{before}{BEGIN}{report}{END}{after}")).unwrap();
 }

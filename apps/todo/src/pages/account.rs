@@ -58,13 +58,7 @@ struct LoginPage {
 impl LoginPage {
     fn new(app: &App, purpose: Purpose, notice: Notice) -> Self {
         let (name, error, draft) = (String::new(), String::new(), tasks::Add::default());
-        Self {
-            frame: Frame::new(app, notice),
-            purpose,
-            name,
-            error,
-            draft,
-        }
+        Self { frame: Frame::new(app, notice), purpose, name, error, draft }
     }
 }
 
@@ -88,10 +82,7 @@ pub(crate) async fn register_form(State(app): State<App>, notice: Notice) -> Res
 
 /// The login, as the answer to a form that came without a session; a task in it is kept.
 pub(super) fn log_in_again(app: &App, draft: tasks::Add) -> Response {
-    let form = LoginPage {
-        draft,
-        ..LoginPage::new(app, Purpose::LogIn, Notice::LogInAgain)
-    };
+    let form = LoginPage { draft, ..LoginPage::new(app, Purpose::LogIn, Notice::LogInAgain) };
     page(StatusCode::UNAUTHORIZED, &form)
 }
 
@@ -124,14 +115,8 @@ pub(crate) async fn log_in(
     before: Option<LoggedIn>,
     FormBody(form): FormBody<LogIn>,
 ) -> Result<Response, Problem> {
-    let who = Credentials {
-        name: form.name,
-        password: form.password,
-    };
-    let draft = tasks::Add {
-        id: form.draft_id,
-        title: form.draft_title,
-    };
+    let who = Credentials { name: form.name, password: form.password };
+    let draft = tasks::Add { id: form.draft_id, title: form.draft_title };
     match accounts::log_in(&app, before, &who).await {
         Ok((cookie, _)) if draft.title.is_empty() => Ok((cookie, Redirect::to("/")).into_response()),
         Ok((cookie, account)) => {
@@ -166,14 +151,7 @@ pub(crate) async fn log_out_everywhere(State(app): State<App>, LoggedIn(user): L
 
 /// `GET /account`
 pub(crate) async fn show(State(app): State<App>, LoggedIn(user): LoggedIn, notice: Notice) -> Response {
-    page(
-        StatusCode::OK,
-        &AccountPage {
-            frame: Frame::new(&app, notice),
-            name: user.name,
-            error: String::new(),
-        },
-    )
+    page(StatusCode::OK, &AccountPage { frame: Frame::new(&app, notice), name: user.name, error: String::new() })
 }
 
 /// `POST /password`
@@ -188,11 +166,7 @@ pub(crate) async fn change_password(
         (Err(problem), None) => Err(problem),
         (Err(problem), Some(name)) => {
             let error = problem.sentence.to_string();
-            let form = AccountPage {
-                frame: Frame::new(&app, Notice::Nothing),
-                name,
-                error,
-            };
+            let form = AccountPage { frame: Frame::new(&app, Notice::Nothing), name, error };
             Ok(Problem::reword(problem.into_response(), page(StatusCode::OK, &form)))
         }
     }

@@ -24,10 +24,7 @@ struct Frame {
 
 impl Frame {
     fn new(app: &App, notice: Notice) -> Self {
-        Self {
-            instance: app.instance.clone(),
-            notice: notice.sentence(),
-        }
+        Self { instance: app.instance.clone(), notice: notice.sentence() }
     }
 }
 
@@ -64,13 +61,7 @@ pub(crate) async fn render(State(app): State<App>, request: Request, next: Next)
         };
     }
     let frame = Frame::new(&app, Notice::Nothing);
-    let shown = page(
-        problem.status,
-        &ProblemPage {
-            frame,
-            sentence: problem.sentence.into_owned(),
-        },
-    );
+    let shown = page(problem.status, &ProblemPage { frame, sentence: problem.sentence.into_owned() });
     Problem::reword(response, shown)
 }
 

@@ -45,26 +45,14 @@ struct Row {
 
 impl Row {
     fn blank() -> Self {
-        Self {
-            id: String::new(),
-            title: String::new(),
-            done: false,
-            typed: String::new(),
-            error: String::new(),
-        }
+        Self { id: String::new(), title: String::new(), done: false, typed: String::new(), error: String::new() }
     }
 }
 
 impl From<Task> for Row {
     fn from(task: Task) -> Self {
         let typed = task.title.clone();
-        Self {
-            id: task.id.to_string(),
-            title: task.title,
-            done: task.done,
-            typed,
-            error: String::new(),
-        }
+        Self { id: task.id.to_string(), title: task.title, done: task.done, typed, error: String::new() }
     }
 }
 
@@ -95,11 +83,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     let tasks = app.tasks.list(user).await?;
     let mut rows: Vec<Row> = tasks.into_iter().map(Row::from).collect();
-    let mut add = AddForm {
-        id: Uuid::new_v4(),
-        title: String::new(),
-        error: String::new(),
-    };
+    let mut add = AddForm { id: Uuid::new_v4(), title: String::new(), error: String::new() };
     let mut status = StatusCode::OK;
     if let Some(Refused { task, typed, problem }) = refused {
         status = problem.status;
@@ -112,16 +96,7 @@ async fn show(
             (add.title, add.error) = (typed, error);
         }
     }
-    Ok(page(
-        status,
-        &TasksPage {
-            frame: Frame::new(app, notice),
-            user,
-            name,
-            add,
-            rows,
-        },
-    ))
+    Ok(page(status, &TasksPage { frame: Frame::new(app, notice), user, name, add, rows }))
 }
 
 /// The form of `POST /tasks`.
@@ -154,11 +129,7 @@ pub(super) async fn add_for(app: &App, user: UserId, name: String, form: Add) ->
     match added {
         Ok(_) => Ok(Redirect::to(&Notice::Added.on("/")).into_response()),
         Err(problem) => {
-            let refused = Refused {
-                task: None,
-                typed: form.title,
-                problem,
-            };
+            let refused = Refused { task: None, typed: form.title, problem };
             show(app, user, name, Notice::Nothing, Some(refused)).await
         }
     }
@@ -184,11 +155,7 @@ pub(crate) async fn rename(
     match renamed {
         Ok(_) => Ok(Redirect::to(&Notice::Renamed.on("/")).into_response()),
         Err(error) => {
-            let refused = Refused {
-                task: Some(id),
-                typed: form.title,
-                problem: error.into(),
-            };
+            let refused = Refused { task: Some(id), typed: form.title, problem: error.into() };
             show(&app, user.id, user.name, Notice::Nothing, Some(refused)).await
         }
     }

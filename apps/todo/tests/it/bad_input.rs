@@ -7,7 +7,6 @@ use crate::http::{Browser, raw};
 use crate::instances::Fleet;
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_api_answers_each_bad_request_with_a_sentence() {
     let mut fleet = Fleet::start(2);
     let mut ada = Browser::default();
@@ -15,11 +14,7 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
     assert_eq!(ada.api(fleet.next(), "POST", "/api/register", credentials).status, 201);
     let task = format!("/api/tasks/{}", Uuid::new_v4());
     let unknown = format!("/api/tasks/{}", Uuid::new_v4());
-    assert_eq!(
-        ada.api(fleet.next(), "PUT", &task, json!({ "title": "Buy milk" }))
-            .status,
-        201
-    );
+    assert_eq!(ada.api(fleet.next(), "PUT", &task, json!({ "title": "Buy milk" })).status, 201);
 
     let json = "application/json";
     let long = json!({ "title": "x".repeat(501) }).to_string();
@@ -54,65 +49,16 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         ("POST", "/api/tasks", json, "{}", 405, "method"),
         ("GET", "/api/login", "", "", 405, "method"),
         ("POST", "/api/login", json, r#"{"name":"ada"}"#, 422, "password"),
-        (
-            "POST",
-            "/api/login",
-            json,
-            r#"{"name":"ada","password":"wrong"}"#,
-            401,
-            "Name or password",
-        ),
-        (
-            "POST",
-            "/api/login",
-            json,
-            r#"{"name":"nobody","password":"wrong"}"#,
-            401,
-            "Name or password",
-        ),
+        ("POST", "/api/login", json, r#"{"name":"ada","password":"wrong"}"#, 401, "Name or password"),
+        ("POST", "/api/login", json, r#"{"name":"nobody","password":"wrong"}"#, 401, "Name or password"),
         ("POST", "/api/login", json, &long_password, 401, "Name or password"),
-        (
-            "POST",
-            "/api/register",
-            json,
-            r#"{"name":"","password":"correct horse battery"}"#,
-            422,
-            "",
-        ),
+        ("POST", "/api/register", json, r#"{"name":"","password":"correct horse battery"}"#, 422, ""),
         ("POST", "/api/register", json, &long_name, 422, ""),
-        (
-            "POST",
-            "/api/register",
-            json,
-            r#"{"name":"bob","password":"short"}"#,
-            422,
-            "",
-        ),
+        ("POST", "/api/register", json, r#"{"name":"bob","password":"short"}"#, 422, ""),
         ("POST", "/api/register", json, &long_password, 422, ""),
-        (
-            "POST",
-            "/api/register",
-            json,
-            r#"{"name":"ada","password":"another password"}"#,
-            409,
-            "",
-        ),
-        (
-            "POST",
-            "/api/password",
-            json,
-            r#"{"old":"wrong","new":"a good password"}"#,
-            403,
-            "",
-        ),
-        (
-            "POST",
-            "/api/password",
-            json,
-            r#"{"old":"correct horse battery","new":"x"}"#,
-            422,
-            "",
-        ),
+        ("POST", "/api/register", json, r#"{"name":"ada","password":"another password"}"#, 409, ""),
+        ("POST", "/api/password", json, r#"{"old":"wrong","new":"a good password"}"#, 403, ""),
+        ("POST", "/api/password", json, r#"{"old":"correct horse battery","new":"x"}"#, 422, ""),
     ];
     for (method, path, kind, body, status, words) in table {
         let line = format!("{method} {path} {kind} {body:.60}");
@@ -123,38 +69,19 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         assert_eq!(answer.header("content-type"), Some("application/json"), "{line}");
     }
     let tasks = ada.get(fleet.next(), "/api/tasks").json();
-    assert_eq!(
-        (
-            tasks["tasks"].as_array().unwrap().len(),
-            tasks["tasks"][0]["title"].as_str()
-        ),
-        (1, Some("Buy milk"))
-    );
+    assert_eq!((tasks["tasks"].as_array().unwrap().len(), tasks["tasks"][0]["title"].as_str()), (1, Some("Buy milk")));
 }
 
 #[test]
 fn without_a_session_the_api_answers_401() {
     let mut fleet = Fleet::start(2);
-    let mut nobody = Browser {
-        cookie: Some("session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()),
-    };
-    for (method, path) in [
-        ("GET", "/api/me"),
-        ("GET", "/api/tasks"),
-        ("POST", "/api/logout-everywhere"),
-    ] {
+    let mut nobody = Browser { cookie: Some("session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()) };
+    for (method, path) in [("GET", "/api/me"), ("GET", "/api/tasks"), ("POST", "/api/logout-everywhere")] {
         let answer = nobody.send(fleet.next(), method, path, "", "").unwrap();
-        assert_eq!(
-            (answer.status, answer.error().contains("not logged in")),
-            (401, true),
-            "{answer:?}"
-        );
+        assert_eq!((answer.status, answer.error().contains("not logged in")), (401, true), "{answer:?}");
     }
     // Logging out is done already.
-    assert_eq!(
-        nobody.send(fleet.next(), "POST", "/api/logout", "", "").unwrap().status,
-        204
-    );
+    assert_eq!(nobody.send(fleet.next(), "POST", "/api/logout", "", "").unwrap().status, 204);
 }
 
 #[test]
@@ -172,17 +99,11 @@ fn a_request_that_another_site_made_a_browser_send_is_refused() {
         let answer = raw(to, &request).unwrap();
         assert_eq!(answer.status, 403, "{path} {origin}: {answer:?}");
         assert!(answer.body.contains("Another site"), "{path} {origin}: {answer:?}");
-        assert_eq!(
-            answer.body.starts_with("{\"error\""),
-            path.starts_with("/api/"),
-            "{answer:?}"
-        );
+        assert_eq!(answer.body.starts_with("{\"error\""), path.starts_with("/api/"), "{answer:?}");
     }
-    for origin in [
-        "Sec-Fetch-Site: same-origin".to_owned(),
-        "Sec-Fetch-Site: none".to_owned(),
-        format!("Origin: http://{to}"),
-    ] {
+    for origin in
+        ["Sec-Fetch-Site: same-origin".to_owned(), "Sec-Fetch-Site: none".to_owned(), format!("Origin: http://{to}")]
+    {
         let request = format!(
             "POST /logout HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n{origin}\r\nContent-Length: 0\r\n\r\n"
         );
@@ -195,49 +116,20 @@ fn pages_answer_bad_forms_with_a_page() {
     let mut fleet = Fleet::start(1);
     let to = fleet.next();
     let mut ada = Browser::default();
-    assert_eq!(
-        ada.post(
-            to,
-            "/register",
-            &[("name", "ada"), ("password", "correct horse battery")]
-        )
-        .status,
-        303
-    );
+    assert_eq!(ada.post(to, "/register", &[("name", "ada"), ("password", "correct horse battery")]).status, 303);
     let form = "application/x-www-form-urlencoded";
     for (path, kind, body, status, words) in [
         ("/tasks", form, "title=a", 422, "lacks a field"),
         ("/tasks", form, "id=7&title=a", 400, "UUID"),
         ("/tasks", "application/json", "{}", 415, "form"),
         ("/tasks/7/done", form, "done=true", 400, "UUID"),
-        (
-            "/tasks/00000000-0000-4000-8000-000000000000/done",
-            form,
-            "done=true",
-            404,
-            "no such task",
-        ),
-        (
-            "/tasks/00000000-0000-4000-8000-000000000000/done",
-            form,
-            "done=maybe",
-            422,
-            "lacks a field",
-        ),
-        (
-            "/tasks/00000000-0000-4000-8000-000000000000/delete",
-            form,
-            "",
-            404,
-            "no such task",
-        ),
+        ("/tasks/00000000-0000-4000-8000-000000000000/done", form, "done=true", 404, "no such task"),
+        ("/tasks/00000000-0000-4000-8000-000000000000/done", form, "done=maybe", 422, "lacks a field"),
+        ("/tasks/00000000-0000-4000-8000-000000000000/delete", form, "", 404, "no such task"),
         ("/login", form, "name=ada", 422, "lacks a field"),
     ] {
         let answer = ada.send(to, "POST", path, kind, body).unwrap();
         assert_eq!(answer.status, status, "{path} {body}: {answer:?}");
-        assert!(
-            answer.body.contains(words) && answer.body.starts_with("<!doctype html>"),
-            "{path} {body}: {answer:?}"
-        );
+        assert!(answer.body.contains(words) && answer.body.starts_with("<!doctype html>"), "{path} {body}: {answer:?}");
     }
 }

@@ -15,10 +15,7 @@ fn run_with(name: &str, value: Option<&str>) -> (Option<i32>, String) {
     let dir = directory();
     let store = format!("sqlite:{}", dir.join("todo.db").display());
     let mut command = program();
-    command
-        .env("PORT", "0")
-        .env("FUNGIBLE_STORE", store)
-        .env("FUNGIBLE_SECRET", SECRET);
+    command.env("PORT", "0").env("FUNGIBLE_STORE", store).env("FUNGIBLE_SECRET", SECRET);
     match value {
         Some(value) => command.env(name, value),
         None => command.env_remove(name),
@@ -37,10 +34,7 @@ fn run_with(name: &str, value: Option<&str>) -> (Option<i32>, String) {
     }
     let code = child.wait().unwrap().code();
     fs::remove_dir_all(dir).unwrap();
-    (
-        code,
-        text.unwrap_or_else(|_| panic!("{name}={value:?}: the program took it and runs")),
-    )
+    (code, text.unwrap_or_else(|_| panic!("{name}={value:?}: the program took it and runs")))
 }
 
 #[test]
@@ -53,25 +47,13 @@ fn each_wrong_value_is_one_line_and_exit_code_2() {
         ("FUNGIBLE_STORE", None, "FUNGIBLE_STORE is not set"),
         ("FUNGIBLE_STORE", Some("todo.db"), "set it to sqlite:PATH"),
         ("FUNGIBLE_STORE", Some("sqlite:"), "set it to sqlite:PATH"),
-        (
-            "FUNGIBLE_STORE",
-            Some("sqlite:/nowhere/at/all/todo.db"),
-            "/nowhere/at/all/todo.db",
-        ),
+        ("FUNGIBLE_STORE", Some("sqlite:/nowhere/at/all/todo.db"), "/nowhere/at/all/todo.db"),
         ("FUNGIBLE_SECRET", None, "FUNGIBLE_SECRET is not set"),
         ("FUNGIBLE_SECRET", Some("short"), "FUNGIBLE_SECRET cannot be used"),
         ("FUNGIBLE_SECRET", Some("AAAA"), "FUNGIBLE_SECRET cannot be used"),
-        (
-            "FUNGIBLE_COOKIES",
-            Some("chocolate"),
-            "FUNGIBLE_COOKIES is \"chocolate\": set it to secure",
-        ),
+        ("FUNGIBLE_COOKIES", Some("chocolate"), "FUNGIBLE_COOKIES is \"chocolate\": set it to secure"),
         ("FUNGIBLE_INSTANCE", Some(""), "FUNGIBLE_INSTANCE is \"\""),
-        (
-            "FUNGIBLE_INSTANCE",
-            Some("two words"),
-            "FUNGIBLE_INSTANCE is \"two words\"",
-        ),
+        ("FUNGIBLE_INSTANCE", Some("two words"), "FUNGIBLE_INSTANCE is \"two words\""),
     ];
     for (name, value, expected) in wrong {
         let (code, text) = run_with(name, *value);

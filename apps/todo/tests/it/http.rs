@@ -37,10 +37,7 @@ impl Answer {
     /// The sentence of a refusal by the API.
     pub(crate) fn error(&self) -> String {
         let json = self.json();
-        json["error"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no sentence in {self:?}"))
-            .to_owned()
+        json["error"].as_str().unwrap_or_else(|| panic!("no sentence in {self:?}")).to_owned()
     }
 
     /// Where a redirect leads.
@@ -57,20 +54,14 @@ impl Browser {
 
     /// Posts a form.
     pub(crate) fn post(&mut self, to: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = fields
-            .iter()
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect::<Vec<_>>()
-            .join("&");
-        self.send(to, "POST", path, "application/x-www-form-urlencoded", &body)
-            .unwrap()
+        let body = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&");
+        self.send(to, "POST", path, "application/x-www-form-urlencoded", &body).unwrap()
     }
 
     /// Sends JSON to the API.
     #[expect(clippy::needless_pass_by_value, reason = "json!(..) reads best in place")]
     pub(crate) fn api(&mut self, to: SocketAddr, method: &str, path: &str, body: Value) -> Answer {
-        self.send(to, method, path, "application/json", &body.to_string())
-            .unwrap()
+        self.send(to, method, path, "application/json", &body.to_string()).unwrap()
     }
 
     pub(crate) fn send(
@@ -88,10 +79,8 @@ impl Browser {
         if let Some(cookie) = &self.cookie {
             extra = format!("{extra}Cookie: {cookie}\r\n");
         }
-        let answer = raw(
-            to,
-            &format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n{extra}\r\n{body}"),
-        )?;
+        let answer =
+            raw(to, &format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n{extra}\r\n{body}"))?;
         if let Some(cookie) = answer.header("set-cookie") {
             let pair = cookie.split(';').next().unwrap().to_owned();
             self.cookie = (!pair.ends_with('=')).then_some(pair);
@@ -108,26 +97,14 @@ pub(crate) fn raw(to: SocketAddr, request: &str) -> io::Result<Answer> {
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;
     let text = String::from_utf8(text).map_err(io::Error::other)?;
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .ok_or_else(|| io::Error::other("no answer"))?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no answer"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| io::Error::other("no status"))?;
-    Ok(Answer {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    })
+    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 fn encode(text: &str) -> String {
     text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }

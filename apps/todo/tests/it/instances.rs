@@ -26,12 +26,7 @@ struct Instance {
 
 impl Fleet {
     pub(crate) fn start(count: usize) -> Self {
-        let mut fleet = Self {
-            dir: directory(),
-            instances: Vec::new(),
-            started: 0,
-            turn: 0,
-        };
+        let mut fleet = Self { dir: directory(), instances: Vec::new(), started: 0, turn: 0 };
         for _ in 0..count {
             let instance = fleet.new_instance();
             fleet.instances.push(instance);
@@ -94,10 +89,7 @@ impl Fleet {
         let mut read = String::new();
         let address = loop {
             let mut line = String::new();
-            assert!(
-                log.read_line(&mut line).unwrap() > 0,
-                "the instance ended before it listened:\n{read}"
-            );
+            assert!(log.read_line(&mut line).unwrap() > 0, "the instance ended before it listened:\n{read}");
             if let Some((_, address)) = line.trim_end().split_once("listening on ") {
                 break address.parse().unwrap();
             }
@@ -127,11 +119,7 @@ impl Drop for Fleet {
 /// The program with an empty environment.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fungible-todo"));
-    command
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .env("NO_COLOR", "1");
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).env("NO_COLOR", "1");
     command
 }
 

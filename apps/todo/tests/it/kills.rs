@@ -51,10 +51,7 @@ fn instances_killed_at_random_lose_nothing_and_double_nothing() {
             let (mut ada, addresses, acknowledged, unanswered) = (ada.clone(), &addresses, &acknowledged, &unanswered);
             scope.spawn(move || {
                 for number in 0..TASKS {
-                    unanswered.fetch_add(
-                        add_until_answered(&mut ada, addresses, client, number),
-                        Ordering::SeqCst,
-                    );
+                    unanswered.fetch_add(add_until_answered(&mut ada, addresses, client, number), Ordering::SeqCst);
                     acknowledged.fetch_add(1, Ordering::SeqCst);
                 }
             })
@@ -73,17 +70,12 @@ fn instances_killed_at_random_lose_nothing_and_double_nothing() {
     });
 
     println!("{} requests got no answer", unanswered.into_inner());
-    let mut expected: Vec<String> = (0..CLIENTS)
-        .flat_map(|client| (0..TASKS).map(move |n| title(client, n)))
-        .collect();
+    let mut expected: Vec<String> = (0..CLIENTS).flat_map(|client| (0..TASKS).map(move |n| title(client, n))).collect();
     expected.sort();
     for to in fleet.all() {
         let answer = ada.get(to, "/api/tasks").json();
         let tasks = answer["tasks"].as_array().unwrap();
-        let mut titles: Vec<String> = tasks
-            .iter()
-            .map(|task| task["title"].as_str().unwrap().to_owned())
-            .collect();
+        let mut titles: Vec<String> = tasks.iter().map(|task| task["title"].as_str().unwrap().to_owned()).collect();
         titles.sort();
         assert_eq!(titles, expected);
     }

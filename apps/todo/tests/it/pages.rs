@@ -15,11 +15,7 @@ struct Walker {
 
 impl Walker {
     fn new(kill: bool) -> Self {
-        Self {
-            fleet: Fleet::start(2),
-            browser: Browser::default(),
-            kill,
-        }
+        Self { fleet: Fleet::start(2), browser: Browser::default(), kill }
     }
 
     fn get(&mut self, path: &str) -> Answer {
@@ -50,20 +46,13 @@ impl Walker {
     }
 
     fn register(&mut self, name: &str) {
-        assert_eq!(
-            self.post("/register", &[("name", name), ("password", PASSWORD)])
-                .location(),
-            "/?notice=registered"
-        );
+        assert_eq!(self.post("/register", &[("name", name), ("password", PASSWORD)]).location(), "/?notice=registered");
     }
 }
 
 /// The value of the first field of this name on a page.
 fn field<'a>(page: &'a Answer, name: &str) -> &'a str {
-    let (_, rest) = page
-        .body
-        .split_once(&format!("name=\"{name}\" value=\""))
-        .unwrap_or_else(|| panic!("{page:?}"));
+    let (_, rest) = page.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page:?}"));
     rest.split('"').next().unwrap()
 }
 
@@ -93,10 +82,7 @@ fn walk(kill: bool) {
     assert!(walker.get("/register").body.contains("<h1>Register</h1>"));
 
     let page = walker.post_twice("/register", &[("name", "ada"), ("password", PASSWORD)]);
-    assert!(
-        page.body.contains("Welcome. You are registered and logged in."),
-        "{page:?}"
-    );
+    assert!(page.body.contains("Welcome. You are registered and logged in."), "{page:?}");
     assert!(page.body.contains("answered by <b id=\"served-by\">todo-"), "{page:?}");
     assert!(tasks(&page).is_empty());
 
@@ -108,19 +94,13 @@ fn walk(kill: bool) {
     }
     let page = walker.get("/?notice=added");
     assert!(page.body.contains("The task is added."));
-    assert_eq!(
-        titles(&page),
-        ["Buy milk", "Call Bob", "Water &#60;plants&#62; &#38; &#34;herbs&#34;"]
-    );
+    assert_eq!(titles(&page), ["Buy milk", "Call Bob", "Water &#60;plants&#62; &#38; &#34;herbs&#34;"]);
     let ids: Vec<String> = tasks(&page).into_iter().map(|(id, ..)| id).collect();
 
     // Tick, untick.
     let page = walker.post_twice(&format!("/tasks/{}/done", ids[0]), &[("done", "true")]);
     assert!(page.body.contains("The task is ticked."));
-    assert_eq!(
-        tasks(&page).iter().map(|(.., done)| *done).collect::<Vec<_>>(),
-        [true, false, false]
-    );
+    assert_eq!(tasks(&page).iter().map(|(.., done)| *done).collect::<Vec<_>>(), [true, false, false]);
     let page = walker.post_twice(&format!("/tasks/{}/done", ids[0]), &[("done", "false")]);
     assert!(tasks(&page).iter().all(|(.., done)| !done));
 
@@ -135,10 +115,7 @@ fn walk(kill: bool) {
     // A late resend of the add brings nothing back and loses nothing that was typed.
     let late = walker.post("/tasks", &[("id", &ids[0]), ("title", "Buy milk")]);
     assert_eq!(late.status, 410);
-    assert!(
-        late.body.contains("This task was deleted.") && late.body.contains("value=\"Buy milk\""),
-        "{late:?}"
-    );
+    assert!(late.body.contains("This task was deleted.") && late.body.contains("value=\"Buy milk\""), "{late:?}");
     assert_ne!(field(&late, "id"), ids[0], "the form has a fresh id");
     assert_eq!(titles(&walker.get("/")).len(), 2);
 
@@ -152,21 +129,10 @@ fn walk(kill: bool) {
     assert_eq!(walker.get("/").location(), "/login");
     let refused = walker.post("/login", &[("name", "ada"), ("password", PASSWORD)]);
     assert_eq!(refused.status, 401);
-    assert!(
-        refused.body.contains("value=\"ada\"") && !refused.body.contains(PASSWORD),
-        "{refused:?}"
-    );
-    assert_eq!(
-        walker
-            .post("/login", &[("name", "ada"), ("password", "another long password")])
-            .location(),
-        "/"
-    );
+    assert!(refused.body.contains("value=\"ada\"") && !refused.body.contains(PASSWORD), "{refused:?}");
+    assert_eq!(walker.post("/login", &[("name", "ada"), ("password", "another long password")]).location(), "/");
     assert_eq!(titles(&walker.get("/")).len(), 2);
-    assert_eq!(
-        walker.post("/logout-everywhere", &[]).location(),
-        "/login?notice=everywhere"
-    );
+    assert_eq!(walker.post("/logout-everywhere", &[]).location(), "/login?notice=everywhere");
     assert_eq!(walker.get("/").location(), "/login");
 }
 
@@ -188,34 +154,22 @@ fn a_refused_form_keeps_what_was_typed() {
     let page = walker.get("/");
     let answer = walker.post("/tasks", &[("id", field(&page, "id")), ("title", &long)]);
     assert_eq!(answer.status, 422);
-    assert!(
-        answer.body.contains("too long") && answer.body.contains(&format!("value=\"{long}\"")),
-        "{answer:?}"
-    );
+    assert!(answer.body.contains("too long") && answer.body.contains(&format!("value=\"{long}\"")), "{answer:?}");
 
     let id = field(&answer, "id").to_owned();
     walker.post_twice("/tasks", &[("id", &id), ("title", &long[..500])]);
     let answer = walker.post(&format!("/tasks/{id}/title"), &[("title", &long)]);
     assert_eq!(answer.status, 422);
-    assert!(
-        answer.body.contains("<details open>") && answer.body.contains(&long),
-        "{answer:?}"
-    );
+    assert!(answer.body.contains("<details open>") && answer.body.contains(&long), "{answer:?}");
 
     let answer = walker.post("/register", &[("name", "a\nb"), ("password", PASSWORD)]);
     assert_eq!(answer.status, 422, "{answer:?}");
     let answer = walker.post("/register", &[("name", "grace"), ("password", "short")]);
     assert_eq!(answer.status, 422, "{answer:?}");
-    assert!(
-        answer.body.contains("value=\"grace\"") && !answer.body.contains("short\""),
-        "{answer:?}"
-    );
+    assert!(answer.body.contains("value=\"grace\"") && !answer.body.contains("short\""), "{answer:?}");
     let answer = walker.post("/register", &[("name", "ada"), ("password", "some other password")]);
     assert_eq!(answer.status, 409, "{answer:?}");
-    let answer = walker.post(
-        "/password",
-        &[("name", "ada"), ("old", "wrong password"), ("new", "a good password")],
-    );
+    let answer = walker.post("/password", &[("name", "ada"), ("old", "wrong password"), ("new", "a good password")]);
     assert_eq!(answer.status, 403, "{answer:?}");
     assert!(answer.body.contains("<h1>Account</h1>"), "{answer:?}");
 }
@@ -231,16 +185,9 @@ fn a_task_typed_while_the_session_ended_is_added_after_the_login() {
 
     let login = walker.post("/tasks", &[("id", &id), ("title", "Buy milk")]);
     assert_eq!(login.status, 401);
-    assert_eq!(
-        (field(&login, "draft_id"), field(&login, "draft_title")),
-        (id.as_str(), "Buy milk")
-    );
-    let mut fields = vec![
-        ("name", "ada"),
-        ("draft_id", &id),
-        ("draft_title", "Buy milk"),
-        ("password", "wrong password"),
-    ];
+    assert_eq!((field(&login, "draft_id"), field(&login, "draft_title")), (id.as_str(), "Buy milk"));
+    let mut fields =
+        vec![("name", "ada"), ("draft_id", &id), ("draft_title", "Buy milk"), ("password", "wrong password")];
     let again = walker.post("/login", &fields);
     assert_eq!((again.status, field(&again, "draft_title")), (401, "Buy milk"));
     fields[3].1 = PASSWORD;
@@ -256,10 +203,7 @@ fn addresses_that_only_take_forms_lead_home() {
     }
     let missing = walker.get("/nowhere");
     assert_eq!(missing.status, 404);
-    assert!(
-        missing.body.contains("There is nothing at this address."),
-        "{missing:?}"
-    );
+    assert!(missing.body.contains("There is nothing at this address."), "{missing:?}");
     let to = walker.fleet.next();
     let wrong = walker.browser.send(to, "PUT", "/login", "", "").unwrap();
     assert_eq!(wrong.status, 405);

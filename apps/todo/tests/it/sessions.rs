@@ -9,12 +9,7 @@ const PASSWORD: &str = "correct horse battery";
 
 fn log_in(fleet: &mut Fleet, password: &str) -> Browser {
     let mut browser = Browser::default();
-    let answer = browser.api(
-        fleet.next(),
-        "POST",
-        "/api/login",
-        json!({ "name": "ada", "password": password }),
-    );
+    let answer = browser.api(fleet.next(), "POST", "/api/login", json!({ "name": "ada", "password": password }));
     assert_eq!(answer.status, 200, "{answer:?}");
     browser
 }
@@ -22,12 +17,7 @@ fn log_in(fleet: &mut Fleet, password: &str) -> Browser {
 fn registered() -> Fleet {
     let mut fleet = Fleet::start(3);
     let ada = json!({ "name": "ada", "password": PASSWORD });
-    assert_eq!(
-        Browser::default()
-            .api(fleet.next(), "POST", "/api/register", ada)
-            .status,
-        201
-    );
+    assert_eq!(Browser::default().api(fleet.next(), "POST", "/api/register", ada).status, 201);
     fleet
 }
 
@@ -56,23 +46,11 @@ fn logging_out_ends_one_session_on_all_instances() {
 fn logging_out_everywhere_ends_all() {
     let mut fleet = registered();
     let (phone, laptop) = (log_in(&mut fleet, PASSWORD), log_in(&mut fleet, PASSWORD));
-    assert_eq!(
-        laptop
-            .clone()
-            .api(fleet.next(), "POST", "/api/logout-everywhere", json!({}))
-            .status,
-        204
-    );
+    assert_eq!(laptop.clone().api(fleet.next(), "POST", "/api/logout-everywhere", json!({})).status, 204);
     assert_everywhere(&fleet, &phone, 401);
     assert_everywhere(&fleet, &laptop, 401);
     // Sent again, it finds nobody: the session that asked is gone.
-    assert_eq!(
-        laptop
-            .clone()
-            .api(fleet.next(), "POST", "/api/logout-everywhere", json!({}))
-            .status,
-        401
-    );
+    assert_eq!(laptop.clone().api(fleet.next(), "POST", "/api/logout-everywhere", json!({})).status, 401);
 }
 
 #[test]
@@ -81,21 +59,13 @@ fn changing_the_password_ends_all_others_and_renews_this_one() {
     let (phone, mut laptop) = (log_in(&mut fleet, PASSWORD), log_in(&mut fleet, PASSWORD));
     let before = laptop.clone();
     let new = "another long password";
-    let answer = laptop.api(
-        fleet.next(),
-        "POST",
-        "/api/password",
-        json!({ "old": PASSWORD, "new": new }),
-    );
+    let answer = laptop.api(fleet.next(), "POST", "/api/password", json!({ "old": PASSWORD, "new": new }));
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_everywhere(&fleet, &phone, 401);
     assert_everywhere(&fleet, &before, 401);
     assert_everywhere(&fleet, &laptop, 200);
     let old = json!({ "name": "ada", "password": PASSWORD });
-    assert_eq!(
-        Browser::default().api(fleet.next(), "POST", "/api/login", old).status,
-        401
-    );
+    assert_eq!(Browser::default().api(fleet.next(), "POST", "/api/login", old).status, 401);
     log_in(&mut fleet, new);
 }
 

@@ -186,9 +186,7 @@ impl Clients {
     pub(super) fn enter(&self, progress: &Arc<Progress>, waker: &Waker) -> u64 {
         let mut next = self.next.borrow_mut();
         *next += 1;
-        self.open
-            .borrow_mut()
-            .insert(*next, (Arc::clone(progress), waker.clone()));
+        self.open.borrow_mut().insert(*next, (Arc::clone(progress), waker.clone()));
         *next
     }
 

@@ -104,10 +104,7 @@ pub(crate) struct Hold {
 
 impl Default for Hold {
     fn default() -> Hold {
-        Hold {
-            most: 1024,
-            time: Duration::from_secs(10),
-        }
+        Hold { most: 1024, time: Duration::from_secs(10) }
     }
 }
 
@@ -124,10 +121,6 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            header_time: Duration::from_secs(10),
-            idle_time: Duration::from_secs(75),
-            header_bytes: 32 * 1024,
-        }
+        Limits { header_time: Duration::from_secs(10), idle_time: Duration::from_secs(75), header_bytes: 32 * 1024 }
     }
 }

@@ -61,10 +61,7 @@ impl Connections {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let rested = Idle {
-            sender,
-            since: Instant::now(),
-        };
+        let rested = Idle { sender, since: Instant::now() };
         match idle.iter_mut().find(|(of, _)| *of == claim.id) {
             Some((_, stack)) if stack.len() >= MOST_PER_INSTANCE => {}
             Some((_, stack)) => stack.push(rested),
@@ -91,11 +88,8 @@ pub(super) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sen
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
     stream.set_nodelay(true)?;
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(BUFFER)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
+    let (sender, connection) =
+        http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // Its errors reach whoever waits for an answer.
     tokio::task::spawn_local(connection.with_upgrades());
     Ok(sender)
@@ -131,16 +125,12 @@ mod tests {
     #[tokio::test]
     async fn a_socket_that_is_connected_with_itself_is_recognised() {
         let socket = TcpSocket::new_v4().expect("a socket can be made");
-        socket
-            .bind((Ipv4Addr::LOCALHOST, 0).into())
-            .expect("loopback has free ports");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
         let address = socket.local_addr().expect("a socket has an address");
         let itself = socket.connect(address).await.expect("it is connected with itself");
         assert_eq!(itself.local_addr().expect("an address"), address);
         assert!(is_itself(&itself, address).expect("an address"));
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("loopback has free ports");
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("a listener has an address");
         let another = connect(address).await.expect("it listens");
         assert!(!is_itself(&another, address).expect("an address"));

@@ -52,28 +52,20 @@ fn find<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
 
 /// `None` when the value cannot stand in a cookie.
 fn set(cookie: &str, value: &str) -> Option<HeaderValue> {
-    let fits = value
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
+    let fits = value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
     fits.then(|| text_value(format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))
 }
 
 fn to_hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -83,12 +75,7 @@ mod tests {
     const SECRET: [u8; 32] = [1; 32];
 
     fn sent_back(cookie: &HeaderValue) -> HeaderMap {
-        let pair = cookie
-            .to_str()
-            .expect("visible characters")
-            .split(';')
-            .next()
-            .expect("a pair");
+        let pair = cookie.to_str().expect("visible characters").split(';').next().expect("a pair");
         HeaderMap::from_iter([(COOKIE, text_value(format!("theme=dark; {pair}; x=1")))])
     }
 
@@ -98,16 +85,8 @@ mod tests {
         assert_eq!(sticky(&sent_back(&cookie), &SECRET), Some("web-1.blue"));
         assert_eq!(sticky(&sent_back(&cookie), &[2; 32]), None);
         let text = cookie.to_str().expect("visible characters");
-        for forged in [
-            text.replace("web-1", "web-2"),
-            text.replace(".blue.", ".blue.0"),
-            text.replace("blue", "blu"),
-        ] {
-            assert_eq!(
-                sticky(&sent_back(&text_value(forged.as_str())), &SECRET),
-                None,
-                "{forged}"
-            );
+        for forged in [text.replace("web-1", "web-2"), text.replace(".blue.", ".blue.0"), text.replace("blue", "blu")] {
+            assert_eq!(sticky(&sent_back(&text_value(forged.as_str())), &SECRET), None, "{forged}");
         }
         let unsigned = text_value("fungible_instance=web-1.");
         assert_eq!(sticky(&sent_back(&unsigned), &SECRET), None);

@@ -128,20 +128,10 @@ impl<'a> Exchange<'a> {
         mut line: Option<Box<Line>>,
     ) -> Exchange<'a> {
         let thread = &client.thread;
-        let Parts {
-            method,
-            uri,
-            version,
-            mut headers,
-            ..
-        } = head;
+        let Parts { method, uri, version, mut headers, .. } = head;
         let routing = thread.config.routing;
-        let named = (routing == Routing::Sticky)
-            .then(|| cookies::sticky(&headers, &thread.config.secret))
-            .flatten();
-        let last = (routing == Routing::NeverTwice)
-            .then(|| cookies::last(&headers))
-            .flatten();
+        let named = (routing == Routing::Sticky).then(|| cookies::sticky(&headers, &thread.config.secret)).flatten();
+        let last = (routing == Routing::NeverTwice).then(|| cookies::last(&headers)).flatten();
         let (named, last) = (named.map(str::to_owned), last.map(str::to_owned));
         let repeatable =
             method.is_idempotent() || (thread.config.resend_keyed && headers.contains_key("idempotency-key"));
@@ -215,15 +205,11 @@ impl<'a> Exchange<'a> {
     }
 
     async fn claim(&self) -> Result<Claim, Own> {
-        self.thread
-            .pool
-            .claim_or_wait(&self.wish())
-            .await
-            .map_err(|refusal| match refusal {
-                Refusal::AllTried => NOBODY_ANSWERED,
-                Refusal::NoneReady => NONE_READY,
-                Refusal::TooManyWait => TOO_MANY_WAIT,
-            })
+        self.thread.pool.claim_or_wait(&self.wish()).await.map_err(|refusal| match refusal {
+            Refusal::AllTried => NOBODY_ANSWERED,
+            Refusal::NoneReady => NONE_READY,
+            Refusal::TooManyWait => TOO_MANY_WAIT,
+        })
     }
 
     fn wish(&self) -> Wish<'_> {
@@ -237,11 +223,7 @@ impl<'a> Exchange<'a> {
 
     /// Sends the request to one instance: on a resting connection, and on a new one if that had ended meanwhile.
     async fn attempt(&mut self, claim: &Claim) -> Result<(Response<Incoming>, Sender), Failure> {
-        let mut rest = if self.repeatable {
-            REST_AT_MOST
-        } else {
-            REST_FOR_ONCE_ONLY
-        };
+        let mut rest = if self.repeatable { REST_AT_MOST } else { REST_FOR_ONCE_ONLY };
         loop {
             let resting = self.thread.connections.take(claim.id, rest);
             let is_new = resting.is_none();
@@ -272,14 +254,12 @@ impl<'a> Exchange<'a> {
     }
 
     async fn open(&self, claim: &Claim) -> Result<Sender, Failure> {
-        connections::open(claim.address, self.thread.config.connect_timeout)
-            .await
-            .map_err(|error| {
-                if let Some(finding) = not_connected(claim.address, &error) {
-                    self.thread.pool.observe(claim.id, finding);
-                }
-                Failure::Unsent
-            })
+        connections::open(claim.address, self.thread.config.connect_timeout).await.map_err(|error| {
+            if let Some(finding) = not_connected(claim.address, &error) {
+                self.thread.pool.observe(claim.id, finding);
+            }
+            Failure::Unsent
+        })
     }
 
     /// Waits for the head of the answer; leaves if the instance is taken out and another one may have the request.
@@ -329,11 +309,7 @@ impl<'a> Exchange<'a> {
         let mut request = Request::new(self.origin.body()?);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.target.clone();
-        *request.headers_mut() = if self.repeatable {
-            self.headers.clone()
-        } else {
-            std::mem::take(&mut self.headers)
-        };
+        *request.headers_mut() = if self.repeatable { self.headers.clone() } else { std::mem::take(&mut self.headers) };
         Some(request)
     }
 
@@ -393,8 +369,5 @@ fn only_path(target: Uri) -> Uri {
     if target.authority().is_none() {
         return target;
     }
-    target
-        .into_parts()
-        .path_and_query
-        .map_or_else(|| Uri::from_static("/"), Uri::from)
+    target.into_parts().path_and_query.map_or_else(|| Uri::from_static("/"), Uri::from)
 }

@@ -17,14 +17,8 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 /// What `Connection` may name without being removed for it: these are not for one hop, whatever a client says, and
 /// without them the next one would read another request.
-const NEVER_FOR_ONE_HOP: [HeaderName; 6] = [
-    HOST,
-    CONTENT_LENGTH,
-    FORWARDED_FOR,
-    FORWARDED_PROTO,
-    FORWARDED_HOST,
-    REQUEST_ID,
-];
+const NEVER_FOR_ONE_HOP: [HeaderName; 6] =
+    [HOST, CONTENT_LENGTH, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, REQUEST_ID];
 
 /// Removes what is meant for one hop only, and returns the protocol to which the sender offers to change.
 pub(super) fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
@@ -112,9 +106,7 @@ pub(super) fn to_instance(
 fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
     if from.trust_forwarded {
         headers.append(FORWARDED_FOR, from.client.clone());
-        headers
-            .entry(FORWARDED_PROTO)
-            .or_insert(HeaderValue::from_static("http"));
+        headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
         if !headers.contains_key(FORWARDED_HOST)
             && let Some(host) = headers.get(HOST).cloned()
         {
@@ -135,17 +127,11 @@ fn remove_look_alikes(headers: &mut HeaderMap) {
     if !headers.keys().any(|name| name.as_str().contains('_')) {
         return;
     }
-    let suspects: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .cloned()
-        .collect();
+    let suspects: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
     for name in suspects {
         let meant = name.as_str().replace('_', "-");
         let matters = NEVER_FOR_ONE_HOP.iter().any(|one| one.as_str() == meant)
-            || [FORWARDED, TRANSFER_ENCODING, CONNECTION, UPGRADE]
-                .iter()
-                .any(|one| one.as_str() == meant);
+            || [FORWARDED, TRANSFER_ENCODING, CONNECTION, UPGRADE].iter().any(|one| one.as_str() == meant);
         if matters {
             headers.remove(name);
         }

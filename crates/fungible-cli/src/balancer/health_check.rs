@@ -64,9 +64,7 @@ async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<Finding> {
     };
     let limit = check.timeout;
     let late = || Finding::Late(format!("{address} did not answer the health check within {limit:?}"));
-    tokio::time::timeout(limit, asked)
-        .await
-        .unwrap_or_else(|_| Some(late()))
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Some(late()))
 }
 
 async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<Finding> {
@@ -119,10 +117,7 @@ mod tests {
         for ours in [24, 99] {
             assert_eq!(says(io::Error::from_raw_os_error(ours)), None);
         }
-        assert!(matches!(
-            says(io::ErrorKind::ConnectionRefused.into()),
-            Some(Finding::Refused(_))
-        ));
+        assert!(matches!(says(io::ErrorKind::ConnectionRefused.into()), Some(Finding::Refused(_))));
         assert!(matches!(says(io::ErrorKind::TimedOut.into()), Some(Finding::Late(_))));
     }
 }

@@ -31,8 +31,6 @@ pub(crate) enum State {
 pub(crate) struct InstanceView {
     /// Its number.
     pub(crate) id: InstanceId,
-    /// The name that the fleet gave it.
-    pub(crate) name: String,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// Where it is in its life.
@@ -198,7 +196,6 @@ impl Instance {
     pub(super) fn view(&self) -> InstanceView {
         InstanceView {
             id: self.id,
-            name: self.name.to_string(),
             address: self.address,
             state: self.state,
             in_flight: self.link.in_flight(),

@@ -36,9 +36,7 @@ mod tests;
 mod thread;
 mod tunnel;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "for the fleet, which comes next"))]
-pub(crate) use config::{Config, HealthCheck, Hold, Limits, Routing};
-#[cfg_attr(not(test), expect(unused_imports, reason = "for the fleet, which comes next"))]
+pub(crate) use config::{Config, HealthCheck, Routing};
 pub(crate) use instance::{InstanceId, InstanceView, State};
 
 use pool::Pool;
@@ -58,10 +56,7 @@ impl Balancer {
     ///
     /// # Errors
     /// When the listener or a thread cannot be set up.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "whoever starts a balancer has no more use for the listener"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "whoever starts a balancer has no more use for the listener")]
     pub(crate) fn start(listener: TcpListener, config: Config) -> io::Result<Balancer> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -71,13 +66,7 @@ impl Balancer {
         let config = Arc::new(config);
         let stop = watch::Sender::new(None);
         let (gives, takes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
-        let seats = gives
-            .into_iter()
-            .map(|give| Seat {
-                open: AtomicUsize::new(0),
-                give,
-            })
-            .collect();
+        let seats = gives.into_iter().map(|give| Seat { open: AtomicUsize::new(0), give }).collect();
         for (seat, given) in takes.into_iter().enumerate() {
             let start = Start {
                 pool: Arc::clone(&pool),
@@ -92,11 +81,7 @@ impl Balancer {
             };
             start_thread(start)?;
         }
-        Ok(Balancer {
-            pool,
-            address,
-            stop: Arc::new(stop),
-        })
+        Ok(Balancer { pool, address, stop: Arc::new(stop) })
     }
 
     /// Where clients reach it.
@@ -142,29 +127,23 @@ impl Balancer {
 /// Returns as soon as the thread has its runtime.
 fn start_thread(start: Start) -> io::Result<()> {
     let (tell, told) = std::sync::mpsc::sync_channel(1);
-    std::thread::Builder::new()
-        .name(format!("balancer-{}", start.seat))
-        .spawn(move || {
-            // Held until the runtime is gone: `stop` waits for it.
-            let _alive = start.stop.clone();
-            let runtime = match Builder::new_current_thread()
-                .enable_all()
-                .build_local(LocalOptions::default())
-            {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(tell.send(Err(error))),
-            };
-            drop(tell.send(Ok(())));
-            runtime.block_on(async {
-                if start.seat == 0 {
-                    let health = start.config.health.clone();
-                    tokio::task::spawn_local(health_check::watch_all(Arc::clone(&start.pool), health));
-                }
-                if let Err(error) = thread::run(start).await {
-                    tracing::error!("a thread of the balancer cannot serve: {error}");
-                }
-            });
-        })?;
-    told.recv()
-        .unwrap_or_else(|_| Err(io::Error::other("a thread of the balancer ended at once")))
+    std::thread::Builder::new().name(format!("balancer-{}", start.seat)).spawn(move || {
+        // Held until the runtime is gone: `stop` waits for it.
+        let _alive = start.stop.clone();
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(tell.send(Err(error))),
+        };
+        drop(tell.send(Ok(())));
+        runtime.block_on(async {
+            if start.seat == 0 {
+                let health = start.config.health.clone();
+                tokio::task::spawn_local(health_check::watch_all(Arc::clone(&start.pool), health));
+            }
+            if let Err(error) = thread::run(start).await {
+                tracing::error!("a thread of the balancer cannot serve: {error}");
+            }
+        });
+    })?;
+    told.recv().unwrap_or_else(|_| Err(io::Error::other("a thread of the balancer ended at once")))
 }

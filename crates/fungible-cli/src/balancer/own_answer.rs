@@ -21,26 +21,15 @@ pub(super) struct Own {
 
 impl Own {
     const fn new(status: StatusCode, word: &'static str, sentence: &'static str) -> Own {
-        Own {
-            status,
-            word,
-            sentence,
-            close: false,
-        }
+        Own { status, word, sentence, close: false }
     }
 
     pub(super) const fn bad_request(sentence: &'static str) -> Own {
-        Own {
-            close: true,
-            ..Own::new(StatusCode::BAD_REQUEST, "bad-request", sentence)
-        }
+        Own { close: true, ..Own::new(StatusCode::BAD_REQUEST, "bad-request", sentence) }
     }
 
     pub(super) const fn not_supported(sentence: &'static str) -> Own {
-        Own {
-            close: true,
-            ..Own::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", sentence)
-        }
+        Own { close: true, ..Own::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", sentence) }
     }
 
     pub(super) const fn status(self) -> StatusCode {
@@ -60,20 +49,14 @@ impl Own {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(
-                ALLOW,
-                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-            );
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         }
         answer
     }
 }
 
-pub(super) const NONE_READY: Own = Own::new(
-    StatusCode::SERVICE_UNAVAILABLE,
-    "none-ready",
-    "No instance is ready to answer. Try again in a moment.\n",
-);
+pub(super) const NONE_READY: Own =
+    Own::new(StatusCode::SERVICE_UNAVAILABLE, "none-ready", "No instance is ready to answer. Try again in a moment.\n");
 
 pub(super) const TOO_MANY_WAIT: Own = Own::new(
     StatusCode::SERVICE_UNAVAILABLE,
@@ -100,11 +83,8 @@ pub(super) const SLOW_BODY: Own = Own {
     ..Own::bad_request("The body of the request did not arrive in time.\n")
 };
 
-pub(super) const BAD_ANSWER: Own = Own::new(
-    StatusCode::BAD_GATEWAY,
-    "bad-answer",
-    "The instance's answer is not valid HTTP/1.1.\n",
-);
+pub(super) const BAD_ANSWER: Own =
+    Own::new(StatusCode::BAD_GATEWAY, "bad-answer", "The instance's answer is not valid HTTP/1.1.\n");
 
 pub(super) const NO_ANSWER_IN_TIME: Own = Own::new(
     StatusCode::GATEWAY_TIMEOUT,

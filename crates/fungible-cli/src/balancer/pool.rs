@@ -180,9 +180,7 @@ impl Pool {
                 }
             }
         };
-        tokio::time::timeout(self.hold.time, until_ready)
-            .await
-            .unwrap_or(Err(Refusal::NoneReady))
+        tokio::time::timeout(self.hold.time, until_ready).await.unwrap_or(Err(Refusal::NoneReady))
     }
 
     fn take_place_in_hold(&self) -> Result<HoldPlace<'_>, Refusal> {
@@ -208,12 +206,7 @@ impl Pool {
     /// The instances to which connections are worth keeping.
     pub(super) fn staying(&self) -> Vec<InstanceId> {
         let inner = self.lock();
-        inner
-            .instances
-            .iter()
-            .filter(|one| one.state != State::Draining)
-            .map(|one| one.id)
-            .collect()
+        inner.instances.iter().filter(|one| one.state != State::Draining).map(|one| one.id).collect()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
@@ -243,16 +236,10 @@ impl Inner {
     fn claim(&mut self, routing: Routing, wish: &Wish<'_>, only_ready: bool) -> Result<Claim, Refusal> {
         let known = match routing {
             Routing::RoundRobin | Routing::LeastBusy => Known::default(),
-            Routing::Sticky => Known {
-                named: wish.named.and_then(|name| self.named(name)),
-                last: None,
-            },
+            Routing::Sticky => Known { named: wish.named.and_then(|name| self.named(name)), last: None },
             Routing::NeverTwice => {
                 let told = wish.last.and_then(|name| self.named(name));
-                Known {
-                    named: None,
-                    last: told.or_else(|| self.last_seen.get(wish.client)),
-                }
+                Known { named: None, last: told.or_else(|| self.last_seen.get(wish.client)) }
             }
         };
         let mut tried_one = false;
@@ -266,18 +253,10 @@ impl Inner {
                 tried_one = true;
                 standing = Standing::Out;
             }
-            self.candidates.push(Candidate {
-                id: one.id,
-                standing,
-                in_flight: one.link.in_flight(),
-            });
+            self.candidates.push(Candidate { id: one.id, standing, in_flight: one.link.in_flight() });
         }
         let Some(at) = choose(routing, &self.candidates, known, self.turn) else {
-            return Err(if tried_one {
-                Refusal::AllTried
-            } else {
-                Refusal::NoneReady
-            });
+            return Err(if tried_one { Refusal::AllTried } else { Refusal::NoneReady });
         };
         let chosen = &self.instances[at];
         self.turn = Some(chosen.id);
@@ -326,12 +305,7 @@ mod tests {
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into());
         let claim = |tried: &[InstanceId]| {
             let client = Ipv4Addr::LOCALHOST.into();
-            let claim = pool.claim(&Wish {
-                named: None,
-                last: None,
-                client,
-                tried,
-            });
+            let claim = pool.claim(&Wish { named: None, last: None, client, tried });
             claim.map(|claim| claim.id)
         };
         assert_eq!(claim(&[]), Err(Refusal::NoneReady));

@@ -20,9 +20,7 @@ pub(super) fn check(head: &Parts) -> Result<(), Own> {
 
 fn check_method(method: &Method) -> Result<(), Own> {
     if method == Method::CONNECT {
-        return Err(Own::not_supported(
-            "CONNECT is not supported: this is no forward proxy.",
-        ));
+        return Err(Own::not_supported("CONNECT is not supported: this is no forward proxy."));
     }
     Ok(())
 }
@@ -33,9 +31,7 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Own> {
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Own::bad_request(
-            "The only Transfer-Encoding that is accepted is a single \"chunked\".",
-        )),
+        _ => Err(Own::bad_request("The only Transfer-Encoding that is accepted is a single \"chunked\".")),
     }
 }
 
@@ -45,9 +41,7 @@ fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Own> 
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => match host.to_str() {
             Ok(host) if is_host(host) => Ok(Some(host)),
-            _ => Err(Own::bad_request(
-                "The Host header is not a host name with an optional port.",
-            )),
+            _ => Err(Own::bad_request("The Host header is not a host name with an optional port.")),
         },
         (None, _) if version == Version::HTTP_10 => Ok(None),
         (None, _) => Err(Own::bad_request("The Host header is missing.")),

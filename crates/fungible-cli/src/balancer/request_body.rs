@@ -89,11 +89,7 @@ impl Origin {
         };
         source.borrow_mut().round += 1;
         let round = source.borrow().round;
-        Some(RequestBody::Client {
-            source: Rc::clone(source),
-            round,
-            at: 0,
-        })
+        Some(RequestBody::Client { source: Rc::clone(source), round, at: 0 })
     }
 }
 

@@ -49,11 +49,7 @@ pub(super) fn choose(
     match routing {
         Routing::RoundRobin => next(candidates, turn, usable),
         Routing::LeastBusy => {
-            let least = candidates
-                .iter()
-                .filter(|one| usable(one))
-                .map(|one| one.in_flight)
-                .min()?;
+            let least = candidates.iter().filter(|one| usable(one)).map(|one| one.in_flight).min()?;
             next(candidates, turn, |one| usable(one) && one.in_flight == least)
         }
         Routing::Sticky => candidates
@@ -67,10 +63,7 @@ pub(super) fn choose(
 
 /// The first fitting one after `turn`, and from the beginning when there is none.
 fn next(candidates: &[Candidate], turn: Option<InstanceId>, fits: impl Fn(&Candidate) -> bool) -> Option<usize> {
-    candidates
-        .iter()
-        .position(|one| Some(one.id) > turn && fits(one))
-        .or_else(|| candidates.iter().position(fits))
+    candidates.iter().position(|one| Some(one.id) > turn && fits(one)).or_else(|| candidates.iter().position(fits))
 }
 
 #[cfg(test)]
@@ -83,11 +76,8 @@ mod tests {
     fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
         let standing = prop_oneof![Just(Standing::Ready), Just(Standing::Slow), Just(Standing::Out)];
         prop::collection::vec((standing, 0..4_usize), 0..6).prop_map(|all| {
-            let with_id = |(at, (standing, in_flight))| Candidate {
-                id: InstanceId(at as u64 + 1),
-                standing,
-                in_flight,
-            };
+            let with_id =
+                |(at, (standing, in_flight))| Candidate { id: InstanceId(at as u64 + 1), standing, in_flight };
             all.into_iter().enumerate().map(with_id).collect()
         })
     }

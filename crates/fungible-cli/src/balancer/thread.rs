@@ -78,17 +78,7 @@ pub(super) struct Start {
 /// # Errors
 /// When the listener cannot be used.
 pub(super) async fn run(start: Start) -> io::Result<()> {
-    let Start {
-        pool,
-        config,
-        listener,
-        our_host,
-        id_prefix,
-        seats,
-        seat,
-        mut given,
-        mut stop,
-    } = start;
+    let Start { pool, config, listener, our_host, id_prefix, seats, seat, mut given, mut stop } = start;
     let listener = TcpListener::from_std(listener)?;
     let mut http = http1::Builder::new();
     http.header_read_timeout(None)
@@ -168,9 +158,7 @@ impl Thread {
     fn place(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
         let open = |seat: usize| self.seats[seat].open.load(Ordering::Relaxed);
         let own = open(self.seat);
-        let fewest = (0..self.seats.len())
-            .min_by_key(|seat| open(*seat))
-            .filter(|seat| open(*seat) < own);
+        let fewest = (0..self.seats.len()).min_by_key(|seat| open(*seat)).filter(|seat| open(*seat) < own);
         let Some(other) = fewest else {
             self.seats[self.seat].open.fetch_add(1, Ordering::Relaxed);
             return self.serve(stream, address);
@@ -204,10 +192,7 @@ impl Thread {
             progress: Arc::clone(&progress),
         });
         let service = service_fn(move |request| forward::answer(Rc::clone(&client), request));
-        let io = TokioIo::new(ClientStream {
-            stream,
-            progress: Arc::clone(&progress),
-        });
+        let io = TokioIo::new(ClientStream { stream, progress: Arc::clone(&progress) });
         let connection = self.http.serve_connection(io, service).with_upgrades();
         let thread = Rc::clone(self);
         tokio::task::spawn_local(async move {

@@ -22,14 +22,14 @@ impl Client {
     /// One request and its answer; an error when no whole answer came.
     pub(crate) fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Answer> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        if let Some(cookie) = &self.cookie {
-            text.push_str(&format!("Cookie: {cookie}\r\n"));
-        }
-        if !body.is_empty() {
-            text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
-        }
-        let answer = try_request(self.address, &format!("{text}\r\n{body}"));
+        let cookie = self.cookie.as_ref().map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
+        let kind = if body.is_empty() {
+            String::new()
+        } else {
+            format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())
+        };
+        let host = format!("Host: {}\r\nConnection: close\r\n", self.address);
+        let answer = try_request(self.address, &format!("{method} {path} HTTP/1.1\r\n{host}{cookie}{kind}\r\n{body}"));
         self.journal.push(match &answer {
             Ok(answer) => {
                 let by = answer.header("x-served-by").unwrap_or("nobody");

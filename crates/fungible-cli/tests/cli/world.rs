@@ -262,7 +262,7 @@ pub(crate) fn request(address: SocketAddr, text: &str) -> Answer {
     try_request(address, text).unwrap()
 }
 
-/// The seed of a random test: new each time, or FUNGIBLE_SEED to see a run again. Printed, so that a failure shows it.
+/// The seed of a random test: new each time, or `FUNGIBLE_SEED` to see a run again. Printed, so that a failure shows it.
 pub(crate) fn seed() -> u64 {
     let given = std::env::var("FUNGIBLE_SEED").ok().and_then(|text| text.parse().ok());
     let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();

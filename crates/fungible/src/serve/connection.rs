@@ -44,9 +44,7 @@ pub(super) async fn serve(
         request.extensions_mut().insert(ConnectInfo(peer));
         let mut response: Response<Body> = router.call(request).await?;
         if *now.borrow() != Phase::Serving {
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok::<_, std::convert::Infallible>(response)
     });

@@ -97,12 +97,7 @@ where
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(options.body_bytes))
         .layer(RequestBodyDeadlineLayer::new(options.body_time));
-    let mut connections = Connections {
-        router,
-        phase,
-        options,
-        tasks: JoinSet::new(),
-    };
+    let mut connections = Connections { router, phase, options, tasks: JoinSet::new() };
 
     connections.accept(&listener, shutdown).await;
     let notice = connections.options.notice_time;
@@ -142,8 +137,7 @@ struct Connections {
 impl Connections {
     fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         let (router, phase, options) = (self.router.clone(), self.phase.clone(), self.options.clone());
-        self.tasks
-            .spawn(connection::serve(stream, peer, router, phase, options));
+        self.tasks.spawn(connection::serve(stream, peer, router, phase, options));
     }
 
     async fn accept(&mut self, listener: &TcpListener, until: impl Future<Output = ()>) {
@@ -187,9 +181,5 @@ impl Connections {
 
 /// The panic's message is on stderr already, by the panic hook.
 fn panicked(_panic: Box<dyn Any + Send>) -> Response<Body> {
-    (
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "The service failed; please tell its operator.\n",
-    )
-        .into_response()
+    (StatusCode::INTERNAL_SERVER_ERROR, "The service failed; please tell its operator.\n").into_response()
 }

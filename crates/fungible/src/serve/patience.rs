@@ -20,12 +20,7 @@ pub(super) struct Patient {
 
 impl Patient {
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Patient {
-        Patient {
-            stream,
-            limit,
-            stall: Box::pin(tokio::time::sleep(limit)),
-            stalled: false,
-        }
+        Patient { stream, limit, stall: Box::pin(tokio::time::sleep(limit)), stalled: false }
     }
 
     /// What a write came to; an error when writes have stalled for too long.
@@ -39,10 +34,7 @@ impl Patient {
             self.stall.as_mut().reset(Instant::now() + self.limit);
         }
         ready!(self.stall.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client does not read its answer",
-        )))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
     }
 }
 

@@ -46,18 +46,9 @@ impl SessionId {
 
     /// The first well-formed id in the cookies of a request.
     pub(super) fn from_headers(headers: &HeaderMap, mode: CookieMode) -> Option<SessionId> {
-        let cookies = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.split_once('='));
-        pairs.find_map(|(name, value)| {
-            (name.trim() == mode.name())
-                .then(|| SessionId::parse(value.trim()))
-                .flatten()
-        })
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(name, value)| (name.trim() == mode.name()).then(|| SessionId::parse(value.trim())).flatten())
     }
 
     fn parse(text: &str) -> Option<SessionId> {
@@ -83,11 +74,7 @@ pub struct SessionCookie(String);
 impl SessionCookie {
     pub(super) fn set(id: &SessionId, mode: CookieMode, seconds: u64) -> SessionCookie {
         let id = URL_SAFE_NO_PAD.encode(id.0);
-        SessionCookie(format!(
-            "{}={id}; Max-Age={seconds}; {}",
-            mode.name(),
-            mode.attributes()
-        ))
+        SessionCookie(format!("{}={id}; Max-Age={seconds}; {}", mode.name(), mode.attributes()))
     }
 
     pub(super) fn removal(mode: CookieMode) -> SessionCookie {
@@ -144,10 +131,7 @@ mod tests {
         let expected = format!("__Host-session={zeros}; Max-Age=60; Path=/; Secure; HttpOnly; SameSite=Lax");
         assert_eq!(secure.header_value(), expected);
         let plain = SessionCookie::set(&id, CookieMode::Plain, 60);
-        assert_eq!(
-            plain.header_value(),
-            format!("session={zeros}; Max-Age=60; Path=/; HttpOnly; SameSite=Lax")
-        );
+        assert_eq!(plain.header_value(), format!("session={zeros}; Max-Age=60; Path=/; HttpOnly; SameSite=Lax"));
     }
 
     #[test]

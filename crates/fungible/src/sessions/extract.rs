@@ -47,13 +47,8 @@ where
     type Rejection = UserRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<User, UserRejection> {
-        let user = Sessions::from_ref(state)
-            .user(&parts.headers)
-            .await
-            .map_err(UserRejection::Store)?;
-        user.ok_or_else(|| UserRejection::NotLoggedIn {
-            json: wants_json(parts),
-        })
+        let user = Sessions::from_ref(state).user(&parts.headers).await.map_err(UserRejection::Store)?;
+        user.ok_or_else(|| UserRejection::NotLoggedIn { json: wants_json(parts) })
     }
 }
 
@@ -65,17 +60,11 @@ where
     type Rejection = UserRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<User>, UserRejection> {
-        Sessions::from_ref(state)
-            .user(&parts.headers)
-            .await
-            .map_err(UserRejection::Store)
+        Sessions::from_ref(state).user(&parts.headers).await.map_err(UserRejection::Store)
     }
 }
 
 fn wants_json(parts: &Parts) -> bool {
-    let accept = parts
-        .headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
+    let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("json")) || parts.uri.path().starts_with("/api/")
 }

@@ -17,11 +17,8 @@ mod extract;
 pub use cookie::{CookieMode, SessionCookie, SessionId};
 pub use extract::UserRejection;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "sessions",
-    sqlite: include_str!("../../migrations/sqlite/sessions-1.sql"),
-}];
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "sessions", sqlite: include_str!("../../migrations/sqlite/sessions-1.sql") }];
 
 /// A session that is used is kept alive at most this often.
 const REFRESH_MS: i64 = 60_000;
@@ -43,12 +40,7 @@ impl Default for SessionOptions {
     /// A day idle, 30 days in all, secure cookies, the system's clock.
     fn default() -> SessionOptions {
         let day = Duration::from_hours(24);
-        SessionOptions {
-            idle: day,
-            absolute: 30 * day,
-            cookies: CookieMode::Secure,
-            clock: Clock::system(),
-        }
+        SessionOptions { idle: day, absolute: 30 * day, cookies: CookieMode::Secure, clock: Clock::system() }
     }
 }
 
@@ -101,20 +93,14 @@ impl Sessions {
         let start = async move |tx: &mut Tx| {
             remove_expired(tx, now).await?;
             if let Some(old) = &old {
-                tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![old])
-                    .await?;
+                tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![old]).await?;
             }
             let sql = "INSERT INTO fungible_sessions (id_hash, user_id, generation, seen_ms, expires_ms, ends_ms) \
                        VALUES ($1, $2, $3, $4, $5, $6)";
-            tx.execute(sql, params![new, user, generation, now, expires, ends])
-                .await
+            tx.execute(sql, params![new, user, generation, now, expires, ends]).await
         };
         let _: u64 = self.store.write(start).await?;
-        Ok(SessionCookie::set(
-            &id,
-            self.options.cookies,
-            self.options.absolute.as_secs(),
-        ))
+        Ok(SessionCookie::set(&id, self.options.cookies, self.options.absolute.as_secs()))
     }
 
     /// Logs out one session; one that is not there is none the worse.
@@ -123,10 +109,8 @@ impl Sessions {
     /// As [`Store::write`].
     pub async fn end(&self, session: &SessionId) -> Result<SessionCookie, StoreError> {
         let id = self.stored(session);
-        let end = async move |tx: &mut Tx| {
-            tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![id])
-                .await
-        };
+        let end =
+            async move |tx: &mut Tx| tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![id]).await;
         let _: u64 = self.store.write(end).await?;
         Ok(SessionCookie::removal(self.options.cookies))
     }
@@ -137,8 +121,7 @@ impl Sessions {
     /// As [`Store::write`].
     pub async fn end_all(&self, user: UserId) -> Result<SessionCookie, StoreError> {
         let end_all = async move |tx: &mut Tx| {
-            tx.execute("DELETE FROM fungible_sessions WHERE user_id = $1", params![user])
-                .await?;
+            tx.execute("DELETE FROM fungible_sessions WHERE user_id = $1", params![user]).await?;
             // Ends also a login that is on its way on another instance.
             raise_generation(tx, user).await
         };
@@ -164,11 +147,7 @@ impl Sessions {
             return Ok(None);
         };
         self.refresh(id, now, &row)?;
-        Ok(Some(User {
-            id: row.get("id")?,
-            name: row.get("name")?,
-            session,
-        }))
+        Ok(Some(User { id: row.get("id")?, name: row.get("name")?, session }))
     }
 
     /// Moves the idle expiry on. Nobody waits for it: when it is lost, the next request does it.

@@ -67,19 +67,8 @@ where
 {
     let claim = Arc::new(Claim::default());
     let (sender, receiver) = oneshot::channel();
-    let call = Call {
-        closure,
-        result: None,
-        claim: claim.clone(),
-        answer: sender,
-    };
-    (
-        Box::new(call),
-        Waiting {
-            claim,
-            answer: receiver,
-        },
-    )
+    let call = Call { closure, result: None, claim: claim.clone(), answer: sender };
+    (Box::new(call), Waiting { claim, answer: receiver })
 }
 
 impl<F, T, E> Command for Call<F, T, E>
@@ -98,9 +87,8 @@ where
 
     fn run(&mut self, tx: &mut Tx) -> bool {
         // Everything that a closure may await is ready at once, so one poll carries it to its end.
-        let poll = catch_unwind(AssertUnwindSafe(|| {
-            pin!((self.closure)(tx)).poll(&mut Context::from_waker(Waker::noop()))
-        }));
+        let poll =
+            catch_unwind(AssertUnwindSafe(|| pin!((self.closure)(tx)).poll(&mut Context::from_waker(Waker::noop()))));
         let result = match poll {
             Ok(Poll::Ready(result)) => result,
             Ok(Poll::Pending) => Err(E::from(StoreError::Waited)),
@@ -110,12 +98,7 @@ where
     }
 
     fn answer(self: Box<Self>, transaction: Result<(), StoreError>) {
-        let Call {
-            closure,
-            result,
-            answer,
-            ..
-        } = *self;
+        let Call { closure, result, answer, .. } = *self;
         let result = match (result, transaction) {
             (_, Err(error @ StoreError::Unknown(_))) => Err(E::from(error)),
             (Some(Err(error)), _) => Err(error),

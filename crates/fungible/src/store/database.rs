@@ -33,12 +33,7 @@ pub(super) fn open_ticket(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push("-ticket");
     let name = PathBuf::from(name);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&name);
+    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&name);
     file.map_err(|error| StoreError::from_io(&error, &name))
 }
 
@@ -56,18 +51,13 @@ pub(super) fn lock(ticket: &File, path: &Path) -> Result<()> {
 /// number of processes may open an empty file at once.
 pub(super) fn open_writer(path: &Arc<Path>, ticket: &File, options: &StoreOptions) -> Result<Tx> {
     if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(StoreError::OldSqlite {
-            found: rusqlite::version(),
-        });
+        return Err(StoreError::OldSqlite { found: rusqlite::version() });
     }
     let tx = open(path, true, WRITER_PATIENCE)?;
     let on_path = |error| tx.error(error);
     if tx.connection.is_readonly("main").map_err(on_path)? {
         let reason = "it is read-only".to_owned();
-        return Err(StoreError::Unwritable {
-            path: path.to_path_buf(),
-            reason,
-        });
+        return Err(StoreError::Unwritable { path: path.to_path_buf(), reason });
     }
     match is_set_up(&tx) {
         Ok(true) => {}
@@ -81,18 +71,11 @@ pub(super) fn open_writer(path: &Arc<Path>, ticket: &File, options: &StoreOption
         Err(error) => return Err(error),
     }
     // What is acknowledged survives a power cut.
-    tx.connection
-        .pragma_update(None, "synchronous", "FULL")
-        .map_err(on_path)?;
+    tx.connection.pragma_update(None, "synchronous", "FULL").map_err(on_path)?;
     if let Some(bytes) = options.max_bytes {
-        let page: i64 = tx
-            .connection
-            .pragma_query_value(None, "page_size", |row| row.get(0))
-            .map_err(on_path)?;
+        let page: i64 = tx.connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(on_path)?;
         let pages = (i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1)).max(1);
-        tx.connection
-            .pragma_update(None, "max_page_count", pages)
-            .map_err(on_path)?;
+        tx.connection.pragma_update(None, "max_page_count", pages).map_err(on_path)?;
     }
     Ok(tx)
 }
@@ -103,9 +86,7 @@ pub(super) fn open_reader(path: &Arc<Path>, patience: Duration) -> Result<Tx> {
     let tx = open(path, false, patience)?;
     let on_path = |error| tx.error(error);
     tx.connection.pragma_update(None, "query_only", true).map_err(on_path)?;
-    tx.connection
-        .pragma_update(None, "mmap_size", MAPPED_BYTES)
-        .map_err(on_path)?;
+    tx.connection.pragma_update(None, "mmap_size", MAPPED_BYTES).map_err(on_path)?;
     Ok(tx)
 }
 
@@ -114,11 +95,7 @@ fn open(path: &Arc<Path>, writes: bool, patience: Duration) -> Result<Tx> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, writes);
     let connection = Connection::open_with_flags(path, flags).map_err(|error| StoreError::from_sqlite(&error, path))?;
-    let tx = Tx {
-        connection,
-        path: path.clone(),
-        writes,
-    };
+    let tx = Tx { connection, path: path.clone(), writes };
     let on_path = |error| tx.error(error);
     tx.connection.busy_timeout(patience).map_err(on_path)?;
     tx.connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -126,15 +103,9 @@ fn open(path: &Arc<Path>, writes: bool, patience: Duration) -> Result<Tx> {
     // cost of a look-up.
     let stable_plans = tx.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
     stable_plans.map_err(on_path)?;
-    tx.connection
-        .pragma_update(None, "foreign_keys", true)
-        .map_err(on_path)?;
-    tx.connection
-        .pragma_update(None, "trusted_schema", false)
-        .map_err(on_path)?;
-    tx.connection
-        .pragma_update(None, "temp_store", "MEMORY")
-        .map_err(on_path)?;
+    tx.connection.pragma_update(None, "foreign_keys", true).map_err(on_path)?;
+    tx.connection.pragma_update(None, "trusted_schema", false).map_err(on_path)?;
+    tx.connection.pragma_update(None, "temp_store", "MEMORY").map_err(on_path)?;
     Ok(tx)
 }
 
@@ -145,14 +116,10 @@ fn is_set_up(tx: &Tx) -> Result<bool> {
 fn set_up(tx: &Tx) -> Result<()> {
     let run = |sql: &str| tx.connection.execute_batch(sql).map_err(|error| tx.error(error));
     if application_id(tx)? != APPLICATION_ID {
-        let tables = tx
-            .connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+        let tables = tx.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
         let tables: i64 = tables.map_err(|error| tx.error(error))?;
         if tables != 0 || application_id(tx)? != 0 {
-            return Err(StoreError::OtherApplication {
-                path: tx.path.to_path_buf(),
-            });
+            return Err(StoreError::OtherApplication { path: tx.path.to_path_buf() });
         }
         run(&format!(
             "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {} COMMIT",
@@ -161,17 +128,13 @@ fn set_up(tx: &Tx) -> Result<()> {
     }
     run("PRAGMA journal_mode = WAL")?;
     if journal_mode(tx)? != "wal" {
-        return Err(StoreError::NoWriteAheadLog {
-            path: tx.path.to_path_buf(),
-        });
+        return Err(StoreError::NoWriteAheadLog { path: tx.path.to_path_buf() });
     }
     Ok(())
 }
 
 fn application_id(tx: &Tx) -> Result<i64> {
-    let id = tx
-        .connection
-        .pragma_query_value(None, "application_id", |row| row.get(0));
+    let id = tx.connection.pragma_query_value(None, "application_id", |row| row.get(0));
     id.map_err(|error| tx.error(error))
 }
 

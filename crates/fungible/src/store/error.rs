@@ -176,10 +176,7 @@ impl StoreError {
 
     /// Reads what the system says about the file at `path`.
     pub(super) fn from_io(error: &std::io::Error, path: &Path) -> StoreError {
-        StoreError::Unwritable {
-            path: path.to_path_buf(),
-            reason: error.to_string(),
-        }
+        StoreError::Unwritable { path: path.to_path_buf(), reason: error.to_string() }
     }
 }
 
@@ -192,9 +189,7 @@ impl IntoResponse for StoreError {
         }
         let mut response = (self.status(), format!("{}\n", self.sentence())).into_response();
         if self.is_retryable() {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -28,13 +28,9 @@ impl Store {
     /// [`Store::write`].
     pub async fn migrate(&self, component: &'static str, migrations: &'static [Migration]) -> Result<()> {
         if !migrations.is_sorted_by(|one, next| one.version < next.version) {
-            return Err(StoreError::Sql(format!(
-                "the migrations of {component} are not in order"
-            )));
+            return Err(StoreError::Sql(format!("the migrations of {component} are not in order")));
         }
-        let pending = self
-            .read(async move |tx: &mut Tx| missing(tx, component, migrations).await)
-            .await?;
+        let pending = self.read(async move |tx: &mut Tx| missing(tx, component, migrations).await).await?;
         if pending.is_empty() {
             return Ok(());
         }
@@ -44,8 +40,7 @@ impl Store {
                 tx.batch(migration.sqlite)?;
                 let sql = "INSERT INTO fungible_migrations (component, version, name, applied_ms) \
                            VALUES ($1, $2, $3, $4)";
-                tx.execute(sql, params![component, migration.version, migration.name, now_ms()])
-                    .await?;
+                tx.execute(sql, params![component, migration.version, migration.name, now_ms()]).await?;
             }
             Ok(())
         };
@@ -63,34 +58,17 @@ async fn missing(tx: &mut Tx, component: &str, known: &'static [Migration]) -> R
         if version > newest {
             let path = tx.path.to_path_buf();
             let component = component.to_owned();
-            return Err(StoreError::NewerThanProgram {
-                path,
-                component,
-                found: version,
-                known: newest,
-            });
+            return Err(StoreError::NewerThanProgram { path, component, found: version, known: newest });
         }
-        let ours = known
-            .iter()
-            .find(|migration| migration.version == version)
-            .map_or("", |migration| migration.name);
+        let ours = known.iter().find(|migration| migration.version == version).map_or("", |migration| migration.name);
         if ours != name {
             let path = tx.path.to_path_buf();
             let (component, known) = (component.to_owned(), ours.to_owned());
-            return Err(StoreError::OtherMigration {
-                path,
-                component,
-                version,
-                found: name,
-                known,
-            });
+            return Err(StoreError::OtherMigration { path, component, version, found: name, known });
         }
         applied.push(version);
     }
-    Ok(known
-        .iter()
-        .filter(|migration| !applied.contains(&migration.version))
-        .collect())
+    Ok(known.iter().filter(|migration| !applied.contains(&migration.version)).collect())
 }
 
 impl Tx {

@@ -43,12 +43,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
-        StoreOptions {
-            wait_limit: Duration::from_secs(5),
-            reader_threads: 2,
-            queue: 1024,
-            max_bytes: None,
-        }
+        StoreOptions { wait_limit: Duration::from_secs(5), reader_threads: 2, queue: 1024, max_bytes: None }
     }
 }
 
@@ -111,14 +106,7 @@ impl Store {
         let path: Arc<Path> = path.as_ref().into();
         let writer = writer::start(path.clone(), options.clone())?;
         let readers = readers::start(&path, &options)?;
-        Ok(Store {
-            shared: Arc::new(Shared {
-                options,
-                writer,
-                readers,
-                look_ups: LookUps::new(path),
-            }),
-        })
+        Ok(Store { shared: Arc::new(Shared { options, writer, readers, look_ups: LookUps::new(path) }) })
     }
 
     /// Runs `closure` in a transaction that may write, and answers when its work is on the disk: `Ok` is durable.
@@ -169,12 +157,7 @@ impl Store {
     /// When it cannot.
     pub fn health(&self) -> impl Future<Output = Result<()>> + Send + use<> {
         let store = self.clone();
-        async move {
-            store
-                .get("SELECT 1 AS one FROM fungible_migrations LIMIT 1", &[])
-                .await
-                .map(drop)
-        }
+        async move { store.get("SELECT 1 AS one FROM fungible_migrations LIMIT 1", &[]).await.map(drop) }
     }
 
     async fn send<T, E, F>(&self, queue: &SyncSender<Box<dyn Command>>, closure: F) -> Result<T, E>
@@ -194,8 +177,6 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store")
-            .field("look_ups", &self.shared.look_ups)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("look_ups", &self.shared.look_ups).finish_non_exhaustive()
     }
 }

@@ -59,10 +59,7 @@ pub(super) struct LookUps {
 
 impl LookUps {
     pub(super) fn new(path: Arc<Path>) -> LookUps {
-        LookUps {
-            path,
-            spare: Mutex::default(),
-        }
+        LookUps { path, spare: Mutex::default() }
     }
 
     pub(super) fn get(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {

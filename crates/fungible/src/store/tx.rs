@@ -85,20 +85,13 @@ impl Tx {
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.error(error))?;
         if statement.parameter_count() != params.len() {
             let (needs, given) = (statement.parameter_count(), params.len());
-            return Err(StoreError::Sql(format!(
-                "the statement needs {needs} values, {given} were given"
-            )));
+            return Err(StoreError::Sql(format!("the statement needs {needs} values, {given} were given")));
         }
         if params.len() > MARKERS.len() {
-            return Err(StoreError::Sql(format!(
-                "a statement takes at most {} values",
-                MARKERS.len()
-            )));
+            return Err(StoreError::Sql(format!("a statement takes at most {} values", MARKERS.len())));
         }
         for (value, marker) in params.iter().zip(MARKERS) {
-            statement
-                .raw_bind_parameter(*marker, value)
-                .map_err(|error| self.error(error))?;
+            statement.raw_bind_parameter(*marker, value).map_err(|error| self.error(error))?;
         }
         Ok(statement)
     }
@@ -118,18 +111,8 @@ const MARKERS: &[&CStr] = &[
 ];
 
 /// Words that begin statements which would pull a transaction, or the connection, from under the store.
-const FORBIDDEN: &[&str] = &[
-    "BEGIN",
-    "COMMIT",
-    "END",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "RELEASE",
-    "ATTACH",
-    "DETACH",
-    "PRAGMA",
-    "VACUUM",
-];
+const FORBIDDEN: &[&str] =
+    &["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH", "PRAGMA", "VACUUM"];
 
 /// The forbidden word that a statement begins with, if it does.
 pub(super) fn forbidden(sql: &str) -> Option<&'static str> {
@@ -145,21 +128,12 @@ pub(super) fn forbidden(sql: &str) -> Option<&'static str> {
             break;
         }
     }
-    let word = rest
-        .split(|letter: char| !letter.is_ascii_alphabetic())
-        .next()
-        .unwrap_or_default();
-    FORBIDDEN
-        .iter()
-        .find(|forbidden| forbidden.eq_ignore_ascii_case(word))
-        .copied()
+    let word = rest.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
+    FORBIDDEN.iter().find(|forbidden| forbidden.eq_ignore_ascii_case(word)).copied()
 }
 
 fn owned(value: ValueRef<'_>, column: &str) -> Result<Value<'static>> {
-    let wrong = |problem: &str| StoreError::Column {
-        column: column.to_owned(),
-        problem: problem.to_owned(),
-    };
+    let wrong = |problem: &str| StoreError::Column { column: column.to_owned(), problem: problem.to_owned() };
     match value {
         ValueRef::Null => Ok(Value::Null),
         ValueRef::Integer(number) => Ok(Value::Integer(number)),
@@ -189,22 +163,10 @@ mod tests {
 
     #[test]
     fn statements_that_steer_the_transaction_are_recognised() {
-        for sql in [
-            "COMMIT",
-            " commit;",
-            "-- x\n\tROLLBACK TO a",
-            "/* x */ pragma user_version",
-            ";attach 'a' AS b",
-        ] {
+        for sql in ["COMMIT", " commit;", "-- x\n\tROLLBACK TO a", "/* x */ pragma user_version", ";attach 'a' AS b"] {
             assert!(forbidden(sql).is_some(), "{sql}");
         }
-        for sql in [
-            "SELECT 'COMMIT'",
-            "-- COMMIT",
-            "UPDATE begin_times SET a = 1",
-            "",
-            "commits",
-        ] {
+        for sql in ["SELECT 'COMMIT'", "-- COMMIT", "UPDATE begin_times SET a = 1", "", "commits"] {
             assert!(forbidden(sql).is_none(), "{sql}");
         }
     }

@@ -197,10 +197,7 @@ impl Row {
     /// # Errors
     /// When there is no such column, or it holds something else than `T`.
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T, StoreError> {
-        let wrong = |problem: String| StoreError::Column {
-            column: column.to_owned(),
-            problem,
-        };
+        let wrong = |problem: String| StoreError::Column { column: column.to_owned(), problem };
         let at = self.columns.iter().position(|name| name == column);
         let value = at.and_then(|at| self.values.get(at));
         let value = value.ok_or_else(|| wrong(format!("the row has {}", self.columns.join(", "))))?;
@@ -211,9 +208,7 @@ impl Row {
 /// Names the columns but not the values: rows hold what must not be logged.
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Row")
-            .field("columns", &self.columns)
-            .finish_non_exhaustive()
+        f.debug_struct("Row").field("columns", &self.columns).finish_non_exhaustive()
     }
 }
 

@@ -124,9 +124,7 @@ impl Writer {
         let keep = command.run(&mut self.tx);
         // ON CONFLICT ROLLBACK, or SQLite itself on a full disk, takes everything back.
         if self.tx.connection.is_autocommit() {
-            return Err(StoreError::Sql(
-                "a statement rolled the whole transaction back".to_owned(),
-            ));
+            return Err(StoreError::Sql("a statement rolled the whole transaction back".to_owned()));
         }
         if !keep {
             self.control("ROLLBACK TO command")?;

@@ -24,12 +24,7 @@ impl Default for HasherOptions {
     /// What OWASP recommends: 19 MiB, 2 passes. Half of the cores, so that the other half answers requests.
     fn default() -> HasherOptions {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        HasherOptions {
-            memory_kib: 19 * 1024,
-            passes: 2,
-            at_once: (cores / 2).max(1),
-            waiting: 64,
-        }
+        HasherOptions { memory_kib: 19 * 1024, passes: 2, at_once: (cores / 2).max(1), waiting: 64 }
     }
 }
 
@@ -63,15 +58,8 @@ impl Hasher {
         let at_once = options.at_once.max(1);
         Hasher {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            nobody: format!(
-                "$argon2id$v=19$m={memory},t={passes},p=1${}${}",
-                "A".repeat(22),
-                "A".repeat(43)
-            )
-            .into(),
-            admitted: Arc::new(Semaphore::new(
-                at_once.saturating_add(options.waiting).min(Semaphore::MAX_PERMITS),
-            )),
+            nobody: format!("$argon2id$v=19$m={memory},t={passes},p=1${}${}", "A".repeat(22), "A".repeat(43)).into(),
+            admitted: Arc::new(Semaphore::new(at_once.saturating_add(options.waiting).min(Semaphore::MAX_PERMITS))),
             computing: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
         }
     }
@@ -82,8 +70,7 @@ impl Hasher {
     /// [`TooManyAtOnce`].
     pub async fn hash(&self, password: &str) -> Result<String, TooManyAtOnce> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
-        self.compute(move || argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string()))
-            .await
+        self.compute(move || argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string())).await
     }
 
     /// Whether `hash` is that of `password`. Without a hash it takes as long and is false.
@@ -111,12 +98,7 @@ impl Hasher {
         W: FnOnce() -> argon2::password_hash::Result<T> + Send + 'static,
     {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| TooManyAtOnce)?;
-        let computing = self
-            .computing
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| TooManyAtOnce)?;
+        let computing = self.computing.clone().acquire_owned().await.map_err(|_| TooManyAtOnce)?;
         // The permits go along: when the caller goes away, the computation goes on and still counts.
         let task = tokio::task::spawn_blocking(move || {
             let _permits = (admitted, computing);
@@ -142,12 +124,7 @@ mod tests {
     use super::*;
 
     fn quick(at_once: usize, waiting: usize) -> Hasher {
-        Hasher::new(&HasherOptions {
-            memory_kib: 8,
-            passes: 1,
-            at_once,
-            waiting,
-        })
+        Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, at_once, waiting })
     }
 
     #[tokio::test]
@@ -158,11 +135,7 @@ mod tests {
         assert_eq!(hasher.verify("correct horse", Some(&hash)).await, Ok(true));
         assert_eq!(hasher.verify("wrong horse", Some(&hash)).await, Ok(false));
         assert_eq!(hasher.verify("correct horse", None).await, Ok(false));
-        assert_ne!(
-            hasher.hash("correct horse").await.unwrap(),
-            hash,
-            "each has a salt of its own"
-        );
+        assert_ne!(hasher.hash("correct horse").await.unwrap(), hash, "each has a salt of its own");
     }
 
     #[tokio::test]

@@ -15,11 +15,8 @@ mod hasher;
 
 pub use hasher::{Hasher, HasherOptions, TooManyAtOnce};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "users",
-    sqlite: include_str!("../../migrations/sqlite/users-1.sql"),
-}];
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "users", sqlite: include_str!("../../migrations/sqlite/users-1.sql") }];
 
 const LONGEST_NAME: usize = 64;
 const SHORTEST_PASSWORD: usize = 8;
@@ -154,11 +151,7 @@ impl Users {
             return self.same_again(known, password).await;
         }
         let hash = self.hasher.hash(password).await?;
-        let account = Account {
-            id: UserId(Uuid::now_v7()),
-            name,
-            generation: 0,
-        };
+        let account = Account { id: UserId(Uuid::now_v7()), name, generation: 0 };
         if self.insert(account.clone(), hash).await? {
             return Ok(account);
         }
@@ -178,10 +171,7 @@ impl Users {
         let hash = known.as_ref().map(|known| known.password.as_str());
         // No such password was ever accepted; hashing it would be work for nothing.
         let right = password.len() <= LONGEST_PASSWORD && self.hasher.verify(password, hash).await?;
-        known
-            .filter(|_| right)
-            .map(|known| known.account)
-            .ok_or(LoginError::Wrong)
+        known.filter(|_| right).map(|known| known.account).ok_or(LoginError::Wrong)
     }
 
     /// Changes the password and, in the same transaction, ends all sessions of the user. Start a new one for the
@@ -192,12 +182,7 @@ impl Users {
     pub async fn change_password(&self, user: UserId, old: &str, new: &str) -> Result<Account, ChangePasswordError> {
         good_password(new).map_err(ChangePasswordError::BadPassword)?;
         let sql = "SELECT id, name, password, generation FROM fungible_users WHERE id = $1";
-        let known = self
-            .store
-            .get(sql, params![user])
-            .await?
-            .map(|row| stored(&row))
-            .transpose()?;
+        let known = self.store.get(sql, params![user]).await?.map(|row| stored(&row)).transpose()?;
         let hash = known.as_ref().map(|known| known.password.as_str());
         let right = old.len() <= LONGEST_PASSWORD && self.hasher.verify(old, hash).await?;
         let Some(known) = known.filter(|_| right) else {
@@ -208,10 +193,7 @@ impl Users {
             // Only while the password is still the one that was checked.
             let sql = "UPDATE fungible_users SET password = $1, generation = generation + 1 \
                        WHERE id = $2 AND password = $3 RETURNING id, name, password, generation";
-            tx.query_opt(sql, params![hash, user, known.password])
-                .await?
-                .map(|row| stored(&row))
-                .transpose()
+            tx.query_opt(sql, params![hash, user, known.password]).await?.map(|row| stored(&row)).transpose()
         };
         let changed: Option<Stored> = self.store.write(change).await?;
         changed.map(|changed| changed.account).ok_or(ChangePasswordError::Wrong)
@@ -219,11 +201,7 @@ impl Users {
 
     async fn find(&self, name: &str) -> Result<Option<Stored>, StoreError> {
         let sql = "SELECT id, name, password, generation FROM fungible_users WHERE name_key = $1";
-        self.store
-            .get(sql, params![key_of(name)])
-            .await?
-            .map(|row| stored(&row))
-            .transpose()
+        self.store.get(sql, params![key_of(name)]).await?.map(|row| stored(&row)).transpose()
     }
 
     /// False when the name is taken.
@@ -232,11 +210,7 @@ impl Users {
             let sql = "INSERT INTO fungible_users (id, name, name_key, password, generation, created_ms) \
                        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name_key) DO NOTHING";
             let key = key_of(&account.name);
-            tx.execute(
-                sql,
-                params![account.id, account.name, key, hash, account.generation, now_ms()],
-            )
-            .await
+            tx.execute(sql, params![account.id, account.name, key, hash, account.generation, now_ms()]).await
         };
         self.store.write(insert).await.map(|rows: u64| rows == 1)
     }
@@ -257,15 +231,8 @@ pub(crate) async fn raise_generation(tx: &mut Tx, user: UserId) -> Result<(), St
 }
 
 fn stored(row: &crate::store::Row) -> Result<Stored, StoreError> {
-    let account = Account {
-        id: row.get("id")?,
-        name: row.get("name")?,
-        generation: row.get("generation")?,
-    };
-    Ok(Stored {
-        account,
-        password: row.get("password")?,
-    })
+    let account = Account { id: row.get("id")?, name: row.get("name")?, generation: row.get("generation")? };
+    Ok(Stored { account, password: row.get("password")? })
 }
 
 fn key_of(name: &str) -> String {

@@ -8,10 +8,7 @@ use crate::support::{request, start, status};
 
 #[tokio::test]
 async fn only_requests_of_the_site_itself_change_anything() {
-    let handler = get(async || "read")
-        .post(async || "changed")
-        .put(async || "changed")
-        .delete(async || "changed");
+    let handler = get(async || "read").post(async || "changed").put(async || "changed").delete(async || "changed");
     let router = Router::new().route("/", handler).layer(fungible::csrf::protection());
     let server = start(router, None, ServeOptions::default()).await;
     let here = server.address.to_string();
@@ -28,11 +25,7 @@ async fn only_requests_of_the_site_itself_change_anything() {
         ("PUT", "Sec-Fetch-Site: cross-site", 403),
         ("DELETE", "Sec-Fetch-Site: cross-site", 403),
         ("POST", "Sec-Fetch-Site: anything", 403),
-        (
-            "POST",
-            "Sec-Fetch-Site: same-origin\r\nOrigin: https://evil.example",
-            200,
-        ),
+        ("POST", "Sec-Fetch-Site: same-origin\r\nOrigin: https://evil.example", 200),
         // An older one.
         ("POST", own.as_str(), 200),
         ("POST", own_https.as_str(), 200),

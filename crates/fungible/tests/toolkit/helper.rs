@@ -22,16 +22,8 @@ const STORE: &str = "FUNGIBLE_TEST_STORE";
 
 /// The table that the jobs write to.
 pub(crate) const ROWS: &[Migration] = &[
-    Migration {
-        version: 1,
-        name: "rows",
-        sqlite: "CREATE TABLE rows (id TEXT NOT NULL PRIMARY KEY);",
-    },
-    Migration {
-        version: 2,
-        name: "who",
-        sqlite: "ALTER TABLE rows ADD COLUMN who BIGINT NOT NULL DEFAULT 0;",
-    },
+    Migration { version: 1, name: "rows", sqlite: "CREATE TABLE rows (id TEXT NOT NULL PRIMARY KEY);" },
+    Migration { version: 2, name: "who", sqlite: "ALTER TABLE rows ADD COLUMN who BIGINT NOT NULL DEFAULT 0;" },
 ];
 
 /// A process at work. It ends at the latest when this is dropped.
@@ -50,11 +42,7 @@ impl Helper {
     /// As [`Helper::start`], by a command that goes on to run this executable with its arguments.
     pub(crate) fn start_by(mut command: Command, job: &str, store: &Path) -> Helper {
         let command = command.args(["helper::job", "--exact", "--ignored", "--nocapture", "--quiet"]);
-        let command = command
-            .env(JOB, job)
-            .env(STORE, store)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+        let command = command.env(JOB, job).env(STORE, store).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -107,11 +95,7 @@ fn job() {
     let (Ok(job), Ok(path)) = (std::env::var(JOB), std::env::var(STORE)) else {
         return;
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         match job.as_str() {
             "insert" => insert(&path).await,
@@ -128,10 +112,7 @@ fn job() {
 
 fn say(line: &str) {
     // One write, so that lines of several tasks never mix.
-    std::io::stdout()
-        .lock()
-        .write_all(format!("> {line}\n").as_bytes())
-        .unwrap();
+    std::io::stdout().lock().write_all(format!("> {line}\n").as_bytes()).unwrap();
 }
 
 /// The next line from the one who started us; `None` when it is gone.
@@ -215,14 +196,7 @@ async fn serve(path: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     say(&listener.local_addr().unwrap().to_string());
     let ready = move || store.health();
-    let served = fungible::serve(
-        listener,
-        router,
-        ready,
-        fungible::shutdown_signal(),
-        ServeOptions::default(),
-    )
-    .await;
+    let served = fungible::serve(listener, router, ready, fungible::shutdown_signal(), ServeOptions::default()).await;
     say(&format!("{served:?}"));
 }
 
@@ -231,9 +205,7 @@ fn look(path: &str) {
     let bytes = URL_SAFE_NO_PAD.decode(listen().unwrap()).unwrap();
     let files = std::fs::read_dir(Path::new(path).parent().unwrap()).unwrap();
     let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    let found = contents
-        .into_iter()
-        .any(|content| content.windows(bytes.len()).any(|window| window == bytes));
+    let found = contents.into_iter().any(|content| content.windows(bytes.len()).any(|window| window == bytes));
     say(if found { "found" } else { "not found" });
 }
 
@@ -252,15 +224,10 @@ async fn fill(path: &str) {
     say(&full.to_string());
     let read = async move |tx: &mut Tx| {
         let rows = tx.query("SELECT id FROM rows", params![]).await?;
-        rows.iter()
-            .map(|row| row.get::<String>("id"))
-            .collect::<Result<Vec<_>, StoreError>>()
+        rows.iter().map(|row| row.get::<String>("id")).collect::<Result<Vec<_>, StoreError>>()
     };
     let found = store.read(read).await.unwrap();
-    say(&format!(
-        "kept all: {}",
-        kept.iter().all(|id| found.contains(id)) && found.len() == kept.len()
-    ));
+    say(&format!("kept all: {}", kept.iter().all(|id| found.contains(id)) && found.len() == kept.len()));
     let directory = Path::new(path).parent().unwrap();
     std::fs::remove_file(directory.join("ballast")).unwrap();
     say(&format!("{:?}", add_row(&store, "after".to_owned()).await));

@@ -25,17 +25,10 @@ async fn log_in(State(users): State<Users>) -> Result<&'static str, LoginError> 
 async fn a_flood_of_logins_leaves_room_for_those_who_are_logged_in() {
     let directory = Directory::new();
     let store = Store::open(directory.store()).unwrap();
-    let hasher = Hasher::new(&HasherOptions {
-        at_once: 1,
-        waiting: 29,
-        ..HasherOptions::default()
-    });
+    let hasher = Hasher::new(&HasherOptions { at_once: 1, waiting: 29, ..HasherOptions::default() });
     let users = Users::new(store.clone(), hasher);
     let secret = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();
-    let options = SessionOptions {
-        cookies: CookieMode::Plain,
-        ..SessionOptions::default()
-    };
+    let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
     let sessions = Sessions::new(store, secret, options);
     users.migrate().await.unwrap();
     sessions.migrate().await.unwrap();
@@ -67,20 +60,14 @@ async fn a_flood_of_logins_leaves_room_for_those_who_are_logged_in() {
         assert_eq!(status(&answer), 200);
     }
     let during = answered.load(Ordering::SeqCst);
-    assert!(
-        during < 40,
-        "fifty reads are done before thirty logins: {during} answers of 40 by then"
-    );
+    assert!(during < 40, "fifty reads are done before thirty logins: {during} answers of 40 by then");
 
     let mut statuses = Vec::new();
     for login in logins {
         let answer = login.await.unwrap();
         if status(&answer) == 503 {
             assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
-            assert!(
-                answer.ends_with("Too many people log in at this moment; please try again.\n"),
-                "{answer}"
-            );
+            assert!(answer.ends_with("Too many people log in at this moment; please try again.\n"), "{answer}");
         }
         statuses.push(status(&answer));
     }

@@ -9,19 +9,9 @@ use fungible::{Store, StoreError, StoreOptions, Tx, params};
 
 use crate::support::{Directory, assert_sound};
 
-const ONE: &[Migration] = &[Migration {
-    version: 1,
-    name: "one",
-    sqlite: "CREATE TABLE one (a BIGINT)",
-}];
-const TWO: &[Migration] = &[
-    ONE[0],
-    Migration {
-        version: 2,
-        name: "two",
-        sqlite: "CREATE TABLE two (a TEXT); CREATE TABLE three (a TEXT)",
-    },
-];
+const ONE: &[Migration] = &[Migration { version: 1, name: "one", sqlite: "CREATE TABLE one (a BIGINT)" }];
+const TWO: &[Migration] =
+    &[ONE[0], Migration { version: 2, name: "two", sqlite: "CREATE TABLE two (a TEXT); CREATE TABLE three (a TEXT)" }];
 
 #[test]
 fn a_file_that_is_no_database() {
@@ -29,17 +19,8 @@ fn a_file_that_is_no_database() {
     let text = "This is not a database. ".repeat(100);
     fs::write(directory.store(), &text).unwrap();
     let error = Store::open(directory.store()).unwrap_err();
-    assert_eq!(
-        error,
-        StoreError::NotADatabase {
-            path: directory.store()
-        }
-    );
-    assert!(
-        error
-            .to_string()
-            .ends_with("is not a SQLite database: name another file or move this one away")
-    );
+    assert_eq!(error, StoreError::NotADatabase { path: directory.store() });
+    assert!(error.to_string().ends_with("is not a SQLite database: name another file or move this one away"));
     assert_eq!(fs::read_to_string(directory.store()).unwrap(), text, "it is as it was");
 }
 
@@ -48,88 +29,47 @@ fn the_database_of_another_program() {
     let directory = Directory::new();
     let other = rusqlite::Connection::open(directory.store()).unwrap();
     other.execute_batch("CREATE TABLE theirs (a)").unwrap();
-    let expected = StoreError::OtherApplication {
-        path: directory.store(),
-    };
+    let expected = StoreError::OtherApplication { path: directory.store() };
     assert_eq!(Store::open(directory.store()).unwrap_err(), expected);
-    other
-        .execute_batch("DROP TABLE theirs; PRAGMA application_id = 77")
-        .unwrap();
+    other.execute_batch("DROP TABLE theirs; PRAGMA application_id = 77").unwrap();
     assert_eq!(Store::open(directory.store()).unwrap_err(), expected);
-    let mode: String = other
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
+    let mode: String = other.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "delete", "it is as it was");
 }
 
 #[tokio::test]
 async fn a_file_that_is_newer_than_the_program() {
     let directory = Directory::new();
-    Store::open(directory.store())
-        .unwrap()
-        .migrate("part", TWO)
-        .await
-        .unwrap();
+    Store::open(directory.store()).unwrap().migrate("part", TWO).await.unwrap();
     let store = Store::open(directory.store()).unwrap();
     store.migrate("part", TWO).await.unwrap();
     let error = store.migrate("part", ONE).await.unwrap_err();
     let component = "part".to_owned();
-    assert_eq!(
-        error,
-        StoreError::NewerThanProgram {
-            path: directory.store(),
-            component,
-            found: 2,
-            known: 1
-        }
-    );
+    assert_eq!(error, StoreError::NewerThanProgram { path: directory.store(), component, found: 2, known: 1 });
     // Components do not know of each other.
     store.migrate("other", &[]).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_file_with_another_history() {
-    const OTHER: &[Migration] = &[Migration {
-        version: 1,
-        name: "uno",
-        sqlite: "CREATE TABLE uno (a BIGINT)",
-    }];
+    const OTHER: &[Migration] = &[Migration { version: 1, name: "uno", sqlite: "CREATE TABLE uno (a BIGINT)" }];
     let directory = Directory::new();
     let store = Store::open(directory.store()).unwrap();
     store.migrate("part", ONE).await.unwrap();
     let error = store.migrate("part", OTHER).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("version 1 of part is `one` in the file and `uno` in the program"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("version 1 of part is `one` in the file and `uno` in the program"), "{error}");
 }
 
 #[tokio::test]
 async fn a_migration_that_fails_leaves_nothing_behind() {
     const DISORDER: &[Migration] = &[TWO[1], TWO[0]];
-    const BAD: &[Migration] = &[
-        ONE[0],
-        Migration {
-            version: 2,
-            name: "bad",
-            sqlite: "CREATE TABLE two (a); CREATE",
-        },
-    ];
-    const ENDS: &[Migration] = &[Migration {
-        version: 1,
-        name: "ends",
-        sqlite: "CREATE TABLE one (a); COMMIT",
-    }];
+    const BAD: &[Migration] = &[ONE[0], Migration { version: 2, name: "bad", sqlite: "CREATE TABLE two (a); CREATE" }];
+    const ENDS: &[Migration] = &[Migration { version: 1, name: "ends", sqlite: "CREATE TABLE one (a); COMMIT" }];
     let directory = Directory::new();
     let store = Store::open(directory.store()).unwrap();
     assert!(matches!(store.migrate("part", BAD).await, Err(StoreError::Sql(_))));
     let error = store.migrate("part", ENDS).await.unwrap_err();
-    assert_eq!(
-        error,
-        StoreError::Sql("COMMIT must not stand in a migration".to_owned())
-    );
+    assert_eq!(error, StoreError::Sql("COMMIT must not stand in a migration".to_owned()));
     // Had anything stayed, this would fail.
     store.migrate("part", TWO).await.unwrap();
     assert!(store.migrate("part", DISORDER).await.is_err());
@@ -151,10 +91,7 @@ fn a_side_file_that_cannot_be_written() {
     // As root no permission stops us, but a directory in the place of the side file does.
     fs::remove_file(directory.ticket()).unwrap();
     fs::create_dir(directory.ticket()).unwrap();
-    assert!(matches!(
-        Store::open(directory.store()).unwrap_err(),
-        StoreError::Unwritable { .. }
-    ));
+    assert!(matches!(Store::open(directory.store()).unwrap_err(), StoreError::Unwritable { .. }));
 }
 
 #[test]
@@ -170,14 +107,8 @@ fn opening_an_empty_file_waits_for_the_ticket_up_to_the_limit() {
     let directory = Directory::new();
     let ticket = File::create(directory.ticket()).unwrap();
     ticket.lock().unwrap();
-    let options = StoreOptions {
-        wait_limit: Duration::from_millis(100),
-        ..StoreOptions::default()
-    };
-    assert_eq!(
-        Store::open_with(directory.store(), options.clone()).unwrap_err(),
-        StoreError::Busy
-    );
+    let options = StoreOptions { wait_limit: Duration::from_millis(100), ..StoreOptions::default() };
+    assert_eq!(Store::open_with(directory.store(), options.clone()).unwrap_err(), StoreError::Busy);
     ticket.unlock().unwrap();
     // A generous limit: the thread of the first attempt may just be setting the file up.
     Store::open(directory.store()).unwrap();
@@ -188,10 +119,7 @@ fn opening_an_empty_file_waits_for_the_ticket_up_to_the_limit() {
 #[tokio::test]
 async fn a_store_that_has_reached_its_size() {
     let directory = Directory::new();
-    let options = StoreOptions {
-        max_bytes: Some(200_000),
-        ..StoreOptions::default()
-    };
+    let options = StoreOptions { max_bytes: Some(200_000), ..StoreOptions::default() };
     let store = Store::open_with(directory.store(), options).unwrap();
     store.migrate("part", TWO).await.unwrap();
     let add = async |text: String| {
@@ -205,25 +133,13 @@ async fn a_store_that_has_reached_its_size() {
             Err(error) => break error,
         }
     };
-    assert_eq!(
-        error,
-        StoreError::Full {
-            path: directory.store()
-        }
-    );
+    assert_eq!(error, StoreError::Full { path: directory.store() });
     assert!(kept > 5, "{kept}");
     // Small writes still fit, and nothing of the large one is there.
     assert_eq!(add("small".to_owned()).await, Ok(1));
-    let row = store
-        .get("SELECT count(*) AS n FROM two", params![])
-        .await
-        .unwrap()
-        .unwrap();
+    let row = store.get("SELECT count(*) AS n FROM two", params![]).await.unwrap().unwrap();
     assert_eq!(row.get::<i64>("n"), Ok(kept + 1));
-    store
-        .write(async |tx: &mut Tx| tx.execute("DELETE FROM two", params![]).await)
-        .await
-        .unwrap();
+    store.write(async |tx: &mut Tx| tx.execute("DELETE FROM two", params![]).await).await.unwrap();
     assert_eq!(add("x".repeat(10_000)).await, Ok(1));
     assert_sound(&directory.store());
 }
@@ -243,10 +159,7 @@ fn clients_learn_nothing_about_sql_or_files() {
     for (error, status) in errors.into_iter().zip(statuses) {
         assert_eq!(error.status().as_u16(), status);
         let sentence = error.sentence();
-        assert!(
-            sentence.ends_with('.') && !sentence.contains("secret") && !sentence.contains("SELECT"),
-            "{sentence}"
-        );
+        assert!(sentence.ends_with('.') && !sentence.contains("secret") && !sentence.contains("SELECT"), "{sentence}");
         let response = axum::response::IntoResponse::into_response(error.clone());
         assert_eq!(response.status().as_u16(), status);
         assert_eq!(response.headers().contains_key("retry-after"), error.is_retryable());

@@ -13,9 +13,7 @@ use crate::support::{Directory, Random, assert_sound, eprint, eventually};
 async fn ids(store: &Store) -> HashSet<String> {
     let read = async move |tx: &mut Tx| {
         let rows = tx.query("SELECT id FROM rows", params![]).await?;
-        rows.iter()
-            .map(|row| row.get("id"))
-            .collect::<Result<HashSet<String>, StoreError>>()
+        rows.iter().map(|row| row.get("id")).collect::<Result<HashSet<String>, StoreError>>()
     };
     store.read(read).await.unwrap()
 }
@@ -55,10 +53,7 @@ async fn nothing_acknowledged_is_lost_when_writers_are_killed() {
 async fn frozen(how: Signal) -> (Store, Directory) {
     let directory = Directory::new();
     let limit = Duration::from_millis(300);
-    let options = StoreOptions {
-        wait_limit: limit,
-        ..StoreOptions::default()
-    };
+    let options = StoreOptions { wait_limit: limit, ..StoreOptions::default() };
     let store = Store::open_with(directory.store(), options.clone()).unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     let add = async |id: &'static str| {
@@ -73,11 +68,7 @@ async fn frozen(how: Signal) -> (Store, Directory) {
     let start = Instant::now();
     let answers = tokio::join!(add("one"), add("two"));
     assert_eq!(answers, (Err(StoreError::Busy), Err(StoreError::Busy)));
-    assert!(
-        start.elapsed() >= limit && start.elapsed() < 10 * limit,
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() >= limit && start.elapsed() < 10 * limit, "{:?}", start.elapsed());
     // Reads go on, and even a new instance can start.
     assert_eq!(ids(&store).await, HashSet::from(["before".to_owned()]));
     store.health().await.unwrap();
@@ -133,13 +124,9 @@ async fn a_full_disk_is_said_and_damages_nothing() {
     // A disk of 4 MiB in a mount namespace, half of it taken by a file that can be removed.
     let script = "mount -t tmpfs -o size=4m tmpfs \"$0\" && head -c 2000000 /dev/zero > \"$0/ballast\" && exec \"$@\"";
     let mut command = Command::new("unshare");
-    command
-        .args(["--mount", "--map-root-user", "sh", "-c", script])
-        .arg(directory.path());
+    command.args(["--mount", "--map-root-user", "sh", "-c", script]).arg(directory.path());
     command.arg(std::env::current_exe().unwrap());
-    let possible = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "true"])
-        .output();
+    let possible = Command::new("unshare").args(["--mount", "--map-root-user", "true"]).output();
     if !possible.is_ok_and(|output| output.status.success()) {
         eprint("not tested: no mount namespace here");
         return;
@@ -161,21 +148,13 @@ async fn a_write_that_fails_during_commit_is_unknown_and_damages_nothing() {
     drop(Store::open(directory.store()).unwrap());
     // A file of this process may not grow beyond 1 MiB: writing the log fails, which happens at COMMIT.
     let mut command = Command::new("sh");
-    command
-        .args(["-c", "trap '' XFSZ && ulimit -f 2048 && exec \"$0\" \"$@\""])
-        .arg(std::env::current_exe().unwrap());
+    command.args(["-c", "trap '' XFSZ && ulimit -f 2048 && exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
     let helper = Helper::start_by(command, "grow", &directory.store());
     let kept: usize = helper.hear().parse().unwrap();
     let error = helper.hear();
-    assert!(
-        error.starts_with("the store failed during COMMIT, it is not known whether"),
-        "{error}"
-    );
+    assert!(error.starts_with("the store failed during COMMIT, it is not known whether"), "{error}");
     drop(helper);
     let there = ids(&Store::open(directory.store()).unwrap()).await.len();
-    assert!(
-        kept > 10 && (there == kept || there == kept + 1),
-        "{kept} were acknowledged, {there} are there"
-    );
+    assert!(kept > 10 && (there == kept || there == kept + 1), "{kept} were acknowledged, {there} are there");
     assert_sound(&directory.store());
 }

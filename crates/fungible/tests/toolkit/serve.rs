@@ -24,30 +24,18 @@ struct Slow {
 
 impl Slow {
     fn router() -> (Router, Slow) {
-        let slow = Slow {
-            entered: Arc::new(Semaphore::new(0)),
-            go: Arc::new(Semaphore::new(0)),
-        };
+        let slow = Slow { entered: Arc::new(Semaphore::new(0)), go: Arc::new(Semaphore::new(0)) };
         let (entered, go) = (slow.entered.clone(), slow.go.clone());
         let page = async move || {
             entered.add_permits(1);
             go.acquire().await.unwrap().forget();
             "slow but sure"
         };
-        (
-            Router::new()
-                .route("/slow", get(page))
-                .route("/quick", get(async || "quick")),
-            slow,
-        )
+        (Router::new().route("/slow", get(page)).route("/quick", get(async || "quick")), slow)
     }
 
     async fn entered(&self) {
-        tokio::time::timeout(LIMIT, self.entered.acquire())
-            .await
-            .unwrap()
-            .unwrap()
-            .forget();
+        tokio::time::timeout(LIMIT, self.entered.acquire()).await.unwrap().unwrap().forget();
     }
 }
 
@@ -59,10 +47,7 @@ async fn send(address: std::net::SocketAddr, request: &str) -> TcpStream {
 }
 
 async fn refused(address: std::net::SocketAddr) {
-    eventually("connections are refused", async || {
-        TcpStream::connect(address).await.is_err()
-    })
-    .await;
+    eventually("connections are refused", async || TcpStream::connect(address).await.is_err()).await;
 }
 
 #[tokio::test]
@@ -71,10 +56,7 @@ async fn the_health_pages_ask_the_store() {
     let store = Store::open(directory.store()).unwrap();
     let server = start(Router::new(), Some(store), ServeOptions::default()).await;
     let get = async |path: &str| status(&request(server.address, &format!("GET {path} HTTP/1.1"), "").await);
-    assert_eq!(
-        (get("/livez").await, get("/readyz").await, get("/other").await),
-        (200, 200, 404)
-    );
+    assert_eq!((get("/livez").await, get("/readyz").await, get("/other").await), (200, 200, 404));
     // The store's content is gone: this instance lives, but is not ready.
     let other = rusqlite::Connection::open(directory.store()).unwrap();
     other.execute_batch("DROP TABLE fungible_migrations").unwrap();
@@ -93,29 +75,19 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
 
     server.stop.send(()).unwrap();
     refused(server.address).await;
-    assert_eq!(
-        idle.read(&mut buffer).await.unwrap(),
-        0,
-        "the idle connection is closed"
-    );
+    assert_eq!(idle.read(&mut buffer).await.unwrap(), 0, "the idle connection is closed");
     assert!(!server.task.is_finished());
     slow.go.add_permits(1);
     let answer = read_all(&mut busy).await;
     assert_eq!(status(&answer), 200);
-    assert!(
-        answer.contains("connection: close") && answer.ends_with("slow but sure"),
-        "{answer}"
-    );
+    assert!(answer.contains("connection: close") && answer.ends_with("slow but sure"), "{answer}");
     assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
 }
 
 #[tokio::test]
 async fn a_drain_cuts_what_takes_too_long() {
     let (router, slow) = Slow::router();
-    let options = ServeOptions {
-        drain_time: Duration::from_millis(100),
-        ..ServeOptions::default()
-    };
+    let options = ServeOptions { drain_time: Duration::from_millis(100), ..ServeOptions::default() };
     let server = start(router, None, options).await;
     let mut busy = send(server.address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
     slow.entered().await;
@@ -127,26 +99,17 @@ async fn a_drain_cuts_what_takes_too_long() {
 #[tokio::test]
 async fn during_the_notice_it_is_not_ready_but_answers_everything() {
     let (router, slow) = Slow::router();
-    let options = ServeOptions {
-        notice_time: Duration::from_millis(500),
-        ..ServeOptions::default()
-    };
+    let options = ServeOptions { notice_time: Duration::from_millis(500), ..ServeOptions::default() };
     let server = start(router, None, options).await;
     let address = server.address;
     assert_eq!(status(&request(address, "GET /readyz HTTP/1.1", "").await), 200);
     let _busy = send(address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
     slow.entered().await;
     server.stop.send(()).unwrap();
-    eventually("not ready", async || {
-        status(&request(address, "GET /readyz HTTP/1.1", "").await) == 503
-    })
-    .await;
+    eventually("not ready", async || status(&request(address, "GET /readyz HTTP/1.1", "").await) == 503).await;
     let mut quick = send(address, "GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let answer = read_all(&mut quick).await;
-    assert!(
-        answer.contains("connection: close") && answer.ends_with("quick"),
-        "{answer}"
-    );
+    assert!(answer.contains("connection: close") && answer.ends_with("quick"), "{answer}");
     refused(address).await;
     slow.go.add_permits(1);
     assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
@@ -185,32 +148,21 @@ async fn the_first_request_of_a_connection_may_come_when_the_drain_has_begun() {
     refused(server.address).await;
     late.write_all(b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let answer = read_all(&mut late).await;
-    assert!(
-        answer.contains("connection: close") && answer.ends_with("quick"),
-        "{answer}"
-    );
+    assert!(answer.contains("connection: close") && answer.ends_with("quick"), "{answer}");
     assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
 }
 
 #[tokio::test]
 async fn clients_that_are_too_slow_are_cut_and_others_served() {
     let brief = Duration::from_millis(200);
-    let options = ServeOptions {
-        header_time: brief,
-        body_time: brief,
-        ..ServeOptions::default()
-    };
+    let options = ServeOptions { header_time: brief, body_time: brief, ..ServeOptions::default() };
     let router = Router::new()
         .route("/echo", post(async |body: Bytes| body))
         .route("/large", get(async || vec![b'x'; 64 << 20]));
     let server = start(router, None, options).await;
     let mut headers = send(server.address, "GET /echo HTTP/1.1\r\nHost: x\r\nX-Slow").await;
     let mut silent = send(server.address, "").await;
-    let mut body = send(
-        server.address,
-        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
-    )
-    .await;
+    let mut body = send(server.address, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc").await;
     // A client that asks for much and reads nothing of it.
     let deaf = send(server.address, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let answer = request(server.address, "POST /echo HTTP/1.1", "quick").await;
@@ -221,10 +173,7 @@ async fn clients_that_are_too_slow_are_cut_and_others_served() {
     let answer = read_all(&mut body).await;
     assert!(status(&answer) == 400 || status(&answer) == 408, "{answer}");
     let theirs = Duration::from_secs(20);
-    assert!(
-        start.elapsed() < theirs,
-        "cut by our limits, not by those of the libraries below"
-    );
+    assert!(start.elapsed() < theirs, "cut by our limits, not by those of the libraries below");
     // Without reading: its connection must be gone from the server, so that a drain has nothing to cut.
     server.stop.send(()).unwrap();
     assert_eq!(server.task.await.unwrap(), Served { cut: 0 });
@@ -233,20 +182,11 @@ async fn clients_that_are_too_slow_are_cut_and_others_served() {
 
 #[tokio::test]
 async fn bodies_and_headers_that_are_too_large_are_refused() {
-    let options = ServeOptions {
-        body_bytes: 100,
-        ..ServeOptions::default()
-    };
+    let options = ServeOptions { body_bytes: 100, ..ServeOptions::default() };
     let router = Router::new().route("/echo", post(async |body: Bytes| body));
     let server = start(router, None, options).await;
-    assert_eq!(
-        status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(100)).await),
-        200
-    );
-    assert_eq!(
-        status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(101)).await),
-        413
-    );
+    assert_eq!(status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(100)).await), 200);
+    assert_eq!(status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(101)).await), 413);
     let chunked = format!(
         "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n80\r\n{}\r\n0\r\n\r\n",
         "x".repeat(128)
@@ -261,16 +201,11 @@ async fn a_handler_that_panics_is_a_500_and_the_next_request_works() {
     async fn panics() -> &'static str {
         panic!("on purpose")
     }
-    let router = Router::new()
-        .route("/", get(panics))
-        .route("/fine", get(async || "fine"));
+    let router = Router::new().route("/", get(panics)).route("/fine", get(async || "fine"));
     let server = start(router, None, ServeOptions::default()).await;
     let answer = request(server.address, "GET / HTTP/1.1", "").await;
     assert_eq!(status(&answer), 500);
-    assert!(
-        answer.ends_with("The service failed; please tell its operator.\n"),
-        "{answer}"
-    );
+    assert!(answer.ends_with("The service failed; please tell its operator.\n"), "{answer}");
     assert_eq!(status(&request(server.address, "GET /fine HTTP/1.1", "").await), 200);
 }
 

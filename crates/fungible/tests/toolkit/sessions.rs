@@ -39,12 +39,7 @@ impl Instance {
         let sessions = Sessions::new(store.clone(), Secret::parse(SECRET).unwrap(), options);
         users.migrate().await.unwrap();
         sessions.migrate().await.unwrap();
-        Instance {
-            store,
-            users,
-            sessions,
-            clock,
-        }
+        Instance { store, users, sessions, clock }
     }
 
     async fn ann(&self) -> Account {
@@ -84,10 +79,7 @@ async fn a_session_holds_on_every_instance_and_so_does_its_end() {
     let user = two.user(&cookie).await.unwrap();
     assert_eq!((user.id, user.name.as_str()), (ann.id, "Ann"));
     let removal = two.sessions.end(&user.session).await.unwrap();
-    assert_eq!(
-        removal.header_value(),
-        "session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
-    );
+    assert_eq!(removal.header_value(), "session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax");
     assert_eq!(one.user(&cookie).await, None);
     let _ = two.sessions.end(&user.session).await.unwrap();
 }
@@ -168,15 +160,9 @@ async fn a_new_password_ends_all_sessions() {
     let ann = instance.ann().await;
     let bob = instance.users.register("Bob", "correct horse").await.unwrap();
     let bobs = instance.sessions.start(&bob, None).await.unwrap();
-    let (one, two) = (
-        instance.sessions.start(&ann, None).await.unwrap(),
-        instance.sessions.start(&ann, None).await.unwrap(),
-    );
-    let changed = instance
-        .users
-        .change_password(ann.id, "correct horse", "new password")
-        .await
-        .unwrap();
+    let (one, two) =
+        (instance.sessions.start(&ann, None).await.unwrap(), instance.sessions.start(&ann, None).await.unwrap());
+    let changed = instance.users.change_password(ann.id, "correct horse", "new password").await.unwrap();
     assert_eq!((instance.user(&one).await, instance.user(&two).await), (None, None));
     // A login with the old password that was checked just before the change comes to nothing.
     let late = instance.sessions.start(&ann, None).await.unwrap();
@@ -191,10 +177,7 @@ async fn log_out_everywhere() {
     let directory = Directory::new();
     let (one, two) = (Instance::new(&directory).await, Instance::new(&directory).await);
     let ann = one.ann().await;
-    let cookies = [
-        one.sessions.start(&ann, None).await.unwrap(),
-        two.sessions.start(&ann, None).await.unwrap(),
-    ];
+    let cookies = [one.sessions.start(&ann, None).await.unwrap(), two.sessions.start(&ann, None).await.unwrap()];
     let _ = one.sessions.end_all(ann.id).await.unwrap();
     for cookie in &cookies {
         assert_eq!((one.user(cookie).await, two.user(cookie).await), (None, None));
@@ -233,10 +216,7 @@ async fn no_id_stands_in_the_file() {
     let hash = Secret::parse(SECRET).unwrap().keyed_hash("fungible session id", &bits);
     assert!(found_in(&directory, &hash));
     let other = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();
-    let options = SessionOptions {
-        cookies: CookieMode::Plain,
-        ..SessionOptions::default()
-    };
+    let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
     let stranger = Sessions::new(instance.store.clone(), other, options);
     assert_eq!(stranger.user(&with(&cookie)).await, Ok(None));
 }
@@ -248,10 +228,7 @@ async fn handlers_get_the_user_or_the_client_a_sentence() {
     let router = Router::new()
         .route("/name", get(async |user: User| user.name))
         .route("/api/name", get(async |user: User| user.name))
-        .route(
-            "/maybe",
-            get(async |user: Option<User>| user.map_or("nobody".to_owned(), |user| user.name)),
-        )
+        .route("/maybe", get(async |user: Option<User>| user.map_or("nobody".to_owned(), |user| user.name)))
         .with_state(instance.sessions.clone());
     let server = start(router, None, ServeOptions::default()).await;
     let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();

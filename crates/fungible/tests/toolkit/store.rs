@@ -26,8 +26,7 @@ async fn store_with_notes(directory: &Directory) -> Store {
 }
 
 async fn add(tx: &mut Tx, id: i64) -> Result<u64, StoreError> {
-    tx.execute("INSERT INTO notes (text, id) VALUES ($2, $1)", params![id, "text"])
-        .await
+    tx.execute("INSERT INTO notes (text, id) VALUES ($2, $1)", params![id, "text"]).await
 }
 
 async fn ids(store: &Store) -> Vec<i64> {
@@ -45,25 +44,11 @@ async fn what_was_written_is_read_on_every_path() {
     assert_eq!(store.write(async |tx: &mut Tx| add(tx, 7).await).await, Ok(1));
     assert_eq!(ids(&store).await, [7]);
     // Markers count, not the order in which they stand.
-    let row = store
-        .get(
-            "SELECT text, $2 AS two, $1 AS one FROM notes WHERE id = $1",
-            params![7, "b"],
-        )
-        .await;
+    let row = store.get("SELECT text, $2 AS two, $1 AS one FROM notes WHERE id = $1", params![7, "b"]).await;
     let row = row.unwrap().unwrap();
     assert_eq!(row.get::<String>("text"), Ok("text".to_owned()));
-    assert_eq!(
-        (row.get::<String>("two"), row.get::<i64>("one")),
-        (Ok("b".to_owned()), Ok(7))
-    );
-    assert!(
-        store
-            .get("SELECT id FROM notes WHERE id = $1", params![8])
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert_eq!((row.get::<String>("two"), row.get::<i64>("one")), (Ok("b".to_owned()), Ok(7)));
+    assert!(store.get("SELECT id FROM notes WHERE id = $1", params![8]).await.unwrap().is_none());
     store.health().await.unwrap();
     // Another handle on the same file, as another instance has one.
     assert_eq!(ids(&Store::open(directory.store()).unwrap()).await, [7]);
@@ -78,10 +63,7 @@ async fn a_closure_that_fails_is_undone() {
         add(tx, 1).await
     };
     let result: Result<u64, StoreError> = store.write(twice).await;
-    assert_eq!(
-        result,
-        Err(StoreError::Constraint("UNIQUE constraint failed: notes.id".to_owned()))
-    );
+    assert_eq!(result, Err(StoreError::Constraint("UNIQUE constraint failed: notes.id".to_owned())));
     assert_eq!(ids(&store).await, [0; 0]);
 }
 
@@ -89,33 +71,16 @@ async fn a_closure_that_fails_is_undone() {
 async fn statements_that_are_not_the_callers_business_are_refused() {
     let directory = Directory::new();
     let store = store_with_notes(&directory).await;
-    for sql in [
-        "COMMIT",
-        "ROLLBACK",
-        "PRAGMA synchronous = OFF",
-        "ATTACH 'x' AS x",
-        "/* */ SAVEPOINT a",
-    ] {
-        let result = store
-            .write(async move |tx: &mut Tx| tx.execute(sql, params![]).await)
-            .await;
-        assert!(
-            matches!(&result, Err(StoreError::Sql(text)) if text.contains("own business")),
-            "{sql}: {result:?}"
-        );
+    for sql in ["COMMIT", "ROLLBACK", "PRAGMA synchronous = OFF", "ATTACH 'x' AS x", "/* */ SAVEPOINT a"] {
+        let result = store.write(async move |tx: &mut Tx| tx.execute(sql, params![]).await).await;
+        assert!(matches!(&result, Err(StoreError::Sql(text)) if text.contains("own business")), "{sql}: {result:?}");
     }
     let write = "INSERT INTO notes VALUES (1, 'x')";
     let expected = Err(StoreError::Sql("this statement writes: use Store::write".to_owned()));
-    assert_eq!(
-        store.read(async |tx: &mut Tx| tx.execute(write, params![]).await).await,
-        expected
-    );
+    assert_eq!(store.read(async |tx: &mut Tx| tx.execute(write, params![]).await).await, expected);
     assert_eq!(store.get(write, params![]).await.map(|_| 0), expected);
     let result = store.get("SELECT $1 AS a", params![1, 2]).await.map(drop);
-    assert_eq!(
-        result,
-        Err(StoreError::Sql("the statement needs 1 values, 2 were given".to_owned()))
-    );
+    assert_eq!(result, Err(StoreError::Sql("the statement needs 1 values, 2 were given".to_owned())));
     assert!(store.get("SELECT 1; SELECT 2", params![]).await.is_err());
 }
 
@@ -138,9 +103,7 @@ async fn a_read_sees_one_state_whatever_is_written_meanwhile() {
         let store = store.clone();
         async move { store.read(read).await }
     });
-    tokio::task::spawn_blocking(move || entered.recv().unwrap())
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || entered.recv().unwrap()).await.unwrap();
     store.write(async |tx: &mut Tx| add(tx, 1).await).await.unwrap();
     assert_eq!(ids(&store).await, [1]);
     go.send(()).unwrap();
@@ -159,11 +122,7 @@ impl Batch {
         let store = store_with_notes(directory).await;
         let ticket = File::options().write(true).open(directory.ticket()).unwrap();
         ticket.lock().unwrap();
-        Batch {
-            store,
-            ticket,
-            queued: Vec::new(),
-        }
+        Batch { store, ticket, queued: Vec::new() }
     }
 
     /// Queues a write behind those that are queued already.
@@ -172,8 +131,7 @@ impl Batch {
         F: AsyncFn(&mut Tx) -> Result<(), StoreError> + Send + 'static,
     {
         let store = self.store.clone();
-        self.queued
-            .push(tokio::spawn(async move { store.write(closure).await }));
+        self.queued.push(tokio::spawn(async move { store.write(closure).await }));
         // On the one thread of the test, the task now runs up to its wait for the answer.
         tokio::task::yield_now().await;
     }
@@ -258,9 +216,7 @@ async fn a_command_that_rolls_everything_back_hits_only_itself() {
     batch.queue_add(1).await;
     batch
         .queue(async |tx: &mut Tx| {
-            tx.execute("INSERT OR ROLLBACK INTO notes VALUES (1, 'x')", params![])
-                .await
-                .map(drop)
+            tx.execute("INSERT OR ROLLBACK INTO notes VALUES (1, 'x')", params![]).await.map(drop)
         })
         .await;
     batch.queue_add(2).await;
@@ -277,9 +233,7 @@ async fn a_command_that_makes_the_commit_fail_hits_only_itself() {
     let mut batch = Batch::new(&directory).await;
     batch.queue_add(1).await;
     // A deferred foreign key is checked at COMMIT.
-    batch
-        .queue(async |tx: &mut Tx| tx.execute("INSERT INTO parts VALUES (99)", params![]).await.map(drop))
-        .await;
+    batch.queue(async |tx: &mut Tx| tx.execute("INSERT INTO parts VALUES (99)", params![]).await.map(drop)).await;
     batch.queue_add(2).await;
     let (store, answers) = batch.answers().await;
     assert_eq!(answers[0], Ok(()));
@@ -312,11 +266,7 @@ async fn a_caller_that_goes_away_takes_its_command_back() {
 async fn a_full_queue_is_busy_at_once() {
     let directory = Directory::new();
     drop(store_with_notes(&directory).await);
-    let options = StoreOptions {
-        queue: 2,
-        wait_limit: Duration::from_hours(1),
-        ..StoreOptions::default()
-    };
+    let options = StoreOptions { queue: 2, wait_limit: Duration::from_hours(1), ..StoreOptions::default() };
     let store = Store::open_with(directory.store(), options).unwrap();
     let ticket = File::options().write(true).open(directory.ticket()).unwrap();
     ticket.lock().unwrap();
@@ -344,21 +294,12 @@ async fn a_full_queue_is_busy_at_once() {
 async fn a_foreign_program_that_writes_without_a_ticket_costs_a_clear_busy() {
     let directory = Directory::new();
     drop(store_with_notes(&directory).await);
-    let options = StoreOptions {
-        wait_limit: Duration::from_millis(100),
-        ..StoreOptions::default()
-    };
+    let options = StoreOptions { wait_limit: Duration::from_millis(100), ..StoreOptions::default() };
     let store = Store::open_with(directory.store(), options).unwrap();
     let foreign = rusqlite::Connection::open(directory.store()).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert_eq!(
-        store.write(async |tx: &mut Tx| add(tx, 1).await).await,
-        Err(StoreError::Busy)
-    );
+    assert_eq!(store.write(async |tx: &mut Tx| add(tx, 1).await).await, Err(StoreError::Busy));
     foreign.execute_batch("COMMIT").unwrap();
-    eventually("writes work again", async || {
-        store.write(async |tx: &mut Tx| add(tx, 2).await).await.is_ok()
-    })
-    .await;
+    eventually("writes work again", async || store.write(async |tx: &mut Tx| add(tx, 2).await).await.is_ok()).await;
     assert_eq!(ids(&store).await, [2]);
 }

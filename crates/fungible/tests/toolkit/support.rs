@@ -58,12 +58,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
 
 /// Password hashes that cost next to nothing.
 pub(crate) fn quick_hasher() -> Hasher {
-    Hasher::new(&HasherOptions {
-        memory_kib: 8,
-        passes: 1,
-        at_once: 2,
-        waiting: 64,
-    })
+    Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, at_once: 2, waiting: 64 })
 }
 
 /// Numbers that come again with the same seed (`FUNGIBLE_SEED`), which a failing test shows.
@@ -95,9 +90,7 @@ pub(crate) fn eprint(line: &str) {
 /// The store is sound, as SQLite itself says.
 pub(crate) fn assert_sound(path: &Path) {
     let connection = rusqlite::Connection::open(path).unwrap();
-    let verdict: String = connection
-        .pragma_query_value(None, "integrity_check", |row| row.get(0))
-        .unwrap();
+    let verdict: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
 }
 
@@ -138,20 +131,13 @@ pub(crate) async fn request(address: SocketAddr, head: &str, body: &str) -> Stri
 /// Reads until the other side closes.
 pub(crate) async fn read_all(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer))
-        .await
-        .unwrap();
+    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8(answer).unwrap()
 }
 
 /// The status of an answer.
 pub(crate) fn status(answer: &str) -> u16 {
-    answer
-        .split(' ')
-        .nth(1)
-        .unwrap_or_else(|| panic!("no answer: {answer:?}"))
-        .parse()
-        .unwrap()
+    answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer: {answer:?}")).parse().unwrap()
 }
 
 /// Whether these bytes stand in any file of the directory. Another process looks: closing a file of the database in

@@ -23,20 +23,9 @@ async fn a_user_registers_logs_in_and_changes_the_password() {
     assert_eq!(users.check("ann", "wrong horse").await, Err(LoginError::Wrong));
     assert_eq!(users.check("bob", "correct horse").await, Err(LoginError::Wrong));
 
-    let change = async |old, new| {
-        users
-            .change_password(ann.id, old, new)
-            .await
-            .map(|account| account.name)
-    };
-    assert_eq!(
-        change("wrong horse", "new password").await,
-        Err(ChangePasswordError::Wrong)
-    );
-    assert!(matches!(
-        change("correct horse", "short").await,
-        Err(ChangePasswordError::BadPassword(_))
-    ));
+    let change = async |old, new| users.change_password(ann.id, old, new).await.map(|account| account.name);
+    assert_eq!(change("wrong horse", "new password").await, Err(ChangePasswordError::Wrong));
+    assert!(matches!(change("correct horse", "short").await, Err(ChangePasswordError::BadPassword(_))));
     assert_eq!(change("correct horse", "new password").await, Ok("Ann".to_owned()));
     assert_eq!(users.check("Ann", "correct horse").await, Err(LoginError::Wrong));
     assert_eq!(users.check("Ann", "new password").await.unwrap().id, ann.id);
@@ -56,11 +45,7 @@ async fn a_registration_may_be_sent_again() {
         instances[1].register("Bob", "correct horse"),
         instances[2].register("bob", "another horse"),
     );
-    let ids: Vec<_> = [answers.0, answers.1, answers.2]
-        .into_iter()
-        .flatten()
-        .map(|account| account.id)
-        .collect();
+    let ids: Vec<_> = [answers.0, answers.1, answers.2].into_iter().flatten().map(|account| account.id).collect();
     assert!(ids.len() == 2 && ids[0] == ids[1] || ids.len() == 1, "{ids:?}");
 }
 
@@ -70,10 +55,7 @@ async fn names_and_passwords_that_cannot_be_used_get_a_sentence() {
     let users = users(&directory.store(), quick_hasher()).await;
     for name in ["", "  ", "a\nb", &"x".repeat(65)] {
         let error = users.register(name, "correct horse").await.unwrap_err();
-        assert!(
-            matches!(error, RegisterError::BadName(_)) && error.to_string().ends_with('.'),
-            "{name}: {error}"
-        );
+        assert!(matches!(error, RegisterError::BadName(_)) && error.to_string().ends_with('.'), "{name}: {error}");
         assert_eq!(error.status().as_u16(), 422);
     }
     for password in ["", "1234567", &"x".repeat(1025)] {
@@ -87,18 +69,10 @@ async fn names_and_passwords_that_cannot_be_used_get_a_sentence() {
 #[tokio::test]
 async fn an_unknown_name_costs_the_same_work() {
     let directory = Directory::new();
-    let nobody_waits = Hasher::new(&HasherOptions {
-        memory_kib: 64 * 1024,
-        passes: 4,
-        at_once: 1,
-        waiting: 0,
-    });
+    let nobody_waits = Hasher::new(&HasherOptions { memory_kib: 64 * 1024, passes: 4, at_once: 1, waiting: 0 });
     let users = users(&directory.store(), nobody_waits).await;
     // While one unknown name is being checked, the second finds the hasher taken: the first does hash.
-    let (one, two) = tokio::join!(
-        users.check("nobody", "some password"),
-        users.check("no one", "some password")
-    );
+    let (one, two) = tokio::join!(users.check("nobody", "some password"), users.check("no one", "some password"));
     assert_eq!((one, two), (Err(LoginError::Wrong), Err(LoginError::TooManyAtOnce)));
 }
 
@@ -111,11 +85,7 @@ async fn of_two_changes_at_once_one_wins() {
         users.change_password(ann.id, "correct horse", "password one"),
         users.change_password(ann.id, "correct horse", "password two"),
     );
-    assert_eq!(
-        [&one, &two].into_iter().filter(|result| result.is_ok()).count(),
-        1,
-        "{one:?} {two:?}"
-    );
+    assert_eq!([&one, &two].into_iter().filter(|result| result.is_ok()).count(), 1, "{one:?} {two:?}");
     let right = if one.is_ok() { "password one" } else { "password two" };
     assert!(users.check("Ann", right).await.is_ok());
 }

@@ -13,11 +13,7 @@ use crate::balancer::{Routing, State};
 async fn slow_fake(bell: &Arc<Notify>) -> Fake {
     let bell = Arc::clone(bell);
     Fake::new(move |seen| {
-        if seen.line.contains("/slow") {
-            vec![Step::Wait(Arc::clone(&bell)), ok("slow")]
-        } else {
-            vec![ok("quick")]
-        }
+        if seen.line.contains("/slow") { vec![Step::Wait(Arc::clone(&bell)), ok("slow")] } else { vec![ok("quick")] }
     })
     .await
 }
@@ -34,10 +30,7 @@ async fn a_drain_waits_for_what_is_in_flight_and_loses_nothing() {
         client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
         slow.push(client);
     }
-    eventually("both have a slow request", || {
-        balancer.instances().iter().all(|one| one.in_flight == 1)
-    })
-    .await;
+    eventually("both have a slow request", || balancer.instances().iter().all(|one| one.in_flight == 1)).await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let hammers: Vec<_> = (0..4)
@@ -68,11 +61,7 @@ async fn a_drain_waits_for_what_is_in_flight_and_loses_nothing() {
     // Requests that were in flight when the drain began may still arrive; at most one per hammer.
     assert!(one.seen().len() <= before + 4);
     assert!(!drain.is_finished(), "the slow request is still in flight");
-    assert_eq!(
-        state_of(&balancer, ids[0]),
-        Some(State::Draining),
-        "probes pass, and yet it stays out"
-    );
+    assert_eq!(state_of(&balancer, ids[0]), Some(State::Draining), "probes pass, and yet it stays out");
     bell.notify_waiters();
     assert!(drain.await.expect("the drain ends"));
     assert_eq!(state_of(&balancer, ids[0]), None);
@@ -102,10 +91,7 @@ async fn a_drain_that_takes_too_long_says_so_and_the_instance_stays_out() {
     balancer.ended(ids[0]);
     assert_eq!(balancer.instances().len(), 0);
     bell.notify_waiters();
-    assert_eq!(
-        client.answer().await.expect("what was in flight still ends").body,
-        "slow"
-    );
+    assert_eq!(client.answer().await.expect("what was in flight still ends").body, "slow");
 }
 
 #[tokio::test]
@@ -139,10 +125,7 @@ async fn stop_lets_requests_finish_and_closes_resting_connections() {
     let answer = busy.answer().await.expect("an answer comes");
     assert_eq!((&*answer.body, answer.header("connection")), ("slow", Some("close")));
     stop.await.expect("it stops");
-    assert!(
-        tokio::net::TcpStream::connect(address).await.is_err(),
-        "nobody listens any more"
-    );
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
 #[tokio::test]

@@ -74,17 +74,9 @@ async fn forwarded_fields_of_strangers_are_not_believed() {
     assert_eq!(seen.header("forwarded"), None);
     assert_eq!(seen.header("x_forwarded_for"), None);
 
-    let trusting = Config {
-        trust_forwarded: true,
-        ..config(Routing::RoundRobin)
-    };
+    let trusting = Config { trust_forwarded: true, ..config(Routing::RoundRobin) };
     let seen = sees(trusting, &request).await;
-    let chain: Vec<_> = seen
-        .headers
-        .iter()
-        .filter(|(name, _)| name == "x-forwarded-for")
-        .map(|(_, v)| &**v)
-        .collect();
+    let chain: Vec<_> = seen.headers.iter().filter(|(name, _)| name == "x-forwarded-for").map(|(_, v)| &**v).collect();
     assert_eq!(chain, ["6.6.6.6", "127.0.0.1"]);
     assert_eq!(seen.header("x-forwarded-proto"), Some("https"));
     assert_eq!(seen.header("x-forwarded-host"), Some("evil"));
@@ -99,11 +91,7 @@ async fn a_request_id_is_kept_if_it_is_one_and_else_made() {
     };
     assert_eq!(of("X-Request-Id: my-own.1\r\n").await, "my-own.1");
     let long = "x".repeat(129);
-    for bad in [
-        format!("X-Request-Id: {long}\r\n"),
-        "X-Request-Id: a b\r\n".into(),
-        "X-Request-Id:\r\n".into(),
-    ] {
+    for bad in [format!("X-Request-Id: {long}\r\n"), "X-Request-Id: a b\r\n".into(), "X-Request-Id:\r\n".into()] {
         let made = of(&bad).await;
         assert!(made.len() > 16 && made != long, "{made}");
     }
@@ -114,23 +102,11 @@ async fn a_request_id_is_kept_if_it_is_one_and_else_made() {
 
 #[tokio::test]
 async fn absolute_targets_reach_the_instance_as_paths() {
-    let seen = sees(
-        config(Routing::RoundRobin),
-        "GET http://A.test/x?y=1 HTTP/1.1\r\nHost: a.test\r\n\r\n",
-    )
-    .await;
+    let seen = sees(config(Routing::RoundRobin), "GET http://A.test/x?y=1 HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
     assert_eq!(seen.line, "GET /x?y=1 HTTP/1.1");
-    let seen = sees(
-        config(Routing::RoundRobin),
-        "GET http://a.test HTTP/1.1\r\nHost: a.test\r\n\r\n",
-    )
-    .await;
+    let seen = sees(config(Routing::RoundRobin), "GET http://a.test HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
     assert_eq!(seen.line, "GET / HTTP/1.1");
-    let seen = sees(
-        config(Routing::RoundRobin),
-        "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n",
-    )
-    .await;
+    let seen = sees(config(Routing::RoundRobin), "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
     assert_eq!(seen.line, "OPTIONS * HTTP/1.1");
 }
 
@@ -143,10 +119,7 @@ async fn an_http_1_0_client_without_host_is_served_and_closed() {
     client.send("GET / HTTP/1.0\r\n\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").body, "a");
     assert!(client.is_closed().await);
-    assert_eq!(
-        fake.seen()[0].header("host"),
-        Some(balancer.local_addr().to_string().as_str())
-    );
+    assert_eq!(fake.seen()[0].header("host"), Some(balancer.local_addr().to_string().as_str()));
     assert_eq!(fake.seen()[0].line, "GET / HTTP/1.1");
 }
 
@@ -154,23 +127,20 @@ async fn an_http_1_0_client_without_host_is_served_and_closed() {
 async fn an_unknown_length_ends_for_http_1_0_with_the_connection_and_a_cut_with_a_reset() {
     let whole = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let cut = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
-    let fake = Fake::new(move |seen| {
-        if seen.line.contains("cut") {
-            vec![raw(cut), super::world::Step::Close]
-        } else {
-            vec![raw(whole)]
-        }
-    })
-    .await;
+    let fake =
+        Fake::new(
+            move |seen| {
+                if seen.line.contains("cut") { vec![raw(cut), super::world::Step::Close] } else { vec![raw(whole)] }
+            },
+        )
+        .await;
     let balancer = balancer(config(Routing::RoundRobin));
     add_healthy(&balancer, &[&fake]).await;
     for (path, is_whole) in [("/whole", true), ("/cut", false)] {
         let mut client = Raw::connect(&balancer).await;
         client.send(format!("GET {path} HTTP/1.0\r\n\r\n")).await;
         let answer = client.answer().await;
-        let seen_whole = answer
-            .as_ref()
-            .is_some_and(|answer| answer.whole && answer.body == "abc");
+        let seen_whole = answer.as_ref().is_some_and(|answer| answer.whole && answer.body == "abc");
         assert_eq!(seen_whole, is_whole, "{path}: {answer:?}");
     }
 }
@@ -188,10 +158,7 @@ async fn answers_lose_what_is_for_one_hop_and_what_only_we_may_say() {
         assert_eq!(answer.header(gone), None, "{answer:?}");
     }
     assert_eq!(answer.header("x-other"), Some("2"));
-    assert_eq!(
-        answer.headers.iter().filter(|(name, _)| name == "set-cookie").count(),
-        2
-    );
+    assert_eq!(answer.headers.iter().filter(|(name, _)| name == "set-cookie").count(), 2);
 }
 
 #[tokio::test]
@@ -199,23 +166,9 @@ async fn answers_without_a_body_keep_their_framing() {
     let head = passes("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n", "HEAD").await;
     assert_eq!(head.header("content-length"), Some("1234"));
     let none = passes("HTTP/1.1 204 No Content\r\n\r\n", "GET").await;
-    assert_eq!(
-        (
-            none.status,
-            none.header("content-length"),
-            none.header("transfer-encoding")
-        ),
-        (204, None, None)
-    );
-    let same = passes(
-        "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 5\r\n\r\n",
-        "GET",
-    )
-    .await;
-    assert_eq!(
-        (same.status, same.header("etag"), same.header("transfer-encoding")),
-        (304, Some("\"1\""), None)
-    );
+    assert_eq!((none.status, none.header("content-length"), none.header("transfer-encoding")), (204, None, None));
+    let same = passes("HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 5\r\n\r\n", "GET").await;
+    assert_eq!((same.status, same.header("etag"), same.header("transfer-encoding")), (304, Some("\"1\""), None));
 }
 
 #[tokio::test]
@@ -235,11 +188,7 @@ async fn an_answer_whose_end_two_programs_might_see_in_different_places_is_not_p
         let answer = passes(bad, "GET").await;
         assert_eq!((answer.status, answer.error()), (502, Some("bad-answer")), "{bad:?}");
     }
-    let equal = passes(
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi",
-        "GET",
-    )
-    .await;
+    let equal = passes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", "GET").await;
     assert_eq!(equal.body, "hi");
     let unasked = passes("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "GET").await;
     assert_eq!(unasked.status, 502);
@@ -261,10 +210,7 @@ async fn ambiguous_requests_are_refused_and_the_connection_is_closed() {
         ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 405),
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
@@ -273,11 +219,7 @@ async fn ambiguous_requests_are_refused_and_the_connection_is_closed() {
         let mut client = Raw::connect(&balancer).await;
         client.send(head).await;
         let answer = client.answer().await.expect("an answer comes");
-        assert_eq!(
-            (answer.status, answer.error().is_some()),
-            (status, true),
-            "{head:?}: {answer:?}"
-        );
+        assert_eq!((answer.status, answer.error().is_some()), (status, true), "{head:?}: {answer:?}");
         assert!(answer.body.ends_with('.'), "a sentence: {answer:?}");
         assert!(client.is_closed().await, "{head:?}");
     }
@@ -290,15 +232,10 @@ async fn expect_100_is_answered_here_and_not_passed_on() {
     let balancer = balancer(config(Routing::RoundRobin));
     add_healthy(&balancer, &[&fake]).await;
     let mut client = Raw::connect(&balancer).await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-        .await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
     client.until("HTTP/1.1 100 Continue\r\n\r\n").await;
     client.buffer.clear();
     client.send("hi").await;
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
-    assert_eq!(
-        (fake.seen()[0].header("expect"), &*fake.seen()[0].body),
-        (None, &b"hi"[..])
-    );
+    assert_eq!((fake.seen()[0].header("expect"), &*fake.seen()[0].body), (None, &b"hi"[..]));
 }

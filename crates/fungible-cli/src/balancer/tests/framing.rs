@@ -36,12 +36,9 @@ async fn no_server_sees_a_boundary_that_we_did_not_see() {
     node.stop();
     gunicorn.stop();
     // And all of them see the same requests with the same bodies, but for those that they refuse.
-    for (one, other) in [
-        (&by_hyper, &by_node),
-        (&by_hyper, &by_gunicorn),
-        (&by_node, &by_hyper),
-        (&by_gunicorn, &by_hyper),
-    ] {
+    for (one, other) in
+        [(&by_hyper, &by_node), (&by_hyper, &by_gunicorn), (&by_node, &by_hyper), (&by_gunicorn, &by_hyper)]
+    {
         for request in one.read.difference(&other.read) {
             let refused = other.refused.iter().any(|target| request.contains(target));
             assert!(refused, "only one of two servers saw this request: {request}");
@@ -71,19 +68,12 @@ async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
         client.send(placed(bytes, number)).await;
         read_what_comes(&mut client).await;
         // The connection to the server is not out of step: the next request gets its own answer.
-        let after = Raw::connect(&balancer)
-            .await
-            .ask("GET", "/after", "X-Request-Id: after\r\n", "")
-            .await;
+        let after = Raw::connect(&balancer).await.ask("GET", "/after", "X-Request-Id: after\r\n", "").await;
         assert_eq!((after.status, &*after.body), (200, "after"), "after {name:?}");
     }
     eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
     eventually("the last note has arrived", || {
-        let all = |kind| {
-            noted(notes, kind)
-                .get("after")
-                .is_some_and(|after| after.len() == CORPUS.len())
-        };
+        let all = |kind| noted(notes, kind).get("after").is_some_and(|after| after.len() == CORPUS.len());
         all("begin") && all("end")
     })
     .await;
@@ -95,10 +85,8 @@ async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
     // may what is merely unusual.
     let known = ids_of(&lines);
     let reached_it = |line: &str| is_from_server(line) || line.contains("status=502");
-    let (accepted, refused): (Vec<&str>, Vec<&str>) = lines
-        .iter()
-        .filter(|line| reached_it(line))
-        .partition(|line| line.contains("status=200"));
+    let (accepted, refused): (Vec<&str>, Vec<&str>) =
+        lines.iter().filter(|line| reached_it(line)).partition(|line| line.contains("status=200"));
     let accepted = ids_of(&accepted);
     assert!(refused.len() <= 3, "the server refuses what we passed on: {refused:#?}");
     let seen = noted(notes, "begin");
@@ -112,15 +100,8 @@ async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
         assert!(seen.contains_key(&id), "{id} was answered and not seen");
     }
     // Hidden requests that we saw as requests of their own, and passed on as such.
-    let passed_on = lines
-        .iter()
-        .filter(|line| line.contains("/smuggled") && is_from_server(line))
-        .count();
-    let smuggled = seen
-        .values()
-        .flatten()
-        .filter(|what| what.contains("/smuggled"))
-        .count();
+    let passed_on = lines.iter().filter(|line| line.contains("/smuggled") && is_from_server(line)).count();
+    let smuggled = seen.values().flatten().filter(|what| what.contains("/smuggled")).count();
     assert_eq!(smuggled, passed_on, "hidden requests");
     // Node knows a list of methods, and a `get` is none of them.
     let unreadable = noted_kinds(notes, "unreadable");
@@ -130,10 +111,7 @@ async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
     );
     let read: BTreeSet<String> = noted(notes, "end").into_values().flatten().collect();
     assert!(read.len() > 30, "most of the corpus is read to its end: {}", read.len());
-    Seen {
-        read,
-        refused: refused.iter().filter_map(|line| word(line, "path=")).collect(),
-    }
+    Seen { read, refused: refused.iter().filter_map(|line| word(line, "path=")).collect() }
 }
 
 /// What all request ids begin with that this balancer makes.
@@ -158,10 +136,7 @@ fn placed(bytes: &[u8], number: usize) -> Vec<u8> {
 
 /// Reads until the connection ends or nothing more comes; an answer that comes later than that is noted all the same.
 async fn read_what_comes(client: &mut Raw) {
-    while matches!(
-        tokio::time::timeout(Duration::from_millis(60), client.read()).await,
-        Ok(Ok(1..))
-    ) {}
+    while matches!(tokio::time::timeout(Duration::from_millis(60), client.read()).await, Ok(Ok(1..))) {}
 }
 
 fn noted_kinds(notes: &Notes, kind: &str) -> Vec<Vec<String>> {
@@ -188,10 +163,7 @@ fn access_lines() -> Arc<Mutex<String>> {
     struct Lines(Arc<Mutex<String>>);
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .expect("no test panics with this lock")
-                .push_str(&String::from_utf8_lossy(bytes));
+            self.0.lock().expect("no test panics with this lock").push_str(&String::from_utf8_lossy(bytes));
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -213,9 +185,7 @@ fn access_lines() -> Arc<Mutex<String>> {
 }
 
 async fn hyper_server(notes: Notes) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .expect("loopback has free ports");
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
     let address = listener.local_addr().expect("a listener has an address");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -223,18 +193,10 @@ async fn hyper_server(notes: Notes) -> SocketAddr {
             let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
                 let notes = Arc::clone(&notes);
                 async move {
-                    let id = request
-                        .headers()
-                        .get("x-request-id")
-                        .and_then(|id| id.to_str().ok())
-                        .unwrap_or("-")
-                        .to_owned();
-                    let mut note = vec![
-                        "begin".into(),
-                        id.clone(),
-                        request.method().to_string(),
-                        request.uri().to_string(),
-                    ];
+                    let id =
+                        request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-").to_owned();
+                    let mut note =
+                        vec!["begin".into(), id.clone(), request.method().to_string(), request.uri().to_string()];
                     notes.lock().expect("no test panics with this lock").push(note.clone());
                     let body = request.into_body().collect().await?.to_bytes();
                     "end".clone_into(&mut note[0]);
@@ -258,16 +220,7 @@ fn node_server() -> (Server, SocketAddr, Notes) {
 fn gunicorn_server() -> (Server, SocketAddr, Notes) {
     let mut command = Command::new(gunicorn_python());
     command
-        .args([
-            "-m",
-            "gunicorn",
-            "--worker-class",
-            "gthread",
-            "--threads",
-            "4",
-            "--keep-alive",
-            "75",
-        ])
+        .args(["-m", "gunicorn", "--worker-class", "gthread", "--threads", "4", "--keep-alive", "75"])
         .args(["--bind", "127.0.0.1:0", "--log-level", "critical", "--config"])
         .arg(servers().join("wsgi_app.py"))
         .arg("wsgi_app:app")
@@ -287,11 +240,7 @@ struct Server {
 
 impl Server {
     fn start(mut command: Command, missing: &str) -> (Server, SocketAddr, Notes) {
-        let started = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn();
+        let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
         let mut process = started.unwrap_or_else(|error| panic!("{missing} ({error})"));
         let output = process.stdout.take().expect("the output is a pipe");
         let (tell, told) = std::sync::mpsc::channel();
@@ -307,9 +256,7 @@ impl Server {
             }
         });
         let server = Server { process };
-        let port: u16 = told
-            .recv_timeout(LIMIT)
-            .unwrap_or_else(|_| panic!("{missing} (it did not start)"));
+        let port: u16 = told.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("{missing} (it did not start)"));
         (server, (Ipv4Addr::LOCALHOST, port).into(), notes)
     }
 
@@ -343,24 +290,15 @@ fn gunicorn_python() -> PathBuf {
         return python;
     }
     // Made under another name and renamed when it is whole: several test processes may do so at once.
-    let draft = target
-        .join("test-servers")
-        .join(format!("draft-{}", std::process::id()));
+    let draft = target.join("test-servers").join(format!("draft-{}", std::process::id()));
     let run = |program: &Path, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output();
         let missing = "gunicorn needs Python with venv and a package index: apt-get install python3-venv";
         let output = output.unwrap_or_else(|error| panic!("{missing} ({error})"));
-        assert!(
-            output.status.success(),
-            "{missing}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{missing}\n{}", String::from_utf8_lossy(&output.stderr));
     };
     run(Path::new("python3"), &["-m", "venv", &draft.to_string_lossy()]);
-    run(
-        &draft.join("bin/python"),
-        &["-m", "pip", "install", "--quiet", "--no-deps", GUNICORN[0], GUNICORN[1]],
-    );
+    run(&draft.join("bin/python"), &["-m", "pip", "install", "--quiet", "--no-deps", GUNICORN[0], GUNICORN[1]]);
     if std::fs::rename(&draft, &home).is_err() {
         assert!(python.exists(), "{} cannot be made", home.display());
         std::fs::remove_dir_all(&draft).expect("a draft of ours can be removed");

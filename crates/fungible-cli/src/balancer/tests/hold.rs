@@ -4,15 +4,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::world::{Fake, LIMIT, Raw, balancer, config};
-use crate::balancer::{Balancer, Config, Hold, Routing};
+use crate::balancer::config::Hold;
+use crate::balancer::{Balancer, Config, Routing};
 
 #[tokio::test]
 async fn a_held_request_is_answered_as_soon_as_an_instance_is_ready() {
     let balancer = balancer(config(Routing::RoundRobin));
     let mut client = Raw::connect(&balancer).await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
-        .await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi").await;
     let fake = Fake::plain("a").await;
     balancer.add("a", fake.address);
     assert_eq!(client.answer().await.expect("an answer comes").body, "a");
@@ -21,18 +20,11 @@ async fn a_held_request_is_answered_as_soon_as_an_instance_is_ready() {
 
 #[tokio::test]
 async fn a_starting_instance_gets_nothing_and_the_wait_ends_with_503() {
-    let hold = Hold {
-        most: 2,
-        time: Duration::from_millis(300),
-    };
-    let balancer = balancer(Config {
-        hold,
-        ..config(Routing::RoundRobin)
-    });
+    let hold = Hold { most: 2, time: Duration::from_millis(300) };
+    let balancer = balancer(Config { hold, ..config(Routing::RoundRobin) });
     // Nobody listens there: the port was free a moment ago.
-    let nobody = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|free| free.local_addr())
-        .expect("a port");
+    let nobody =
+        std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port");
     balancer.add("a", nobody);
     let mut waiting = Vec::new();
     for _ in 0..8 {
@@ -65,10 +57,7 @@ async fn a_starting_instance_gets_nothing_and_the_wait_ends_with_503() {
 #[tokio::test]
 async fn a_client_that_leaves_gives_up_its_place() {
     let hold = Hold { most: 1, time: LIMIT };
-    let balancer = balancer(Config {
-        hold,
-        ..config(Routing::RoundRobin)
-    });
+    let balancer = balancer(Config { hold, ..config(Routing::RoundRobin) });
     let first = ask_until(&balancer, true).await;
     ask_until(&balancer, false).await;
     drop(first);

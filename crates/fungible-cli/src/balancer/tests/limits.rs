@@ -3,13 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::world::{Fake, Raw, add_healthy, balancer, config, eventually};
-use crate::balancer::{Balancer, Config, Limits, Routing};
+use crate::balancer::config::Limits;
+use crate::balancer::{Balancer, Config, Routing};
 
 async fn with(limits: Limits, fake: &Fake) -> Balancer {
-    let balancer = balancer(Config {
-        limits,
-        ..config(Routing::RoundRobin)
-    });
+    let balancer = balancer(Config { limits, ..config(Routing::RoundRobin) });
     add_healthy(&balancer, &[fake]).await;
     balancer
 }
@@ -17,10 +15,7 @@ async fn with(limits: Limits, fake: &Fake) -> Balancer {
 #[tokio::test]
 async fn a_slow_head_is_cut_while_resting_connections_live_on() {
     let fake = Fake::plain("a").await;
-    let limits = Limits {
-        header_time: Duration::from_millis(300),
-        ..Limits::default()
-    };
+    let limits = Limits { header_time: Duration::from_millis(300), ..Limits::default() };
     let balancer = with(limits, &fake).await;
     let mut resting = Raw::connect(&balancer).await;
     assert_eq!(resting.get("/").await.body, "a");
@@ -43,28 +38,16 @@ async fn a_slow_head_is_cut_while_resting_connections_live_on() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let sent = tokio::time::timeout(Duration::from_secs(20), trickle)
-        .await
-        .expect("it is cut");
+    let sent = tokio::time::timeout(Duration::from_secs(20), trickle).await.expect("it is cut");
     assert!(sent >= 5, "not before its time: {sent}");
-    assert!(
-        silent.is_closed().await,
-        "a connection that never says anything is one that is slow"
-    );
-    assert_eq!(
-        resting.get("/").await.body,
-        "a",
-        "one that rested all the time is still there"
-    );
+    assert!(silent.is_closed().await, "a connection that never says anything is one that is slow");
+    assert_eq!(resting.get("/").await.body, "a", "one that rested all the time is still there");
 }
 
 #[tokio::test]
 async fn a_resting_connection_is_closed_after_its_time() {
     let fake = Fake::plain("a").await;
-    let limits = Limits {
-        idle_time: Duration::from_millis(300),
-        ..Limits::default()
-    };
+    let limits = Limits { idle_time: Duration::from_millis(300), ..Limits::default() };
     let balancer = with(limits, &fake).await;
     let mut client = Raw::connect(&balancer).await;
     for _ in 0..3 {
@@ -77,10 +60,7 @@ async fn a_resting_connection_is_closed_after_its_time() {
 async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     let large = "x".repeat(30_000_000);
     let fake = Fake::new(move |_| vec![super::world::ok(&large)]).await;
-    let limits = Limits {
-        idle_time: Duration::from_millis(300),
-        ..Limits::default()
-    };
+    let limits = Limits { idle_time: Duration::from_millis(300), ..Limits::default() };
     let balancer = with(limits, &fake).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -94,15 +74,10 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
 #[tokio::test]
 async fn a_long_upload_is_no_late_answer_and_one_that_stops_is_cut() {
     let fake = Fake::plain("a").await;
-    let balancer = balancer(Config {
-        response_timeout: Duration::from_millis(500),
-        ..config(Routing::RoundRobin)
-    });
+    let balancer = balancer(Config { response_timeout: Duration::from_millis(500), ..config(Routing::RoundRobin) });
     add_healthy(&balancer, &[&fake]).await;
     let mut client = Raw::connect(&balancer).await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        .await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(1500) {
         client.send("1\r\nx\r\n").await;
@@ -112,9 +87,7 @@ async fn a_long_upload_is_no_late_answer_and_one_that_stops_is_cut() {
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
 
     let mut client = Raw::connect(&balancer).await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx")
-        .await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx").await;
     let answer = client.answer().await.expect("an answer comes");
     assert_eq!((answer.status, answer.error()), (408, Some("bad-request")));
     assert_eq!(fake.executed(), 1);
@@ -133,9 +106,6 @@ async fn large_heads_are_refused_with_431() {
         assert!(client.is_closed().await);
     }
     let fits = format!("X-Large: {}\r\n", "x".repeat(20_000));
-    assert_eq!(
-        Raw::connect(&balancer).await.ask("GET", "/", &fits, "").await.status,
-        200
-    );
+    assert_eq!(Raw::connect(&balancer).await.ask("GET", "/", &fits, "").await.status, 200);
     assert_eq!(fake.executed(), 1);
 }

@@ -50,10 +50,7 @@ async fn a_request_goes_elsewhere_if_it_is_idempotent_and_only_then() {
 async fn a_keyed_post_goes_elsewhere_only_where_that_was_switched_on() {
     for resend_keyed in [false, true] {
         let (bad, good) = (breaks_off(false).await, Fake::plain("good").await);
-        let balancer = balancer(Config {
-            resend_keyed,
-            ..config(Routing::RoundRobin)
-        });
+        let balancer = balancer(Config { resend_keyed, ..config(Routing::RoundRobin) });
         add_healthy(&balancer, &[&bad, &good]).await;
         let mut client = Raw::connect(&balancer).await;
         let answer = client.ask("POST", "/", "Idempotency-Key: k\r\n", "content").await;
@@ -67,14 +64,8 @@ async fn a_body_too_large_to_keep_is_not_resent() {
     let (bad, good) = (breaks_off(false).await, Fake::plain("good").await);
     let balancer = balancer(config(Routing::RoundRobin));
     add_healthy(&balancer, &[&bad, &good]).await;
-    let answer = Raw::connect(&balancer)
-        .await
-        .ask("PUT", "/", "", &"x".repeat(200_000))
-        .await;
-    assert_eq!(
-        (answer.status, answer.error(), good.executed()),
-        (502, Some("broke-off"), 0)
-    );
+    let answer = Raw::connect(&balancer).await.ask("PUT", "/", "", &"x".repeat(200_000)).await;
+    assert_eq!((answer.status, answer.error(), good.executed()), (502, Some("broke-off"), 0));
 }
 
 #[tokio::test]
@@ -108,14 +99,7 @@ async fn a_request_that_brings_down_instances_does_not_meet_all_of_them() {
 #[tokio::test]
 async fn a_single_instance_that_closes_a_resting_connection_is_asked_once_more() {
     // It answers the first request of each connection and closes at the second, without an answer.
-    let fake = Fake::new(|seen| {
-        if seen.nth == 0 {
-            vec![ok("first")]
-        } else {
-            vec![Step::Close]
-        }
-    })
-    .await;
+    let fake = Fake::new(|seen| if seen.nth == 0 { vec![ok("first")] } else { vec![Step::Close] }).await;
     let balancer = balancer(config(Routing::RoundRobin));
     add_healthy(&balancer, &[&fake]).await;
     let mut client = Raw::connect(&balancer).await;
@@ -139,10 +123,7 @@ async fn an_answer_that_has_begun_is_never_replaced() {
 #[tokio::test]
 async fn a_post_never_takes_a_connection_that_rested_for_over_a_second() {
     let fake = Fake::plain("a").await;
-    let balancer = balancer(Config {
-        threads: 1,
-        ..config(Routing::RoundRobin)
-    });
+    let balancer = balancer(Config { threads: 1, ..config(Routing::RoundRobin) });
     add_healthy(&balancer, &[&fake]).await;
     let mut client = Raw::connect(&balancer).await;
     let connection = |seen: usize| fake.seen()[seen].connection;
@@ -170,9 +151,7 @@ async fn the_word_of_the_end_moves_what_waits_there_if_it_may_be_sent_twice() {
     let ids = add_healthy(&balancer, &[&ended]).await;
     let (mut getting, mut posting) = (Raw::connect(&balancer).await, Raw::connect(&balancer).await);
     getting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    posting
-        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
-        .await;
+    posting.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").await;
     eventually("both wait there", || ended.executed() == 2).await;
     let other = balancer.add("good", good.address);
     until_state(&balancer, other, State::Healthy).await;
@@ -202,10 +181,9 @@ async fn a_post_is_never_executed_twice() {
                     1 => vec![Step::Reset],
                     2 => vec![ok("done"), Step::Close],
                     3 => vec![ok("done"), Step::Reset],
-                    4 => vec![
-                        raw("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\ndone"),
-                        Step::Close,
-                    ],
+                    4 => {
+                        vec![raw("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\ndone"), Step::Close]
+                    }
                     5 => vec![raw("HTTP/1.1 200 OK\r\ncontent-le"), Step::Close],
                     6 => vec![raw("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndo"), Step::Close],
                     _ => vec![ok("done")],
@@ -241,18 +219,13 @@ async fn a_post_is_never_executed_twice() {
     let mut executed: HashMap<String, usize> = HashMap::new();
     for fake in &fakes {
         for seen in fake.seen().iter().filter(|seen| seen.whole) {
-            *executed
-                .entry(String::from_utf8_lossy(&seen.body).into_owned())
-                .or_default() += 1;
+            *executed.entry(String::from_utf8_lossy(&seen.body).into_owned()).or_default() += 1;
         }
     }
     let twice: Vec<_> = executed.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "executed more than once: {twice:?}");
     for body in acknowledged.lock().expect("no panic with this lock").iter() {
-        assert!(
-            executed.contains_key(body),
-            "{body} was acknowledged and never executed"
-        );
+        assert!(executed.contains_key(body), "{body} was acknowledged and never executed");
     }
     let acknowledged = acknowledged.lock().expect("no panic with this lock").len();
     assert!(acknowledged > 600, "most requests are answered: {acknowledged}");
@@ -299,9 +272,8 @@ async fn no_get_fails_while_instances_come_and_go() {
         assert!(client.await.expect("no GET failed") > 0);
     }
     // Nobody listens on a port of the past.
-    let nobody = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|free| free.local_addr())
-        .expect("a port");
+    let nobody =
+        std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port");
     balancer.add("never", nobody);
     assert_eq!(Raw::connect(&balancer).await.get("/").await.status, 200);
 }

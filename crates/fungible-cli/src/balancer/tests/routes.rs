@@ -20,10 +20,7 @@ async fn round_robin_is_per_request_also_on_one_connection() {
     for _ in 0..30 {
         *counts.entry(client.get("/").await.body).or_insert(0) += 1;
     }
-    assert_eq!(
-        counts,
-        HashMap::from([("1".into(), 10), ("2".into(), 10), ("3".into(), 10)])
-    );
+    assert_eq!(counts, HashMap::from([("1".into(), 10), ("2".into(), 10), ("3".into(), 10)]));
 }
 
 #[tokio::test]
@@ -40,12 +37,9 @@ async fn sticky_stays_where_the_cookie_says_and_believes_no_forged_one() {
         assert_eq!((&again.body, again.cookie()), (&first.body, None));
     }
     let forged = cookie.replace("=i0.", "=i1.").replace("=i1.", "=i9.");
-    for bad in [
-        forged,
-        cookie[..cookie.len() - 1].to_owned(),
-        "fungible_instance=i0".into(),
-        "fungible_instance=".into(),
-    ] {
+    for bad in
+        [forged, cookie[..cookie.len() - 1].to_owned(), "fungible_instance=i0".into(), "fungible_instance=".into()]
+    {
         let answer = client.ask("GET", "/", &format!("Cookie: {bad}\r\n"), "").await;
         assert!(answer.cookie().is_some(), "{bad}");
     }
@@ -73,11 +67,7 @@ async fn never_twice_alternates_for_each_client_with_or_without_cookies() {
     let (mut near, mut far) = (Raw::from(&balancer, 2).await, Raw::from(&balancer, 3).await);
     let (mut last_near, mut last_far) = (String::new(), String::new());
     for turn in 0..12 {
-        let (client, last) = if turn % 2 == 0 {
-            (&mut near, &mut last_near)
-        } else {
-            (&mut far, &mut last_far)
-        };
+        let (client, last) = if turn % 2 == 0 { (&mut near, &mut last_near) } else { (&mut far, &mut last_far) };
         let answer = client.get("/").await.body;
         assert_ne!(answer, *last, "turn {turn}");
         *last = answer;
@@ -96,21 +86,14 @@ async fn never_twice_alternates_for_each_client_with_or_without_cookies() {
     }
     // With one instance left it is used: better that than none.
     balancer.ended(ids[0]);
-    assert_eq!(
-        (plain.get("/").await.body, plain.get("/").await.body),
-        ("2".into(), "2".into())
-    );
+    assert_eq!((plain.get("/").await.body, plain.get("/").await.body), ("2".into(), "2".into()));
 }
 
 #[tokio::test]
 async fn least_busy_goes_where_nothing_is_in_flight() {
     let busy = Fake::new(|seen| {
         let wait = seen.line.contains("/slow");
-        if wait {
-            vec![Step::Wait(Arc::new(Notify::new()))]
-        } else {
-            vec![ok("busy")]
-        }
+        if wait { vec![Step::Wait(Arc::new(Notify::new()))] } else { vec![ok("busy")] }
     })
     .await;
     let free = Fake::plain("free").await;
@@ -122,24 +105,15 @@ async fn least_busy_goes_where_nothing_is_in_flight() {
     eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
     changes.mark_unchanged();
     balancer.add("free", free.address);
-    eventually("the other one is healthy", || {
-        balancer.instances()[1].state == State::Healthy
-    })
-    .await;
-    assert!(
-        changes.has_changed().expect("the balancer lives"),
-        "each change of a state is told"
-    );
+    eventually("the other one is healthy", || balancer.instances()[1].state == State::Healthy).await;
+    assert!(changes.has_changed().expect("the balancer lives"), "each change of a state is told");
     let mut client = Raw::connect(&balancer).await;
     for _ in 0..10 {
         assert_eq!(client.get("/").await.body, "free");
     }
     let views = balancer.instances();
-    assert_eq!((views[0].id, &*views[0].name, views[0].served), (ids[0], "i0", 1));
-    assert_eq!(
-        (&*views[1].name, views[1].address, views[1].served),
-        ("free", free.address, 10)
-    );
+    assert_eq!((views[0].id, views[0].served), (ids[0], 1));
+    assert_eq!((views[1].address, views[1].served), (free.address, 10));
 }
 
 /// An instance whose health check answers as the flags say.
@@ -158,14 +132,8 @@ async fn with_health(healthy: &Arc<AtomicBool>, frozen: &Arc<AtomicBool>, name: 
 }
 
 fn checked() -> Config {
-    let health = HealthCheck {
-        path: Some("/health".into()),
-        ..HealthCheck::default()
-    };
-    Config {
-        health,
-        ..config(Routing::RoundRobin)
-    }
+    let health = HealthCheck { path: Some("/health".into()), ..HealthCheck::default() };
+    Config { health, ..config(Routing::RoundRobin) }
 }
 
 #[tokio::test]
@@ -193,20 +161,14 @@ async fn a_request_leaves_a_frozen_instance_if_it_may_be_sent_twice() {
     let (yes, frozen) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
     let sick = with_health(&yes, &frozen, "sick").await;
     let well = Fake::plain("well").await;
-    let balancer = balancer(Config {
-        response_timeout: Duration::from_secs(2),
-        ..checked()
-    });
+    let balancer = balancer(Config { response_timeout: Duration::from_secs(2), ..checked() });
     add_healthy(&balancer, &[&sick, &well]).await;
     frozen.store(true, Ordering::SeqCst);
     // Two requests: by round robin one of them meets the frozen one.
     let (mut one, mut two) = (Raw::connect(&balancer).await, Raw::connect(&balancer).await);
     let (first, second) = tokio::join!(one.get("/a"), two.get("/a"));
     assert_eq!((&*first.body, &*second.body), ("well", "well"));
-    assert!(
-        sick.seen().iter().any(|seen| seen.line.contains("/a")),
-        "one of them met the frozen one"
-    );
+    assert!(sick.seen().iter().any(|seen| seen.line.contains("/a")), "one of them met the frozen one");
 }
 
 #[tokio::test]
@@ -216,10 +178,7 @@ async fn a_post_stays_at_a_frozen_instance_until_504() {
         let sick = with_health(&yes, &frozen, "sick").await;
         let well = Fake::plain("well").await;
         let response_timeout = Duration::from_secs(2);
-        let balancer = balancer(Config {
-            response_timeout,
-            ..checked()
-        });
+        let balancer = balancer(Config { response_timeout, ..checked() });
         add_healthy(&balancer, &[&sick, &well]).await;
         frozen.store(true, Ordering::SeqCst);
         let (mut one, mut two) = (Raw::connect(&balancer).await, Raw::connect(&balancer).await);

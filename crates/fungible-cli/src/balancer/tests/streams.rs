@@ -40,21 +40,14 @@ async fn the_first_byte_of_a_request_arrives_before_the_last_is_sent() {
     let fake = Fake::hasty(|_| vec![ok("early")]).await;
     let balancer = behind(&fake).await;
     let mut client = Raw::connect(&balancer).await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        .await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").body, "early");
 
     let whole = Fake::plain("whole").await;
     let balancer = behind(&whole).await;
     let mut client = Raw::connect(&balancer).await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        .await;
-    eventually("the head is there before the body has ended", || {
-        whole.seen().len() == 1
-    })
-    .await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
+    eventually("the head is there before the body has ended", || whole.seen().len() == 1).await;
     client.send("3\r\ndef\r\n0\r\n\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").body, "whole");
     assert_eq!(whole.seen()[0].body, b"abcdef");
@@ -62,9 +55,7 @@ async fn the_first_byte_of_a_request_arrives_before_the_last_is_sent() {
 
 #[tokio::test]
 async fn large_bodies_pass_whole_in_both_directions() {
-    let body: String = (0..300_000)
-        .map(|n| char::from(b'a' + u8::try_from(n % 26).expect("small")))
-        .collect();
+    let body: String = (0..300_000).map(|n| char::from(b'a' + u8::try_from(n % 26).expect("small"))).collect();
     let sent = body.clone();
     let fake = Fake::new(move |seen| {
         assert_eq!(seen.body.len(), 300_000);
@@ -84,9 +75,7 @@ async fn a_get_with_chunks_keeps_its_body() {
     let fake = Fake::plain("a").await;
     let balancer = behind(&fake).await;
     let mut client = Raw::connect(&balancer).await;
-    client
-        .send("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
-        .await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
     assert_eq!(fake.seen()[0].body, b"abc");
 }
@@ -128,14 +117,8 @@ async fn a_cut_off_answer_is_passed_on_as_cut_off() {
     for (bytes, end) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", Step::Close),
         ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", Step::Reset),
-        (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-            Step::Close,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhalf",
-            Step::Close,
-        ),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", Step::Close),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhalf", Step::Close),
     ] {
         let fake = Fake::new(move |_| vec![raw(bytes), end.clone()]).await;
         let balancer = behind(&fake).await;
@@ -154,20 +137,14 @@ async fn a_client_that_leaves_takes_its_request_with_it() {
     eventually("the instance has it", || fake.executed() == 1).await;
     drop(client);
     eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
-    eventually("the instance sees the end", || {
-        fake.open.load(std::sync::atomic::Ordering::SeqCst) == 0
-    })
-    .await;
+    eventually("the instance sees the end", || fake.open.load(std::sync::atomic::Ordering::SeqCst) == 0).await;
 }
 
 #[tokio::test]
 async fn a_half_sent_request_is_never_executed() {
     let fake = Fake::plain("a").await;
     let balancer = behind(&fake).await;
-    for head in [
-        "Content-Length: 10\r\n\r\nhalf",
-        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-    ] {
+    for head in ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
         let mut client = Raw::connect(&balancer).await;
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}")).await;
         let before = fake.seen().len();
@@ -185,11 +162,7 @@ async fn a_body_that_is_none_is_the_clients_fault_and_never_executed() {
     let balancer = behind(&fake).await;
     for body in ["x\r\nhi\r\n", "2\r\nhiXX0\r\n\r\n", "2\r\nhi\r\n-1\r\n"] {
         let mut client = Raw::connect(&balancer).await;
-        client
-            .send(format!(
-                "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
-            ))
-            .await;
+        client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}")).await;
         let answer = client.answer().await.expect("an answer comes");
         assert_eq!((answer.status, answer.error()), (400, Some("bad-request")), "{body:?}");
         assert!(client.is_closed().await);
@@ -216,12 +189,7 @@ async fn a_websocket_passes_bytes_both_ways_and_counts_as_in_flight() {
         .await;
     let (status, headers) = client.head().await.expect("an answer comes");
     assert_eq!(status, 101);
-    assert!(
-        headers
-            .iter()
-            .any(|(name, value)| name == "upgrade" && value == "websocket"),
-        "{headers:?}"
-    );
+    assert!(headers.iter().any(|(name, value)| name == "upgrade" && value == "websocket"), "{headers:?}");
     client.until("hello").await;
     client.until("early").await;
     for n in 0..100 {
@@ -240,11 +208,5 @@ async fn http_2_is_not_tunnelled() {
     let mut client = Raw::connect(&balancer).await;
     let lines = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n";
     assert_eq!(client.ask("GET", "/", lines, "").await.status, 200);
-    assert_eq!(
-        (
-            fake.seen()[0].header("upgrade"),
-            fake.seen()[0].header("http2-settings")
-        ),
-        (None, None)
-    );
+    assert_eq!((fake.seen()[0].header("upgrade"), fake.seen()[0].header("http2-settings")), (None, None));
 }

@@ -56,11 +56,7 @@ impl Dice {
 
 /// A configuration that suits tests: two threads, so that what they share is exercised.
 pub(super) fn config(routing: Routing) -> Config {
-    Config {
-        routing,
-        threads: 2,
-        ..Config::new([7; 32])
-    }
+    Config { routing, threads: 2, ..Config::new([7; 32]) }
 }
 
 /// A balancer on a free port.
@@ -71,11 +67,8 @@ pub(super) fn balancer(config: Config) -> Balancer {
 
 /// Adds instances and waits until all of them are healthy.
 pub(super) async fn add_healthy(balancer: &Balancer, fakes: &[&Fake]) -> Vec<InstanceId> {
-    let ids: Vec<_> = fakes
-        .iter()
-        .enumerate()
-        .map(|(at, fake)| balancer.add(&format!("i{at}"), fake.address))
-        .collect();
+    let ids: Vec<_> =
+        fakes.iter().enumerate().map(|(at, fake)| balancer.add(&format!("i{at}"), fake.address)).collect();
     for id in &ids {
         until_state(balancer, *id, State::Healthy).await;
     }
@@ -83,18 +76,11 @@ pub(super) async fn add_healthy(balancer: &Balancer, fakes: &[&Fake]) -> Vec<Ins
 }
 
 pub(super) async fn until_state(balancer: &Balancer, id: InstanceId, state: State) {
-    eventually(&format!("{id:?} becomes {state:?}"), || {
-        state_of(balancer, id) == Some(state)
-    })
-    .await;
+    eventually(&format!("{id:?} becomes {state:?}"), || state_of(balancer, id) == Some(state)).await;
 }
 
 pub(super) fn state_of(balancer: &Balancer, id: InstanceId) -> Option<State> {
-    balancer
-        .instances()
-        .iter()
-        .find(|one| one.id == id)
-        .map(|one| one.state)
+    balancer.instances().iter().find(|one| one.id == id).map(|one| one.state)
 }
 
 /// What an instance does with a request, one step after the other.
@@ -173,9 +159,7 @@ impl Fake {
     }
 
     async fn start(decides: Decides, behave: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Fake {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("loopback has free ports");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("a listener has an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let open = Arc::new(AtomicUsize::new(0));
@@ -196,12 +180,7 @@ impl Fake {
                 number += 1;
             }
         });
-        Fake {
-            address,
-            seen,
-            open,
-            serving,
-        }
+        Fake { address, seen, open, serving }
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
@@ -244,15 +223,7 @@ async fn serve(
         let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
         buffer.drain(..end);
         let (line, headers) = parse_head(&head);
-        let mut seen = Seen {
-            line,
-            headers,
-            body: Vec::new(),
-            trailers: String::new(),
-            whole: false,
-            connection,
-            nth,
-        };
+        let mut seen = Seen { line, headers, body: Vec::new(), trailers: String::new(), whole: false, connection, nth };
         let at = {
             let mut notes = notes.lock().expect("no test panics with this lock");
             notes.push(seen.clone());
@@ -339,10 +310,7 @@ fn parse_head(head: &str) -> (String, Vec<(String, String)>) {
 }
 
 async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, seen: &mut Seen) -> io::Result<()> {
-    if seen
-        .header("transfer-encoding")
-        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-    {
+    if seen.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         let Some((body, trailers)) = read_chunks(stream, buffer).await? else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
@@ -408,10 +376,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(one, _)| one.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The word of an answer that the balancer made itself.
@@ -421,9 +386,7 @@ impl Answer {
 
     /// The `name=value` of a cookie that the answer sets.
     pub(super) fn cookie(&self) -> Option<String> {
-        self.header("set-cookie")
-            .and_then(|value| value.split(';').next())
-            .map(str::to_owned)
+        self.header("set-cookie").and_then(|value| value.split(';').next()).map(str::to_owned)
     }
 }
 
@@ -441,26 +404,15 @@ impl Raw {
     /// A client at another loopback address: 127.0.0.`last`.
     pub(super) async fn from(balancer: &Balancer, last: u8) -> Raw {
         let socket = TcpSocket::new_v4().expect("a socket can be made");
-        socket
-            .bind((Ipv4Addr::new(127, 0, 0, last), 0).into())
-            .expect("all of 127/8 is ours");
-        let stream = socket
-            .connect(balancer.local_addr())
-            .await
-            .expect("the balancer accepts");
-        Raw {
-            stream,
-            buffer: Vec::new(),
-        }
+        socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into()).expect("all of 127/8 is ours");
+        let stream = socket.connect(balancer.local_addr()).await.expect("the balancer accepts");
+        Raw { stream, buffer: Vec::new() }
     }
 
     pub(super) async fn to(address: SocketAddr) -> Raw {
         let stream = TcpStream::connect(address).await.expect("the balancer accepts");
         stream.set_nodelay(true).expect("a socket takes this option");
-        Raw {
-            stream,
-            buffer: Vec::new(),
-        }
+        Raw { stream, buffer: Vec::new() }
     }
 
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -478,15 +430,8 @@ impl Raw {
 
     /// `extra`: header lines, each with its end.
     pub(super) async fn ask(&mut self, method: &str, target: &str, extra: &str, body: &str) -> Answer {
-        let length = if body.is_empty() {
-            String::new()
-        } else {
-            format!("Content-Length: {}\r\n", body.len())
-        };
-        self.send(format!(
-            "{method} {target} HTTP/1.1\r\nHost: test\r\n{extra}{length}\r\n{body}"
-        ))
-        .await;
+        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        self.send(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{extra}{length}\r\n{body}")).await;
         self.answer_to(method).await.expect("an answer comes")
     }
 
@@ -497,40 +442,23 @@ impl Raw {
     /// The head of an answer: its status and fields; `None`: the connection ended without one.
     pub(super) async fn head(&mut self) -> Option<(u16, Vec<(String, String)>)> {
         let reading = read_until(&mut self.stream, &mut self.buffer, b"\r\n\r\n");
-        let end = tokio::time::timeout(LIMIT, reading)
-            .await
-            .expect("an answer comes in time")
-            .ok()
-            .flatten()?;
+        let end = tokio::time::timeout(LIMIT, reading).await.expect("an answer comes in time").ok().flatten()?;
         let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
         self.buffer.drain(..end);
         let (line, headers) = parse_head(&head);
-        let status = line
-            .split(' ')
-            .nth(1)
-            .and_then(|word| word.parse().ok())
-            .expect("a status line");
+        let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status line");
         Some((status, headers))
     }
 
     /// `None`: the connection ended without an answer.
     pub(super) async fn answer_to(&mut self, method: &str) -> Option<Answer> {
         let (status, headers) = self.head().await?;
-        let mut answer = Answer {
-            status,
-            headers,
-            body: String::new(),
-            trailers: String::new(),
-            whole: true,
-        };
+        let mut answer = Answer { status, headers, body: String::new(), trailers: String::new(), whole: true };
         if method == "HEAD" || status == 204 || status == 304 || status == 101 {
             return Some(answer);
         }
         if answer.header("transfer-encoding") == Some("chunked") {
-            match tokio::time::timeout(LIMIT, read_chunks(&mut self.stream, &mut self.buffer))
-                .await
-                .expect("in time")
-            {
+            match tokio::time::timeout(LIMIT, read_chunks(&mut self.stream, &mut self.buffer)).await.expect("in time") {
                 Ok(Some((body, trailers))) => {
                     answer.body = String::from_utf8_lossy(&body).into_owned();
                     answer.trailers = trailers;
@@ -566,10 +494,7 @@ impl Raw {
     /// Reads on until these bytes are there.
     pub(super) async fn until(&mut self, wanted: &str) {
         let reading = read_until(&mut self.stream, &mut self.buffer, wanted.as_bytes());
-        let found = tokio::time::timeout(LIMIT, reading)
-            .await
-            .expect("in time")
-            .expect("no error");
+        let found = tokio::time::timeout(LIMIT, reading).await.expect("in time").expect("no error");
         assert!(found.is_some(), "{wanted} never came");
     }
 
@@ -585,8 +510,6 @@ impl Raw {
 
     async fn more(&mut self) -> io::Result<usize> {
         let reading = read_more(&mut self.stream, &mut self.buffer);
-        tokio::time::timeout(LIMIT, reading)
-            .await
-            .expect("something comes in time")
+        tokio::time::timeout(LIMIT, reading).await.expect("something comes in time")
     }
 }
