@@ -1,7 +1,6 @@
 //! What can be typed.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -233,7 +232,7 @@ pub(super) struct DemoOptions {
     pub(super) listen: SocketAddr,
     /// Where the shared store, the secret and the logs are kept
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
-    pub(super) data: PathBuf,
+    pub(super) data: std::path::PathBuf,
     /// Do without Linux namespaces, also where they can be had
     #[arg(long, hide = true)]
     pub(super) no_namespaces: bool,

@@ -48,5 +48,6 @@ pub(crate) enum OutputTo {
         colour: bool,
     },
     /// To a file per instance in this folder.
+    #[cfg_attr(not(feature = "demo"), expect(dead_code, reason = "only the demo has a folder for it"))]
     Folder(PathBuf),
 }
