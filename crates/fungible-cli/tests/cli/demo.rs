@@ -130,6 +130,12 @@ fn instances_killed_under_load_lose_nothing() {
             let victim = &healthy[random.below(healthy.len())];
             println!("kill {kill}: {}", victim["name"]);
             signal(i32::try_from(victim["pid"].as_i64().unwrap()).unwrap(), "KILL");
+            // The next one must not be the same process once more.
+            eventually("its end in the status", || {
+                let status = fleet.status();
+                let gone = status["instances"].as_array().unwrap().iter().all(|one| one["pid"] != victim["pid"]);
+                gone.then_some(())
+            });
         }
         over.store(true, Ordering::Relaxed);
         work.into_iter().map(|customer| customer.join().unwrap()).collect()
