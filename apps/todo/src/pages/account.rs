@@ -120,7 +120,9 @@ pub(crate) async fn log_in(
     match accounts::log_in(&app, before, &who).await {
         Ok((cookie, _)) if draft.title.is_empty() => Ok((cookie, Redirect::to("/")).into_response()),
         Ok((cookie, account)) => {
-            Ok((cookie, tasks::add_for(&app, account.id, account.name, draft).await?).into_response())
+            // Whatever becomes of the task, the login has succeeded and its cookie must reach the browser.
+            let added = tasks::add_for(&app, account.id, account.name, draft).await;
+            Ok((cookie, added.unwrap_or_else(IntoResponse::into_response)).into_response())
         }
         Err(problem) => Ok(refuse(&app, Purpose::LogIn, who, draft, problem)),
     }

@@ -60,6 +60,8 @@ impl From<Task> for Row {
 struct Refused {
     /// The task that it was to rename; none for the form that adds.
     task: Option<Uuid>,
+    /// The id under which the form that adds was to add.
+    sent: Option<Uuid>,
     typed: String,
     problem: Problem,
 }
@@ -85,7 +87,7 @@ async fn show(
     let mut rows: Vec<Row> = tasks.into_iter().map(Row::from).collect();
     let mut add = AddForm { id: Uuid::new_v4(), title: String::new(), error: String::new() };
     let mut status = StatusCode::OK;
-    if let Some(Refused { task, typed, problem }) = refused {
+    if let Some(Refused { task, sent, typed, problem }) = refused {
         status = problem.status;
         let error = problem.sentence.into_owned();
         let task = task.map(|id| id.to_string());
@@ -94,6 +96,10 @@ async fn show(
         } else {
             // Also for a task that is gone: what was typed may become a new one.
             (add.title, add.error) = (typed, error);
+            // Whether it was added may be unknown: only under the same id may it be sent again.
+            if let Some(sent) = sent.filter(|_| status.is_server_error()) {
+                add.id = sent;
+            }
         }
     }
     Ok(page(status, &TasksPage { frame: Frame::new(app, notice), user, name, add, rows }))
@@ -129,7 +135,7 @@ pub(super) async fn add_for(app: &App, user: UserId, name: String, form: Add) ->
     match added {
         Ok(_) => Ok(Redirect::to(&Notice::Added.on("/")).into_response()),
         Err(problem) => {
-            let refused = Refused { task: None, typed: form.title, problem };
+            let refused = Refused { task: None, sent: form.id.parse().ok(), typed: form.title, problem };
             show(app, user, name, Notice::Nothing, Some(refused)).await
         }
     }
@@ -155,7 +161,7 @@ pub(crate) async fn rename(
     match renamed {
         Ok(_) => Ok(Redirect::to(&Notice::Renamed.on("/")).into_response()),
         Err(error) => {
-            let refused = Refused { task: Some(id), typed: form.title, problem: error.into() };
+            let refused = Refused { task: Some(id), sent: None, typed: form.title, problem: error.into() };
             show(&app, user.id, user.name, Notice::Nothing, Some(refused)).await
         }
     }

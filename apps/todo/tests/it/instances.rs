@@ -67,6 +67,13 @@ impl Fleet {
         instance.child.wait().unwrap().code()
     }
 
+    /// Holds up every writer of the store until it is dropped.
+    pub(crate) fn hold_up_writers(&self) -> std::fs::File {
+        let ticket = std::fs::File::open(self.dir.join("todo.db-ticket")).unwrap();
+        ticket.lock().unwrap();
+        ticket
+    }
+
     /// The bytes of the store's files.
     pub(crate) fn store_bytes(&self) -> Vec<u8> {
         let files = fs::read_dir(&self.dir).unwrap();

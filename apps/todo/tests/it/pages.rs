@@ -196,6 +196,19 @@ fn a_task_typed_while_the_session_ended_is_added_after_the_login() {
 }
 
 #[test]
+fn a_form_whose_fate_is_not_known_comes_back_under_its_id() {
+    let mut walker = Walker::new(false);
+    walker.register("ada");
+    let id = field(&walker.get("/"), "id").to_owned();
+    let ticket = walker.fleet.hold_up_writers();
+    let busy = walker.post("/tasks", &[("id", &id), ("title", "Buy milk")]);
+    assert_eq!((busy.status, field(&busy, "id"), field(&busy, "title")), (503, id.as_str(), "Buy milk"));
+    drop(ticket);
+    let page = walker.post_twice("/tasks", &[("id", &id), ("title", "Buy milk")]);
+    assert_eq!(titles(&page), ["Buy milk"]);
+}
+
+#[test]
 fn addresses_that_only_take_forms_lead_home() {
     let mut walker = Walker::new(false);
     for path in ["/tasks", "/logout", "/password", "/tasks/x/done"] {
