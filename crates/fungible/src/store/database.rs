@@ -33,8 +33,17 @@ pub(super) fn open_ticket(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push("-ticket");
     let name = PathBuf::from(name);
-    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&name);
-    file.map_err(|error| StoreError::from_io(&error, &name))
+    private(&name).map_err(|error| StoreError::from_io(&error, &name))
+}
+
+/// Opens a file, or makes one that only its owner may read: password hashes will be in it. SQLite gives the files
+/// beside a database the database's own mode.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Waits for the ticket, however long it takes.
@@ -94,6 +103,10 @@ fn open(path: &Arc<Path>, writes: bool, patience: Duration) -> Result<Tx> {
     // Without SQLITE_OPEN_URI: a path is a path, also when it begins with `file:`.
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, writes);
+    if writes {
+        // What is wrong with the path is said below, in SQLite's words.
+        let _ = private(path);
+    }
     let connection = Connection::open_with_flags(path, flags).map_err(|error| StoreError::from_sqlite(&error, path))?;
     let tx = Tx { connection, path: path.clone(), writes };
     let on_path = |error| tx.error(error);

@@ -158,11 +158,16 @@ impl StoreError {
             return StoreError::Sql(error.to_string());
         };
         let reason = error.to_string();
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
                 StoreError::Busy
             }
             ErrorCode::DiskFull => StoreError::Full { path },
+            // There is no room to make the file larger that the processes share their view of the log through.
+            ErrorCode::SystemIoFailure if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+                StoreError::Full { path }
+            }
             ErrorCode::NotADatabase => StoreError::NotADatabase { path },
             ErrorCode::DatabaseCorrupt => StoreError::Damaged { path },
             ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
