@@ -30,7 +30,7 @@ pub(super) enum Command {
     Status {
         #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
         fleet: Option<String>,
-        /// As JSON, with `schema_version`
+        /// As JSON, with `schema_version`; one line per fleet
         #[arg(long)]
         json: bool,
     },
@@ -93,7 +93,7 @@ pub(super) struct RunOptions {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     instances: Option<u16>,
     /// Where clients connect
-    #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     listen: SocketAddr,
     /// What the instances are called: NAME-1, NAME-2 .. [default: the program's name]
     #[arg(long, value_parser = parse_name)]
@@ -108,16 +108,16 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     env: Vec<(String, String)>,
     /// How long an instance may take until it is ready
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     start_limit: Duration,
     /// How long requests in flight may take when an instance or the fleet leaves
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "30s")]
     drain_limit: Duration,
     /// How long an instance may take to end after SIGTERM, before SIGKILL
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s")]
     grace: Duration,
     /// How long an instance may take until its answer begins, before the client gets 504
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     response_limit: Duration,
     /// Also send a request with an Idempotency-Key again when its instance died: only if your app honours that header
     #[arg(long)]
@@ -228,7 +228,7 @@ pub(super) struct DemoOptions {
     #[arg(short = 'n', long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(super) instances: u16,
     /// Where the browser connects
-    #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub(super) listen: SocketAddr,
     /// Where the shared store, the secret and the logs are kept
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
@@ -238,17 +238,29 @@ pub(super) struct DemoOptions {
     pub(super) no_namespaces: bool,
 }
 
+/// A name becomes part of the path of a socket, which has little room.
+const LONGEST_NAME: usize = 40;
+
 /// Instances are called after the program's file, without its ending.
 fn name_of(program: &str) -> String {
     let stem = std::path::Path::new(program).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let name: String =
-        stem.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(*letter)).collect();
+    let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);
+    let name: String = stem.chars().filter(allowed).take(LONGEST_NAME).collect();
     if name.is_empty() { "app".to_owned() } else { name }
 }
 
 fn parse_name(text: &str) -> Result<String, String> {
-    let fine = !text.is_empty() && text.len() <= 40 && name_of(text) == text;
+    let fine = !text.is_empty() && text.len() <= LONGEST_NAME && name_of(text) == text;
     if fine { Ok(text.to_owned()) } else { Err("a name has 1 to 40 letters, digits, - and _".to_owned()) }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn parse_limit(text: &str) -> Result<Duration, String> {
+    let limit = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s or 5m"))?;
+    if limit > Duration::from_hours(24) { Err("a day is the longest limit".to_owned()) } else { Ok(limit) }
 }
 
 fn parse_path(text: &str) -> Result<String, String> {
@@ -261,6 +273,7 @@ fn parse_path(text: &str) -> Result<String, String> {
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some(("PORT", _)) => Err("PORT is set for each instance; a further name may hold {port}".to_owned()),
         Some((key, value)) if !key.is_empty() && !text.contains('\0') => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE".to_owned()),
     }

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,33 +49,36 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     config.routing = routing;
     config.health.path = Some("/readyz".to_owned());
 
-    let picture = Picture::new();
-    let above = picture.bars.clone();
+    let bars = MultiProgress::new();
+    let above = bars.clone();
     let colour = screen::colour();
-    let shown = std::io::stderr().is_terminal();
-    let mut tell = |event: Event| {
-        let line = screen::line(&event, colour);
+    let shown = std::io::stderr().is_terminal() && !bars.is_hidden();
+    let printer = screen::Printer::start(move |line| {
         // With a picture on the screen the line goes above it.
         if shown {
             let _ = above.println(line);
         } else {
-            screen::say(&line);
+            screen::say(line);
         }
-    };
+    });
+    let mut tell = |event: Event| printer.say(screen::line(&event, colour));
     let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
         for line in introduction(options, address) {
             screen::say(&line);
         }
         if shown {
-            tokio::spawn(picture.draw(ask));
+            // On a thread of its own, because a terminal may stand still.
+            std::thread::spawn(move || draw(&bars, &ask));
         }
     });
+    printer.finish();
     outcome.with_context(|| format!("the instances' own words are in {}", data.logs.display()))
 }
 
 /// Runs one instance of a reference app in this process, as its environment says.
 pub(super) fn instance(app: &str) -> anyhow::Result<()> {
     let lookup = |name: &str| std::env::var(name).ok();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let port: u16 = lookup("PORT").unwrap_or_default().parse().context("PORT is not a port")?;
@@ -114,9 +117,15 @@ impl Data {
         // Password hashes, sessions and a secret will be in it.
         DirBuilder::new().recursive(true).mode(0o700).create(&logs).with_context(unusable)?;
         let folder = folder.canonicalize().with_context(unusable)?;
+        // Its path becomes part of an address and of an environment, which are text.
+        folder.to_str().context("its name is not valid UTF-8").with_context(unusable)?;
         let lock = File::create(folder.join("lock")).with_context(unusable)?;
         if lock.try_lock().is_err() {
             bail!("another demo uses the data folder {}; end it, or choose one with --data", folder.display());
+        }
+        for log in fs::read_dir(folder.join("logs")).with_context(unusable)?.flatten() {
+            // Those of an earlier demo; one that may not be removed is appended to.
+            let _ = fs::remove_file(log.path());
         }
         Ok(Data { logs: folder.join("logs"), folder, _lock: lock })
     }
@@ -141,7 +150,13 @@ impl Data {
         match fs::read_to_string(&path) {
             Ok(text) => {
                 let text = text.trim().to_owned();
-                Secret::parse(&text).with_context(unusable)?;
+                let mode = fs::metadata(&path).with_context(unusable)?.permissions().mode();
+                if mode & 0o077 != 0 {
+                    bail!("others may read the secret in {}: `chmod 600` it", path.display());
+                }
+                Secret::parse(&text).with_context(|| {
+                    format!("{} (remove it to have a new one made; everybody is logged out then)", unusable())
+                })?;
                 Ok(text)
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -171,6 +186,9 @@ fn introduction(options: &DemoOptions, address: SocketAddr) -> Vec<String> {
     };
     let me = own_command();
     let mut lines = vec![format!("A to-do list on {count} {kind}: http://{address}")];
+    if !address.ip().is_loopback() {
+        lines.push("  This is plain http: whoever is on the way can read passwords and cookies.".to_owned());
+    }
     lines.extend(match (options.broken, options.sticky) {
         (false, _) => [
             "  1. Open it, register and add a task; the small print says which instance answered.".to_owned(),
@@ -194,46 +212,41 @@ fn introduction(options: &DemoOptions, address: SocketAddr) -> Vec<String> {
 /// How to call this program from where the user is.
 fn own_command() -> String {
     let Ok(own) = std::env::current_exe() else { return "fungible".to_owned() };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join("fungible") == own) {
+        return "fungible".to_owned();
+    }
     let here = std::env::current_dir().unwrap_or_default();
-    own.strip_prefix(&here).map_or_else(|_| "fungible".to_owned(), |relative| relative.display().to_string())
+    let shown = own.strip_prefix(&here).unwrap_or(&own).display().to_string();
+    if shown.contains(' ') { format!("'{shown}'") } else { shown }
 }
 
-/// The live state of the instances, a line each, at the bottom of the terminal.
-struct Picture {
-    bars: MultiProgress,
-}
-
-impl Picture {
-    fn new() -> Picture {
-        Picture { bars: MultiProgress::new() }
-    }
-
-    async fn draw(self, ask: mpsc::Sender<Asked>) {
-        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        let mut lines: Vec<ProgressBar> = Vec::new();
-        while let Some(status) = ask_status(&ask).await {
-            let text = control::table(&status, screen::colour());
-            // The first line of the table names the fleet, which the introduction has done.
-            let rows: Vec<&str> = text.lines().skip(1).collect();
-            while lines.len() < rows.len() {
-                lines.push(self.bars.add(ProgressBar::new_spinner().with_style(style.clone())));
-            }
-            for surplus in lines.drain(rows.len()..) {
-                surplus.finish_and_clear();
-            }
-            for (line, row) in lines.iter().zip(&rows) {
-                line.set_message((*row).to_owned());
-                line.tick();
-            }
-            tokio::time::sleep(REDRAW).await;
+/// Draws the live state of the instances, a line each, at the bottom of the terminal, until the fleet ends.
+fn draw(bars: &MultiProgress, ask: &mpsc::Sender<Asked>) {
+    let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let mut lines: Vec<ProgressBar> = Vec::new();
+    while let Some(status) = ask_status(ask) {
+        let text = control::table(&status, screen::colour());
+        // The first line of the table names the fleet, which the introduction has done.
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        while lines.len() < rows.len() {
+            lines.push(bars.add(ProgressBar::new_spinner().with_style(style.clone())));
         }
+        for surplus in lines.drain(rows.len()..) {
+            surplus.finish_and_clear();
+        }
+        for (line, row) in lines.iter().zip(&rows) {
+            line.set_message((*row).to_owned());
+            line.tick();
+        }
+        std::thread::park_timeout(REDRAW);
     }
 }
 
-async fn ask_status(ask: &mpsc::Sender<Asked>) -> Option<FleetStatus> {
+fn ask_status(ask: &mpsc::Sender<Asked>) -> Option<FleetStatus> {
     let (reply, answer) = oneshot::channel();
-    ask.send(Asked { request: Request::Status, reply }).await.ok()?;
-    match answer.await.ok()? {
+    ask.blocking_send(Asked { request: Request::Status, reply }).ok()?;
+    match answer.blocking_recv().ok()? {
         Reply::Status(status) => Some(status),
         Reply::Done(_) | Reply::Refused(_) => None,
     }

@@ -1,6 +1,7 @@
 //! `fungible run` and `fungible dev`: a fleet of the user's program.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
@@ -38,11 +39,14 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
 
     let mark = screen::paint(colour, 1, "fungible");
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
-    let mut tell = |event: Event| screen::say(&format!("{mark} | {}", screen::line(&event, colour)));
-    fleet(&settings, listener, config, &mut tell, |address, _| {
+    let printer = screen::Printer::start(screen::say);
+    let mut tell = |event: Event| printer.say(format!("{mark} | {}", screen::line(&event, colour)));
+    let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
         let instances = if plan.instances == 1 { "instance" } else { "instances" };
         screen::say(&format!("{mark} | http://{address} -> {} {instances} of `{command}`", plan.instances));
-    })
+    });
+    printer.finish();
+    outcome
 }
 
 /// Runs a fleet behind a balancer until it is told to stop; `opened` is told the address once it is
@@ -73,20 +77,46 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (another one with --listen)"))
 }
 
-/// A word for every Ctrl-C, SIGTERM and hang-up.
+/// Signals that come together, from a closing terminal or to all of a group, are one word.
+const ONE_WORD: Duration = Duration::from_millis(500);
+
+/// A word for Ctrl-C, SIGTERM and hang-up; a second word for another Ctrl-C or SIGTERM, if it comes later. What is
+/// ignored (by nohup, or in the background of a shell script) stays ignored.
 fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
     let (stop, stops) = mpsc::channel(4);
+    let (heard, mut hears) = mpsc::channel(4);
+    let ignored = ignored_signals();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        if ignored >> (kind.as_raw_value() - 1) & 1 == 1 {
+            continue;
+        }
         let mut signals = signal(kind)?;
-        let stop = stop.clone();
+        let heard = heard.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                // With four words waiting a fifth says nothing new.
-                let _ = stop.try_send(());
+                // With four waiting a fifth says nothing new.
+                let _ = heard.try_send(kind);
             }
         });
     }
+    tokio::spawn(async move {
+        let mut first: Option<Instant> = None;
+        while let Some(kind) = hears.recv().await {
+            let repeats = first.is_some_and(|first| first.elapsed() < ONE_WORD || kind == SignalKind::hangup());
+            if !repeats {
+                first.get_or_insert_with(Instant::now);
+                let _ = stop.try_send(());
+            }
+        }
+    });
     Ok(stops)
+}
+
+/// The signals that whoever started us wants us to ignore, a bit each; none where there is no /proc.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// What signs the sticky cookie: from the environment, so that several balancers over the same instances route alike.

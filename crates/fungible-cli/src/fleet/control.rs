@@ -18,7 +18,7 @@ use super::supervisor::Asked;
 /// A request is a few words.
 const LONGEST_REQUEST: u64 = 4096;
 
-/// A client that connects and says nothing is sent away.
+/// Who connects and says nothing is sent away; a fleet that says nothing is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a fleet can be asked.
@@ -51,7 +51,7 @@ pub(crate) enum Reply {
 /// Why a fleet could not be reached or made reachable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ControlError {
-    #[error("cannot use the folder {} for control sockets: {reason}", .folder.display())]
+    #[error("cannot use the folder {} for control sockets: {reason} (another place with XDG_RUNTIME_DIR or TMPDIR)", .folder.display())]
     Folder { folder: PathBuf, reason: String },
     #[error(
         "a fleet called {0} runs already: give this one another --name, or end that one with `fungible stop --fleet {0}`"
@@ -82,10 +82,7 @@ impl Control {
         let failed = |error: io::Error| ControlError::Folder { folder: folder.to_owned(), reason: error.to_string() };
         private_folder(folder)?;
         let (socket, lock_path) = (folder.join(format!("{name}.sock")), folder.join(format!("{name}.lock")));
-        let lock = File::create(&lock_path).map_err(failed)?;
-        if lock.try_lock().is_err() {
-            return Err(ControlError::Taken(name.to_owned()));
-        }
+        let lock = take_lock(&lock_path).map_err(failed)?.ok_or_else(|| ControlError::Taken(name.to_owned()))?;
         match fs::remove_file(&socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -118,6 +115,23 @@ impl Drop for Control {
         let _ = fs::remove_file(&self.socket);
         let _ = fs::remove_file(&self.lock_path);
     }
+}
+
+/// The lock at this path, or `None` while another fleet has it. Whoever asks which fleets run holds it for a moment,
+/// and a fleet that ends takes its file away: so look more than once, and at whether the file is still that one.
+fn take_lock(path: &Path) -> io::Result<Option<File>> {
+    for _ in 0..50 {
+        let lock = File::create(path)?;
+        if lock.try_lock().is_ok() && fs::metadata(path).is_ok_and(|now| Some(now.ino()) == inode(&lock)) {
+            return Ok(Some(lock));
+        }
+        std::thread::park_timeout(Duration::from_millis(4));
+    }
+    Ok(None)
+}
+
+fn inode(file: &File) -> Option<u64> {
+    file.metadata().ok().map(|found| found.ino())
 }
 
 async fn converse(mut client: UnixStream, asked: mpsc::Sender<Asked>) {
@@ -211,6 +225,11 @@ impl Fleets {
 
     /// Asks the fleet with this whole name.
     pub(crate) async fn ask(&self, name: &str, request: &Request) -> Result<Reply, ControlError> {
+        let answer = tokio::time::timeout(PATIENCE, self.ask_patiently(name, request)).await;
+        answer.unwrap_or_else(|_| Err(ControlError::Silent(format!("no word from {name} within 5 s; is it stopped?"))))
+    }
+
+    async fn ask_patiently(&self, name: &str, request: &Request) -> Result<Reply, ControlError> {
         let silent = |error: io::Error| ControlError::Silent(error.to_string());
         let mut socket = UnixStream::connect(self.folder.join(format!("{name}.sock"))).await.map_err(silent)?;
         let mut line = serde_json::to_vec(request).map_err(|error| silent(error.into()))?;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::control::{Reply, Request};
 use super::event::{EARLY_DEATHS, Event, FleetError};
 use super::instance::{Instance, Life, Phase};
-use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal};
+use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal, end_descendants};
 use super::process::free_port;
 use super::status::FleetStatus;
 use super::{OutputTo, Settings};
@@ -80,13 +80,10 @@ pub(crate) async fn supervise(
         tell,
     };
     let outcome = supervisor.run(reports, asked, stops, drains).await;
-    let known = supervisor.known_groups();
+    let isolation = supervisor.keeper.isolation();
     supervisor.keeper.close().await;
-    if matches!(outcome, Err(FleetError::KeeperGone)) {
-        for group in known {
-            // Most likely the kernel was here first.
-            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGKILL);
-        }
+    if matches!(outcome, Err(FleetError::KeeperGone)) && isolation == Isolation::Subreaper {
+        end_descendants();
     }
     balancer.stop(Duration::ZERO).await;
     outcome
@@ -103,15 +100,15 @@ impl Supervisor<'_> {
         let mut changes = self.balancer.changes();
         self.grow(self.settings.count);
         while !(matches!(self.stopping, Stopping::Ending) && self.instances.is_empty()) {
-            self.start_due().await?;
+            self.start_due()?;
             let wake = self.next_deadline();
             tokio::select! {
                 report = reports.next() => self.hear(report.ok_or(FleetError::KeeperGone)?)?,
-                Some(asked) = asked.recv() => self.answer(asked).await?,
-                Some(()) = stops.recv() => self.stop().await?,
+                Some(asked) = asked.recv() => self.answer(asked)?,
+                Some(()) = stops.recv() => self.stop()?,
                 Ok(()) = changes.changed() => self.look(),
-                Some(drained) = drains.recv() => self.drained(&drained).await?,
-                () = sleep_until(wake) => self.on_time().await?,
+                Some(drained) = drains.recv() => self.drained(&drained)?,
+                () = sleep_until(wake) => self.on_time()?,
             }
         }
         Ok(())
@@ -139,7 +136,7 @@ impl Supervisor<'_> {
     }
 
     /// Starts every instance whose pause is over, all at the same time.
-    async fn start_due(&mut self) -> Result<(), FleetError> {
+    fn start_due(&mut self) -> Result<(), FleetError> {
         let now = Instant::now();
         let mut taken: HashSet<u16> =
             self.instances.iter().filter_map(Instance::life).map(|life| life.address.port()).collect();
@@ -154,7 +151,7 @@ impl Supervisor<'_> {
                 OutputTo::Folder(folder) => Output::File(folder.join(format!("{}.log", instance.name))),
             };
             let launch = self.settings.template.launch(&instance.name, port, output);
-            let process = self.keeper.launch(launch).await.map_err(|_| FleetError::KeeperGone)?;
+            let process = self.keeper.launch(launch).map_err(|_| FleetError::KeeperGone)?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             instance.phase = Phase::Running(Life {
                 process,
@@ -271,7 +268,7 @@ impl Supervisor<'_> {
         }
     }
 
-    async fn on_time(&mut self) -> Result<(), FleetError> {
+    fn on_time(&mut self) -> Result<(), FleetError> {
         let now = Instant::now();
         let views = self.balancer.instances();
         for instance in &mut self.instances {
@@ -296,18 +293,18 @@ impl Supervisor<'_> {
                 _ => continue,
             };
             (self.tell)(Event::Late { name: instance.name.clone() });
-            self.keeper.signal(late, Signal::Kill).await.map_err(|_| FleetError::KeeperGone)?;
+            self.keeper.signal(late, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
         }
         Ok(())
     }
 
-    async fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
+    fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
         let reply = match asked.request {
             Request::Status => Reply::Status(self.status()),
-            Request::Kill { instance } => self.kill(&instance).await?,
+            Request::Kill { instance } => self.kill(&instance)?,
             Request::Scale { count } => self.scale(count),
             Request::Stop => {
-                self.stop().await?;
+                self.stop()?;
                 Reply::Done("stopping".to_owned())
             }
         };
@@ -316,7 +313,7 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    async fn kill(&mut self, name: &str) -> Result<Reply, FleetError> {
+    fn kill(&mut self, name: &str) -> Result<Reply, FleetError> {
         let Some(instance) = self.instances.iter_mut().find(|instance| instance.name == name) else {
             let names: Vec<&str> = self.instances.iter().map(|instance| instance.name.as_str()).collect();
             return Ok(Reply::Refused(format!("no instance is called {name}; there are {}", names.join(", "))));
@@ -325,7 +322,7 @@ impl Supervisor<'_> {
             return Ok(Reply::Refused(format!("{name} is dead already and about to be started again")));
         };
         life.killed_by_us = true;
-        self.keeper.signal(life.process, Signal::Kill).await.map_err(|_| FleetError::KeeperGone)?;
+        self.keeper.signal(life.process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
         Ok(Reply::Done(format!("killed {name}")))
     }
 
@@ -369,7 +366,7 @@ impl Supervisor<'_> {
         }
     }
 
-    async fn drained(&mut self, drained: &Drained) -> Result<(), FleetError> {
+    fn drained(&mut self, drained: &Drained) -> Result<(), FleetError> {
         if matches!(drained, Drained::All) {
             if matches!(self.stopping, Stopping::Draining) {
                 self.stopping = Stopping::Ending;
@@ -386,7 +383,7 @@ impl Supervisor<'_> {
             };
             let phase = match instance.phase {
                 Phase::Running(life) | Phase::Draining(life) if leaves => {
-                    self.keeper.signal(life.process, Signal::Term).await.map_err(|_| FleetError::KeeperGone)?;
+                    self.keeper.signal(life.process, Signal::Term).map_err(|_| FleetError::KeeperGone)?;
                     Phase::Ending { life, kill_at }
                 }
                 Phase::Paused { .. } if leaves => continue,
@@ -397,7 +394,7 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    async fn stop(&mut self) -> Result<(), FleetError> {
+    fn stop(&mut self) -> Result<(), FleetError> {
         if matches!(self.stopping, Stopping::No) {
             self.stopping = Stopping::Draining;
             (self.tell)(Event::Draining);
@@ -413,7 +410,7 @@ impl Supervisor<'_> {
         self.stopping = Stopping::Ending;
         self.instances.retain(|instance| instance.life().is_some());
         for life in self.instances.iter().filter_map(Instance::life) {
-            self.keeper.signal(life.process, Signal::Kill).await.map_err(|_| FleetError::KeeperGone)?;
+            self.keeper.signal(life.process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
         }
         Ok(())
     }
@@ -434,11 +431,6 @@ impl Supervisor<'_> {
             },
             instances: instances.collect(),
         }
-    }
-
-    /// The process groups of all instances where they are known by the numbers of this system.
-    fn known_groups(&self) -> Vec<i32> {
-        self.instances.iter().filter_map(Instance::life).filter_map(|life| life.pid).collect()
     }
 }
 

@@ -1,11 +1,10 @@
 //! A customer of the to-do list: speaks its JSON API, keeps its cookie, and never sends anything again by itself.
 
-use std::io;
 use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::world::{Answer, try_request};
+use super::world::{Answer, NoAnswer, try_request};
 
 pub(crate) struct Client {
     address: SocketAddr,
@@ -20,7 +19,7 @@ impl Client {
     }
 
     /// One request and its answer; an error when no whole answer came.
-    pub(crate) fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Answer> {
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, NoAnswer> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let cookie = self.cookie.as_ref().map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
         let kind = if body.is_empty() {
@@ -35,7 +34,7 @@ impl Client {
                 let by = answer.header("x-served-by").unwrap_or("nobody");
                 format!("{method} {path} -> {} by {by}: {}", answer.status, answer.body)
             }
-            Err(error) => format!("{method} {path} -> no answer: {error}"),
+            Err(none) => format!("{method} {path} -> no answer: {}", none.why),
         });
         for set in answer.iter().flat_map(|answer| answer.head.lines()) {
             if let Some(value) =
@@ -47,7 +46,7 @@ impl Client {
         answer
     }
 
-    pub(crate) fn get(&mut self, path: &str) -> io::Result<Answer> {
+    pub(crate) fn get(&mut self, path: &str) -> Result<Answer, NoAnswer> {
         self.send("GET", path, None)
     }
 

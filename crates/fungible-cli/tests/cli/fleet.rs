@@ -244,8 +244,9 @@ fn leaves_nothing(place: &Place, mut fleet: Fleet<'_>, isolation: &str) {
 fn a_killed_keeper_takes_the_instances_along_and_is_reported() {
     for mode in ["--no-namespaces", "--grace=1s"] {
         let place = Place::new();
+        let script = program("plain.py");
         let mut fleet =
-            place.fleet(&["run", "-n", "2", "--listen", "127.0.0.1:0", mode, "--", "python3", &program("plain.py")]);
+            place.fleet(&["run", "-n", "2", "--listen", "127.0.0.1:0", mode, "--", "sh", "-c", FAMILY, &script]);
         fleet.healthy(2);
         let keepers: Vec<i32> =
             place.processes().into_iter().filter(|(_, line)| line.contains(" keeper ")).map(|(pid, _)| pid).collect();
@@ -301,4 +302,59 @@ fn fleets_are_told_apart_by_name_and_port() {
     assert!(String::from_utf8_lossy(&by_port.stdout).contains("\"name\":\"two\""));
     assert!(place.output(&["stop", "--fleet", "one"]).status.success());
     assert!(try_request(one.address, "GET / HTTP/1.0\r\n\r\n").is_err());
+}
+
+#[test]
+fn a_signal_to_all_of_its_processes_still_drains() {
+    for mode in ["--no-namespaces", "--grace=5s"] {
+        let place = Place::new();
+        let mut fleet =
+            place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", mode, "--", "python3", &program("plain.py")]);
+        fleet.healthy(1);
+        let address = fleet.address;
+        let slow = std::thread::spawn(move || {
+            request(address, &format!("GET /slow?ms=500 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
+                .status
+        });
+        eventually("the request in flight", || (fleet.in_state("healthy")[0]["in_flight"] == 1).then_some(()));
+        for (pid, line) in place.processes() {
+            let own =
+                line.split(' ').next().is_some_and(|program| program.ends_with("fungible") || program.ends_with("exe"));
+            if own {
+                signal(pid, "TERM");
+            }
+        }
+        assert_eq!(slow.join().unwrap(), 200, "{}", fleet.said());
+        assert_eq!(fleet.exit_code(), Some(0), "{}", fleet.said());
+        place.is_empty_eventually();
+    }
+}
+
+#[test]
+fn a_large_fleet_is_started_and_heard() {
+    let place = Place::new();
+    let mut fleet =
+        place.fleet(&["run", "-n", "500", "--listen", "127.0.0.1:0", "--name", "many", "--", "sleep", "1000"]);
+    eventually("all of them", || {
+        let status = fleet.status();
+        let instances = status["instances"].as_array().unwrap();
+        instances.iter().all(|one| !one["pid"].is_null()).then_some(())
+    });
+    signal(fleet.pid(), "INT");
+    assert_eq!(fleet.exit_code(), Some(0), "{}", fleet.said());
+    place.is_empty_eventually();
+}
+
+#[test]
+fn a_stopped_supervisor_is_not_waited_for() {
+    let place = Place::new();
+    let fleet = place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--", "python3", &program("plain.py")]);
+    fleet.healthy(1);
+    signal(fleet.pid(), "STOP");
+    let output = fleet.ask(&["status"]);
+    signal(fleet.pid(), "CONT");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("is it stopped?"), "{said}");
+    fleet.healthy(1);
 }

@@ -226,34 +226,40 @@ impl Answer {
     }
 }
 
+/// Why a request got no whole answer.
+#[derive(Debug)]
+pub(crate) struct NoAnswer {
+    /// The first bytes of an answer had come.
+    pub(crate) begun: bool,
+    pub(crate) why: String,
+}
+
 /// One request on a connection of its own; never sent again.
-pub(crate) fn try_request(address: SocketAddr, text: &str) -> std::io::Result<Answer> {
+pub(crate) fn try_request(address: SocketAddr, text: &str) -> Result<Answer, NoAnswer> {
+    let mut came = String::new();
+    read_answer(address, text, &mut came).map_err(|error| NoAnswer { begun: !came.is_empty(), why: error.to_string() })
+}
+
+fn read_answer(address: SocketAddr, text: &str, head: &mut String) -> std::io::Result<Answer> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.write_all(text.as_bytes())?;
     let mut socket = BufReader::new(socket);
-    let mut head = String::new();
-    loop {
-        let mut line = String::new();
-        if socket.read_line(&mut line)? == 0 {
-            return Err(std::io::Error::other(format!("the connection ended after {head:?}")));
+    while !head.ends_with("\r\n\r\n") {
+        if socket.read_line(head)? == 0 {
+            return Err(std::io::Error::other("the connection ended"));
         }
-        if line == "\r\n" {
-            break;
-        }
-        head.push_str(&line);
     }
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
-    let mut answer = Answer { status, head, body: String::new() };
+    let mut answer = Answer { status, head: head.clone(), body: String::new() };
+    let mut body = Vec::new();
     if let Some(length) = answer.header("content-length").and_then(|text| text.parse().ok()) {
-        let mut body = vec![0; length];
+        body.resize(length, 0);
         socket.read_exact(&mut body)?;
-        answer.body = String::from_utf8_lossy(&body).into_owned();
     } else {
-        let mut body = Vec::new();
         socket.read_to_end(&mut body)?;
-        answer.body = String::from_utf8_lossy(&body).into_owned();
     }
+    answer.body = String::from_utf8_lossy(&body).into_owned();
     Ok(answer)
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use super::{Isolation, Launch, Order, ProcessId, Report, Signal};
 
@@ -17,7 +18,9 @@ const END: Duration = Duration::from_secs(5);
 
 /// A running keeper. When this and its reports are dropped, it ends everything that it keeps, then itself.
 pub(crate) struct Keeper {
-    orders: OwnedWriteHalf,
+    /// To the task that writes them: whoever gives an order must not wait, or it could not hear the reports that the
+    /// keeper must get rid of before it takes the order.
+    orders: mpsc::UnboundedSender<Vec<u8>>,
     child: Child,
     isolation: Isolation,
     processes: ProcessId,
@@ -32,6 +35,8 @@ impl Keeper {
         if namespaces && let Ok(kept) = Keeper::start_as(executable, "namespaces").await {
             return Ok(kept);
         }
+        // What a keeper without namespaces leaves behind when it is killed comes to us.
+        super::adopt_orphans()?;
         Keeper::start_as(executable, "subreaper").await
     }
 
@@ -44,7 +49,15 @@ impl Keeper {
             .process_group(0)
             .spawn()?;
         ours.set_nonblocking(true)?;
-        let (reports, orders) = UnixStream::from_std(ours)?.into_split();
+        let (reports, mut socket) = UnixStream::from_std(ours)?.into_split();
+        let (orders, mut waiting) = mpsc::unbounded_channel::<Vec<u8>>();
+        tokio::spawn(async move {
+            while let Some(line) = waiting.recv().await {
+                if socket.write_all(&line).await.is_err() {
+                    break;
+                }
+            }
+        });
         let mut reports = Reports(BufReader::new(reports).lines());
         let isolation = match reports.next().await {
             Some(Report::Ready { isolation }) => isolation,
@@ -61,22 +74,22 @@ impl Keeper {
     }
 
     /// Asks for a process; the outcome comes as a report under the number that this returns.
-    pub(crate) async fn launch(&mut self, launch: Launch) -> io::Result<ProcessId> {
+    pub(crate) fn launch(&mut self, launch: Launch) -> io::Result<ProcessId> {
         self.processes += 1;
         let id = self.processes;
-        self.order(&Order::Start { id, launch }).await?;
+        self.order(&Order::Start { id, launch })?;
         Ok(id)
     }
 
     /// Sends a signal to the whole group of a process; nothing happens when it has ended.
-    pub(crate) async fn signal(&mut self, id: ProcessId, signal: Signal) -> io::Result<()> {
-        self.order(&Order::Signal { id, signal }).await
+    pub(crate) fn signal(&mut self, id: ProcessId, signal: Signal) -> io::Result<()> {
+        self.order(&Order::Signal { id, signal })
     }
 
-    async fn order(&mut self, order: &Order) -> io::Result<()> {
+    fn order(&mut self, order: &Order) -> io::Result<()> {
         let mut line = serde_json::to_vec(order)?;
         line.push(b'\n');
-        self.orders.write_all(&line).await
+        self.orders.send(line).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     /// The number under which this system knows a process of the keeper's; `None` when it has ended or cannot be told.

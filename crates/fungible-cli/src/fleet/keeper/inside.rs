@@ -24,9 +24,8 @@ use super::{Isolation, Launch, Order, Output, ProcessId, Report, Signal};
 pub(super) fn keep(isolation: Isolation) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let kept = runtime.and_then(|runtime| {
-        #[cfg(target_os = "linux")]
         if isolation == Isolation::Subreaper {
-            nix::sys::prctl::set_child_subreaper(true)?;
+            adopt_orphans()?;
         }
         runtime.block_on(obey(isolation))
     });
@@ -34,6 +33,25 @@ pub(super) fn keep(isolation: Isolation) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => unavailable(&error.to_string()),
     }
+}
+
+/// Makes this process the parent of every orphan below it, where the system can do that.
+pub(super) fn adopt_orphans() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_child_subreaper(true)?;
+    Ok(())
+}
+
+/// Takes the signals that end a process, and does nothing: they may be meant for all of us together, and then whoever
+/// started the keeper ends everything in good order.
+///
+/// # Errors
+/// When there is no runtime.
+pub(super) fn outlive_signals() -> io::Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        drop(signal(kind)?);
+    }
+    Ok(())
 }
 
 /// Reports that this kind of keeper cannot be had here.
@@ -51,6 +69,7 @@ fn socket() -> io::Result<std::os::unix::net::UnixStream> {
 }
 
 async fn obey(isolation: Isolation) -> io::Result<()> {
+    outlive_signals()?;
     let socket = socket()?;
     socket.set_nonblocking(true)?;
     let (orders, mut reports) = UnixStream::from_std(socket)?.into_split();
@@ -173,15 +192,30 @@ fn end_all(isolation: Isolation, running: &HashMap<Pid, ProcessId>) {
             for pid in running.keys() {
                 let _ = killpg(*pid, signal::Signal::SIGKILL);
             }
-            for pid in descendants() {
-                let _ = signal::kill(pid, signal::Signal::SIGKILL);
-            }
+            kill_descendants();
         }
         // Each one that ends may hand us its children, so look again after every single end.
         match waitpid(None, None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => break,
         }
+    }
+}
+
+/// Kills everything below this process, and returns when it has no child left.
+pub(crate) fn end_descendants() {
+    loop {
+        kill_descendants();
+        if let Err(Errno::ECHILD) = waitpid(None, None) {
+            break;
+        }
+    }
+}
+
+fn kill_descendants() {
+    for pid in descendants() {
+        // It may just have ended by itself.
+        let _ = signal::kill(pid, signal::Signal::SIGKILL);
     }
 }
 

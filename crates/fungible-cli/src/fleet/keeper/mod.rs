@@ -15,6 +15,9 @@ mod lines;
 mod namespaces;
 
 pub(crate) use handle::{Keeper, Reports};
+pub(crate) use inside::end_descendants;
+
+use inside::adopt_orphans;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -33,6 +33,15 @@ mod linux {
         if let Err(error) = enter() {
             return inside::unavailable(&error.to_string());
         }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let outlives = runtime.and_then(|runtime| {
+            let _inside = runtime.enter();
+            inside::outlive_signals()?;
+            Ok(runtime)
+        });
+        if let Err(error) = outlives {
+            return inside::unavailable(&error.to_string());
+        }
         let second = Command::new("/proc/self/exe").args(["keeper", "inside"]).status();
         match second {
             Ok(status) if status.success() => ExitCode::SUCCESS,
