@@ -68,8 +68,8 @@ impl Fleet {
     }
 
     /// Holds up every writer of the store until it is dropped.
-    pub(crate) fn hold_up_writers(&self) -> std::fs::File {
-        let ticket = std::fs::File::open(self.dir.join("todo.db-ticket")).unwrap();
+    pub(crate) fn hold_up_writers(&self) -> fs::File {
+        let ticket = fs::File::open(self.dir.join("todo.db-ticket")).unwrap();
         ticket.lock().unwrap();
         ticket
     }

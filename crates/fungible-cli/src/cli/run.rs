@@ -84,7 +84,7 @@ const ONE_WORD: Duration = Duration::from_millis(500);
 /// ignored (by nohup, or in the background of a shell script) stays ignored.
 fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
     let (stop, stops) = mpsc::channel(4);
-    let (heard, mut hears) = mpsc::channel(4);
+    let (heard, mut signals_heard) = mpsc::channel(4);
     let ignored = ignored_signals();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         if ignored >> (kind.as_raw_value() - 1) & 1 == 1 {
@@ -101,7 +101,7 @@ fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
     }
     tokio::spawn(async move {
         let mut first: Option<Instant> = None;
-        while let Some(kind) = hears.recv().await {
+        while let Some(kind) = signals_heard.recv().await {
             let repeats = first.is_some_and(|first| first.elapsed() < ONE_WORD || kind == SignalKind::hangup());
             if !repeats {
                 first.get_or_insert_with(Instant::now);
