@@ -27,7 +27,8 @@ use super::headers::{self, CameFrom, REQUEST_ID};
 use super::health_check::not_connected;
 use super::instance::{Claim, InstanceId};
 use super::own_answer::{
-    BAD_ANSWER, BAD_BODY, BROKE_OFF, NO_ANSWER_IN_TIME, NOBODY_ANSWERED, NONE_READY, Own, SLOW_BODY, TOO_MANY_WAIT,
+    BAD_ANSWER, BAD_BODY, BROKE_OFF, NO_ANSWER_IN_TIME, NO_SOCKETS, NOBODY_ANSWERED, NONE_READY, Own, SLOW_BODY,
+    TOO_MANY_WAIT,
 };
 use super::pool::{Refusal, Wish};
 use super::refuse;
@@ -92,6 +93,8 @@ struct Exchange<'a> {
     /// What an instance never got, to be sent as it is.
     unsent: Option<Request<RequestBody>>,
     tried: Vec<InstanceId>,
+    /// Those of `tried` that got nothing of it: when they are ready again, they may have it.
+    unreached: Vec<InstanceId>,
     sent: u32,
     /// It left an instance that took too long; it does so once, or a slow request would run everywhere.
     moved: bool,
@@ -102,6 +105,8 @@ struct Exchange<'a> {
 enum Failure {
     /// The instance got nothing of it.
     Unsent,
+    /// We have no connection to give, to whichever instance.
+    NoSockets,
     /// The instance may have executed it.
     BrokeOff,
     /// What came from the instance is not HTTP.
@@ -164,6 +169,7 @@ impl<'a> Exchange<'a> {
             repeatable,
             unsent: None,
             tried: Vec::new(),
+            unreached: Vec::new(),
             sent: 0,
             moved: false,
             line,
@@ -193,10 +199,14 @@ impl<'a> Exchange<'a> {
                 Failure::BrokeOff if !self.repeatable || !self.origin.can_restart() => return Err(BROKE_OFF),
                 Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
                 Failure::Unsent | Failure::BrokeOff => {}
+                Failure::NoSockets => return Err(NO_SOCKETS),
                 Failure::BadAnswer => return Err(BAD_ANSWER),
                 Failure::BadBody => return Err(BAD_BODY),
                 Failure::SlowBody => return Err(SLOW_BODY),
                 Failure::Late => return Err(NO_ANSWER_IN_TIME),
+            }
+            if matches!(failure, Failure::Unsent) {
+                self.unreached.push(claim.id);
             }
             self.tried.push(claim.id);
             drop(claim);
@@ -204,7 +214,11 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn claim(&self) -> Result<Claim, Own> {
+    async fn claim(&mut self) -> Result<Claim, Own> {
+        if !self.unreached.is_empty() && self.thread.pool.none_ready() {
+            let unreached = std::mem::take(&mut self.unreached);
+            self.tried.retain(|id| !unreached.contains(id));
+        }
         self.thread.pool.claim_or_wait(&self.wish()).await.map_err(|refusal| match refusal {
             Refusal::AllTried => NOBODY_ANSWERED,
             Refusal::NoneReady => NONE_READY,
@@ -255,9 +269,8 @@ impl<'a> Exchange<'a> {
 
     async fn open(&self, claim: &Claim) -> Result<Sender, Failure> {
         connections::open(claim.address, self.thread.config.connect_timeout).await.map_err(|error| {
-            if let Some(finding) = not_connected(claim.address, &error) {
-                self.thread.pool.observe(claim.id, finding);
-            }
+            let Some(finding) = not_connected(claim.address, &error) else { return Failure::NoSockets };
+            self.thread.pool.observe(claim.id, finding);
             Failure::Unsent
         })
     }
@@ -270,6 +283,7 @@ impl<'a> Exchange<'a> {
         loop {
             let may_leave = self.repeatable && !self.moved;
             let out = claim.link.out.notified();
+            let ready = self.thread.pool.rings_when_ready();
             if may_leave
                 && claim.is_out()
                 && let Some(other) = self.elsewhere(claim)
@@ -280,6 +294,7 @@ impl<'a> Exchange<'a> {
                 biased;
                 sent = &mut sending => return Ok(sent),
                 () = out, if may_leave => {}
+                () = ready, if may_leave && claim.is_out() => {}
                 () = &mut too_late => match self.origin.moved() {
                     Some((moved, _)) if moved.elapsed() < limit => too_late.as_mut().reset((moved + limit).into()),
                     Some((_, false)) => return Err(Failure::SlowBody),

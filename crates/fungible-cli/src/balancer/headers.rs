@@ -41,7 +41,8 @@ pub(super) fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     headers.remove(HTTP2_SETTINGS);
     headers.remove(TRANSFER_ENCODING);
     // HTTP/2 without TLS would hide every further request from us.
-    upgrade.filter(|protocol| !protocol.as_bytes().to_ascii_lowercase().starts_with(b"h2"))
+    let is_h2 = |protocol: &[u8]| protocol.trim_ascii().to_ascii_lowercase().starts_with(b"h2");
+    upgrade.filter(|protocols| !protocols.as_bytes().split(|byte| *byte == b',').any(is_h2))
 }
 
 /// The fields that `Connection` names, without its own words.
@@ -114,6 +115,13 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
         }
     } else {
         headers.remove(FORWARDED);
+        let claims = |name: &str| name.starts_with("x-forwarded-") || name == "x-real-ip";
+        // With underscores too: CGI-like servers read them as the same.
+        let claimed = |name: &&HeaderName| claims(&name.as_str().replace('_', "-"));
+        let others: Vec<HeaderName> = headers.keys().filter(claimed).cloned().collect();
+        for name in others {
+            headers.remove(name);
+        }
         headers.insert(FORWARDED_FOR, from.client.clone());
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
         if let Some(host) = headers.get(HOST).cloned() {

@@ -58,6 +58,12 @@ impl Own {
 pub(super) const NONE_READY: Own =
     Own::new(StatusCode::SERVICE_UNAVAILABLE, "none-ready", "No instance is ready to answer. Try again in a moment.\n");
 
+pub(super) const NO_SOCKETS: Own = Own::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "no-sockets",
+    "The balancer has no more connections to give. Try again in a moment.\n",
+);
+
 pub(super) const TOO_MANY_WAIT: Own = Own::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "too-many-wait",

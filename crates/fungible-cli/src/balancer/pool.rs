@@ -183,6 +183,16 @@ impl Pool {
         tokio::time::timeout(self.hold.time, until_ready).await.unwrap_or(Err(Refusal::NoneReady))
     }
 
+    /// Whether a request would have to wait now.
+    pub(super) fn none_ready(&self) -> bool {
+        self.lock().instances.iter().all(|one| one.standing() == Standing::Out)
+    }
+
+    /// Rings at the next change of an instance's state.
+    pub(super) fn rings_when_ready(&self) -> tokio::sync::futures::Notified<'_> {
+        self.ready.notified()
+    }
+
     fn take_place_in_hold(&self) -> Result<HoldPlace<'_>, Refusal> {
         let mut inner = self.lock();
         if inner.held >= self.hold.most {

@@ -104,7 +104,7 @@ pub(super) async fn run(start: Start) -> io::Result<()> {
     let limits = &thread.config.limits;
     let mut tick = tokio::time::interval(limits.header_time.min(Duration::from_secs(1)) / 4);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let deadline = loop {
+    let mut deadline = loop {
         tokio::select! {
             stopped = stop.changed() => match *stop.borrow() {
                 // Nobody holds the balancer any more.
@@ -122,14 +122,33 @@ pub(super) async fn run(start: Start) -> io::Result<()> {
     };
     accepting.abort();
     thread.stopping.set(true);
+    // Another thread has accepted these for us.
+    while let Ok((stream, address)) = given.try_recv() {
+        thread.take(stream, address);
+    }
     thread.clients.wake_all();
     let until_quiet = async {
         while !thread.clients.is_empty() || thread.tunnels.get() > 0 {
             thread.ended.notified().await;
         }
+        // The first thread probes for all: whoever is held elsewhere waits for what it finds.
+        while thread.seat == 0 && thread.seats.iter().any(|seat| seat.open.load(Ordering::Relaxed) > 0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     };
+    let mut until_quiet = pin!(until_quiet);
     // What is not done by then is cut off with the runtime.
-    let _ = tokio::time::timeout_at(deadline.into(), until_quiet).await;
+    loop {
+        tokio::select! {
+            () = &mut until_quiet => break,
+            () = tokio::time::sleep_until(deadline.into()) => break,
+            // Asked once more, with less patience.
+            stopped = stop.changed() => match *stop.borrow() {
+                Some(sooner) if stopped.is_ok() => deadline = deadline.min(sooner),
+                _ => break,
+            },
+        }
+    }
     Ok(())
 }
 

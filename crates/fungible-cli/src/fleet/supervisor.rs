@@ -68,6 +68,9 @@ pub(crate) async fn supervise(
 ) -> Result<(), FleetError> {
     let (keeper, reports) =
         Keeper::start(&settings.executable, settings.namespaces).await.map_err(FleetError::Keeper)?;
+    // After the keeper was started, so that instances keep the limit that they are used to. A shell's usual one is soon
+    // used up by clients that keep their connections.
+    raise_file_limit();
     let (drained, drains) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor {
         settings,
@@ -431,6 +434,14 @@ impl Supervisor<'_> {
             },
             instances: instances.collect(),
         }
+    }
+}
+
+/// As many open files as the system allows us; fewer are not worth ending for.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 

@@ -3,9 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::world::{Fake, LIMIT, Raw, balancer, config};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::world::{Fake, LIMIT, Raw, add_healthy, balancer, config, until_state};
 use crate::balancer::config::Hold;
-use crate::balancer::{Balancer, Config, Routing};
+use crate::balancer::{Balancer, Config, Routing, State};
 
 #[tokio::test]
 async fn a_held_request_is_answered_as_soon_as_an_instance_is_ready() {
@@ -16,6 +18,31 @@ async fn a_held_request_is_answered_as_soon_as_an_instance_is_ready() {
     balancer.add("a", fake.address);
     assert_eq!(client.answer().await.expect("an answer comes").body, "a");
     assert_eq!(fake.executed(), 1);
+}
+
+#[tokio::test]
+async fn the_request_that_finds_its_instance_gone_waits_for_it_too() {
+    let balancer = balancer(config(Routing::RoundRobin));
+    let fake = Fake::plain("a").await;
+    let (address, id) = (fake.address, add_healthy(&balancer, &[&fake]).await[0]);
+    fake.kill().await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi").await;
+    until_state(&balancer, id, State::Unhealthy).await;
+    // As a server that loads itself anew: the same process, the same port.
+    let listener = tokio::net::TcpListener::bind(address).await.expect("the port is free again");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                if stream.read(&mut request).await.is_ok_and(|count| count > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nback").await;
+                }
+            });
+        }
+    });
+    let answer = client.answer().await.expect("an answer comes");
+    assert_eq!((answer.status, &*answer.body), (200, "back"), "{answer:?}");
 }
 
 #[tokio::test]
