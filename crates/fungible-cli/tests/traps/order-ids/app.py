@@ -1,20 +1,51 @@
 """Takes orders. Numbers come from itertools.count; mended, from the database. The orders are in the database in both."""
+import argparse
+import fcntl
 import itertools
-@@IMPORTS
+import json
+import signal
+import sqlite3
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 lock = threading.Lock()
 numbers = itertools.count(1)
 
 
-@@STORE orders
-customer_order (id INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL)
-@@
+def open_store():
+    with open("data/.lock", "w") as ticket:  # two instances that start at once would both create the tables
+        fcntl.flock(ticket, fcntl.LOCK_EX)
+        db = sqlite3.connect("data/orders.db", isolation_level=None, check_same_thread=False, timeout=10)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE IF NOT EXISTS customer_order (id INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL)")
+    return db
+
+
+def query(sql, *values):
+    with lock:
+        return db.execute(sql, values).fetchall()
 
 
 class App(BaseHTTPRequestHandler):
-    @@JSON
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together
 
-    @@SENT
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body, headers=()):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def sent(self):
+        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
 
     def do_POST(self):
         item = self.sent().get("item")
@@ -33,7 +64,14 @@ class App(BaseHTTPRequestHandler):
         self.answer(200, {"id": int(number), "item": rows[0][0]}) if rows else self.answer(404, {"error": "no such order"})
 
 
-@@SERVER
-@@ARGS
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--port", type=int, required=True)
+arguments.add_argument("--mended", action="store_true")
+arguments = arguments.parse_args()
 db = open_store()
-@@END
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+Server(("127.0.0.1", arguments.port), App).serve_forever()
