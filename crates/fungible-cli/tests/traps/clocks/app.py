@@ -1,15 +1,34 @@
 """A log of what happened, with the time in every form that people like."""
+import argparse
 import datetime
 import email.utils
-@@IMPORTS
+import fcntl
+import html
+import json
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = """<!doctype html><html lang="en"><head><title>Log</title></head><body>{body}</body></html>"""
 lock = threading.Lock()
 
 
-@@STORE log
-event (id INTEGER PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL)
-@@
+def open_store():
+    with open("data/.lock", "w") as ticket:  # two instances that start at once would both create the tables
+        fcntl.flock(ticket, fcntl.LOCK_EX)
+        db = sqlite3.connect("data/log.db", isolation_level=None, check_same_thread=False, timeout=10)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL)")
+    return db
+
+
+def query(sql, *values):
+    with lock:
+        return db.execute(sql, values).fetchall()
 
 
 def ago(seconds):
@@ -20,9 +39,14 @@ def ago(seconds):
 
 
 class App(BaseHTTPRequestHandler):
-    @@PLAIN
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together
 
-    @@FORM
+    def log_message(self, *_):
+        pass
+
+    def sent(self):
+        return dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
 
     def answer(self, status, body, headers=()):
         data = (PAGE.format(body=body) if isinstance(body, str) else json.dumps(body)).encode()
@@ -65,7 +89,13 @@ class App(BaseHTTPRequestHandler):
         self.answer(303, "", [("Location", "/"), ("Last-Modified", last)])
 
 
-@@SERVER
-@@ARG1
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--port", type=int, required=True)
+arguments = arguments.parse_args()
 db = open_store()
-@@END
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+Server(("127.0.0.1", arguments.port), App).serve_forever()

@@ -19,5 +19,5 @@ for name, tags in recipes.items():
 counts = {tag["name"]: tag["recipes"] for tag in expect("the tags", client.get("/tags"), 200).json()["tags"]}
 check("thirteen tags", len(counts) == 13 and counts["vegan"] == 2 and counts["oats"] == 1, counts)
 page = expect("suggestions", client.get("/suggestions"), 200).text
-check("all are suggested", set(re.findall("<li>(\w+) ", page)) == set(recipes), page)
+check("all are suggested", set(re.findall(r"<li>(\w+) ", page)) == set(recipes), page)
 expect("a page that is not there", client.get("/nowhere"), 404)
