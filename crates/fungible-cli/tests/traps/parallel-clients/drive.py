@@ -7,6 +7,7 @@ from driver import Client, check, expect
 
 people = {}
 failed = []
+after = {"ann": "ben", "ben": "cleo", "cleo": "ann"}
 
 
 def each(task):
@@ -37,12 +38,11 @@ def save(name, own):
 
 
 def send(name, own):
-    to = {"ann": "ben", "ben": "cleo", "cleo": "ann"}[name]
-    expect("sending", own["client"].post("/transfers", json={"to": to, "amount": 150}, headers=own["headers"]), 201)
+    expect("sending", own["client"].post("/transfers", json={"to": after[name], "amount": 150}, headers=own["headers"]), 201)
 
 
 def too_much(name, own):
-    expect("sending too much", own["client"].post("/transfers", json={"to": "ann", "amount": 9000}, headers=own["headers"]), 409)
+    expect("sending too much", own["client"].post("/transfers", json={"to": after[name], "amount": 9000}, headers=own["headers"]), 409)
     me = own["client"].get("/me", headers=own["headers"]).json()
     check("in the end all have what they had", me["balance"] == 400, me)
 
