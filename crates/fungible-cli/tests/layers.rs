@@ -10,7 +10,17 @@ use std::path::{Path, PathBuf};
 /// The rooms of a crate and, for each, the rooms it may use. This is the architecture picture: a room
 /// stands below every room that uses it, so a circle cannot be written down.
 const LAYERS: &[(&str, &[Room])] = &[
-    ("crates/fungible-cli/src", &[("balancer", &[]), ("fleet", &["balancer"]), ("cli", &["fleet", "balancer"])]),
+    (
+        "crates/fungible-cli/src",
+        &[
+            ("exchange", &[]),
+            ("balancer", &["exchange"]),
+            ("fleet", &["balancer"]),
+            ("prove", &["fleet", "balancer", "exchange"]),
+            ("report", &["prove", "exchange"]),
+            ("cli", &["report", "prove", "fleet", "balancer", "exchange"]),
+        ],
+    ),
     (
         "crates/fungible/src",
         &[

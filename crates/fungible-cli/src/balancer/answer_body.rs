@@ -15,6 +15,7 @@ use super::access::Line;
 use super::client::Progress;
 use super::connections::Sender;
 use super::instance::Claim;
+use super::tap::Record;
 use super::thread::Thread;
 
 /// The body of an answer.
@@ -40,12 +41,18 @@ pub(super) struct Passing {
     pub(super) claim: Claim,
     pub(super) sender: Option<Sender>,
     pub(super) line: Option<Box<Line>>,
+    pub(super) record: Option<Record>,
+    /// The instance broke it off.
+    pub(super) broke_off: bool,
 }
 
 impl Drop for Passing {
     fn drop(&mut self) {
         let whole = self.ended || self.incoming.is_end_stream();
         self.client.answered();
+        if let Some(record) = self.record.take() {
+            record.finish(whole, !whole && !self.broke_off);
+        }
         if whole && let Some(sender) = self.sender.take() {
             self.thread.connections.put(&self.claim, sender);
         }
@@ -65,6 +72,12 @@ impl Body for AnswerBody {
             AnswerBody::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             AnswerBody::Passing(passing) => {
                 let frame = std::task::ready!(Pin::new(&mut passing.incoming).poll_frame(context));
+                if let (Some(record), Some(Ok(frame))) = (&passing.record, &frame)
+                    && let Some(data) = frame.data_ref()
+                {
+                    record.answer_data(data);
+                }
+                passing.broke_off |= matches!(&frame, Some(Err(_)));
                 match &frame {
                     None => passing.ended = true,
                     // The client must see that this is not all.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::tap::Plan;
+
 /// How the balancer behaves. Begin with [`Config::new`] and change what should differ.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -26,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) threads: usize,
     /// What a client may cost us.
     pub(crate) limits: Limits,
+    /// Somebody else chooses and listens; `routing`, `health` and `hold` are not looked at then.
+    pub(crate) plan: Option<Plan>,
 }
 
 impl Config {
@@ -42,6 +46,7 @@ impl Config {
             secret,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
+            plan: None,
         }
     }
 }

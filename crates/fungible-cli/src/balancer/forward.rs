@@ -33,6 +33,7 @@ use super::own_answer::{
 use super::pool::{Refusal, Wish};
 use super::refuse;
 use super::request_body::{Origin, RequestBody};
+use super::tap::Record;
 use super::thread::Thread;
 use super::tunnel;
 
@@ -50,6 +51,8 @@ pub(super) struct Client {
     pub(super) address: SocketAddr,
     pub(super) address_value: HeaderValue,
     pub(super) progress: Arc<Progress>,
+    /// Its place in the order of opening, where somebody listens.
+    pub(super) number: usize,
 }
 
 /// Answers one request of a client.
@@ -61,12 +64,16 @@ pub(super) async fn answer(
     let line = Line::begin(&request);
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
+    let record = client.thread.config.plan.as_ref().map(|plan| plan.record(&head, client.number));
     let answer = match refuse::check(&head) {
-        Ok(()) => Exchange::new(&client, head, body, switch, line).run().await,
+        Ok(()) => Exchange::new(&client, head, body, switch, line, record.clone()).run().await,
         Err(own) => Err((own, line)),
     };
     Ok(answer.unwrap_or_else(|(own, line)| {
         client.progress.answered();
+        if let Some(record) = &record {
+            record.own_answer(own.status().as_u16(), own.word());
+        }
         if let Some(mut line) = line {
             line.status = own.status();
             line.write(true);
@@ -99,6 +106,7 @@ struct Exchange<'a> {
     /// It left an instance that took too long; it does so once, or a slow request would run everywhere.
     moved: bool,
     line: Option<Box<Line>>,
+    record: Option<Record>,
 }
 
 /// Why an attempt brought no answer.
@@ -131,6 +139,7 @@ impl<'a> Exchange<'a> {
         body: Incoming,
         switch: Option<OnUpgrade>,
         mut line: Option<Box<Line>>,
+        record: Option<Record>,
     ) -> Exchange<'a> {
         let thread = &client.thread;
         let Parts { method, uri, version, mut headers, .. } = head;
@@ -140,7 +149,9 @@ impl<'a> Exchange<'a> {
         let (named, last) = (named.map(str::to_owned), last.map(str::to_owned));
         let repeatable =
             method.is_idempotent() || (thread.config.resend_keyed && headers.contains_key("idempotency-key"));
-        let origin = Origin::new(body, repeatable);
+        // Where somebody listens, what is sent twice would be seen twice.
+        let repeatable = repeatable && record.is_none();
+        let origin = Origin::new(body, repeatable, record.clone());
         let from = CameFrom {
             client: &client.address_value,
             our_host: &thread.our_host,
@@ -173,6 +184,7 @@ impl<'a> Exchange<'a> {
             sent: 0,
             moved: false,
             line,
+            record,
         }
     }
 
@@ -192,6 +204,7 @@ impl<'a> Exchange<'a> {
                 Err(failure) => failure,
             };
             match failure {
+                Failure::Unsent if self.record.is_some() => return Err(NOBODY_ANSWERED),
                 Failure::GoElsewhere(other) => {
                     claim = other;
                     continue;
@@ -215,6 +228,11 @@ impl<'a> Exchange<'a> {
     }
 
     async fn claim(&mut self) -> Result<Claim, Own> {
+        if let (Some(plan), Some(record)) = (&self.thread.config.plan, &self.record) {
+            let chosen = plan.choose(record).await.and_then(|id| self.thread.pool.claim_this(id)).ok_or(NONE_READY)?;
+            record.sent_to(&chosen.name);
+            return Ok(chosen);
+        }
         if !self.unreached.is_empty() && self.thread.pool.none_ready() {
             let unreached = std::mem::take(&mut self.unreached);
             self.tried.retain(|id| !unreached.contains(id));
@@ -239,7 +257,7 @@ impl<'a> Exchange<'a> {
     async fn attempt(&mut self, claim: &Claim) -> Result<(Response<Incoming>, Sender), Failure> {
         let mut rest = if self.repeatable { REST_AT_MOST } else { REST_FOR_ONCE_ONLY };
         loop {
-            let resting = self.thread.connections.take(claim.id, rest);
+            let resting = if self.record.is_some() { None } else { self.thread.connections.take(claim.id, rest) };
             let is_new = resting.is_none();
             let mut sender = match resting {
                 Some(sender) => sender,
@@ -345,11 +363,14 @@ impl<'a> Exchange<'a> {
             line.status = head.status;
             line.instance = Some(Arc::clone(&claim.name));
         }
+        if let Some(record) = &self.record {
+            record.answered(head.status.as_u16(), &head.headers);
+        }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(to_client), Some(to_instance)) = (self.switch, head.extensions.remove::<OnUpgrade>()) else {
                 return Err((BAD_ANSWER, self.line));
             };
-            tunnel::start(self.thread, to_client, to_instance, claim, self.line);
+            tunnel::start(self.thread, to_client, to_instance, claim, self.line, self.record);
             return Ok(Response::from_parts(head, AnswerBody::Own(Bytes::new())));
         }
         let body = AnswerBody::Passing(Passing {
@@ -359,7 +380,10 @@ impl<'a> Exchange<'a> {
             client: Arc::clone(&self.client.progress),
             thread: Rc::clone(self.thread),
             claim,
-            sender: Some(sender),
+            // Nobody shall find this connection again where each request gets its own.
+            sender: self.record.is_none().then_some(sender),
+            record: self.record,
+            broke_off: false,
             line: self.line,
         });
         Ok(Response::from_parts(head, body))

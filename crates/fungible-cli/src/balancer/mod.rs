@@ -31,6 +31,7 @@ mod pool;
 mod refuse;
 mod request_body;
 mod routing;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -38,6 +39,7 @@ mod tunnel;
 
 pub(crate) use config::{Config, HealthCheck, Routing};
 pub(crate) use instance::{InstanceId, InstanceView, State};
+pub(crate) use tap::{Plan, Question};
 
 use pool::Pool;
 use thread::{Seat, Start};
@@ -94,6 +96,13 @@ impl Balancer {
         self.pool.add(name, address)
     }
 
+    /// Adds an instance that is known to be ready.
+    pub(crate) fn add_ready(&self, name: &str, address: SocketAddr) -> InstanceId {
+        let id = self.pool.add(name, address);
+        self.pool.observe(id, instance::Finding::Passed);
+        id
+    }
+
     /// The process of an instance has ended: out before the next request, and removed. What was in flight on it
     /// fails over where that is safe.
     pub(crate) fn ended(&self, id: InstanceId) {
@@ -136,7 +145,7 @@ fn start_thread(start: Start) -> io::Result<()> {
         };
         drop(tell.send(Ok(())));
         runtime.block_on(async {
-            if start.seat == 0 {
+            if start.seat == 0 && start.config.plan.is_none() {
                 let health = start.config.health.clone();
                 tokio::task::spawn_local(health_check::watch_all(Arc::clone(&start.pool), health));
             }

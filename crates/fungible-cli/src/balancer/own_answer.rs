@@ -32,6 +32,10 @@ impl Own {
         Own { close: true, ..Own::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", sentence) }
     }
 
+    pub(super) const fn word(self) -> &'static str {
+        self.word
+    }
+
     pub(super) const fn status(self) -> StatusCode {
         self.status
     }

@@ -159,6 +159,12 @@ impl Pool {
         self.lock().claim(self.routing, wish, false)
     }
 
+    /// Counts a request in flight on the instance that somebody else has chosen.
+    pub(super) fn claim_this(&self, id: InstanceId) -> Option<Claim> {
+        let inner = self.lock();
+        Some(inner.instances[inner.place(id)?].claim())
+    }
+
     /// The same, but only for an instance that is ready beyond doubt.
     pub(super) fn claim_ready(&self, wish: &Wish<'_>) -> Option<Claim> {
         self.lock().claim(self.routing, wish, true).ok()

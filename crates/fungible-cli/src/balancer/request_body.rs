@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::tap::Record;
+
 /// Bytes that are kept of one request.
 const KEEP_AT_MOST: usize = 64 * 1024;
 
@@ -26,7 +28,7 @@ pub(super) enum Origin {
 
 impl Origin {
     /// `keep`: the request may be resent.
-    pub(super) fn new(incoming: Incoming, keep: bool) -> Origin {
+    pub(super) fn new(incoming: Incoming, keep: bool, record: Option<Record>) -> Origin {
         if incoming.is_end_stream() {
             return Origin::Empty;
         }
@@ -41,6 +43,7 @@ impl Origin {
             broken: false,
             moved: Instant::now(),
             round: 0,
+            record,
         })))
     }
 
@@ -108,6 +111,7 @@ pub(super) struct Source {
     moved: Instant,
     /// Which body may read on.
     round: u32,
+    record: Option<Record>,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +129,9 @@ enum Piece {
 impl Source {
     fn remember(&mut self, frame: &Frame<Bytes>) {
         self.passed_by = true;
+        if let (Some(record), Some(data)) = (&self.record, frame.data_ref()) {
+            record.request_data(data);
+        }
         let Some(kept) = &mut self.kept else { return };
         if let Some(data) = frame.data_ref() {
             kept.bytes += data.len();

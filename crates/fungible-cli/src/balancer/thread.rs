@@ -208,6 +208,7 @@ impl Thread {
             thread: Rc::clone(self),
             address,
             address_value: address_value(address.ip()),
+            number: self.config.plan.as_ref().map_or(0, super::tap::Plan::new_connection),
             progress: Arc::clone(&progress),
         });
         let service = service_fn(move |request| forward::answer(Rc::clone(&client), request));

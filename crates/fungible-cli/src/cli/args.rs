@@ -25,6 +25,11 @@ pub(super) enum Command {
     /// Like `run -n 2`, and each request of a client goes to the other instance: what is trapped in one shows at once
     #[command(after_help = DEV_EXAMPLES)]
     Dev(RunOptions),
+    /// The kill test: are the instances of this app interchangeable?
+    #[command(after_help = PROVE_EXAMPLES)]
+    Prove(Box<ProveOptions>),
+    /// Write a commented fungible.toml
+    Init,
     /// Show the instances of running fleets
     #[command(after_help = "Examples:\n  fungible status\n  fungible status --fleet web --json")]
     Status {
@@ -65,6 +70,9 @@ pub(super) enum Command {
         #[arg(value_parser = KEEPER_STAGES)]
         stage: String,
     },
+    /// Start instances of a command, each in a world of its own, and print what they wrote
+    #[command(hide = true)]
+    Cell(super::cell::CellOptions),
     #[cfg(feature = "demo")]
     #[command(hide = true)]
     DemoInstance { app: String },
@@ -134,6 +142,86 @@ pub(super) struct RunOptions {
     /// The program and its arguments, after `--`; {port} stands for the instance's port
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+const PROVE_EXAMPLES: &str = "\
+Examples:
+  fungible prove --drive 'npx playwright test' --share ./data -- node server.js
+  fungible prove --drive ./e2e.sh --env DATABASE_URL=postgres://localhost/app_{run} --reset './fresh-db.sh {run}' -- ./app --port {port}
+
+The driver finds the address in BASE_URL. In all commands: {port} is the instance's port, {port:NAME} a further one,
+{dir} its private folder, {run} a word that differs from run to run, {url} the address that clients see.
+
+Exit codes: 0 FUNGIBLE; 1 NOT FUNGIBLE; 2 wrong usage, or a failure of the tool itself; 3 NOT SHOWN.";
+
+#[derive(Debug, Args)]
+pub(super) struct ProveOptions {
+    /// The traffic: any end-to-end suite or script; it finds the address in `BASE_URL`
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) drive: Option<String>,
+    /// The traffic as Hurl files, run by your `hurl` with the variable `base_url`
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) hurl: Vec<std::path::PathBuf>,
+    /// A file or folder that all instances share; each run starts with its present content, the original stays as it is
+    #[arg(long, value_name = "PATH")]
+    pub(super) share: Vec<std::path::PathBuf>,
+    /// A folder that is not private to instances but the real one
+    #[arg(long, value_name = "PATH")]
+    pub(super) real: Vec<std::path::PathBuf>,
+    /// Set for each instance
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub(super) env: Vec<(String, String)>,
+    /// A template of a configuration file, and where each instance finds it filled in
+    #[arg(long, value_name = "TEMPLATE=DEST")]
+    pub(super) file: Vec<String>,
+    /// Runs before every run
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) reset: Option<String>,
+    /// Runs next to the instances: a worker, a fake mail server
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) beside: Vec<String>,
+    /// The port that clients use, for suites that hard-code it [default: a free one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) listen: Option<u16>,
+    /// Ask for this path to see whether an instance is ready [default: a TCP connection]
+    #[arg(long, value_name = "PATH", value_parser = parse_path)]
+    pub(super) health: Option<String>,
+    /// How many runs of the traffic there may be in all [default: 60]
+    #[arg(long, value_name = "N")]
+    pub(super) runs: Option<usize>,
+    /// How long the whole may take [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
+    pub(super) budget: Option<Duration>,
+    /// How long an instance may take until it is ready [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
+    pub(super) start_limit: Option<Duration>,
+    /// How long the driver may take for one run in peace [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
+    pub(super) drive_limit: Option<Duration>,
+    /// What NOT SHOWN ends with: `fail`, exit code 3, or `warn`, 0
+    #[arg(long, value_name = "fail|warn", value_parser = ["fail", "warn"], default_value = "fail")]
+    pub(super) not_shown: String,
+    /// The verdict as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Also write verdict.json and report.md into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) report: Option<std::path::PathBuf>,
+    /// Also show what was renamed, masked and only listed
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+    /// Do without Linux namespaces, also where they can be had
+    #[arg(long)]
+    pub(super) no_namespaces: bool,
+    /// The app: the program and its arguments, after `--`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
+}
+
+impl ProveOptions {
+    pub(super) fn not_shown_warns(&self) -> bool {
+        self.not_shown == "warn"
+    }
 }
 
 /// What `run` and `dev` were asked to do.

@@ -2,11 +2,14 @@
 //! and the environment, prints, and knows exit codes.
 
 mod args;
+mod cell;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
+mod prove;
 mod run;
 mod screen;
+mod settings;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -36,8 +39,16 @@ pub fn main() -> ExitCode {
     let outcome = match command {
         // Before anything else: it needs a process with a single thread.
         Command::Keeper { stage } => return fleet::keeper_main(&stage),
+        Command::Cell(options) => cell::run(&options),
         Command::Run(options) => run::run(&options.into_plan(3, Routing::RoundRobin)),
         Command::Dev(options) => run::run(&options.into_plan(2, Routing::NeverTwice)),
+        Command::Prove(options) => {
+            return prove::run(*options).unwrap_or_else(|error| {
+                screen::problem(&error);
+                ExitCode::from(FAILED)
+            });
+        }
+        Command::Init => settings::init(),
         Command::Status { fleet, json } => control::status(fleet.as_deref(), json),
         Command::Kill { fleet, instance } => control::kill(fleet.as_deref(), instance),
         Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),

@@ -82,7 +82,7 @@ const ONE_WORD: Duration = Duration::from_millis(500);
 
 /// A word for Ctrl-C, SIGTERM and hang-up; a second word for another Ctrl-C or SIGTERM, if it comes later. What is
 /// ignored (by nohup, or in the background of a shell script) stays ignored.
-fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
+pub(super) fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
     let (stop, stops) = mpsc::channel(4);
     let (heard, mut signals_heard) = mpsc::channel(4);
     let ignored = ignored_signals();

@@ -5,14 +5,18 @@ mod control;
 mod event;
 mod instance;
 mod keeper;
+mod launcher;
+mod private_disk;
 mod process;
 mod status;
 mod supervisor;
 
 pub(crate) use control::{Control, ControlError, Fleets, Reply, Request};
 pub(crate) use event::Event;
-pub(crate) use keeper::{STAGES as KEEPER_STAGES, main as keeper_main};
-pub(crate) use process::Template;
+pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
+pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};
+pub(crate) use private_disk::{Change, DiskPlan};
+pub(crate) use process::{Template, free_port};
 pub(crate) use status::{FleetStatus, InstanceState};
 pub(crate) use supervisor::{Asked, supervise};
 

@@ -24,12 +24,12 @@ impl Template {
         let filled = |text: &String| text.replace("{port}", &port.to_string());
         let mut env = vec![("PORT".to_owned(), port.to_string()), ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned())];
         env.extend(self.env.iter().map(|(key, value)| (key.clone(), filled(value))));
-        Launch { program: filled(&self.program), args: self.args.iter().map(filled).collect(), env, output }
+        Launch { program: filled(&self.program), args: self.args.iter().map(filled).collect(), env, output, cell: None }
     }
 }
 
 /// A port that nobody listens on now and that is not in `taken`.
-pub(super) fn free_port(taken: &HashSet<u16>) -> io::Result<u16> {
+pub(crate) fn free_port(taken: &HashSet<u16>) -> io::Result<u16> {
     let mut random = [0_u8; 2];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let start = u16::from_ne_bytes(random) % (PORTS.end - PORTS.start);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::control::{Reply, Request};
 use super::event::{EARLY_DEATHS, Event, FleetError};
 use super::instance::{Instance, Life, Phase};
-use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal, end_descendants};
+use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal, end_all};
 use super::process::free_port;
 use super::status::FleetStatus;
 use super::{OutputTo, Settings};
@@ -86,7 +86,7 @@ pub(crate) async fn supervise(
     let isolation = supervisor.keeper.isolation();
     supervisor.keeper.close().await;
     if matches!(outcome, Err(FleetError::KeeperGone)) && isolation == Isolation::Subreaper {
-        end_descendants();
+        end_all(Isolation::Subreaper, &[]);
     }
     balancer.stop(Duration::ZERO).await;
     outcome
@@ -197,7 +197,7 @@ impl Supervisor<'_> {
             Report::NotStarted { id, reason } => self.ended(id, &reason),
             Report::Ended { id, how } => self.ended(id, &how),
             // Said once, at its start, where it is waited for.
-            Report::Ready { .. } | Report::Unavailable { .. } => Ok(()),
+            Report::Ready { .. } | Report::Unavailable { .. } | Report::Did { .. } => Ok(()),
         }
     }
 

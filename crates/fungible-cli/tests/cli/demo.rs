@@ -145,7 +145,11 @@ fn instances_killed_under_load_lose_nothing() {
     });
     let all: usize = customers.iter().map(|customer| customer.tasks.len()).sum();
     let cut: usize = customers.iter().map(|customer| customer.cut).sum();
-    let restarts: u64 = fleet.healthy(3).iter().map(|one| one["restarts"].as_u64().unwrap()).sum();
+    // The last kill is noticed a moment after it was sent.
+    let restarts = eventually("as many restarts as kills", || {
+        let restarts: u64 = fleet.healthy(3).iter().map(|one| one["restarts"].as_u64().unwrap()).sum();
+        (restarts >= KILLS as u64).then_some(restarts)
+    });
     println!("{KILLS} kills, {restarts} restarts, {all} tasks acknowledged, {cut} answers cut short");
     assert_eq!(restarts, KILLS as u64);
     assert!(fleet.ask(&["stop"]).status.success());

@@ -7,4 +7,5 @@ mod bad_input;
 mod client;
 mod demo;
 mod fleet;
+mod private_disk;
 mod world;

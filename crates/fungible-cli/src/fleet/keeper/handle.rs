@@ -11,7 +11,7 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::{Isolation, Launch, Order, ProcessId, Report, Signal};
+use super::{Isolation, Launch, Order, ProcessId, Report, Signal, Task};
 
 /// How long a keeper may take to end by itself once it is told to; it only has to print its last lines.
 const END: Duration = Duration::from_secs(5);
@@ -23,7 +23,10 @@ pub(crate) struct Keeper {
     orders: mpsc::UnboundedSender<Vec<u8>>,
     child: Child,
     isolation: Isolation,
+    /// Why there are no namespaces, where they were wanted.
+    problem: Option<String>,
     processes: ProcessId,
+    tasks: u64,
 }
 
 /// The reports of a keeper, in order. They end when the keeper has.
@@ -32,12 +35,17 @@ pub(crate) struct Reports(Lines<BufReader<OwnedReadHalf>>);
 impl Keeper {
     /// Starts a keeper from this same executable: in namespaces where it may, else as a subreaper.
     pub(crate) async fn start(executable: &Path, namespaces: bool) -> io::Result<(Keeper, Reports)> {
-        if namespaces && let Ok(kept) = Keeper::start_as(executable, "namespaces").await {
-            return Ok(kept);
+        let mut problem = None;
+        if namespaces {
+            match Keeper::start_as(executable, "namespaces").await {
+                Ok(kept) => return Ok(kept),
+                Err(error) => problem = Some(error.to_string()),
+            }
         }
         // What a keeper without namespaces leaves behind when it is killed comes to us.
         super::adopt_orphans()?;
-        Keeper::start_as(executable, "subreaper").await
+        let (keeper, reports) = Keeper::start_as(executable, "subreaper").await?;
+        Ok((Keeper { problem, ..keeper }, reports))
     }
 
     async fn start_as(executable: &Path, stage: &str) -> io::Result<(Keeper, Reports)> {
@@ -66,11 +74,33 @@ impl Keeper {
                 return Err(io::Error::other(format!("the keeper process did not start ({other:?})")));
             }
         };
-        Ok((Keeper { orders, child, isolation, processes: 0 }, reports))
+        Ok((Keeper { orders, child, isolation, problem: None, processes: 0, tasks: 0 }, reports))
     }
 
     pub(crate) fn isolation(&self) -> Isolation {
         self.isolation
+    }
+
+    /// Why there are no namespaces, where they were wanted.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// The number that the next process will have.
+    pub(crate) fn next_process(&self) -> ProcessId {
+        self.processes + 1
+    }
+
+    /// The number that the next task will have.
+    pub(crate) fn next_task(&self) -> u64 {
+        self.tasks + 1
+    }
+
+    /// Asks for something around the private disks; the outcome comes as a report under its number.
+    pub(crate) fn ask(&mut self, task: Task) -> io::Result<()> {
+        self.tasks += 1;
+        let number = self.tasks;
+        self.order(&Order::Do { number, task })
     }
 
     /// Asks for a process; the outcome comes as a report under the number that this returns.
@@ -98,7 +128,7 @@ impl Keeper {
             Isolation::Subreaper => Some(pid),
             Isolation::Namespaces => {
                 let first = *children(self.child.id()?.cast_signed()).first()?;
-                children(first).into_iter().find(|child| inner_pid(*child) == Some(pid))
+                children(first).into_iter().find(|child| keeper_pid(*child) == Some(pid))
             }
         }
     }
@@ -121,7 +151,8 @@ impl Reports {
     }
 }
 
-fn children(pid: i32) -> Vec<i32> {
+/// The children of a process.
+pub(crate) fn children(pid: i32) -> Vec<i32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     tasks
         .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
@@ -129,8 +160,8 @@ fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-/// The number of a process in its own, innermost namespace.
-fn inner_pid(pid: i32) -> Option<i32> {
+/// The number of a process as a keeper in a namespace sees it: the second, after ours.
+fn keeper_pid(pid: i32) -> Option<i32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
+    status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().nth(1)?.parse().ok()
 }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as plain};
 
 use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
@@ -16,9 +17,54 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
+use super::end::end_all;
 use super::lines::Printer;
-use super::{Isolation, Launch, Order, Output, ProcessId, Report, Signal};
+use super::{Isolation, Launch, Order, Outcome, Output, ProcessId, Report, Signal, Task, cell, first};
+use crate::fleet::private_disk::Disk;
+
+/// A child of the keeper.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// A program, which leads its group.
+    Plain(ProcessId),
+    /// The first process of an instance with a world of its own.
+    Cell {
+        id: ProcessId,
+        socket: std::os::unix::net::UnixStream,
+        /// Told how it ended when it has been collected.
+        end: plain::Sender<String>,
+    },
+}
+
+impl Kept {
+    fn id(&self) -> ProcessId {
+        match self {
+            Kept::Plain(id) | Kept::Cell { id, .. } => *id,
+        }
+    }
+}
+
+/// The children of the keeper, shared with the threads that start some.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Running(Arc<Mutex<HashMap<Pid, Kept>>>);
+
+impl Running {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<Pid, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the keeper holds.
+struct Keeping {
+    isolation: Isolation,
+    running: Running,
+    printer: Printer,
+    disk: Option<Arc<Disk>>,
+    /// Reports of threads, on their way out.
+    said: mpsc::UnboundedSender<Report>,
+}
 
 /// Keeps instances until the socket on standard input ends.
 pub(super) fn keep(isolation: Isolation) -> ExitCode {
@@ -75,8 +121,9 @@ async fn obey(isolation: Isolation) -> io::Result<()> {
     let (orders, mut reports) = UnixStream::from_std(socket)?.into_split();
     let mut orders = BufReader::new(orders).lines();
     let mut ends = signal(SignalKind::child())?;
-    let printer = Printer::start();
-    let mut running: HashMap<Pid, ProcessId> = HashMap::new();
+    let (said, mut waiting) = mpsc::unbounded_channel();
+    let running = Running::default();
+    let mut keeping = Keeping { isolation, running, printer: Printer::start(), disk: None, said };
 
     // Once the socket has ended nobody reads reports: an error while telling is that same end.
     let mut listened = tell(&mut reports, &Report::Ready { isolation }).await;
@@ -85,21 +132,30 @@ async fn obey(isolation: Isolation) -> io::Result<()> {
             order = orders.next_line() => match order {
                 Ok(Some(line)) => {
                     let order: Order = serde_json::from_str(&line)?;
-                    if let Some(report) = carry_out(order, &mut running, &printer) {
+                    if let Some(report) = keeping.carry_out(order) {
                         listened = tell(&mut reports, &report).await;
                     }
                 }
                 Ok(None) | Err(_) => break,
             },
+            Some(report) = waiting.recv() => listened = tell(&mut reports, &report).await,
             _ = ends.recv() => {
-                for report in reap(&mut running) {
-                    listened = tell(&mut reports, &report).await;
+                for report in reap(&mut keeping.running.lock()) {
+                    // Through the channel, behind what threads have said before.
+                    let _ = keeping.said.send(report);
                 }
             }
         }
     }
-    end_all(isolation, &running);
-    printer.finish().await;
+    if let Some(disk) = &keeping.disk {
+        disk.abandon();
+    }
+    let groups: Vec<Pid> = keeping.running.lock().keys().copied().collect();
+    end_all(isolation, &groups);
+    if let Some(disk) = &keeping.disk {
+        disk.close();
+    }
+    keeping.printer.finish().await;
     Ok(())
 }
 
@@ -109,23 +165,73 @@ async fn tell(reports: &mut OwnedWriteHalf, report: &Report) -> io::Result<()> {
     reports.write_all(&line).await
 }
 
-fn carry_out(order: Order, running: &mut HashMap<Pid, ProcessId>, printer: &Printer) -> Option<Report> {
-    match order {
-        Order::Start { id, launch } => Some(match start(&launch, printer) {
-            Ok(child) => {
-                let pid = child.id().cast_signed();
-                running.insert(Pid::from_raw(pid), id);
-                Report::Started { id, pid }
+impl Keeping {
+    fn carry_out(&mut self, order: Order) -> Option<Report> {
+        match order {
+            Order::Start { id, launch: Launch { cell: Some(plan), .. } } if self.disk.is_none() => {
+                let reason = format!("there is no private disk for {}", plan.name);
+                Some(Report::NotStarted { id, reason })
             }
-            Err(error) => Report::NotStarted { id, reason: error.to_string() },
-        }),
-        Order::Signal { id, signal } => {
-            if let Some((pid, _)) = running.iter().find(|(_, process)| **process == id) {
-                // It fails only when the group has just ended, which is reported by itself.
-                let _ = killpg(*pid, number(signal));
+            Order::Start { id, launch } => match (launch.cell.clone(), self.disk.clone()) {
+                (Some(plan), Some(disk)) => {
+                    let (running, said, isolation) = (self.running.clone(), self.said.clone(), self.isolation);
+                    std::thread::spawn(move || cell::live(id, launch, &plan, (&disk, isolation), &running, &said));
+                    None
+                }
+                _ => Some(match start(&launch, &self.printer) {
+                    Ok(child) => {
+                        let pid = child.id().cast_signed();
+                        self.running.lock().insert(Pid::from_raw(pid), Kept::Plain(id));
+                        Report::Started { id, pid }
+                    }
+                    Err(error) => Report::NotStarted { id, reason: error.to_string() },
+                }),
+            },
+            Order::Signal { id, signal } => {
+                if let Some((pid, kept)) = self.running.lock().iter().find(|(_, kept)| kept.id() == id) {
+                    pass_on(*pid, kept, signal, self.isolation);
+                }
+                None
             }
-            None
+            Order::Do { number, task: Task::OpenDisk { plan } } => {
+                let outcome = match Disk::open(plan, self.isolation == Isolation::Namespaces) {
+                    Ok((disk, world)) => {
+                        self.disk = Some(Arc::new(disk));
+                        Outcome::World(world)
+                    }
+                    Err(reason) => Outcome::Refused(reason),
+                };
+                Some(Report::Did { number, outcome })
+            }
+            Order::Do { number, task } => {
+                let (disk, said) = (self.disk.clone()?, self.said.clone());
+                // Copying takes its time, and the end must be heard meanwhile.
+                std::thread::spawn(move || {
+                    let done = |done: Result<(), String>| done.map_or_else(Outcome::Refused, |()| Outcome::Done);
+                    let outcome = match task {
+                        Task::BeginRun => done(disk.begin_run()),
+                        Task::EndRun => done(disk.end_run()),
+                        Task::Files { id } => Outcome::Files(disk.files(id)),
+                        Task::OpenDisk { .. } => Outcome::Refused("there is a private disk already".to_owned()),
+                    };
+                    let _ = said.send(Report::Did { number, outcome });
+                });
+                None
+            }
         }
+    }
+}
+
+/// Each of these fails only when it has just ended, which is reported by itself.
+fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
+    match (kept, signal) {
+        (Kept::Plain(_), _) => drop(killpg(pid, number(signal))),
+        (Kept::Cell { socket, .. }, Signal::Term) => drop(writeln!(&*socket, "{}", first::TERM)),
+        (Kept::Cell { .. }, Signal::Kill) if isolation == Isolation::Namespaces => {
+            let _ = signal::kill(pid, signal::Signal::SIGKILL);
+        }
+        // It then kills what came from it, and ends; nobody else could find all of that.
+        (Kept::Cell { socket, .. }, Signal::Kill) => drop(socket.shutdown(std::net::Shutdown::Write)),
     }
 }
 
@@ -162,7 +268,7 @@ fn start(launch: &Launch, printer: &Printer) -> io::Result<Child> {
 }
 
 /// Collects every child that has ended: ours and the orphans that came to us.
-fn reap(running: &mut HashMap<Pid, ProcessId>) -> Vec<Report> {
+fn reap(running: &mut HashMap<Pid, Kept>) -> Vec<Report> {
     let mut reports = Vec::new();
     loop {
         let (pid, how) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -172,72 +278,17 @@ fn reap(running: &mut HashMap<Pid, ProcessId>) -> Vec<Report> {
             // Nobody else has ended by now.
             _ => break,
         };
-        if let Some(id) = running.remove(&pid) {
-            // What an instance leaves behind in its group would keep its port. As long as something is left, the
-            // group's number belongs to nobody else.
-            let _ = killpg(pid, signal::Signal::SIGKILL);
-            reports.push(Report::Ended { id, how });
+        match running.remove(&pid) {
+            Some(Kept::Plain(id)) => {
+                // What an instance leaves behind in its group would keep its port. As long as something is left, the
+                // group's number belongs to nobody else.
+                let _ = killpg(pid, signal::Signal::SIGKILL);
+                reports.push(Report::Ended { id, how });
+            }
+            // Its thread reports it, with what its first process said last.
+            Some(Kept::Cell { end, .. }) => drop(end.send(how)),
+            None => {}
         }
     }
     reports
-}
-
-/// Kills everything that came from here, and returns when nothing is left.
-fn end_all(isolation: Isolation, running: &HashMap<Pid, ProcessId>) {
-    loop {
-        if isolation == Isolation::Namespaces {
-            // The first process of a namespace reaches every other one with this.
-            let _ = signal::kill(Pid::from_raw(-1), signal::Signal::SIGKILL);
-        } else {
-            for pid in running.keys() {
-                let _ = killpg(*pid, signal::Signal::SIGKILL);
-            }
-            kill_descendants();
-        }
-        // Each one that ends may hand us its children, so look again after every single end.
-        match waitpid(None, None) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => break,
-        }
-    }
-}
-
-/// Kills everything below this process, and returns when it has no child left.
-pub(crate) fn end_descendants() {
-    loop {
-        kill_descendants();
-        if let Err(Errno::ECHILD) = waitpid(None, None) {
-            break;
-        }
-    }
-}
-
-fn kill_descendants() {
-    for pid in descendants() {
-        // It may just have ended by itself.
-        let _ = signal::kill(pid, signal::Signal::SIGKILL);
-    }
-}
-
-/// Every living process below this one, from /proc; none where there is no /proc.
-fn descendants() -> Vec<Pid> {
-    let mut parents: Vec<(i32, i32)> = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        // The name in brackets may hold anything; what follows is "state ppid ..".
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let parent =
-            stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).and_then(|word| word.parse().ok());
-        parents.extend(parent.map(|parent| (pid, parent)));
-    }
-    let mut found = vec![std::process::id().cast_signed()];
-    let mut at = 0;
-    while at < found.len() {
-        let parent = found[at];
-        found.extend(parents.iter().filter(|(_, its)| *its == parent).map(|(pid, _)| *pid));
-        at += 1;
-    }
-    found.drain(1..).map(Pid::from_raw).collect()
 }

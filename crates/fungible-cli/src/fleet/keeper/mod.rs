@@ -5,17 +5,21 @@
 //! 1. `namespaces` enters new mount and process namespaces (and a user namespace for an ordinary user) and starts
 //! 2. `inside`, the first process in there: when it ends, the kernel ends everything beside it.
 //! 3. Where that is not allowed, `subreaper` takes both places: orphans of its instances become its children.
+//! 4. `first` is the first process of an instance on a private disk; `run` does without.
 //!
 //! Standard input is a socket to whoever started the keeper. Orders come in and reports go out as JSON lines; its end
 //! is the order to end everything.
 
+mod cell;
+mod end;
+mod first;
 mod handle;
 mod inside;
 mod lines;
 mod namespaces;
 
-pub(crate) use handle::{Keeper, Reports};
-pub(crate) use inside::end_descendants;
+pub(crate) use end::end_all;
+pub(crate) use handle::{Keeper, Reports, children};
 
 use inside::adopt_orphans;
 
@@ -23,6 +27,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
+
+use super::private_disk::{DiskPlan, World, Written};
 
 /// What ends the instances when the keeper dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +52,17 @@ pub(crate) struct Launch {
     /// Set on top of the keeper's own environment.
     pub(crate) env: Vec<(String, String)>,
     pub(crate) output: Output,
+    /// A world of its own; without it the instance lives in the keeper's. Needs a [`Task::OpenDisk`] before.
+    pub(crate) cell: Option<CellPlan>,
+}
+
+/// A private disk and, where namespaces are allowed, own process numbers and an own host name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CellPlan {
+    /// The host name.
+    pub(crate) name: String,
+    /// Its own copy of what is shared, instead of the run's.
+    pub(crate) own_copies: bool,
 }
 
 /// Where the standard output and error of an instance go.
@@ -80,6 +97,36 @@ enum Order {
         id: ProcessId,
         signal: Signal,
     },
+    /// Answered by [`Report::Did`] under the same number.
+    Do {
+        number: u64,
+        task: Task,
+    },
+}
+
+/// What the keeper does for the private disks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    /// Once, before everything else.
+    OpenDisk { plan: DiskPlan },
+    /// Fresh copies of what is shared. Whatever a run before left is removed.
+    BeginRun,
+    /// When its instances have ended.
+    EndRun,
+    /// What an instance of this run wrote.
+    Files { id: ProcessId },
+}
+
+/// What came of a [`Task`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    World(World),
+    Files(Vec<Written>),
+    Done,
+    /// Why not, as a sentence.
+    Refused(String),
 }
 
 /// What the keeper tells.
@@ -96,16 +143,19 @@ pub(crate) enum Report {
     NotStarted { id: ProcessId, reason: String },
     /// The process has ended, and what was left of its group was killed.
     Ended { id: ProcessId, how: String },
+    /// The outcome of a task.
+    Did { number: u64, outcome: Outcome },
 }
 
 /// The stages that a keeper process can be started as, by name.
-pub(crate) const STAGES: [&str; 3] = ["namespaces", "inside", "subreaper"];
+pub(crate) const STAGES: [&str; 4] = ["namespaces", "inside", "subreaper", "first"];
 
 /// Runs as the keeper; `stage` is one of [`STAGES`]. The process must have a single thread.
 pub(crate) fn main(stage: &str) -> ExitCode {
     match stage {
         "namespaces" => namespaces::enter_and_keep(),
         "inside" => namespaces::keep_inside(),
+        "first" => first::main(),
         _ => inside::keep(Isolation::Subreaper),
     }
 }

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{enter_and_keep, keep_inside};
+pub(super) use linux::{drop_rights, enter_and_keep, fresh_proc, keep_inside, pass_on_mounting};
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn enter_and_keep() -> ExitCode {
@@ -14,6 +14,16 @@ pub(super) fn enter_and_keep() -> ExitCode {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn keep_inside() -> ExitCode {
     enter_and_keep()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn fresh_proc() -> std::io::Result<()> {
+    Err(std::io::Error::other("this system has no namespaces"))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn drop_rights() -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]
@@ -27,6 +37,14 @@ mod linux {
     use rustix::thread::{CapabilitySet, CapabilitySets};
 
     use super::super::{Isolation, inside};
+
+    /// What making private disks takes, on files of this user alone: mounting, and doing what the user may do even
+    /// where a program took the right from a folder of its own.
+    const RIGHTS: CapabilitySet = CapabilitySet::SYS_ADMIN
+        .union(CapabilitySet::DAC_OVERRIDE)
+        .union(CapabilitySet::FOWNER)
+        .union(CapabilitySet::CHOWN)
+        .union(CapabilitySet::FSETID);
 
     /// The first stage: makes the namespaces and starts the second as the first process in them.
     pub(in super::super) fn enter_and_keep() -> ExitCode {
@@ -62,13 +80,9 @@ mod linux {
             fs::write("/proc/self/setgroups", "deny")?;
             fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
             fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
-            // Starting a program drops the rights that the new user namespace gave us; the second stage needs
-            // one of them to mount its /proc.
-            let mount_only = CapabilitySet::SYS_ADMIN;
-            let mut sets = rustix::thread::capabilities(None)?;
-            sets.inheritable |= mount_only;
-            rustix::thread::set_capabilities(None, sets)?;
-            rustix::thread::configure_capability_in_ambient_set(mount_only, true)?;
+            // Starting a program drops the rights that the new user namespace gave us; the second stage needs them to
+            // mount its /proc and to make private disks.
+            pass_on(RIGHTS)?;
         }
         // What the host mounts later still shows up here; what is mounted here stays here.
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)?;
@@ -86,16 +100,43 @@ mod linux {
     fn furnish() -> io::Result<()> {
         // The first stage waits for this one and has a single thread: if it is killed, so is everything in here.
         nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-        // With the host's /proc a program would look itself up under a number that is another process's.
+        fresh_proc()?;
+        if !Uid::current().is_root() {
+            // What is started from here has no rights; only this process keeps them.
+            rustix::thread::clear_ambient_capability_set()?;
+        }
+        Ok(())
+    }
+
+    /// Lets what this thread starts mount its own /proc. For root there is nothing to do.
+    pub(in super::super) fn pass_on_mounting() -> io::Result<()> {
+        if Uid::current().is_root() { Ok(()) } else { pass_on(CapabilitySet::SYS_ADMIN) }
+    }
+
+    fn pass_on(rights: CapabilitySet) -> io::Result<()> {
+        let mut sets = rustix::thread::capabilities(None)?;
+        sets.inheritable |= rights;
+        rustix::thread::set_capabilities(None, sets)?;
+        for right in rights.iter() {
+            rustix::thread::configure_capability_in_ambient_set(right, true)?;
+        }
+        Ok(())
+    }
+
+    /// A /proc of this process's own namespace: with the one from outside, a program would look itself up under a
+    /// number that is another process's.
+    pub(in super::super) fn fresh_proc() -> io::Result<()> {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?;
+        Ok(mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?)
+    }
+
+    /// Gives up what the user namespace gave, for good. Root keeps what it has outside, too.
+    pub(in super::super) fn drop_rights() -> io::Result<()> {
         if !Uid::current().is_root() {
             rustix::thread::clear_ambient_capability_set()?;
             let none = CapabilitySet::empty();
-            rustix::thread::set_capabilities(
-                None,
-                CapabilitySets { effective: none, permitted: none, inheritable: none },
-            )?;
+            let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+            rustix::thread::set_capabilities(None, sets)?;
         }
         Ok(())
     }

@@ -1,0 +1,120 @@
+//! `fungible cell`: instances of a command, each in a world of its own, without a balancer. Hidden: it shows what a
+//! private disk is, to people and to tests.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::screen::{print, say};
+use crate::fleet::{Change, DiskPlan, Launcher, Spec, Waited};
+
+#[derive(Debug, Args)]
+pub(super) struct CellOptions {
+    /// How many instances in each run, all at once
+    #[arg(short = 'n', default_value = "1")]
+    count: usize,
+    /// How many runs, one after the other
+    #[arg(long, default_value = "1")]
+    runs: usize,
+    /// A file or folder that all instances of a run share
+    #[arg(long)]
+    share: Vec<PathBuf>,
+    /// A file or folder that stays real
+    #[arg(long)]
+    real: Vec<PathBuf>,
+    /// Each instance gets its own copy of what is shared
+    #[arg(long)]
+    own_share_copies: bool,
+    /// Wait until each accepts connections on this port
+    #[arg(long)]
+    port: Option<u16>,
+    /// Kill each as soon as it is ready
+    #[arg(long)]
+    kill: bool,
+    /// How long each may take
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
+    limit: Duration,
+    #[arg(long)]
+    no_namespaces: bool,
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+pub(super) fn run(options: &CellOptions) -> anyhow::Result<()> {
+    let plan = DiskPlan {
+        share: options.share.clone(),
+        real: options.real.clone(),
+        working_directory: std::env::current_dir()?,
+        home: std::env::var_os("HOME").map(PathBuf::from),
+        temporary: std::env::temp_dir(),
+    };
+    super::runtime()?.block_on(async {
+        let launcher = Launcher::start(&super::executable(), !options.no_namespaces, plan).await?;
+        print(&format!("world: {}", serde_json::to_string(launcher.world())?));
+        let (mut interrupt, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let outcome = tokio::select! {
+            outcome = runs(options, &launcher) => outcome,
+            _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
+            _ = term.recv() => Err(anyhow::anyhow!("asked to end")),
+        };
+        launcher.close().await;
+        outcome
+    })
+}
+
+async fn runs(options: &CellOptions, launcher: &Launcher) -> anyhow::Result<()> {
+    for run in 1..=options.runs {
+        launcher.begin_run().await?;
+        let begun = Instant::now();
+        let mut ids = Vec::new();
+        for number in 1..=options.count {
+            let name = format!("cell-{run}-{number}");
+            let spec = Spec {
+                outside: false,
+                env: vec![("FUNGIBLE_INSTANCE".to_owned(), name.clone())],
+                name,
+                program: options.command.first().cloned().unwrap_or_default(),
+                args: options.command.iter().skip(1).cloned().collect(),
+                own_share_copies: options.own_share_copies,
+            };
+            ids.push((spec.name.clone(), launcher.launch(spec).await?));
+        }
+        for (name, id) in &ids {
+            match launcher.ready(*id, options.port, options.limit).await {
+                Waited::Ready => print(&format!("{name} ready after {:?}", begun.elapsed())),
+                other => print(&format!("{name} {other:?}")),
+            }
+        }
+        for (name, id) in ids {
+            if options.kill {
+                let asked = Instant::now();
+                launcher.kill(id).await?;
+                print(&format!("{name} dead after {:?}", asked.elapsed()));
+            }
+            let how = tokio::time::timeout(options.limit, launcher.ended(id)).await;
+            for line in launcher.last_lines(id) {
+                print(&format!("{name} | {line}"));
+            }
+            for file in launcher.files(id).await? {
+                let mark = match file.change {
+                    Change::Written => "wrote",
+                    Change::Deleted => "deleted",
+                    Change::Unshared => "unshared",
+                };
+                print(&format!("{name} {mark} {}", file.path.display()));
+            }
+            match how {
+                Ok(Waited::Ended(how)) => print(&format!("{name} ended ({how})")),
+                Ok(other) => print(&format!("{name} {other:?}")),
+                Err(_) => {
+                    say(&format!("{name} took too long"));
+                    launcher.terminate(id).await?;
+                }
+            }
+        }
+        launcher.end_run().await?;
+    }
+    Ok(())
+}

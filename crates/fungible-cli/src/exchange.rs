@@ -1,0 +1,66 @@
+//! A request with its answer as both passed through the balancer. Pure data: whoever judges it works on this alone.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// One request and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    /// Its place in the order of arrival within its run, from 1.
+    pub(crate) number: usize,
+    /// The client's connection, numbered in the order of opening, from 1.
+    pub(crate) connection: usize,
+    /// The instance that got it, by its name within the run; `None` when none did.
+    pub(crate) instance: Option<String>,
+    /// When its head arrived, since the run began.
+    pub(crate) arrived: Duration,
+    /// When the last byte of the answer had come from the instance (or the exchange was given up), since the run began.
+    pub(crate) ended: Duration,
+    pub(crate) request: Request,
+    pub(crate) outcome: Outcome,
+    /// The client went away before the answer had ended: how much of it there is depends on the client.
+    pub(crate) left: bool,
+    /// What went through an upgraded connection (WebSocket) in both directions, or the events of an event stream.
+    pub(crate) frames: Vec<Frame>,
+}
+
+/// What the client sent, as the instance got it but without the fields that the balancer adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query, as sent.
+    pub(crate) target: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Body,
+}
+
+/// What the client got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The instance answered. `complete` is false when the answer broke off.
+    Answered { status: u16, headers: Headers, body: Body, complete: bool },
+    /// The balancer answered by itself, with this word for the reason: never a finding about the app.
+    Ours { status: u16, reason: String },
+    /// The client went away before there was an answer.
+    Abandoned,
+}
+
+/// Header fields in the order in which they came; names in lower case.
+pub(crate) type Headers = Vec<(String, Vec<u8>)>;
+
+/// A body, as it came over the wire (not decompressed). Large ones are kept by their hash alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Kept(Bytes),
+    Hashed { sha256: [u8; 32], length: u64 },
+}
+
+/// One message on an upgraded connection or one event of an event stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) from_client: bool,
+    pub(crate) data: Bytes,
+    /// Since the run began.
+    pub(crate) at: Duration,
+}

@@ -1,0 +1,296 @@
+//! Starts single instances on request, each in a world of its own, for one proof. It restarts nothing and judges
+//! nothing; nothing that it started outlives it.
+
+mod listening;
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, oneshot, watch};
+
+use super::keeper::{CellPlan, Keeper, Launch, Outcome, Output, ProcessId, Report, Reports, Signal, Task};
+use super::private_disk::{Apart, DiskPlan, World, Written, settled};
+
+/// How many of the last lines that an instance printed are told.
+const LAST_LINES: usize = 200;
+
+/// No more than this of the end of its output is read for them.
+const LAST_BYTES: u64 = 256 * 1024;
+
+/// The pause between two attempts to connect.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
+
+/// Why an instance, or the whole, could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LaunchError {
+    /// The user has to change something; a sentence says what.
+    #[error("{0}")]
+    Refused(String),
+    #[error("the keeper process could not be started: {0}")]
+    Keeper(std::io::Error),
+    #[error("the keeper process was killed, and everything that ran with it")]
+    KeeperGone,
+}
+
+/// One instance to start.
+#[derive(Debug, Clone)]
+pub(crate) struct Spec {
+    /// It is also the host name.
+    pub(crate) name: String,
+    pub(crate) program: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// It sees the real disk and is no instance: a driver, for example.
+    pub(crate) outside: bool,
+    /// Gets its own copy of what is shared, for the positive control.
+    pub(crate) own_share_copies: bool,
+}
+
+/// What came of waiting for an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// It accepts connections.
+    Ready,
+    /// It has ended, this way.
+    Ended(String),
+    /// The program could not be started, for this reason.
+    NotStarted(String),
+    /// The limit is over; it listens at these other addresses, as far as can be seen.
+    Late(Vec<SocketAddr>),
+}
+
+#[derive(Debug, Clone, Default)]
+struct Life {
+    /// Its first process, as the keeper sees it.
+    first: Option<i32>,
+    ended: Option<Waited>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    lives: HashMap<ProcessId, Life>,
+    keeper_gone: bool,
+}
+
+type Answers = Arc<std::sync::Mutex<HashMap<u64, oneshot::Sender<Outcome>>>>;
+
+/// Owns a keeper for a whole proof. All of its methods may be called at the same time.
+pub(crate) struct Launcher {
+    keeper: Mutex<Keeper>,
+    known: watch::Sender<Known>,
+    answers: Answers,
+    world: World,
+}
+
+impl Launcher {
+    /// Starts the keeper from `executable` and makes ready for `plan`. Where `namespaces` are not wanted or cannot be
+    /// had, the world says what is missing.
+    pub(crate) async fn start(executable: &Path, namespaces: bool, plan: DiskPlan) -> Result<Launcher, LaunchError> {
+        let plan = settled(plan).map_err(LaunchError::Refused)?;
+        let (keeper, reports) = Keeper::start(executable, namespaces).await.map_err(LaunchError::Keeper)?;
+        let problem = keeper.problem().map(|reason| {
+            format!(
+                "process numbers, host names and the disk are not private: namespaces cannot be had here ({reason})"
+            )
+        });
+        let known = watch::Sender::new(Known::default());
+        let answers = Answers::default();
+        tokio::spawn(listen(reports, known.clone(), Arc::clone(&answers)));
+        let world = World { namespaces: false, disk: Apart::Copies, notes: Vec::new(), folder: PathBuf::new() };
+        let mut launcher = Launcher { keeper: Mutex::new(keeper), known, answers, world };
+        match launcher.ask(Task::OpenDisk { plan }).await {
+            Ok(Outcome::World(world)) => launcher.world = world,
+            other => {
+                launcher.close().await;
+                return Err(other.err().unwrap_or(LaunchError::KeeperGone));
+            }
+        }
+        launcher.world.notes.splice(0..0, problem);
+        Ok(launcher)
+    }
+
+    /// What could be had of a world of its own for each instance.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Makes fresh copies of the shared paths, as they are now.
+    pub(crate) async fn begin_run(&self) -> Result<(), LaunchError> {
+        self.ask(Task::BeginRun).await.map(drop)
+    }
+
+    /// Kills what still runs and removes what the run left on the disk.
+    pub(crate) async fn end_run(&self) -> Result<(), LaunchError> {
+        let running = self.running();
+        for id in &running {
+            self.signal(*id, Signal::Kill).await?;
+        }
+        for id in running {
+            self.kill(id).await?;
+        }
+        self.ask(Task::EndRun).await.map(drop)
+    }
+
+    fn running(&self) -> Vec<ProcessId> {
+        let known = self.known.borrow();
+        known.lives.iter().filter(|(_, life)| life.ended.is_none()).map(|(id, _)| *id).collect()
+    }
+
+    /// Starts an instance of this run; whether that works is told by [`Launcher::ready`] and [`Launcher::ended`].
+    pub(crate) async fn launch(&self, spec: Spec) -> Result<ProcessId, LaunchError> {
+        let mut keeper = self.keeper.lock().await;
+        let id = keeper.next_process();
+        self.known.send_modify(|known| {
+            known.lives.insert(id, Life::default());
+        });
+        let launch = Launch {
+            program: spec.program,
+            args: spec.args,
+            env: spec.env,
+            output: Output::File(self.log(id)),
+            cell: (!spec.outside).then_some(CellPlan { name: spec.name, own_copies: spec.own_share_copies }),
+        };
+        keeper.launch(launch).map_err(|_| LaunchError::KeeperGone)
+    }
+
+    /// Waits until the instance runs: until it accepts connections on `port`, if one is given.
+    pub(crate) async fn ready(&self, id: ProcessId, port: Option<u16>, limit: Duration) -> Waited {
+        let deadline = Instant::now() + limit;
+        tokio::select! {
+            ended = self.ended(id) => ended,
+            () = self.started(id, port) => Waited::Ready,
+            () = tokio::time::sleep_until(deadline.into()) => Waited::Late(self.listens(id).await),
+        }
+    }
+
+    async fn started(&self, id: ProcessId, port: Option<u16>) {
+        let mut known = self.known.subscribe();
+        // The sender is ours and outlives this.
+        let _ = known.wait_for(|known| known.lives.get(&id).is_some_and(|life| life.first.is_some())).await;
+        let Some(port) = port else { return };
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        }
+    }
+
+    /// Waits until the instance has ended, or never ran, and with it everything that it started.
+    pub(crate) async fn ended(&self, id: ProcessId) -> Waited {
+        let mut known = self.known.subscribe();
+        let gone = || Waited::Ended("the keeper process was killed".to_owned());
+        let over = |known: &Known| known.keeper_gone || known.lives.get(&id).is_none_or(|life| life.ended.is_some());
+        match known.wait_for(over).await {
+            Ok(known) => known.lives.get(&id).and_then(|life| life.ended.clone()).unwrap_or_else(gone),
+            Err(_) => gone(),
+        }
+    }
+
+    /// Kills (SIGKILL) everything of an instance, and returns when all of it is dead.
+    pub(crate) async fn kill(&self, id: ProcessId) -> Result<(), LaunchError> {
+        loop {
+            self.signal(id, Signal::Kill).await?;
+            // One that is only about to start cannot be reached yet.
+            let ended = tokio::time::timeout(Duration::from_millis(50), self.ended(id)).await;
+            if self.known.borrow().keeper_gone {
+                return Err(LaunchError::KeeperGone);
+            }
+            if ended.is_ok() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks an instance (SIGTERM) to end.
+    pub(crate) async fn terminate(&self, id: ProcessId) -> Result<(), LaunchError> {
+        self.signal(id, Signal::Term).await
+    }
+
+    async fn signal(&self, id: ProcessId, signal: Signal) -> Result<(), LaunchError> {
+        self.keeper.lock().await.signal(id, signal).map_err(|_| LaunchError::KeeperGone)
+    }
+
+    /// What the instance wrote to its private disk. It may have ended, but its run may not.
+    pub(crate) async fn files(&self, id: ProcessId) -> Result<Vec<Written>, LaunchError> {
+        match self.ask(Task::Files { id }).await? {
+            Outcome::Files(files) => Ok(files),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The last lines that an instance printed, on standard output and error, of any run.
+    pub(crate) fn last_lines(&self, id: ProcessId) -> Vec<String> {
+        let text = end_of(&self.log(id)).unwrap_or_default();
+        let lines: Vec<String> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
+    }
+
+    /// The TCP addresses where processes of an instance listen.
+    pub(crate) async fn listens(&self, id: ProcessId) -> Vec<SocketAddr> {
+        let first = self.known.borrow().lives.get(&id).and_then(|life| life.first);
+        let keeper = self.keeper.lock().await;
+        first.and_then(|first| keeper.host_pid(first)).map(listening::below).unwrap_or_default()
+    }
+
+    fn log(&self, id: ProcessId) -> PathBuf {
+        self.world.folder.join("logs").join(format!("{id}.log"))
+    }
+
+    async fn ask(&self, task: Task) -> Result<Outcome, LaunchError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut keeper = self.keeper.lock().await;
+            let number = keeper.next_task();
+            self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(number, answer);
+            keeper.ask(task).map_err(|_| LaunchError::KeeperGone)?;
+        }
+        match answered.await {
+            Ok(Outcome::Refused(reason)) => Err(LaunchError::Refused(reason)),
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Err(LaunchError::KeeperGone),
+        }
+    }
+
+    /// Ends everything; nothing is left running, mounted, or on the disk.
+    pub(crate) async fn close(self) {
+        self.keeper.into_inner().close().await;
+    }
+}
+
+/// Takes down what the keeper reports, until it ends.
+async fn listen(mut reports: Reports, known: watch::Sender<Known>, answers: Answers) {
+    while let Some(report) = reports.next().await {
+        let life = |id: ProcessId, change: &dyn Fn(&mut Life)| {
+            known.send_modify(|known| change(known.lives.entry(id).or_default()));
+        };
+        match report {
+            Report::Started { id, pid } => life(id, &|life| life.first = Some(pid)),
+            Report::NotStarted { id, reason } => {
+                life(id, &|life| life.ended = Some(Waited::NotStarted(reason.clone())));
+            }
+            Report::Ended { id, how } => life(id, &|life| life.ended = Some(Waited::Ended(how.clone()))),
+            Report::Did { number, outcome } => {
+                let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+                // Whoever asked may have stopped waiting.
+                let _ = answer.map(|answer| answer.send(outcome));
+            }
+            // Said once, where the keeper is started.
+            Report::Ready { .. } | Report::Unavailable { .. } => {}
+        }
+    }
+    known.send_modify(|known| known.keeper_gone = true);
+    // Whoever waits for an answer learns that none comes.
+    answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+fn end_of(log: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut log = std::fs::File::open(log)?;
+    let length = log.metadata()?.len();
+    log.seek(SeekFrom::Start(length.saturating_sub(LAST_BYTES)))?;
+    let mut text = Vec::new();
+    log.take(LAST_BYTES).read_to_end(&mut text)?;
+    Ok(text)
+}

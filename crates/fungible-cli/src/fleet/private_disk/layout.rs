@@ -1,0 +1,249 @@
+//! What is laid over what in a private view: looks at every mount once. It mounts nothing; the one thing that it makes
+//! is the stand-in for directories that an ordinary user's overlays cannot cover.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::mount_table::{self, Mount};
+use super::{DiskPlan, tree};
+
+/// What stays the machine's own in every view.
+const REAL: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
+
+/// A larger file that lies beside mounts stays real for an ordinary user.
+const LARGEST_COPY: u64 = 16 << 20;
+
+/// How far down, and among how many entries, folders that an ordinary user may write to are looked for.
+const DEEPEST_LOOK: usize = 3;
+const MOST_LOOKS: usize = 20_000;
+
+/// One thing to mount.
+pub(super) struct Step {
+    pub(super) at: PathBuf,
+    pub(super) action: Action,
+}
+
+pub(super) enum Action {
+    Overlay(Overlay),
+    /// The machine's own.
+    Real,
+    Share(usize),
+}
+
+pub(super) struct Overlay {
+    /// Names its folders below a cell.
+    pub(super) number: usize,
+    pub(super) lower: PathBuf,
+    pub(super) mode: u32,
+    pub(super) owner: (u32, u32),
+    pub(super) read_only: bool,
+    /// Folders below that the upper one has from the start, with their rights.
+    pub(super) ready_made: Vec<(PathBuf, u32)>,
+}
+
+/// The steps that make a view, in no order.
+pub(super) struct Planned {
+    pub(super) steps: Vec<Step>,
+    pub(super) notes: Vec<String>,
+    /// Where what must not be covered with anything begins.
+    pub(super) real: Vec<PathBuf>,
+}
+
+/// Plans a view: `whole` when one overlay can lie over everything. `folder` is the proof's own.
+pub(super) fn planned(plan: &DiskPlan, folder: &Path, whole: bool) -> io::Result<Planned> {
+    let mut mounts = mount_table::visible()?;
+    mounts.retain(|mount| !mount.point.starts_with(folder));
+    let builtin = REAL.iter().map(PathBuf::from).filter(|path| path.is_dir() && !path.is_symlink());
+    let real: Vec<PathBuf> = builtin.chain(plan.real.iter().cloned()).collect();
+    let skeleton = folder.join("disk/skeleton");
+    let temporary = [PathBuf::from("/tmp"), PathBuf::from("/var/tmp")].into_iter();
+    let own = temporary.chain([plan.working_directory.clone()]).chain(plan.home.clone());
+    let own: Vec<PathBuf> = own.filter_map(|path| path.canonicalize().ok()).collect();
+    let mut planner = Planner { mounts, real, own, whole, skeleton, steps: Vec::new(), notes: Vec::new() };
+    planner.everything(plan)?;
+    let Planner { real, steps, notes, .. } = planner;
+    Ok(Planned { steps, notes, real })
+}
+
+/// Looks at every mount once and decides what is laid over what.
+struct Planner {
+    mounts: Vec<Mount>,
+    real: Vec<PathBuf>,
+    /// Where programs write: private in any case.
+    own: Vec<PathBuf>,
+    whole: bool,
+    /// Where the lower folder of directories that hold mounts is put together.
+    skeleton: PathBuf,
+    steps: Vec<Step>,
+    notes: Vec<String>,
+}
+
+impl Planner {
+    fn everything(&mut self, plan: &DiskPlan) -> io::Result<()> {
+        self.private(Path::new("/"))?;
+        if self.whole {
+            let points: Vec<PathBuf> = self.mounts.iter().map(|mount| mount.point.clone()).collect();
+            for point in points {
+                if point != Path::new("/") && !self.is_real(&point) {
+                    self.private(&point)?;
+                }
+            }
+        }
+        for real in self.real.clone() {
+            self.steps.push(Step { at: real, action: Action::Real });
+        }
+        // Private also where they lie in what is real otherwise, unless the user says so.
+        for path in self.own.clone() {
+            let by_wish = plan.real.iter().any(|real| path.starts_with(real));
+            if self.is_real(&path) && !by_wish && !self.steps.iter().any(|step| step.at == path) {
+                self.overlay(&path, path.clone(), false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_real(&self, path: &Path) -> bool {
+        self.real.iter().any(|real| path.starts_with(real))
+    }
+
+    fn private(&mut self, path: &Path) -> io::Result<()> {
+        let top = path == Path::new("/");
+        let mount = self.mounts.iter().find(|mount| mount.point == path);
+        let read_only = mount.is_some_and(|mount| mount.read_only);
+        if let Some(mount) = mount.filter(|_| !top) {
+            let file = !path.is_dir();
+            if file && !mount.read_only && !mount.pseudo {
+                self.notes.push(format!("{}: not private, because it is a mounted file", path.display()));
+            }
+            if file || mount.read_only || mount.pseudo {
+                // Nothing can be written to it, or it is no disk.
+                self.steps.push(Step { at: path.to_owned(), action: Action::Real });
+                return Ok(());
+            }
+        }
+        // In somebody else's mount namespace a directory that holds mounts cannot be looked at without them.
+        let holds_mounts = self.mounts.iter().any(|mount| mount.point != path && mount.point.starts_with(path));
+        if self.whole || !holds_mounts {
+            return self.overlay(path, path.to_owned(), top && read_only);
+        }
+        if top {
+            let lower = self.skeleton.clone();
+            self.overlay(path, lower, false)?;
+        } else if writable(path) {
+            let around = path.display();
+            self.notes
+                .push(format!("{around}: other disks are mounted in it, so renames across its folders fail (EXDEV)"));
+        }
+        self.put_together(path)
+    }
+
+    fn overlay(&mut self, at: &Path, lower: PathBuf, read_only: bool) -> io::Result<()> {
+        let like = fs::metadata(at)?;
+        let number = self.steps.len();
+        let mode = mode_here(at, &like);
+        let ready_made = if self.whole || lower != at { Vec::new() } else { self.ready_made(at)? };
+        let overlay = Overlay { number, lower, mode, owner: (like.uid(), like.gid()), read_only, ready_made };
+        self.steps.push(Step { at: at.to_owned(), action: Action::Overlay(overlay) });
+        Ok(())
+    }
+
+    /// An ordinary user's overlay cannot copy up a folder of somebody else, which is what it does with all that lead to
+    /// a written file. So those that lead to the first ones that this user may write to are there from the start.
+    fn ready_made(&self, top: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
+        let mut found: BTreeSet<PathBuf> = self.own.iter().filter(|path| path.starts_with(top)).cloned().collect();
+        let mut waiting = if writable(top) { Vec::new() } else { vec![top.to_owned()] };
+        let mut looked_at = 0;
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                looked_at += 1;
+                if looked_at > MOST_LOOKS || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    continue;
+                }
+                let path = entry.path();
+                if writable(&path) {
+                    found.insert(path);
+                } else if path.components().count() <= DEEPEST_LOOK {
+                    waiting.push(path);
+                }
+            }
+        }
+        let leading: BTreeSet<PathBuf> = found
+            .iter()
+            .flat_map(|path| path.ancestors().take_while(|path| path.starts_with(top) && *path != top))
+            .map(Path::to_owned)
+            .collect();
+        let rights = |path: PathBuf| {
+            let mode = mode_here(&path, &fs::metadata(&path)?);
+            Ok((path.strip_prefix(top).unwrap_or(&path).to_owned(), mode))
+        };
+        // Those that went away meanwhile are not missed.
+        leading.into_iter().filter(|path| path.exists()).map(rights).collect()
+    }
+
+    /// Gives `path` a stand-in: its directories become private one by one, its files are copied.
+    fn put_together(&mut self, path: &Path) -> io::Result<()> {
+        let here = inside(&self.skeleton, path);
+        fs::create_dir_all(&here)?;
+        // What cannot be read cannot be written by the same user either.
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let (from, to) = (entry.path(), here.join(entry.file_name()));
+            match self.put(&from, &to) {
+                Err(error) if is_gone(&error, &from) => {}
+                done => done?,
+            }
+        }
+        fs::set_permissions(&here, fs::Permissions::from_mode(mode_here(path, &fs::metadata(path)?)))
+    }
+
+    /// One entry of a stand-in.
+    fn put(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let metadata = fs::symlink_metadata(from)?;
+        let real = self.real.iter().any(|real| real == from);
+        if metadata.is_dir() {
+            fs::create_dir_all(to)?;
+            return if real { Ok(()) } else { self.private(from) };
+        }
+        let mounted = self.mounts.iter().any(|mount| mount.point == from);
+        let small = metadata.len() <= LARGEST_COPY && access(from, AccessFlags::R_OK).is_ok();
+        if metadata.is_symlink() || metadata.is_file() && small && !real && !mounted {
+            return tree::copy(from, to, &|_| None, &AtomicBool::new(false));
+        }
+        // Something is mounted over it: the file itself, or a socket once somebody listens on it.
+        fs::write(to, "")?;
+        if mounted && !real {
+            self.private(from)?;
+        } else if metadata.is_file() && !real {
+            if writable(from) {
+                self.notes.push(format!("{}: not private, because it is too large to copy", from.display()));
+            }
+            self.steps.push(Step { at: from.to_owned(), action: Action::Real });
+        }
+        Ok(())
+    }
+}
+
+/// The rights of a directory. Its upper folder belongs to us, so what we may not write to must say so to its owner.
+fn mode_here(path: &Path, metadata: &fs::Metadata) -> u32 {
+    let mode = metadata.mode() & 0o7777;
+    if writable(path) { mode } else { mode & !0o222 }
+}
+
+/// Whether a path went away since everything was looked at: on a busy machine some do.
+pub(super) fn is_gone(error: &io::Error, path: &Path) -> bool {
+    error.kind() == io::ErrorKind::NotFound && !path.exists()
+}
+
+pub(super) fn writable(path: &Path) -> bool {
+    access(path, AccessFlags::W_OK).is_ok()
+}
+
+/// `path` as it is called from outside of `root`.
+pub(super) fn inside(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}

@@ -1,0 +1,304 @@
+//! A disk for one instance that nobody else writes to: everything it wrote is its own, what is shared is a copy made
+//! for the run. It knows paths and mounts, not programs; the keeper owns it and runs the programs.
+
+mod copies;
+#[cfg(target_os = "linux")]
+mod layout;
+#[cfg(target_os = "linux")]
+mod mount_table;
+mod shares;
+mod substitute;
+mod tree;
+#[cfg(target_os = "linux")]
+mod view;
+mod written;
+
+pub(super) use shares::settled;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use self::substitute::Substitute;
+use self::tree::remove;
+
+/// How the folder of every proof begins; those of dead proofs are found by it.
+const FOLDER: &str = "fungible-prove-";
+
+/// What instances share and what they get of their own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DiskPlan {
+    /// Files and folders that all instances of a run share; each run begins with what is in them now.
+    pub(crate) share: Vec<PathBuf>,
+    /// What stays the machine's own, for reading and writing.
+    pub(crate) real: Vec<PathBuf>,
+    /// Where instances are started.
+    pub(crate) working_directory: PathBuf,
+    /// The user's home, if there is one.
+    pub(crate) home: Option<PathBuf>,
+    /// Where copies and what instances write are kept during the proof.
+    pub(crate) temporary: PathBuf,
+}
+
+/// How instances are kept apart on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Apart {
+    /// One copy-on-write view of everything.
+    Overlay,
+    /// A copy-on-write view of each directory: a directory that was there before cannot be renamed in it.
+    Overlays,
+    /// A copy of the working directory, and a home and a temporary folder of its own; the rest is real.
+    Copies,
+}
+
+/// What could be had on this machine; the coverage of a verdict says it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct World {
+    /// Own process numbers and an own host name for each instance.
+    pub(crate) namespaces: bool,
+    pub(crate) disk: Apart,
+    /// What is not private, or different from a machine of its own, as sentences.
+    pub(crate) notes: Vec<String>,
+    /// The folder of this proof.
+    pub(crate) folder: PathBuf,
+}
+
+/// What an instance did to a file of its private disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Change {
+    Written,
+    Deleted,
+    /// A shared file was replaced by one of its own, as a rename does: the other instances no longer see it.
+    /// Its folder should be shared instead.
+    Unshared,
+}
+
+/// A file of a private disk that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    /// As the instance calls it.
+    pub(crate) path: PathBuf,
+    pub(crate) change: Change,
+}
+
+/// A program that is about to run on a private disk.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) program: String,
+    pub(super) args: Vec<String>,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) working_directory: PathBuf,
+}
+
+enum How {
+    #[cfg(target_os = "linux")]
+    View(view::View),
+    Substitute(Substitute),
+}
+
+/// The disks of one proof.
+pub(super) struct Disk {
+    plan: DiskPlan,
+    folder: PathBuf,
+    how: How,
+    /// Whether `folder/disk` was mounted.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux mounts"))]
+    in_memory: bool,
+    run: Mutex<u64>,
+    abandoned: AtomicBool,
+    /// Locked as long as this proof lives.
+    _lock: File,
+}
+
+/// The disk of one instance, ready to be entered.
+#[derive(Debug)]
+pub(super) struct Cell {
+    folder: PathBuf,
+    shares: PathBuf,
+}
+
+impl Disk {
+    /// Makes the folder of a proof and tries out what can be had. `namespaces` says that this process may mount.
+    pub(super) fn open(plan: DiskPlan, namespaces: bool) -> Result<(Disk, World), String> {
+        sweep(&plan.temporary);
+        let folder = plan.temporary.join(format!("{FOLDER}{}-{}", std::process::id(), random()?));
+        let problem = |error: std::io::Error| format!("no folder can be made in {}: {error}", plan.temporary.display());
+        DirBuilder::new().mode(0o700).create(&folder).map_err(problem)?;
+        let lock =
+            OpenOptions::new().create(true).truncate(true).write(true).open(folder.join("lock")).map_err(problem)?;
+        lock.lock().map_err(problem)?;
+        for inner in ["logs", "disk"] {
+            fs::create_dir(folder.join(inner)).map_err(problem)?;
+        }
+        let mut world = World { namespaces, disk: Apart::Copies, notes: Vec::new(), folder: folder.clone() };
+        let (how, in_memory) = Disk::choose(&plan, &folder, &mut world).inspect_err(|_| {
+            // It holds nothing yet, and the reason why is told already.
+            let _ = remove(&folder);
+        })?;
+        let (run, abandoned) = (Mutex::new(0), AtomicBool::new(false));
+        Ok((Disk { plan, folder, how, in_memory, run, abandoned, _lock: lock }, world))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn choose(plan: &DiskPlan, folder: &Path, world: &mut World) -> Result<(How, bool), String> {
+        if world.namespaces {
+            match view::View::find(plan, folder) {
+                Ok(found) => {
+                    world.disk = found.view.apart();
+                    world.notes.extend(found.notes);
+                    return Ok((How::View(found.view), found.in_memory));
+                }
+                Err(reason) => world.notes.push(format!("the disk is not private as a whole: {reason}")),
+            }
+        }
+        Ok((How::Substitute(Substitute::new(plan, &mut world.notes)?), false))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn choose(plan: &DiskPlan, _folder: &Path, world: &mut World) -> Result<(How, bool), String> {
+        Ok((How::Substitute(Substitute::new(plan, &mut world.notes)?), false))
+    }
+
+    fn inner(&self) -> PathBuf {
+        self.folder.join("disk")
+    }
+
+    fn run_folder(&self) -> PathBuf {
+        let run = *self.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.inner().join(format!("run-{run}"))
+    }
+
+    fn cell_folder(&self, id: u64) -> PathBuf {
+        self.run_folder().join(format!("cell-{id}"))
+    }
+
+    /// Where instances find the shares: a cell has them in place of the proof's folder.
+    fn shares_seen(&self, shares: &Path) -> PathBuf {
+        match &self.how {
+            #[cfg(target_os = "linux")]
+            How::View(_) => self.folder.clone(),
+            How::Substitute(_) => shares.to_owned(),
+        }
+    }
+
+    /// Copies what is shared, as it is now.
+    pub(super) fn begin_run(&self) -> Result<(), String> {
+        self.end_run()?;
+        *self.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        let folder = self.run_folder();
+        fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        self.copy_shares(&folder.join("shares"))
+    }
+
+    fn copy_shares(&self, into: &Path) -> Result<(), String> {
+        copies::copy_shares(&self.plan, into, &self.inner(), &self.abandoned)
+    }
+
+    /// Removes what the run left; its instances must have ended.
+    pub(super) fn end_run(&self) -> Result<(), String> {
+        let folder = self.run_folder();
+        remove(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()))
+    }
+
+    /// The disk for the instance `id` of this run.
+    pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool) -> Result<Cell, String> {
+        let folder = self.cell_folder(id);
+        fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let shares = if own_copies {
+            let own = folder.join("shares");
+            self.copy_shares(&own)?;
+            own
+        } else {
+            self.run_folder().join("shares")
+        };
+        let cell = Cell { folder, shares };
+        match &self.how {
+            #[cfg(target_os = "linux")]
+            How::View(view) => view.prepare(&cell.folder, name).map_err(|error| error.to_string())?,
+            How::Substitute(substitute) => {
+                let _ = name;
+                substitute.prepare(&cell.folder, &self.shares_seen(&cell.shares), &self.abandoned)?;
+            }
+        }
+        Ok(cell)
+    }
+
+    /// Puts the calling thread, which must be alone in its mount namespace, onto the disk of `cell`. Nothing happens
+    /// where there are no views.
+    pub(super) fn enter(&self, cell: &Cell) -> Result<(), String> {
+        match &self.how {
+            #[cfg(target_os = "linux")]
+            How::View(view) => view.enter(&cell.folder, &cell.shares, &self.folder),
+            How::Substitute(_) => {
+                let _ = cell;
+                Ok(())
+            }
+        }
+    }
+
+    /// What `start` is called on the disk of `cell`.
+    pub(super) fn placed(&self, cell: &Cell, start: Start) -> Start {
+        match &self.how {
+            #[cfg(target_os = "linux")]
+            How::View(_) => start,
+            How::Substitute(substitute) => substitute.placed(&cell.folder, start),
+        }
+    }
+
+    /// Where an instance starts.
+    pub(super) fn working_directory(&self) -> PathBuf {
+        self.plan.working_directory.clone()
+    }
+
+    /// What the instance `id` of this run wrote.
+    pub(super) fn files(&self, id: u64) -> Vec<Written> {
+        let folder = self.cell_folder(id);
+        match &self.how {
+            #[cfg(target_os = "linux")]
+            How::View(view) => view.files(&folder, &self.folder),
+            How::Substitute(substitute) => substitute.files(&folder),
+        }
+    }
+
+    /// Makes copying stop: nobody waits for it any more.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes everything; all instances must have ended.
+    pub(super) fn close(&self) {
+        #[cfg(target_os = "linux")]
+        if self.in_memory {
+            // With the mount namespace it goes away at the latest.
+            let _ = nix::mount::umount2(&self.inner(), nix::mount::MntFlags::MNT_DETACH);
+        }
+        // What is left is found and removed by the next proof.
+        let _ = remove(&self.folder);
+    }
+}
+
+/// Removes the folders of proofs that are dead.
+fn sweep(temporary: &Path) {
+    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(FOLDER) {
+            continue;
+        }
+        let lock = File::open(entry.path().join("lock"));
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // Somebody else's, perhaps: then it is theirs to remove.
+            let _ = remove(&entry.path());
+        }
+    }
+}
+
+fn random() -> Result<String, String> {
+    let mut random = [0_u8; 4];
+    getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    Ok(format!("{:08x}", u32::from_ne_bytes(random)))
+}

@@ -1,0 +1,123 @@
+//! What stands in for a private disk where nothing can be mounted: a copy of the working directory, and a home and a
+//! temporary folder of its own. The rest of the disk stays real, and the notes say so.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::copies::{copy_of, in_words};
+use super::tree::{copy, measure};
+use super::{DiskPlan, Start, Written, written};
+
+/// A larger working directory is not copied for every instance.
+const MOST_BYTES: u64 = 1 << 30;
+const MOST_ENTRIES: u64 = 200_000;
+
+/// Folders at the top of a working directory that hold what programs are made of, often large, and are not copied.
+const DEPENDENCIES: [&str; 6] = [".git", ".venv", "node_modules", "target", "vendor", "venv"];
+
+pub(super) struct Substitute {
+    plan: DiskPlan,
+}
+
+impl Substitute {
+    pub(super) fn new(plan: &DiskPlan, notes: &mut Vec<String>) -> Result<Substitute, String> {
+        let directory = &plan.working_directory;
+        for share in &plan.share {
+            if !share.starts_with(directory) || share == directory {
+                return Err(format!(
+                    "--share {}: without namespaces only what lies inside the working directory can be shared",
+                    share.display()
+                ));
+            }
+        }
+        let substitute = Substitute { plan: plan.clone() };
+        let left_out = |path: &Path| substitute.instead(path, Path::new("")).is_some();
+        let size = measure(directory, &left_out).map_err(|error| error.to_string())?;
+        if size.bytes > MOST_BYTES || size.entries > MOST_ENTRIES {
+            return Err(format!(
+                "without namespaces each instance gets a copy of the working directory, and {} is too large for that ({}, \
+                 {} files; {} and {MOST_ENTRIES} at most)",
+                directory.display(),
+                in_words(size.bytes),
+                size.entries,
+                in_words(MOST_BYTES)
+            ));
+        }
+        notes.push(format!(
+            "private are only copies of {}, new files in HOME, and TMPDIR; every other path is the machine's own",
+            directory.display()
+        ));
+        for name in DEPENDENCIES.iter().filter(|name| directory.join(name).is_dir()) {
+            notes.push(format!("{}: not private, because it is not copied", directory.join(name).display()));
+        }
+        Ok(substitute)
+    }
+
+    /// What a path of the working directory is replaced with in its copies.
+    fn instead(&self, path: &Path, shares: &Path) -> Option<PathBuf> {
+        if let Some(index) = self.plan.share.iter().position(|share| share == path) {
+            return Some(copy_of(shares, index, path));
+        }
+        let inner = path.strip_prefix(&self.plan.working_directory).ok()?;
+        let dependency = DEPENDENCIES.iter().any(|name| inner == Path::new(name)) && path.is_dir();
+        let shared_inside = self.plan.share.iter().any(|share| share.starts_with(path));
+        let real = self.plan.real.iter().any(|real| real == path);
+        let ours = self.plan.temporary.starts_with(path) && !inner.as_os_str().is_empty();
+        ((dependency && !shared_inside) || real || ours).then(|| path.to_owned())
+    }
+
+    pub(super) fn prepare(&self, cell: &Path, shares: &Path, stop: &AtomicBool) -> Result<(), String> {
+        let problem = |error: std::io::Error| format!("cannot copy the working directory: {error}");
+        let instead = |path: &Path| self.instead(path, shares);
+        copy(&self.plan.working_directory, &cell.join("work"), &instead, stop).map_err(problem)?;
+        fs::create_dir(cell.join("tmp")).map_err(problem)?;
+        let home = cell.join("home");
+        fs::create_dir(&home).map_err(problem)?;
+        // Programs find there what they are made of; only what they add is their own.
+        for entry in self.plan.home.iter().flat_map(fs::read_dir).flatten().flatten() {
+            symlink(entry.path(), home.join(entry.file_name())).map_err(problem)?;
+        }
+        Ok(())
+    }
+
+    /// `start` with the names that the copies have.
+    pub(super) fn placed(&self, cell: &Path, start: Start) -> Start {
+        let (from, to) = (&self.plan.working_directory, cell.join("work"));
+        let moved = |text: String| match Path::new(&text).strip_prefix(from) {
+            Ok(inner) if !text.is_empty() => to.join(inner).to_str().map_or(text.clone(), str::to_owned),
+            _ => text,
+        };
+        let mut env: Vec<(String, String)> = start.env.into_iter().map(|(key, value)| (key, moved(value))).collect();
+        for (key, folder) in [("HOME", "home"), ("TMPDIR", "tmp"), ("PWD", "work")] {
+            if let Some(path) = cell.join(folder).to_str() {
+                env.push((key.to_owned(), path.to_owned()));
+            }
+        }
+        Start {
+            program: moved(start.program),
+            args: start.args.into_iter().map(moved).collect(),
+            env,
+            working_directory: to.clone(),
+        }
+    }
+
+    pub(super) fn files(&self, cell: &Path) -> Vec<Written> {
+        let mut found = Vec::new();
+        written::in_copy(&cell.join("work"), &self.plan.working_directory, &mut found);
+        if let Some(home) = &self.plan.home {
+            written::in_copy(&cell.join("home"), home, &mut found);
+        }
+        let nothing = cell.join("nothing");
+        let mut temporary = Vec::new();
+        written::in_copy(&cell.join("tmp"), &nothing, &mut temporary);
+        for one in &mut temporary {
+            if let Ok(inner) = one.path.strip_prefix(&nothing) {
+                one.path = Path::new("/tmp").join(inner);
+            }
+        }
+        found.extend(temporary);
+        found
+    }
+}

@@ -1,0 +1,206 @@
+//! Whole trees of files: measured, copied with everything that programs look at, removed. It knows no reason for it.
+
+use std::fs::{self, DirBuilder, File, FileTimes, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, lchown, symlink,
+};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a tree takes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    /// On the disk: holes do not count.
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+}
+
+/// Adds up what is below `path`; entries for which `left_out` holds are passed over.
+pub(super) fn measure(path: &Path, left_out: &dyn Fn(&Path) -> bool) -> io::Result<Size> {
+    let mut size = Size::default();
+    let mut waiting = vec![path.to_owned()];
+    while let Some(path) = waiting.pop() {
+        if left_out(&path) {
+            continue;
+        }
+        let metadata = fs::symlink_metadata(&path).map_err(|error| at(&path, &error))?;
+        size.entries += 1;
+        size.bytes += metadata.blocks() * 512;
+        if metadata.is_dir() {
+            for entry in fs::read_dir(&path).map_err(|error| at(&path, &error))? {
+                waiting.push(entry?.path());
+            }
+        }
+    }
+    Ok(size)
+}
+
+/// Copies `from` to `to`, which must not exist. Where `instead` gives a path, a symbolic link to it is made in place of
+/// the copy. Sockets and devices are left out. Ends early once `stop` is set.
+pub(super) fn copy(
+    from: &Path,
+    to: &Path,
+    instead: &dyn Fn(&Path) -> Option<PathBuf>,
+    stop: &AtomicBool,
+) -> io::Result<()> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(io::Error::other("nobody waits for this copy any more"));
+    }
+    if let Some(target) = instead(from) {
+        return symlink(target, to).map_err(|error| at(to, &error));
+    }
+    let metadata = fs::symlink_metadata(from).map_err(|error| at(from, &error))?;
+    let kind = metadata.file_type();
+    if kind.is_symlink() {
+        symlink(fs::read_link(from)?, to).map_err(|error| at(to, &error))?;
+    } else if kind.is_dir() {
+        // Ours until it is full: it may be one that its owner cannot write to.
+        DirBuilder::new().mode(0o700).create(to).map_err(|error| at(to, &error))?;
+        for entry in fs::read_dir(from).map_err(|error| at(from, &error))? {
+            let entry = entry?;
+            copy(&entry.path(), &to.join(entry.file_name()), instead, stop)?;
+        }
+    } else if kind.is_file() {
+        copy_file(from, to, &metadata)?;
+    } else if kind.is_fifo() {
+        nix::unistd::mkfifo(to, nix::sys::stat::Mode::S_IRWXU)?;
+    } else {
+        return Ok(());
+    }
+    finish(to, &metadata)
+}
+
+/// Owner, rights and times.
+fn finish(to: &Path, like: &Metadata) -> io::Result<()> {
+    // Only root gives files away, and only to users that exist here.
+    let _ = lchown(to, Some(like.uid()), Some(like.gid()));
+    if like.is_symlink() {
+        return Ok(());
+    }
+    if !like.file_type().is_fifo() {
+        let times = FileTimes::new().set_accessed(like.accessed()?).set_modified(like.modified()?);
+        File::open(to)?.set_times(times)?;
+    }
+    fs::set_permissions(to, like.permissions()).map_err(|error| at(to, &error))
+}
+
+fn copy_file(from: &Path, to: &Path, metadata: &Metadata) -> io::Result<()> {
+    let source = File::open(from).map_err(|error| at(from, &error))?;
+    let target =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|error| at(to, &error))?;
+    let copied = if metadata.blocks() * 512 < metadata.len() {
+        copy_pieces(&source, &target, metadata.len())
+    } else {
+        io::copy(&mut &source, &mut &target).map(|_| ())
+    };
+    copied.map_err(|error| at(to, &error))
+}
+
+/// Copies a file with holes, which some stores make far larger than what is in them.
+#[cfg(target_os = "linux")]
+fn copy_pieces(mut source: &File, mut target: &File, length: u64) -> io::Result<()> {
+    use io::{Read as _, Seek as _};
+    target.set_len(length)?;
+    let mut position = 0;
+    loop {
+        let start = match rustix::fs::seek(source, rustix::fs::SeekFrom::Data(position)) {
+            Ok(start) => start,
+            // No more data.
+            Err(rustix::io::Errno::NXIO) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let end = rustix::fs::seek(source, rustix::fs::SeekFrom::Hole(start))?;
+        source.seek(io::SeekFrom::Start(start))?;
+        target.seek(io::SeekFrom::Start(start))?;
+        io::copy(&mut source.take(end - start), &mut target)?;
+        position = end;
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn copy_pieces(mut source: &File, mut target: &File, _length: u64) -> io::Result<()> {
+    io::copy(&mut source, &mut target).map(|_| ())
+}
+
+/// Removes a tree; nothing happens when there is none.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path);
+            fs::remove_dir_all(path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Lets ourselves into every directory: a program may have locked some, and overlays do.
+fn open_up(path: &Path) {
+    // What fails here fails again, and is reported, when it is removed.
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}
+
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_has_what_programs_look_at() {
+        let place = tempfile::tempdir().unwrap();
+        let from = place.path().join("from");
+        fs::create_dir_all(from.join("inner/empty")).unwrap();
+        fs::write(from.join("inner/run.sh"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(from.join("inner/run.sh"), fs::Permissions::from_mode(0o750)).unwrap();
+        symlink("inner/run.sh", from.join("link")).unwrap();
+        symlink("nowhere", from.join("dangling")).unwrap();
+        let mut holes = File::create(from.join("holes")).unwrap();
+        holes.seek(SeekFrom::Start(1 << 30)).unwrap();
+        holes.write_all(b"end").unwrap();
+        drop(holes);
+        fs::set_permissions(from.join("inner"), fs::Permissions::from_mode(0o555)).unwrap();
+
+        let to = place.path().join("to");
+        copy(&from, &to, &|_| None, &AtomicBool::new(false)).unwrap();
+        let of = |name: &str| fs::metadata(to.join(name)).unwrap();
+        assert_eq!(of("inner/run.sh").mode() & 0o777, 0o750);
+        assert_eq!(of("inner/run.sh").mtime_nsec(), fs::metadata(from.join("inner/run.sh")).unwrap().mtime_nsec());
+        assert_eq!(of("inner").mode() & 0o777, 0o555);
+        assert!(of("inner/empty").is_dir());
+        assert_eq!(fs::read_link(to.join("link")).unwrap(), Path::new("inner/run.sh"));
+        assert_eq!(fs::read_link(to.join("dangling")).unwrap(), Path::new("nowhere"));
+        assert_eq!(of("holes").len(), (1 << 30) + 3);
+        assert!(of("holes").blocks() < 1000, "the hole was filled");
+        assert!(measure(&to, &|_| false).unwrap().bytes < 1_000_000);
+        remove(&to).unwrap();
+        assert!(!to.exists());
+        remove(&from).unwrap();
+        remove(&from).unwrap();
+    }
+
+    #[test]
+    fn a_copy_can_be_stopped_and_parts_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let from = place.path().join("from");
+        fs::create_dir_all(from.join("data")).unwrap();
+        fs::write(from.join("data/a"), "a").unwrap();
+        let to = place.path().join("to");
+        let instead = |path: &Path| path.ends_with("data").then(|| PathBuf::from("/elsewhere"));
+        copy(&from, &to, &instead, &AtomicBool::new(false)).unwrap();
+        assert_eq!(fs::read_link(to.join("data")).unwrap(), Path::new("/elsewhere"));
+        assert_eq!(measure(&from, &|path| instead(path).is_some()).unwrap().entries, 1);
+        let error = copy(&from, &place.path().join("again"), &instead, &AtomicBool::new(true)).unwrap_err();
+        assert!(error.to_string().contains("nobody waits"), "{error}");
+    }
+}

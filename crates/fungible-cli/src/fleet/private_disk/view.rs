@@ -1,0 +1,336 @@
+//! A copy-on-write view of the whole file system, made of overlays: how it is put together is found out once per
+//! proof, then every instance gets one of its own. It knows mounts, not programs.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::chdir;
+
+use super::copies::copy_of;
+use super::layout::{Action, Overlay, Planned, Step, inside, is_gone, planned, writable};
+use super::{Apart, Change, DiskPlan, Written, mount_table, tree, written};
+
+/// How overlays can be had, the best first: one over everything or one per directory, and their options.
+/// `volatile` leaves out the writing to the disk at the end, `redirect_dir` lets a program rename a directory that
+/// was there before, `userxattr` is what ordinary users may have.
+const WAYS: [(bool, &str); 7] = [
+    (true, "redirect_dir=on,index=off,metacopy=off,volatile"),
+    (true, "index=off,metacopy=off"),
+    (true, "userxattr,volatile"),
+    (false, "userxattr,volatile"),
+    (false, "userxattr"),
+    (false, "redirect_dir=on,index=off,metacopy=off,volatile"),
+    (false, "index=off,metacopy=off"),
+];
+
+/// How a view is put together, in this order.
+pub(super) struct View {
+    steps: Vec<Step>,
+    whole: bool,
+    options: &'static str,
+    plan: DiskPlan,
+    /// Where what must not be covered with anything begins.
+    real: Vec<PathBuf>,
+    hosts: Option<(PathBuf, String)>,
+}
+
+pub(super) struct Found {
+    pub(super) view: View,
+    pub(super) notes: Vec<String>,
+    pub(super) in_memory: bool,
+}
+
+impl View {
+    /// Tries out what this machine allows, below `folder`.
+    pub(super) fn find(plan: &DiskPlan, folder: &Path) -> Result<Found, String> {
+        let disk = folder.join("disk");
+        let mut problem = String::new();
+        for in_memory in [false, true] {
+            if in_memory {
+                // On an overlay, as in a container, no other one can keep what is written to it.
+                mount(Some("tmpfs"), &disk, Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))
+                    .map_err(|error| format!("{problem}; memory cannot be mounted: {error}"))?;
+            }
+            fs::create_dir(disk.join("root")).map_err(|error| error.to_string())?;
+            for (whole, options) in WAYS {
+                match alone(|| probe(&disk, whole, options)) {
+                    Ok(()) => {
+                        let (view, mut notes) = View::plan(plan, folder, whole, options)?;
+                        if in_memory {
+                            notes.push(format!(
+                                "what instances write is kept in memory, because {} cannot carry overlays",
+                                plan.temporary.display()
+                            ));
+                        }
+                        return Ok(Found { view, notes, in_memory });
+                    }
+                    Err(error) => problem = format!("overlays cannot be had: {error}"),
+                }
+            }
+        }
+        let _ = umount2(&disk, MntFlags::MNT_DETACH);
+        Err(problem)
+    }
+
+    fn plan(plan: &DiskPlan, folder: &Path, whole: bool, options: &'static str) -> Result<(View, Vec<String>), String> {
+        let problem = |error: io::Error| format!("the view cannot be planned: {error}");
+        let Planned { mut steps, mut notes, real } = planned(plan, folder, whole).map_err(problem)?;
+        let hosts =
+            Path::new("/etc/hosts").canonicalize().ok().filter(|path| !real.iter().any(|real| path.starts_with(real)));
+        let hosts = hosts.and_then(|path| Some((path.clone(), fs::read_to_string(path).ok()?)));
+        for (index, share) in plan.share.iter().enumerate() {
+            steps.push(Step { at: share.clone(), action: Action::Share(index) });
+        }
+        // What lies further in is mounted later.
+        steps.sort_by(|one, other| one.at.cmp(&other.at));
+        let mut view = View { steps, whole, options, plan: plan.clone(), real, hosts };
+        view.rehearse(folder, &mut notes)?;
+        view.describe(&mut notes);
+        Ok((view, notes))
+    }
+
+    /// Does it once: a directory over which nothing can be laid stays real.
+    fn rehearse(&mut self, folder: &Path, notes: &mut Vec<String>) -> Result<(), String> {
+        let cell = folder.join("disk/rehearsal");
+        let this = &*self;
+        let failed = alone(|| {
+            fs::create_dir(&cell)?;
+            this.prepare(&cell, "rehearsal")?;
+            let mut failed = Vec::new();
+            for (index, step) in this.steps.iter().enumerate() {
+                let at = inside(&folder.join("disk/root"), &step.at);
+                let overlay = matches!(step.action, Action::Overlay(_)) && step.at != Path::new("/");
+                match this.act(step, &at, &cell, None, folder) {
+                    Err(error) if is_gone(&error, &step.at) => {}
+                    Err(error) if overlay => {
+                        bind(&step.at, &at)?;
+                        failed.push((index, error));
+                    }
+                    done => done?,
+                }
+            }
+            Ok(failed)
+        });
+        let _ = tree::remove(&cell);
+        for (index, error) in failed.map_err(|error| format!("the view cannot be mounted: {error}"))? {
+            let step = &mut self.steps[index];
+            if writable(&step.at) {
+                notes.push(format!(
+                    "{}: not private, because no overlay can be laid over it ({error})",
+                    step.at.display()
+                ));
+            }
+            step.action = Action::Real;
+        }
+        Ok(())
+    }
+
+    fn describe(&self, notes: &mut Vec<String>) {
+        let real: Vec<String> = self.real.iter().map(|path| path.display().to_string()).collect();
+        notes.push(format!(
+            "the machine's own: {}, with /dev/shm, and sockets that another program listens on",
+            real.join(", ")
+        ));
+        if !self.options.contains("redirect_dir") {
+            notes.push("a directory that was there before cannot be renamed (EXDEV)".to_owned());
+        }
+        if !self.whole {
+            let more =
+                "what belongs to another user or group cannot be changed, also where its rights allow it (EOVERFLOW)";
+            notes.push(more.to_owned());
+        }
+        for share in self.plan.share.iter().filter(|share| share.is_file()) {
+            notes.push(format!(
+                "{}: shared as a symbolic link; a program that replaces it by rename leaves the others behind, share its \
+                 folder then",
+                share.display()
+            ));
+        }
+    }
+
+    pub(super) fn apart(&self) -> Apart {
+        if self.whole { Apart::Overlay } else { Apart::Overlays }
+    }
+
+    /// Makes the folders of a cell, outside of it.
+    pub(super) fn prepare(&self, cell: &Path, name: &str) -> io::Result<()> {
+        for overlay in self.overlays() {
+            let upper = upper(cell, overlay);
+            fs::create_dir(&upper)?;
+            // An ordinary user cannot give them away and owns them all.
+            let _ = lchown(&upper, Some(overlay.owner.0), Some(overlay.owner.1));
+            for (path, _) in &overlay.ready_made {
+                fs::create_dir(upper.join(path))?;
+            }
+            for (path, mode) in overlay.ready_made.iter().rev() {
+                fs::set_permissions(upper.join(path), fs::Permissions::from_mode(*mode))?;
+            }
+            fs::set_permissions(&upper, fs::Permissions::from_mode(overlay.mode))?;
+            fs::create_dir(work(cell, overlay))?;
+        }
+        if let Some((_, hosts)) = &self.hosts {
+            // Programs look up their own name.
+            fs::write(cell.join("hosts"), format!("{hosts}\n127.0.1.1\t{name}\n"))?;
+        }
+        Ok(())
+    }
+
+    fn overlays(&self) -> impl Iterator<Item = &Overlay> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Overlay(overlay) => Some(overlay),
+            Action::Real | Action::Share(_) => None,
+        })
+    }
+
+    /// Mounts the view of a cell and makes it the root of this thread, which must be alone in its mount namespace.
+    /// The proof's `folder` holds the shares in there.
+    pub(super) fn enter(&self, cell: &Path, shares: &Path, folder: &Path) -> Result<(), String> {
+        let root = folder.join("disk/root");
+        for step in &self.steps {
+            match self.act(step, &inside(&root, &step.at), cell, Some(shares), folder) {
+                Err(error) if is_gone(&error, &step.at) => {}
+                done => done.map_err(|error| format!("{} cannot be mounted: {error}", step.at.display()))?,
+            }
+        }
+        let last = || -> io::Result<()> {
+            bind(shares, &inside(&root, folder))?;
+            if let Some((path, _)) = &self.hosts {
+                bind(&cell.join("hosts"), &inside(&root, path))?;
+            }
+            for socket in mount_table::listening_sockets() {
+                let ours = self.real.iter().chain(&self.plan.share).any(|path| socket.starts_with(path));
+                if !ours && !socket.starts_with(folder) {
+                    // It may be gone by now; then nobody can miss it.
+                    let _ = bind(&socket, &inside(&root, &socket));
+                }
+            }
+            chdir(&root)?;
+            // The old root comes to lie over the new one, and goes.
+            rustix::process::pivot_root(".", ".")?;
+            umount2(".", MntFlags::MNT_DETACH)?;
+            Ok(chdir("/")?)
+        };
+        last().map_err(|error| format!("the private disk cannot be entered: {error}"))
+    }
+
+    fn act(&self, step: &Step, at: &Path, cell: &Path, shares: Option<&Path>, folder: &Path) -> io::Result<()> {
+        match (&step.action, shares) {
+            (Action::Overlay(overlay), _) => self.lay(overlay, at, cell),
+            (Action::Real, _) => bind(&step.at, at),
+            (Action::Share(_), None) => Ok(()),
+            (Action::Share(index), Some(shares)) => {
+                let copy = copy_of(shares, *index, &step.at);
+                if copy.is_dir() {
+                    return bind(&copy, at);
+                }
+                // A link and no mount: what is made beside the file, as the log of a database, is then shared too.
+                let linked = fs::remove_file(at).and_then(|()| symlink(copy_of(folder, *index, &step.at), at));
+                linked.or_else(|_| bind(&copy, at))
+            }
+        }
+    }
+
+    fn lay(&self, overlay: &Overlay, at: &Path, cell: &Path) -> io::Result<()> {
+        let flags = if overlay.read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+        lay(&overlay.lower, &upper(cell, overlay), &work(cell, overlay), at, self.options, flags)
+    }
+
+    /// What was written on the disk of a cell.
+    pub(super) fn files(&self, cell: &Path, folder: &Path) -> Vec<Written> {
+        let mut found = Vec::new();
+        for step in &self.steps {
+            if let Action::Overlay(overlay) = &step.action {
+                written::in_upper(&upper(cell, overlay), &overlay.lower, &step.at, folder, &mut found);
+            }
+        }
+        for one in &mut found {
+            if self.plan.share.contains(&one.path) {
+                one.change = Change::Unshared;
+            }
+        }
+        found.sort_by(|one, other| one.path.cmp(&other.path));
+        found
+    }
+}
+
+fn upper(cell: &Path, overlay: &Overlay) -> PathBuf {
+    cell.join(format!("upper-{}", overlay.number))
+}
+
+fn work(cell: &Path, overlay: &Overlay) -> PathBuf {
+    cell.join(format!("work-{}", overlay.number))
+}
+
+fn bind(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?)
+}
+
+fn lay(lower: &Path, upper: &Path, work: &Path, at: &Path, options: &str, flags: MsFlags) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut data = options.as_bytes().to_vec();
+    for (key, path) in [("lowerdir", lower), ("upperdir", upper), ("workdir", work)] {
+        data.extend(format!(",{key}=").bytes());
+        data.extend(escaped(path.as_os_str().as_bytes()));
+    }
+    Ok(mount(Some("fungible"), at, Some("overlay"), flags, Some(data.as_slice()))?)
+}
+
+/// Colons and commas stand between paths and options.
+fn escaped(path: &[u8]) -> Vec<u8> {
+    let special = |byte: &u8| matches!(byte, b'\\' | b':' | b',');
+    path.iter().flat_map(|byte| special(byte).then_some(b'\\').into_iter().chain([*byte])).collect()
+}
+
+/// Runs `this` in a mount namespace that ends with it.
+fn alone<T: Send>(this: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let run = || {
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        this()
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+}
+
+/// Whether overlays of this kind work here, as far as programs need them.
+fn probe(disk: &Path, whole: bool, options: &str) -> io::Result<()> {
+    let place = disk.join("probe");
+    tree::remove(&place)?;
+    let [lower, upper, work, at] = ["lower", "upper", "work", "at"].map(|name| place.join(name));
+    for folder in [&lower.join("old"), &upper, &work, &at] {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(lower.join("old/file"), "old")?;
+    lay(&lower, &upper, &work, &at, options, MsFlags::empty())?;
+    fs::write(at.join("old/file"), "new")?;
+    fs::remove_dir_all(at.join("old"))?;
+    // It must not show again what it covers: not every disk can hold the mark for that.
+    fs::create_dir(at.join("old"))?;
+    let empty = fs::read_dir(at.join("old"))?.next().is_none();
+    umount2(&at, MntFlags::MNT_DETACH)?;
+    if !empty {
+        return Err(io::Error::other("a deleted directory came back"));
+    }
+    if whole {
+        let (upper, work) = (place.join("whole"), place.join("whole-work"));
+        fs::create_dir(&upper)?;
+        fs::create_dir(&work)?;
+        lay(Path::new("/"), &upper, &work, &at, options, MsFlags::empty())?;
+        umount2(&at, MntFlags::MNT_DETACH)?;
+    }
+    // With it goes nothing that matters; the proof's folder is removed as a whole.
+    let _ = tree::remove(&place);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_do_not_end_options() {
+        assert_eq!(escaped(br"/a b,c:d\e"), br"/a b\,c\:d\\e");
+    }
+}

@@ -1,0 +1,70 @@
+//! What changed below a folder. It knows how an overlay marks what was deleted, not whose folder it is.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
+
+use super::{Change, Written};
+
+/// More than anybody reads.
+const MOST: usize = 10_000;
+
+/// Left out: it says nothing about an app.
+const NOISE: [&str; 1] = ["__pycache__"];
+
+/// Adds what the upper folder of an overlay holds, compared with the `lower` one. Instances call it `seen`; links into
+/// `shares` are ours.
+pub(super) fn in_upper(upper: &Path, lower: &Path, seen: &Path, shares: &Path, found: &mut Vec<Written>) {
+    for entry in fs::read_dir(upper).into_iter().flatten().flatten() {
+        let (name, Ok(metadata)) = (entry.file_name(), entry.metadata()) else { continue };
+        if found.len() >= MOST || NOISE.iter().any(|noise| name == *noise) {
+            continue;
+        }
+        let (path, was) = (seen.join(&name), lower.join(&name));
+        let kind = metadata.file_type();
+        let change = if kind.is_dir() {
+            in_upper(&entry.path(), &was, &path, shares, found);
+            continue;
+        } else if kind.is_char_device() && metadata.rdev() == 0 {
+            Change::Deleted
+        } else if kind.is_symlink() && fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(shares))
+            || kind.is_file() && same(&metadata, &was)
+        {
+            // Opening a file for writing copies it up, with its times; only writing changes them.
+            continue;
+        } else {
+            Change::Written
+        };
+        found.push(Written { path, change });
+    }
+}
+
+/// Adds what is different in `copy` of `original`, as the instance would call it without us.
+pub(super) fn in_copy(copy: &Path, original: &Path, found: &mut Vec<Written>) {
+    for entry in fs::read_dir(copy).into_iter().flatten().flatten() {
+        let (name, Ok(metadata)) = (entry.file_name(), entry.metadata()) else { continue };
+        if found.len() >= MOST || NOISE.iter().any(|noise| name == *noise) {
+            continue;
+        }
+        let was = original.join(&name);
+        if metadata.is_dir() {
+            in_copy(&entry.path(), &was, found);
+        } else if !(metadata.is_symlink() && fs::symlink_metadata(&was).is_ok() || same(&metadata, &was)) {
+            found.push(Written { path: was, change: Change::Written });
+        }
+    }
+    for entry in fs::read_dir(original).into_iter().flatten().flatten() {
+        // Sockets are never copied.
+        let socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
+        if !socket && found.len() < MOST && fs::symlink_metadata(copy.join(entry.file_name())).is_err() {
+            found.push(Written { path: entry.path(), change: Change::Deleted });
+        }
+    }
+}
+
+fn same(metadata: &fs::Metadata, other: &Path) -> bool {
+    fs::symlink_metadata(other).is_ok_and(|other| {
+        let times = |of: &fs::Metadata| (of.mtime(), of.mtime_nsec());
+        other.is_file() && other.len() == metadata.len() && times(&other) == times(metadata)
+    })
+}

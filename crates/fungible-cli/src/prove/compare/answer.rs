@@ -1,0 +1,153 @@
+//! An answer in its normal form: named parts, each a tree. It leaves out what is never judged.
+
+use super::content::{self, Content};
+use super::node::Node;
+use crate::exchange::{Exchange, Frame, Headers, Outcome};
+
+/// Fields that follow the clock, the body or the connection, or that name one exchange. Never judged.
+const NEVER_JUDGED: &[&str] = &[
+    "age",
+    "connection",
+    "content-digest",
+    "content-length",
+    "content-md5",
+    "date",
+    "digest",
+    "etag",
+    "keep-alive",
+    "proxy-connection",
+    "repr-digest",
+    "request-id",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+    "x-correlation-id",
+    "x-request-id",
+    "x-trace-id",
+];
+
+/// Fields whose values are sets of words.
+const SETS: &[&str] = &[
+    "accept-ch",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-expose-headers",
+    "allow",
+    "cache-control",
+    "dav",
+    "pragma",
+    "vary",
+];
+
+/// An answer by its parts.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) complete: bool,
+    /// `header location`, `header set-cookie sid`, `body`, `frames`: in this order.
+    pub(super) parts: Vec<(String, Node)>,
+    /// Why nothing but equality can be seen in the body.
+    pub(super) unread: Option<String>,
+}
+
+/// The first value of a field as text.
+pub(super) fn field(headers: &Headers, name: &str) -> String {
+    let found = headers.iter().find(|(key, _)| key == name);
+    found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+}
+
+/// The normal form; `None` where the app did not answer.
+pub(super) fn read(exchange: &Exchange) -> Option<Answer> {
+    let Outcome::Answered { status, headers, body, complete } = &exchange.outcome else { return None };
+    let mut parts = fields(headers);
+    let kind = field(headers, "content-type");
+    let mut unread = None;
+    let has_events = kind.starts_with("text/event-stream") && exchange.frames.iter().any(|frame| !frame.from_client);
+    if !has_events && exchange.request.method != "HEAD" {
+        match content::read(body, &field(headers, "content-encoding"), &kind) {
+            Content::Read(node) => parts.push(("body".to_owned(), node)),
+            Content::Unread(node, reason) => {
+                parts.push(("body".to_owned(), node));
+                unread = Some(reason);
+            }
+        }
+    }
+    if !exchange.frames.is_empty() {
+        parts.push(("frames".to_owned(), frames(&exchange.frames, false)));
+    }
+    Some(Answer { status: *status, complete: *complete, parts, unread })
+}
+
+/// The messages of one side.
+pub(super) fn frames(frames: &[Frame], from_client: bool) -> Node {
+    let messages = frames.iter().filter(|frame| frame.from_client == from_client);
+    Node::List(messages.map(|frame| content::parse(&frame.data, "")).collect())
+}
+
+/// The fields that are judged, by name; cookies by theirs.
+pub(super) fn fields(headers: &Headers) -> Vec<(String, Node)> {
+    let mut parts: Vec<(String, Node)> = Vec::new();
+    for (name, value) in headers {
+        if NEVER_JUDGED.contains(&name.as_str()) {
+            continue;
+        }
+        let text = String::from_utf8_lossy(value).trim().to_owned();
+        let (root, node) = if name == "set-cookie" {
+            let (cookie, node) = set_cookie(&text);
+            (format!("header set-cookie {cookie}"), node)
+        } else if SETS.contains(&name.as_str()) {
+            (format!("header {name}"), Node::map(directives(&text)))
+        } else {
+            (format!("header {name}"), Node::Text(text))
+        };
+        match (parts.iter_mut().find(|(key, _)| *key == root), node) {
+            (None, node) => parts.push((root, node)),
+            // A cookie that is set twice has its last value; other fields add up.
+            (Some((_, Node::Text(before))), Node::Text(more)) => *before = format!("{before}, {more}"),
+            (Some((_, Node::Map(before))), Node::Map(more)) if name != "set-cookie" => {
+                before.extend(more);
+                before.sort_by(|a, b| a.0.cmp(&b.0));
+                before.dedup();
+            }
+            (Some((_, before)), node) => *before = node,
+        }
+    }
+    parts
+}
+
+fn directives(text: &str) -> Vec<(String, Node)> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            (name.trim().to_ascii_lowercase(), Node::Text(value.trim_matches('"').to_owned()))
+        })
+        .collect()
+}
+
+/// Name, value and attributes.
+fn set_cookie(text: &str) -> (String, Node) {
+    let mut pieces = text.split(';').map(str::trim);
+    let (name, value) = pieces.next().unwrap_or_default().split_once('=').unwrap_or_default();
+    let mut entries = vec![("value".to_owned(), Node::Text(value.trim_matches('"').to_owned()))];
+    for piece in pieces.filter(|piece| !piece.is_empty()) {
+        let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
+        let key = key.to_ascii_lowercase();
+        entries.push((key, Node::Text(value.to_owned())));
+    }
+    (name.to_owned(), Node::map(entries))
+}
+
+/// Whether a `Set-Cookie` takes the cookie away.
+pub(super) fn takes_away(node: &Node) -> bool {
+    let Node::Map(entries) = node else { return false };
+    entries.iter().any(|(key, value)| match value {
+        Node::Text(text) => {
+            (key == "max-age" && text.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0))
+                || (key == "expires" && text.contains("1970"))
+        }
+        _ => false,
+    })
+}

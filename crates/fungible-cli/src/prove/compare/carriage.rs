@@ -1,0 +1,47 @@
+//! What two requests tell about names: what the driver made up, and what it carries. It does not know answers.
+
+use std::collections::HashSet;
+
+use super::super::renaming::Renaming;
+use super::parallel::parallel;
+use super::request::Value;
+use super::token::{Kind, atoms, plain};
+
+/// Binds the tokens that two requests carried. Only when their turn comes: an earlier answer says what they are.
+pub(super) fn bind_tokens(renaming: &mut Renaming, reference: &[Value], attack: &[Value]) {
+    for value in reference {
+        let Some(there) = attack.iter().find(|there| there.place == value.place && there.text != value.text) else {
+            continue;
+        };
+        let (r, a) = (plain(&value.text), plain(&there.text));
+        let (in_r, in_a) = (atoms(&r), atoms(&a));
+        for (one, two) in parallel(&in_r, &in_a).unwrap_or_default() {
+            if one.kind == Kind::Opaque && two.kind == Kind::Opaque {
+                // A client that sends something else was given something else: the answers show it.
+                _ = renaming.bind(one.text, two.text);
+            }
+        }
+    }
+}
+
+/// Notes the words and numbers that two requests carried in one place.
+pub(super) fn pair_words(renaming: &mut Renaming, reference: &Value, attack: &Value) {
+    let (r, a) = (plain(&reference.text), plain(&attack.text));
+    let (in_r, in_a) = (atoms(&r), atoms(&a));
+    let Some(pairs) = parallel(&in_r, &in_a) else { return renaming.phrase(r.trim(), a.trim()) };
+    for (one, two) in pairs.into_iter().filter(|(one, two)| one.text != two.text) {
+        match (one.kind, two.kind) {
+            (Kind::Opaque, Kind::Opaque) => {}
+            // A short number in a body is an amount, not a name.
+            (Kind::Number, _) | (_, Kind::Number) if !reference.names_a_thing && one.text.len() < 4 => {}
+            _ => renaming.request_pair(one.text, two.text),
+        }
+    }
+}
+
+/// Numbers of things that both requests carry alike: the answers must mean the same things.
+pub(super) fn same_numbers(reference: &[Value], attack: &[Value]) -> HashSet<String> {
+    let is_number = |value: &&Value| value.names_a_thing && value.text.bytes().all(|byte| byte.is_ascii_digit());
+    let alike = |value: &&Value| attack.iter().any(|there| there.place == value.place && there.text == value.text);
+    reference.iter().filter(is_number).filter(alike).map(|value| value.text.clone()).collect()
+}

@@ -1,0 +1,398 @@
+//! Judges two texts atom by atom: the same, renamed, a time, a label, noise, or a difference.
+
+use std::borrow::Cow;
+
+use serde_json::from_str;
+
+use super::super::renaming::Conflict;
+use super::finding::{DifferenceKind, Label};
+use super::judge::{Judge, Mode, Unequal, key};
+use super::names::{around, is_address, is_bare, is_id, names_port};
+use super::node::{Node, Step};
+use super::parallel::{by_chunks, of_one_make, parallel};
+use super::token::{Atom, Kind, atoms, plain, take_apart};
+use super::unstable::{class, class_of_text};
+
+/// Places of atoms within chunks are counted from here, apart from those of whole texts.
+const CHUNKS: usize = 1 << 20;
+
+/// A word or token that stands where another stood, with the leave it would need.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Pass,
+    Mask(&'static str),
+    Finding(DifferenceKind),
+}
+
+impl Judge<'_> {
+    pub(super) fn leaf(&mut self, reference: &str, attack: &str) {
+        if reference == attack {
+            return self.identity(reference);
+        }
+        let (reference, attack) = (plain(reference), plain(attack));
+        if reference == attack {
+            return;
+        }
+        if !self.is_learning()
+            && let Some(port) = self.ports.iter().find(|port| names_port(&attack, port))
+        {
+            let port = port.clone();
+            return self.note(DifferenceKind::OwnPort, &reference, &around(&attack, &port));
+        }
+        if let (Some(r), Some(a)) = (embedded(&reference), embedded(&attack)) {
+            return self.walk(&r, &a);
+        }
+        let reference = self.without_host(&reference, attack.as_ref());
+        if reference == attack || self.renaming.translate(&reference).as_deref() == Some(&attack) {
+            return;
+        }
+        let (r, a) = (atoms(&reference), atoms(&attack));
+        match parallel(&r, &a) {
+            Some(pairs) => {
+                for (at, (r, a)) in pairs.into_iter().enumerate() {
+                    if r.text != a.text {
+                        self.atom(at, r, a);
+                    } else if r.kind == Kind::Number {
+                        self.identity_number(at, r.text);
+                    }
+                }
+            }
+            None => match by_chunks(&reference, &attack) {
+                Some(chunks) => self.chunks(&chunks),
+                None => self.unequal_text(&reference, &attack, &r, &a),
+            },
+        }
+    }
+
+    /// Random tokens now and then look like words: then only the other run's shows what they are.
+    fn chunks(&mut self, chunks: &[(&str, &str)]) {
+        for (at, (reference, attack)) in chunks.iter().enumerate().filter(|(_, (r, a))| r != a) {
+            let (r, a) = (atoms(reference), atoms(attack));
+            if let Some(pairs) = parallel(&r, &a) {
+                for (within, (r, a)) in pairs.into_iter().enumerate().filter(|(_, (r, a))| r.text != a.text) {
+                    self.atom(CHUNKS * (at + 1) + within, r, a);
+                }
+            } else {
+                let key = key(self.kind(), CHUNKS * (at + 1));
+                let verdict = self.opaque(key, reference, attack);
+                self.settle(key, reference, attack, verdict, Some((*reference).to_owned()));
+            }
+        }
+    }
+
+    /// The reference's text with the attack's host name where each names its own.
+    fn without_host<'t>(&mut self, reference: &'t str, attack: &str) -> Cow<'t, str> {
+        let (own, other) = (&self.reference.host_name, &self.attack.host_name);
+        if own.len() >= 3 && other.len() >= 3 && own != other && reference.contains(own) && attack.contains(other) {
+            let label = self.label(other.clone());
+            let renamed = Cow::Owned(reference.replace(own, other));
+            self.labels.push(label);
+            return renamed;
+        }
+        Cow::Borrowed(reference)
+    }
+
+    fn label(&self, value: String) -> Label {
+        Label { place: self.place.to_string(), instance: self.attack.instance.clone(), value }
+    }
+
+    /// Two texts that do not even have the same number of words.
+    fn unequal_text(&mut self, reference: &str, attack: &str, atoms: &[Atom<'_>], others: &[Atom<'_>]) {
+        let kind = self.kind();
+        let whole = key(kind, usize::MAX);
+        let (head, tail) = self.in_common(atoms, others);
+        let classes = class_of_text(attack);
+        let place = self.place.to_string();
+        match &mut self.mode {
+            Mode::Learn(unstable) => {
+                unstable.add(whole, self.exchange, place, class_of_text(reference) | classes);
+                unstable.add_hole(whole, head, tail);
+            }
+            Mode::Judge(unstable) => {
+                let telling = |atom: &Atom<'_>| matches!(atom.kind, Kind::Word | Kind::Number | Kind::Opaque);
+                let counted: Vec<_> = atoms.iter().filter(|atom| atom.kind != Kind::Gap).enumerate().collect();
+                let counted = counted.into_iter().filter(|(_, atom)| telling(atom));
+                let varied = counted.clone().filter(|(at, _)| unstable.varies(key(kind, *at))).count();
+                let counted = counted.count();
+                let random_text = varied >= 2 && varied * 2 >= counted && !attack.is_empty();
+                // A sentence with a hole keeps its words; of random text little is the same twice.
+                let (kept_head, kept_tail) = unstable.hole(whole);
+                let is_sentence = (kept_head + kept_tail) * 2 >= atoms.len();
+                let keeps = head >= kept_head && tail >= kept_tail;
+                if random_text || unstable.covers(whole, classes) && (keeps || !is_sentence) {
+                    self.mask(whole, "unequal in references");
+                } else {
+                    self.note(self.kind_of_finding(), reference, attack);
+                }
+            }
+        }
+    }
+
+    /// How many atoms two texts have in common at their beginnings and at their ends.
+    fn in_common(&self, reference: &[Atom<'_>], attack: &[Atom<'_>]) -> (usize, usize) {
+        let same = |(r, a): &(&Atom<'_>, &Atom<'_>)| r.text == a.text || self.atoms_alike(r, a);
+        let head = reference.iter().zip(attack).take_while(same).count();
+        let most = reference.len().min(attack.len()) - head;
+        let tail = reference.iter().rev().zip(attack.iter().rev()).take(most).take_while(same).count();
+        (head, tail)
+    }
+
+    fn atom(&mut self, at: usize, reference: Atom<'_>, attack: Atom<'_>) {
+        let (r, a) = (reference.text, attack.text);
+        let key = key(self.kind(), at);
+        let mut token = None;
+        let verdict = match (reference.kind, attack.kind) {
+            (Kind::Time(r), Kind::Time(a)) if self.shift.same(r, a) => Verdict::Mask("a time"),
+            (Kind::Signed, Kind::Signed) => return self.signed(r, a),
+            _ if self.names_its_own(r, a) => {
+                let label = self.label(a.to_owned());
+                self.labels.push(label);
+                Verdict::Pass
+            }
+            (Kind::Number | Kind::Time(_), Kind::Number | Kind::Time(_)) => self.number(at, key, r, a),
+            (Kind::Opaque | Kind::Signed | Kind::Number, Kind::Opaque | Kind::Signed | Kind::Number) => {
+                token = Some(r.to_owned());
+                self.opaque(key, r, a)
+            }
+            _ if self.renaming.knows(r, a) => Verdict::Pass,
+            (Kind::Opaque, _) | (_, Kind::Opaque) if of_one_make(r, a) => {
+                token = Some(r.to_owned());
+                self.opaque(key, r, a)
+            }
+            _ => Verdict::Finding(self.kind_of_finding()),
+        };
+        self.settle(key, r, a, verdict, token);
+    }
+
+    fn settle(&mut self, key: u64, reference: &str, attack: &str, verdict: Verdict, token: Option<String>) {
+        let kind = match verdict {
+            Verdict::Pass => return,
+            Verdict::Mask(reason) => return self.mask(key, reason),
+            Verdict::Finding(kind) => kind,
+        };
+        let place = self.place.to_string();
+        match &mut self.mode {
+            Mode::Learn(unstable) => {
+                if let Some(token) = token {
+                    unstable.fickle.insert(token);
+                }
+                unstable.add(key, self.exchange, place, class_of_text(reference) | class_of_text(attack));
+            }
+            Mode::Judge(unstable) if unstable.covers(key, class_of_text(attack)) => {
+                self.observe(reference, attack);
+                self.mask(key, "unequal in references");
+            }
+            Mode::Judge(_) => self.found.push(Unequal {
+                exchange: self.exchange,
+                place,
+                kind,
+                reference: reference.to_owned(),
+                attack: attack.to_owned(),
+                token,
+                pair: Some((reference.to_owned(), attack.to_owned())),
+            }),
+        }
+    }
+
+    /// Remembers from which instance a value came.
+    fn observe(&mut self, reference: &str, attack: &str) {
+        let (instance, place) = (&self.attack.instance, &self.place);
+        self.observed_at.entry(reference.to_owned()).or_insert_with(|| place.to_string());
+        self.observed
+            .entry(reference.to_owned())
+            .or_default()
+            .entry(attack.to_owned())
+            .and_modify(|from| {
+                if from.as_ref() != Some(instance) {
+                    *from = None;
+                }
+            })
+            .or_insert_with(|| Some(instance.clone()));
+    }
+
+    fn opaque(&mut self, key: u64, reference: &str, attack: &str) -> Verdict {
+        if self.is_learning() {
+            let place = self.place.to_string();
+            self.stood.push((reference.to_owned(), key, self.exchange, place));
+        } else {
+            self.observe(reference, attack);
+        }
+        let finding = self.kind_of_finding();
+        match self.renaming.bind(reference, attack) {
+            Ok(()) => {
+                if let Mode::Learn(unstable) = &mut self.mode {
+                    unstable.minted.insert(reference.to_owned());
+                }
+                Verdict::Pass
+            }
+            Err(_) if self.renaming.knows(reference, attack) => Verdict::Pass,
+            Err(Conflict::Moved) => Verdict::Finding(finding),
+            Err(Conflict::Taken) => {
+                // The other holder of the name is as fickle as this one.
+                let other = self.renaming.holder(attack).map(str::to_owned);
+                if let (Mode::Learn(unstable), Some(other)) = (&mut self.mode, other) {
+                    unstable.fickle.insert(other);
+                }
+                Verdict::Finding(DifferenceKind::Collision)
+            }
+        }
+    }
+
+    fn number(&mut self, at: usize, key: u64, reference: &str, attack: &str) -> Verdict {
+        let finding = Verdict::Finding(self.kind_of_finding());
+        let known = self.renaming.knows(reference, attack);
+        let asked_for = self.asked_for.contains(reference);
+        if self.names_a_thing() && (known || !asked_for && self.may_rename_number(reference)) {
+            let kind = super::judge::key(self.kind(), at);
+            return match self.renaming.bind_number(kind, reference, attack) {
+                Ok(()) => Verdict::Pass,
+                Err(Conflict::Taken) => Verdict::Finding(DifferenceKind::Collision),
+                Err(Conflict::Moved) if known => Verdict::Pass,
+                Err(Conflict::Moved) => finding,
+            };
+        }
+        if known {
+            return Verdict::Pass;
+        }
+        if self.names_a_span(reference, attack) || self.mode.unstable().covers(key, class::NUMBER) {
+            return if self.is_learning() { finding } else { Verdict::Mask("a time, or unequal in references") };
+        }
+        finding
+    }
+
+    /// Equal numbers that name things are bound too: another thing must not get the same one.
+    fn identity(&mut self, text: &str) {
+        if self.is_learning() || text.len() > 2000 || !text.bytes().any(|byte| byte.is_ascii_digit()) {
+            return;
+        }
+        if self.names_a_thing() {
+            let text = plain(text);
+            let telling = atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Gap).enumerate();
+            for (at, atom) in telling.filter(|(_, atom)| atom.kind == Kind::Number) {
+                self.identity_number(at, atom.text);
+            }
+        }
+    }
+
+    fn identity_number(&mut self, at: usize, number: &str) {
+        if self.is_learning() || !self.names_a_thing() || !self.may_rename_number(number) {
+            return;
+        }
+        let kind = key(self.kind(), at);
+        if self.renaming.bind_number(kind, number, number) == Err(Conflict::Taken) {
+            self.note(DifferenceKind::Collision, number, number);
+        }
+    }
+
+    /// A number that a later request carries, or that an answer to a write gives to what it made.
+    fn may_rename_number(&self, reference: &str) -> bool {
+        if self.survey.numbers.contains(reference) {
+            return true;
+        }
+        let name = self.place.name().to_ascii_lowercase();
+        let stem = name.trim_end_matches("id").trim_end_matches(['_', '-']);
+        !self.safe && is_id(self.place.name()) && (is_bare(&name) || self.path.to_ascii_lowercase().contains(stem))
+    }
+
+    /// Whether a number here stands for a thing: an id, or a part of an address.
+    fn names_a_thing(&self) -> bool {
+        let name = self.place.name();
+        is_id(name) || is_address(name) || self.survey.carriers.contains(&name.to_ascii_lowercase())
+    }
+
+    fn names_a_span(&self, reference: &str, attack: &str) -> bool {
+        let name = self.place.name().to_ascii_lowercase().replace('-', "_");
+        let ends = |words: &[&str]| words.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
+        if ends(&[
+            "took",
+            "elapsed",
+            "duration",
+            "latency",
+            "uptime",
+            "runtime",
+            "response_time",
+            "process_time",
+            "ms",
+            "ns",
+            "us",
+        ]) || name.ends_with("elapsedms")
+            || name.ends_with("durationms")
+            || name == "server_timing"
+        {
+            return true;
+        }
+        // What counts down has lost a little by the next run.
+        let until = name.ends_with("reset") || name == "retry_after";
+        let counts_down = ends(&["expires_in", "expiresin", "ttl", "max_age", "age", "remaining_seconds"]);
+        let (Ok(r), Ok(a)) = (reference.parse::<f64>(), attack.parse::<f64>()) else { return false };
+        let apart = (r - a).abs();
+        apart <= self.shift.slack && (until || counts_down && apart <= r.max(a) / 2.0)
+    }
+
+    /// Whether each side names its own instance by its port, process or host.
+    fn names_its_own(&self, reference: &str, attack: &str) -> bool {
+        let (r, a) = (&self.reference, &self.attack);
+        let by_pid = |of: &[String], text: &str| {
+            let tells = text.len() > 1 || self.place.name().to_ascii_lowercase().contains("pid");
+            tells && of.iter().any(|pid| pid == text)
+        };
+        (r.port == reference && a.port == attack)
+            || (by_pid(&r.pids, reference) && by_pid(&a.pids, attack))
+            || (!r.host_name.is_empty() && r.host_name == reference && a.host_name == attack)
+    }
+
+    /// Tokens with a signature: what they say is compared, the signature follows from it and from the time.
+    fn signed(&mut self, reference: &str, attack: &str) {
+        let (Some(r), Some(a)) = (take_apart(reference), take_apart(attack)) else { return };
+        let same_time = match (r.signed, a.signed) {
+            (Some(r), Some(a)) => self.shift.same(super::moment::Moment::Epoch(r), super::moment::Moment::Epoch(a)),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same_time && !self.is_learning() {
+            return self.note(self.kind_of_finding(), reference, attack);
+        }
+        self.place.push(Step::Key("signed".to_owned()));
+        match (embedded(&r.payload), embedded(&a.payload)) {
+            (Some(r), Some(a)) => self.walk(&r, &a),
+            _ => self.leaf(&r.payload, &a.payload),
+        }
+        self.place.pop();
+    }
+
+    /// Whether `leaf` would find nothing, without binding anything.
+    pub(super) fn leaf_alike(&self, reference: &str, attack: &str) -> bool {
+        if reference == attack {
+            return true;
+        }
+        let (reference, attack) = (plain(reference), plain(attack));
+        if let (Some(r), Some(a)) = (embedded(&reference), embedded(&attack)) {
+            return self.alike(&r, &a);
+        }
+        if self.renaming.translate(&reference).as_deref() == Some(&attack) {
+            return true;
+        }
+        let (r, a) = (atoms(&reference), atoms(&attack));
+        parallel(&r, &a).is_some_and(|pairs| pairs.iter().all(|(r, a)| r.text == a.text || self.atoms_alike(r, a)))
+    }
+
+    fn atoms_alike(&self, reference: &Atom<'_>, attack: &Atom<'_>) -> bool {
+        let (r, a) = (reference.text, attack.text);
+        self.renaming.knows(r, a)
+            || match (reference.kind, attack.kind) {
+                (Kind::Time(r), Kind::Time(a)) => self.shift.same(r, a),
+                (Kind::Opaque, Kind::Opaque) => self.renaming.name(r).is_none() && self.renaming.holder(a).is_none(),
+                (Kind::Signed, Kind::Signed) => true,
+                _ => self.names_its_own(r, a),
+            }
+    }
+}
+
+/// JSON within a text.
+fn embedded(text: &str) -> Option<Node> {
+    let text = text.trim();
+    if !(text.starts_with('{') && text.ends_with('}') || text.starts_with('[') && text.ends_with(']')) {
+        return None;
+    }
+    from_str(text).ok()
+}

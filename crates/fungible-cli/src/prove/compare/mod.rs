@@ -1,0 +1,406 @@
+//! The judge: holds the journal of an attack against those of the references. It starts nothing and reads no clock.
+//!
+//! 1. Requests of two runs are paired by what they say (`alignment`), never by their number.
+//! 2. Each answer is read into a tree of leaves (`answer`, `content`, `html`); what follows the clock, the body or
+//!    the connection is left out.
+//! 3. The references are held against each other: where they disagree is noted (`unstable`), for one kind of place.
+//! 4. An attack is held against the first reference, leaf by leaf and atom by atom (`judge`, `leaf`, `token`).
+//! 5. Unequal atoms pass as the same time (`moment`), or as one thing under another name: one to one over the whole
+//!    run (`renaming`), for what looks random, what a request carried, and numbers that stand for things (`survey`).
+//! 6. Else they pass where the references disagree in the same way, or as a name that an instance gives itself.
+//! 7. All else is a difference. Two things under one name are one too, and so is an address with an instance's port.
+
+mod alignment;
+mod answer;
+mod carriage;
+mod content;
+mod finding;
+mod html;
+mod judge;
+mod leaf;
+mod moment;
+mod names;
+mod node;
+mod pair;
+mod parallel;
+mod request;
+mod sequence;
+mod survey;
+mod token;
+mod unstable;
+
+use std::collections::{HashMap, HashSet};
+use std::time::UNIX_EPOCH;
+
+use super::journal::{DriverEnd, Journal};
+use super::renaming::Renaming;
+use crate::exchange::{Exchange, Outcome};
+use alignment::{Alignment, Run, align};
+use carriage::{bind_tokens, pair_words, same_numbers};
+pub(crate) use finding::{Carried, Comparison, Difference, DifferenceKind, Ignore, Label, Leftover, Mask, NotCompared};
+use judge::{Facts, Judge, Mode, Unequal};
+use moment::Shift;
+use node::Place;
+use pair::{answers, facts, not_modified, plainly_equal};
+use request::Value;
+use survey::Survey;
+use unstable::{Unstable, class};
+
+/// Runs take different times to come to the same place; so much more than their lengths is allowed, in seconds.
+const SLACK: f64 = 60.0;
+
+/// What the references have in common, and where they disagree.
+#[derive(Debug)]
+pub(crate) struct Baseline {
+    first: Journal,
+    /// Of the first reference: what its requests carry.
+    values: Vec<Vec<Value>>,
+    survey: Survey,
+    unstable: Unstable,
+    ignores: Vec<Ignore>,
+    references: usize,
+    driver_ends: Vec<DriverEnd>,
+    /// Signatures whose number of requests varies between references.
+    loose: HashSet<u64>,
+    leftovers: Vec<Leftover>,
+}
+
+impl Baseline {
+    /// From 1 to 5 references, each on one instance left in peace.
+    pub(crate) fn new(references: &[Journal], ignores: &[Ignore]) -> Baseline {
+        let first = references.first().cloned().unwrap_or_else(nothing);
+        let values: Vec<_> = first.exchanges.iter().map(request::values).collect();
+        let survey = survey::survey(&first.exchanges, &values);
+        let mut baseline = Baseline {
+            values,
+            survey,
+            unstable: Unstable::default(),
+            ignores: ignores.to_vec(),
+            references: references.len(),
+            driver_ends: references.iter().map(|reference| reference.driver.clone()).collect(),
+            loose: HashSet::new(),
+            leftovers: Vec::new(),
+            first,
+        };
+        let mut earlier = HashMap::new();
+        for (at, other) in references.iter().enumerate().skip(1) {
+            baseline.learn(at + 1, other, &mut earlier);
+        }
+        baseline
+    }
+
+    /// Those of the first reference: numbers in findings are theirs.
+    pub(crate) fn exchanges(&self) -> &[Exchange] {
+        &self.first.exchanges
+    }
+
+    /// Where the references disagree, and how each place is treated.
+    pub(crate) fn unstable(&self) -> Vec<Mask> {
+        self.unstable.print()
+    }
+
+    /// Requests with a method that is not safe.
+    pub(crate) fn writes(&self) -> usize {
+        self.first.exchanges.iter().filter(|exchange| !request::is_safe(&exchange.request.method)).count()
+    }
+
+    /// Values minted in an answer that a later request carries.
+    pub(crate) fn carried(&self) -> Vec<Carried> {
+        self.survey.carried.clone()
+    }
+
+    /// Names of cookies that an answer set and no later request sent.
+    pub(crate) fn cookies_never_sent_back(&self) -> Vec<String> {
+        self.survey.cookies_never_sent_back.clone()
+    }
+
+    /// Values of an earlier reference in the answers of a later one: the shared state was not fresh.
+    pub(crate) fn values_from_earlier_runs(&self) -> Vec<Leftover> {
+        self.leftovers.clone()
+    }
+
+    /// Holds one more reference, the `nth`, against the first. `earlier` has the tokens minted so far and where.
+    fn learn(&mut self, nth: usize, other: &Journal, earlier: &mut HashMap<String, (usize, usize)>) {
+        let values: Vec<_> = other.exchanges.iter().map(request::values).collect();
+        let alignment = self.align(other, &values);
+        for at in &alignment.not_reached {
+            self.loose.insert(request::signature(&self.first.exchanges[*at]));
+        }
+        for at in &alignment.surplus {
+            self.loose.insert(request::signature(&other.exchanges[*at]));
+        }
+        let mut unstable = std::mem::take(&mut self.unstable);
+        let mut judge = self.judge(Mode::Learn(&mut unstable), other, &values, &alignment);
+        let mut not_compared = Vec::new();
+        for (r, a) in &alignment.pairs {
+            bind_tokens(&mut judge.renaming, &self.values[*r], &values[*a]);
+            judge.asked_for = same_numbers(&self.values[*r], &values[*a]);
+            self.exchange(&mut judge, other, *r, *a, &mut not_compared);
+        }
+        let (stood, renaming) = (std::mem::take(&mut judge.stood), std::mem::take(&mut judge.renaming));
+        drop(judge);
+        for (token, key, exchange, place) in &stood {
+            if unstable.fickle.contains(token) {
+                unstable.add(*key, *exchange, place.clone(), class::MIXED);
+            }
+        }
+        self.unstable = unstable;
+
+        for (token, _, exchange, _) in &stood {
+            if !self.survey.sent_before(token, *exchange) {
+                earlier.entry(token.clone()).or_insert((1, *exchange));
+            }
+        }
+        self.find_leftovers(nth, other, earlier);
+        let numbers =
+            alignment.pairs.iter().map(|(r, a)| (self.first.exchanges[*r].number, other.exchanges[*a].number));
+        let numbers: HashMap<usize, usize> = numbers.collect();
+        for (token, _, exchange, _) in &stood {
+            if let (Some(name), Some(there)) = (renaming.name(token), numbers.get(exchange)) {
+                earlier.entry(name.to_owned()).or_insert((nth, *there));
+            }
+        }
+    }
+
+    fn find_leftovers(&mut self, nth: usize, other: &Journal, earlier: &HashMap<String, (usize, usize)>) {
+        if earlier.is_empty() {
+            return;
+        }
+        for exchange in &other.exchanges {
+            survey::tokens(exchange, &mut |token| {
+                if let Some(minted) = earlier.get(token)
+                    && minted.0 < nth
+                    && !self.leftovers.iter().any(|leftover| leftover.value == token)
+                {
+                    self.leftovers.push(Leftover {
+                        value: token.to_owned(),
+                        minted: *minted,
+                        answered: (nth, exchange.number),
+                    });
+                }
+            });
+        }
+    }
+
+    /// Holds one attack against the references.
+    pub(crate) fn compare(&self, attack: &Journal) -> Comparison {
+        let values: Vec<_> = attack.exchanges.iter().map(request::values).collect();
+        let alignment = self.align(attack, &values);
+        let mut judge = self.judge(Mode::Judge(&self.unstable), attack, &values, &alignment);
+        let number = |r: usize| self.first.exchanges[r].number;
+        let counterpart: HashMap<usize, usize> =
+            alignment.pairs.iter().map(|(r, a)| (number(*r), attack.exchanges[*a].number)).collect();
+
+        let mut comparison = Comparison::default();
+        let mut found = Vec::new();
+        for (r, a) in &alignment.pairs {
+            bind_tokens(&mut judge.renaming, &self.values[*r], &values[*a]);
+            judge.asked_for = same_numbers(&self.values[*r], &values[*a]);
+            self.exchange(&mut judge, attack, *r, *a, &mut comparison.not_compared);
+            found.append(&mut judge.found);
+        }
+        let labels = self.labels(&judge, &survey::sent(&values), &mut found);
+        judge.labels.extend(labels);
+        for unequal in found {
+            comparison.differences.push(Difference {
+                exchange: unequal.exchange,
+                attack_exchange: counterpart.get(&unequal.exchange).copied(),
+                place: unequal.place,
+                kind: unequal.kind,
+                reference: unequal.reference,
+                attack: unequal.attack,
+            });
+        }
+        comparison.differences.extend(self.left_out(&alignment));
+        comparison.differences.sort_by_key(|difference| difference.exchange);
+        comparison.differences.extend(self.driver_end(attack, &alignment));
+
+        comparison.pairs = alignment.pairs.iter().map(|(r, a)| (number(*r), attack.exchanges[*a].number)).collect();
+        comparison.not_reached = alignment.not_reached.iter().map(|r| number(*r)).collect();
+        comparison.surplus = alignment.surplus.iter().map(|a| attack.exchanges[*a].number).collect();
+        comparison.renaming = judge.renaming.print();
+        comparison.labels = judge.labels;
+        comparison.labels.sort_by(|a, b| (&a.place, &a.instance, &a.value).cmp(&(&b.place, &b.instance, &b.value)));
+        comparison.labels.dedup();
+        let masks = judge.masks.into_values();
+        comparison.masks =
+            masks.map(|(exchange, place, reason)| Mask { exchange, place, reason: reason.to_owned() }).collect();
+        comparison.masks.sort_by(|a, b| (a.exchange, &a.place).cmp(&(b.exchange, &b.place)));
+        comparison
+    }
+
+    fn align(&self, other: &Journal, values: &[Vec<Value>]) -> Alignment {
+        let first = Run { exchanges: &self.first.exchanges, values: &self.values, word: &self.first.run };
+        align(&first, &Run { exchanges: &other.exchanges, values, word: &other.run })
+    }
+
+    fn judge<'b>(&'b self, mode: Mode<'b>, other: &Journal, values: &[Vec<Value>], alignment: &Alignment) -> Judge<'b> {
+        let seconds = |journal: &Journal| {
+            journal.began.duration_since(UNIX_EPOCH).map(|since| since.as_secs_f64()).unwrap_or_default()
+        };
+        let began = seconds(&self.first);
+        let took = self.first.took.max(other.took).as_secs_f64();
+        Judge {
+            mode,
+            renaming: self.names_in_requests(other, values, alignment),
+            shift: Shift { between: seconds(other) - began, slack: took + SLACK, began },
+            survey: &self.survey,
+            ports: other.instances.iter().map(|instance| instance.port.to_string()).collect(),
+            exchange: 0,
+            signature: 0,
+            safe: true,
+            path: String::new(),
+            asked_for: HashSet::new(),
+            reference: Facts::default(),
+            attack: Facts::default(),
+            place: Place::default(),
+            found: Vec::new(),
+            observed: HashMap::new(),
+            observed_at: HashMap::new(),
+            stood: Vec::new(),
+            masks: HashMap::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// What the requests alone tell: a driver may make up its own names, and carries what it was given.
+    fn names_in_requests(&self, other: &Journal, values: &[Vec<Value>], alignment: &Alignment) -> Renaming {
+        let mut renaming = Renaming::default();
+        renaming.request_pair(&self.first.run, &other.run);
+        for (r, a) in &alignment.pairs {
+            for value in &self.values[*r] {
+                let Some(there) = values[*a].iter().find(|there| there.place == value.place) else { continue };
+                if value.text != there.text {
+                    pair_words(&mut renaming, value, there);
+                }
+            }
+        }
+        renaming
+    }
+
+    /// Judges one pair of exchanges; what it finds stays in the judge.
+    fn exchange(
+        &self,
+        judge: &mut Judge<'_>,
+        other: &Journal,
+        r: usize,
+        a: usize,
+        not_compared: &mut Vec<NotCompared>,
+    ) {
+        let (one, two) = (&self.first.exchanges[r], &other.exchanges[a]);
+        let mut skip = |reason: String| not_compared.push(NotCompared { exchange: one.number, reason });
+        match (&one.outcome, &two.outcome) {
+            (Outcome::Answered { .. }, Outcome::Answered { .. }) => {}
+            (_, Outcome::Ours { reason, .. }) => return skip(format!("the balancer answered by itself: {reason}")),
+            (_, Outcome::Abandoned) => return skip("the client went away before there was an answer".to_owned()),
+            _ => return skip("the reference has no answer of the app".to_owned()),
+        }
+        judge.exchange = one.number;
+        judge.signature = request::signature(one);
+        judge.safe = request::is_safe(&one.request.method);
+        request::path_and_query(&one.request.target).0.clone_into(&mut judge.path);
+        judge.reference = facts(&self.first, one);
+        judge.attack = facts(other, two);
+        if plainly_equal(one, two, &judge.attack) && !self.survey.numbers_things.get(r).is_some_and(|numbers| *numbers)
+        {
+            return;
+        }
+        let (Some(mut reference), Some(mut attack)) = (answer::read(one), answer::read(two)) else { return };
+        not_modified(&self.first, one, &mut reference, &attack);
+        not_modified(other, two, &mut attack, &reference);
+        answers(judge, &reference, &attack, &mut skip);
+        judge.found.retain(|unequal| {
+            let known = unequal.pair.as_ref().is_some_and(|(r, a)| judge.renaming.knows(r, a));
+            let pending = unequal.token.is_none() && unequal.kind != DifferenceKind::Collision;
+            !(known && pending || self.ignores.iter().any(|ignore| ignore.covers(&one.request, &unequal.place)))
+        });
+    }
+
+    /// Names that instances give themselves, among what no one-to-one map holds together.
+    fn labels(&self, judge: &Judge<'_>, sent: &HashSet<String>, found: &mut Vec<Unequal>) -> Vec<Label> {
+        let mut labels = Vec::new();
+        let is_label = |token: &str| {
+            let Some(names) = judge.observed.get(token) else { return false };
+            let instances: HashSet<_> = names.values().flatten().collect();
+            let differs = self.references == 1 || self.unstable.minted.contains(token);
+            let sent = self.survey.sent.contains(token) || names.keys().any(|name| sent.contains(name));
+            differs && !sent && names.len() > 1 && instances.len() == names.len()
+        };
+        for (token, names) in judge.observed.iter().filter(|(token, _)| is_label(token)) {
+            for (value, instance) in names {
+                labels.push(Label {
+                    place: judge.observed_at.get(token).cloned().unwrap_or_default(),
+                    instance: instance.clone().unwrap_or_default(),
+                    value: value.clone(),
+                });
+            }
+        }
+        found.retain(|unequal| !unequal.token.as_ref().is_some_and(|token| is_label(token)));
+        labels
+    }
+
+    /// Requests that every reference sent and the driver left out of this run, though it went on.
+    fn left_out(&self, alignment: &Alignment) -> Vec<Difference> {
+        let judged = |r: &&usize| {
+            let exchange = &self.first.exchanges[**r];
+            let part_of_a_page =
+                !["", "document", "empty"].contains(&&*answer::field(&exchange.request.headers, "sec-fetch-dest"));
+            let answered = matches!(exchange.outcome, Outcome::Answered { .. });
+            answered && !part_of_a_page && !self.loose.contains(&request::signature(exchange))
+        };
+        let left_out = alignment.left_out.iter().filter(judged);
+        left_out
+            .map(|r| Difference {
+                exchange: self.first.exchanges[*r].number,
+                attack_exchange: None,
+                place: "request".to_owned(),
+                kind: DifferenceKind::LeftOut,
+                reference: format!(
+                    "{} {}",
+                    self.first.exchanges[*r].request.method, self.first.exchanges[*r].request.target
+                ),
+                attack: "(not sent)".to_owned(),
+            })
+            .collect()
+    }
+
+    fn driver_end(&self, attack: &Journal, alignment: &Alignment) -> Option<Difference> {
+        if self.driver_ends.is_empty() || self.driver_ends.contains(&attack.driver) {
+            return None;
+        }
+        let last = alignment.pairs.iter().map(|(r, a)| (*r, *a)).max();
+        Some(Difference {
+            exchange: last.map_or(0, |(r, _)| self.first.exchanges[r].number),
+            attack_exchange: last.map(|(_, a)| attack.exchanges[a].number),
+            place: "driver exit code".to_owned(),
+            kind: DifferenceKind::DriverExit,
+            reference: driver_end(&self.first.driver),
+            attack: driver_end(&attack.driver),
+        })
+    }
+}
+
+fn nothing() -> Journal {
+    Journal {
+        exchanges: Vec::new(),
+        instances: Vec::new(),
+        driver: DriverEnd::Exited(0),
+        run: String::new(),
+        address: String::new(),
+        began: UNIX_EPOCH,
+        held: std::time::Duration::ZERO,
+        alone: None,
+        took: std::time::Duration::ZERO,
+    }
+}
+
+fn driver_end(end: &DriverEnd) -> String {
+    match end {
+        DriverEnd::Exited(code) => code.to_string(),
+        DriverEnd::Killed(signal) => format!("ended by {signal}"),
+        DriverEnd::Hung => "did not end".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

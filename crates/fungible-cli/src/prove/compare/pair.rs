@@ -1,0 +1,164 @@
+//! Judges one answer against its counterpart, part by part. It does not know which exchanges belong together.
+
+use super::super::journal::Journal;
+use super::answer::{self, Answer};
+use super::finding::DifferenceKind;
+use super::judge::{Facts, Judge, Mode};
+use super::names::names_port;
+use super::node::{Node, Place};
+use super::token::plain;
+use crate::exchange::{Body, Exchange, Headers, Outcome};
+
+/// Judges two answers; `skip` gets what could not be compared.
+pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer, skip: &mut impl FnMut(String)) {
+    if reference.status != attack.status {
+        return status(judge, reference.status, attack.status);
+    }
+    let whole = reference.complete && attack.complete;
+    if reference.complete != attack.complete {
+        judge.place = Place::root("end of the answer");
+        let print = |complete| Node::Text(if complete { "complete" } else { "cut-short" }.to_owned());
+        let (was, is) = (print(reference.complete), print(attack.complete));
+        let before = judge.found.len();
+        judge.walk(&was, &is);
+        judge.found[before..].iter_mut().for_each(|unequal| unequal.kind = DifferenceKind::CutShort);
+    }
+    let roots = reference.parts.iter().map(|(root, _)| root);
+    let more = attack.parts.iter().map(|(root, _)| root);
+    let more = more.filter(|root| !reference.parts.iter().any(|(other, _)| other == *root));
+    for root in roots.chain(more) {
+        let part = |answer: &'_ Answer| answer.parts.iter().position(|(other, _)| other == root);
+        let r = part(reference).map(|at| &reference.parts[at].1);
+        let a = part(attack).map(|at| &attack.parts[at].1);
+        if root == "body" && !whole {
+            skip("the answer broke off".to_owned());
+            continue;
+        }
+        let before = judge.found.len();
+        if says_whether_cached(root, r) && says_whether_cached(root, a) {
+            continue;
+        }
+        judge.part(root, r, a);
+        let passed = judge.found.len() == before;
+        if passed && r != a && matches!((r, a), (Some(Node::Binary { .. }), _) | (_, Some(Node::Binary { .. }))) {
+            let reason = reference.unread.clone().or_else(|| attack.unread.clone());
+            skip(format!(
+                "{root} varies and cannot be looked into{}",
+                reason.map(|r| format!(": {r}")).unwrap_or_default()
+            ));
+        }
+        if passed && root == "frames" && count(r) != count(a) {
+            skip("the number of frames varies".to_owned());
+        }
+    }
+    own_port(judge, attack);
+}
+
+/// What the instance that answered would name itself by.
+pub(super) fn facts(journal: &Journal, exchange: &Exchange) -> Facts {
+    let name = exchange.instance.as_deref().unwrap_or_default();
+    let Some(record) = journal.instances.iter().find(|record| record.name == name) else {
+        return Facts { instance: name.to_owned(), ..Facts::default() };
+    };
+    Facts {
+        instance: record.name.clone(),
+        port: record.port.to_string(),
+        pids: record.pids.iter().map(ToString::to_string).collect(),
+        host_name: record.host_name.clone(),
+    }
+}
+
+/// Whether there is nothing to look at: the same bytes, and no address in them that could be an instance's own.
+pub(super) fn plainly_equal(one: &Exchange, two: &Exchange, attack: &Facts) -> bool {
+    let (
+        Outcome::Answered { status: of_one, headers: one_headers, body: one_body, complete: one_complete },
+        Outcome::Answered { status: of_two, headers: two_headers, body: two_body, complete: two_complete },
+    ) = (&one.outcome, &two.outcome)
+    else {
+        return false;
+    };
+    let told = |headers: &'_ Headers| -> Vec<(String, Vec<u8>)> {
+        headers.iter().filter(|(name, _)| name != "date" && name != "etag").cloned().collect()
+    };
+    let frames = |exchange: &Exchange| {
+        exchange.frames.iter().map(|frame| (frame.from_client, frame.data.clone())).collect::<Vec<_>>()
+    };
+    of_one == of_two
+        && one_complete == two_complete
+        && one_body == two_body
+        && told(one_headers) == told(two_headers)
+        && frames(one) == frames(two)
+        && !holds_port(two, &attack.port)
+}
+
+fn holds_port(exchange: &Exchange, port: &str) -> bool {
+    let Outcome::Answered { headers, body, .. } = &exchange.outcome else { return false };
+    let holds = |bytes: &[u8]| {
+        !port.is_empty()
+            && bytes.windows(port.len() + 1).any(|window| window[0] == b':' && &window[1..] == port.as_bytes())
+    };
+    headers.iter().any(|(_, value)| holds(value)) || matches!(body, Body::Kept(bytes) if holds(bytes))
+}
+
+/// An address with the port of the instance that answered is a finding also where the references have it too.
+fn own_port(judge: &mut Judge<'_>, attack: &Answer) {
+    if judge.is_learning() || judge.found.iter().any(|unequal| unequal.kind == DifferenceKind::OwnPort) {
+        return;
+    }
+    let port = judge.attack.port.clone();
+    for (root, node) in &attack.parts {
+        let mut named = Vec::new();
+        node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
+            if text.contains(&port) && names_port(&plain(text), &port) {
+                named.push((place.clone(), text.to_owned()));
+            }
+        });
+        for (place, text) in named.into_iter().take(1) {
+            judge.place = place;
+            judge.note(DifferenceKind::OwnPort, "an address that clients can use", &text);
+        }
+    }
+}
+
+fn status(judge: &mut Judge<'_>, reference: u16, attack: u16) {
+    judge.place = Place::root("status");
+    let exchange = judge.exchange;
+    match &mut judge.mode {
+        Mode::Learn(unstable) => unstable.add_status(exchange, attack),
+        Mode::Judge(unstable) if unstable.has_status(exchange, attack) => {
+            judge.mask(0, "a reference answered this status too");
+        }
+        Mode::Judge(_) => judge.note(DifferenceKind::Status, &reference.to_string(), &attack.to_string()),
+    }
+}
+
+/// `304 Not Modified` means the answer that the client has: where the other run answered in full, it is put in its
+/// place. (A process may make its own entity tags.)
+pub(super) fn not_modified(journal: &Journal, exchange: &Exchange, answer: &mut Answer, other: &Answer) {
+    if answer.status != 304 || other.status != 200 {
+        return;
+    }
+    let before = journal.exchanges.iter().rev().filter(|earlier| earlier.number < exchange.number);
+    let same = |earlier: &&Exchange| {
+        earlier.request.method == exchange.request.method && earlier.request.target == exchange.request.target
+    };
+    let full = before.filter(same).filter_map(answer::read).find(|earlier| earlier.status == 200);
+    if let Some(full) = full {
+        *answer = full;
+    }
+}
+
+/// `X-Cache: HIT`: a cache in front of equal content, which the content itself shows.
+fn says_whether_cached(root: &str, node: Option<&Node>) -> bool {
+    let (Some(name), Some(Node::Text(text))) = (root.strip_prefix("header "), node) else { return false };
+    let words = ["hit", "miss", "stale", "expired", "bypass", "dynamic", "updating", "revalidated", "none"];
+    let text = text.to_ascii_lowercase();
+    name.contains("cache") && words.iter().any(|word| text.starts_with(word))
+}
+
+fn count(node: Option<&Node>) -> usize {
+    match node {
+        Some(Node::List(items)) => items.len(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,10 @@
+//! The judge held against journals that were made up: what must be clean, and what must be found.
+
+mod encodings;
+mod properties;
+mod renamed;
+mod requests;
+mod stories;
+mod times;
+mod trapped;
+mod world;

@@ -1,0 +1,274 @@
+//! For any journal: it is equal to itself under other names, times and labels, and one other leaf is always found.
+
+#![expect(clippy::print_stdout, reason = "a seed and a figure for whoever reads the output of the tests")]
+
+use std::fmt::Debug;
+use std::time::Instant;
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::Index;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use sha2::{Digest, Sha256};
+
+use super::super::{Baseline, Comparison};
+use super::world::{Log, against, clean, run, token};
+use crate::prove::renaming::{Conflict, Renaming};
+
+/// Runs a property on many cases. A failure prints the seed; `FUNGIBLE_SEED` runs it again.
+fn for_any<T: Debug>(strategy: &impl Strategy<Value = T>, property: impl Fn(T)) {
+    let seed = std::env::var("FUNGIBLE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| getrandom::u64().unwrap());
+    println!("FUNGIBLE_SEED={seed}");
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(seed.to_be_bytes()));
+    let config = Config { cases: 256, failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
+        property(case);
+        Ok(())
+    });
+    if let Err(TestError::Fail(reason, case)) = outcome {
+        panic!("with FUNGIBLE_SEED={seed}: {reason}\n{case:?}");
+    }
+}
+
+/// A leaf of an answer: what it says in a run is made of the run's number and of the exchange's place.
+#[derive(Clone, Debug)]
+enum Leaf {
+    Word(&'static str),
+    Number(u32),
+    /// One of a few things that the server mints.
+    Token(u8),
+    /// Seconds after the beginning of the run.
+    Time(u64),
+    /// What an instance calls itself.
+    Boot,
+    Name,
+}
+
+fn leaf() -> impl Strategy<Value = Leaf> {
+    let words = ["milk", "bread", "open", "closed", "admin", "Ann Lee"];
+    prop_oneof![
+        any::<Index>().prop_map(move |index| Leaf::Word(words[index.index(words.len())])),
+        (0..2000_u32).prop_map(Leaf::Number),
+        (0..6_u8).prop_map(Leaf::Token),
+        (0..3_u64).prop_map(Leaf::Time),
+        Just(Leaf::Boot),
+        Just(Leaf::Name),
+    ]
+}
+
+/// An answer: some leaves, shown as one kind of body.
+#[derive(Clone, Debug)]
+struct Page {
+    kind: &'static str,
+    leaves: Vec<Leaf>,
+    instance: u8,
+}
+
+fn pages() -> impl Strategy<Value = Vec<Page>> {
+    let kinds = ["json", "html", "text", "form", "events", "header"];
+    let page = (any::<Index>(), vec(leaf(), 1..8), 0..3_u8);
+    let page =
+        page.prop_map(move |(kind, leaves, instance)| Page { kind: kinds[kind.index(kinds.len())], leaves, instance });
+    vec(page, 1..8)
+}
+
+fn say(leaf: &Leaf, nth: u64, instance: &str) -> String {
+    match leaf {
+        Leaf::Word(word) => (*word).to_owned(),
+        Leaf::Number(number) => number.to_string(),
+        Leaf::Token(name) => token(nth, &name.to_string()),
+        Leaf::Time(after) => {
+            let now = run(nth).now() + after;
+            format!("2026-11-23T{:02}:{:02}:{:02}Z", now / 3600 % 24, now / 60 % 60, now % 60)
+        }
+        Leaf::Boot => token(nth, instance),
+        Leaf::Name => format!("host-{nth}-{instance}"),
+    }
+}
+
+/// The run. References stay on one instance, as they do.
+fn show(pages: &[Page], nth: u64) -> Log {
+    pages.iter().enumerate().fold(run(nth), |log, (at, page)| {
+        let instance = if nth < 3 { "i1".to_owned() } else { format!("i{}", page.instance + 1) };
+        let log = log.on(&instance).post(&format!("/{}", ["a", "b", "c", "d", "e", "f", "g", "h"][at]), "x=1");
+        let said: Vec<String> = page.leaves.iter().map(|leaf| say(leaf, nth, &instance)).collect();
+        let each = |show: &dyn Fn(usize, &str) -> String, join: &str| {
+            said.iter().enumerate().map(|(at, said)| show(at, said)).collect::<Vec<_>>().join(join)
+        };
+        match page.kind {
+            "json" => log
+                .json(&format!(r#"{{"of":{{"list":[{}]}}}}"#, each(&|_, said| format!("{{\"is\":\"{said}\"}}"), ","))),
+            "html" => log.html(&each(&|at, said| format!("<p title=\"{said}\">part {at}: <b>{said}</b></p>"), "")),
+            "text" => log.text(&each(&|at, said| format!("{at} is {said}."), "\n")),
+            "form" => {
+                log.answer(200, "application/x-www-form-urlencoded", each(&|at, said| format!("k{at}={said}"), "&"))
+            }
+            "events" => {
+                log.answer(200, "text/event-stream", each(&|_, said| format!("data: {{\"is\":\"{said}\"}}\n\n"), ""))
+            }
+            _ => log.text("x").field("x-list", &each(&|_, said| said.to_owned(), "; ")),
+        }
+    })
+}
+
+#[test]
+fn a_journal_equals_itself_under_other_names_times_and_labels() {
+    for_any(&pages(), |pages| clean(&against(|nth| show(&pages, nth), show(&pages, 3))));
+}
+
+#[test]
+fn one_other_literal_leaf_is_always_found() {
+    let other = |pages: Vec<Page>, at: Index, within: Index| {
+        let page = at.index(pages.len());
+        let leaf = within.index(pages[page].leaves.len());
+        let mut changed = pages.clone();
+        changed[page].leaves[leaf] = match &pages[page].leaves[leaf] {
+            Leaf::Word(_) => Leaf::Word("another"),
+            Leaf::Number(number) => Leaf::Number(number + 1),
+            _ => Leaf::Word("nothing"),
+        };
+        (pages, changed, page)
+    };
+    let strategy =
+        (pages(), any::<Index>(), any::<Index>()).prop_map(move |(pages, at, within)| other(pages, at, within));
+    for_any(&strategy, |(pages, changed, page)| {
+        let comparison = against(|nth| show(&pages, nth), show(&changed, 3));
+        let first = comparison.differences.first().expect("a miss: one other leaf");
+        assert_eq!(first.exchange, page + 1, "{first:?}");
+    });
+}
+
+/// What each of several clients does, one after the other.
+fn step(log: Log, nth: u64, who: usize, step: usize) -> Log {
+    let cookie = format!("sid={}", token(nth, &format!("client {who}")));
+    match step {
+        0 => log.post("/login", &format!("user=user{who}")).text("hi").field("set-cookie", &cookie),
+        1 => log.get("/").with("cookie", &cookie).text(&format!("user{who}")),
+        2 => log.post_json("/items", "{}").with("cookie", &cookie).json(&format!(r#"{{"of":"user{who}"}}"#)),
+        _ => log.get("/items").with("cookie", &cookie).text(&format!("user{who} {step}")),
+    }
+}
+
+/// A run in which the clients come in the order of these draws, and the place of each step in it.
+fn interleave(nth: u64, clients: usize, draws: &[Index]) -> (Log, Vec<(usize, usize)>) {
+    let mut next = vec![0; clients];
+    let mut log = run(nth);
+    let mut order = Vec::new();
+    for draw in draws.iter().take(clients * 4) {
+        let open: Vec<usize> = (0..clients).filter(|who| next[*who] < 4).collect();
+        let who = *draw.get(&open);
+        log = step(log, nth, who, next[who]);
+        if order.len() > 1 {
+            log = log.meanwhile();
+        }
+        order.push((who, next[who]));
+        next[who] += 1;
+    }
+    (log, order)
+}
+
+#[test]
+fn any_interleaving_of_clients_aligns() {
+    let strategy = (2..5_usize, vec(any::<Index>(), 16), vec(any::<Index>(), 16), vec(any::<Index>(), 16));
+    for_any(&strategy, |(clients, first, second, attack)| {
+        let (one, of_one) = interleave(1, clients, &first);
+        let (two, _) = interleave(2, clients, &second);
+        let (three, of_three) = interleave(3, clients, &attack);
+        let comparison = Baseline::new(&[one.journal(), two.journal()], &[]).compare(&three.journal());
+        clean(&comparison);
+        assert_eq!(comparison.pairs.len(), clients * 4);
+        for (r, a) in &comparison.pairs {
+            assert_eq!(of_one[r - 1], of_three[a - 1]);
+        }
+    });
+}
+
+#[test]
+fn any_number_of_polls_is_one() {
+    let story = |nth: u64, polls: &[u8]| {
+        polls.iter().enumerate().fold(run(nth), |log, (at, polls)| {
+            let log = (0..*polls).fold(log, |log, n| log.get(&format!("/job/{at}/state")).text(&format!("{n} done")));
+            log.get(&format!("/job/{at}/state")).text("all done").post("/next", &format!("after={at}")).text("ok")
+        })
+    };
+    let polls = || vec(0..6_u8, 3);
+    for_any(&(polls(), polls(), polls()), |(one, two, three)| {
+        let references = [story(1, &one).journal(), story(2, &two).journal()];
+        let comparison = Baseline::new(&references, &[]).compare(&story(3, &three).journal());
+        clean(&comparison);
+        assert_eq!(comparison.pairs.len(), 6);
+        assert_eq!((comparison.surplus.len(), comparison.not_reached.len()), (0, 0));
+    });
+}
+
+#[test]
+fn the_renaming_is_one_to_one_and_the_same_in_both_directions() {
+    let pairs = vec((0..8_u8, 0..8_u8), 0..24);
+    for_any(&pairs, |pairs| {
+        let (mut there, mut back) = (Renaming::default(), Renaming::default());
+        let mut bound: Vec<(u8, u8)> = Vec::new();
+        for (r, a) in pairs {
+            let fits = bound.iter().all(|(other_r, other_a)| (*other_r == r) == (*other_a == a));
+            let said = there.bind(&r.to_string(), &a.to_string());
+            assert_eq!(said.is_ok(), fits);
+            assert_eq!(back.bind(&a.to_string(), &r.to_string()).is_ok(), fits);
+            if let Err(conflict) = said {
+                let moved = bound.iter().any(|(other, _)| *other == r);
+                assert_eq!(conflict, if moved { Conflict::Moved } else { Conflict::Taken });
+            } else {
+                bound.push((r, a));
+            }
+            for (r, a) in &bound {
+                assert!(there.knows(&r.to_string(), &a.to_string()));
+                assert_eq!(there.name(&r.to_string()), Some(a.to_string().as_str()));
+                assert_eq!(there.holder(&a.to_string()), Some(r.to_string().as_str()));
+            }
+        }
+    });
+}
+
+#[test]
+fn numbers_are_bound_within_their_kind_of_place() {
+    let mut renaming = Renaming::default();
+    assert_eq!(renaming.bind_number(1, "1", "1"), Ok(()));
+    assert_eq!(renaming.bind_number(1, "2", "1"), Err(Conflict::Taken));
+    assert_eq!(renaming.bind_number(1, "1", "2"), Err(Conflict::Moved));
+    assert_eq!(renaming.bind_number(2, "2", "1"), Ok(()));
+}
+
+#[test]
+fn phrases_are_put_in_once() {
+    let mut renaming = Renaming::default();
+    renaming.phrase("Ann Lee", "Bob van Ann Lee");
+    assert_eq!(renaming.translate("Hi Ann Lee!").as_deref(), Some("Hi Bob van Ann Lee!"));
+    assert_eq!(renaming.translate("/p/ann-lee").as_deref(), Some("/p/bob-van-ann-lee"));
+    assert_eq!(renaming.translate("nobody"), None);
+}
+
+#[test]
+fn comparing_a_thousand_large_answers_takes_no_time() {
+    let story = |nth: u64| {
+        (0..1000).fold(run(nth), |log, at| {
+            let items: Vec<String> = (0..80)
+                .map(|n| {
+                    let token = token(if n == 0 { nth } else { 0 }, &format!("{at}/{n}"));
+                    format!(r#"{{"id":{n},"key":"{token}","title":"A thing to be done number {n}","done":false,"tags":["a","b"]}}"#)
+                })
+                .collect();
+            log.post_json(&format!("/lists/{at}"), r#"{"title":"a list"}"#).json(&format!("[{}]", items.join(",")))
+        })
+    };
+    let (one, two, three) = (story(1).journal(), story(2).journal(), story(3).journal());
+    let size: usize = 1000 * 80 * 128;
+    let began = Instant::now();
+    let baseline = Baseline::new(&[one, two], &[]);
+    let learned = began.elapsed();
+    let comparison: Comparison = baseline.compare(&three);
+    let compared = began.elapsed().saturating_sub(learned);
+    println!("1,000 answers, {} KiB in all: two references {learned:.1?}, an attack {compared:.1?}", size / 1024);
+    clean(&comparison);
+    // Debug builds are some ten times slower than what users run.
+    let limit = if cfg!(debug_assertions) { 30.0 } else { 2.0 };
+    assert!(compared.as_secs_f64() < limit, "{compared:?}");
+}

@@ -1,0 +1,258 @@
+//! Values that each run mints or makes up anew.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use super::world::{Log, against, clean, compare, found, run, token};
+
+fn base64(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+#[test]
+fn names_that_the_driver_makes_up() {
+    let names = ["Ann-x7", "Bob.q81", "Cyd_zz2"];
+    let people = ["Prof. Jane van Doe", "Bob Miller", "Dr. X. Y. O'Neil Smith III"];
+    let story = |nth: u64, hello: &str| {
+        let name = names[usize::try_from(nth).unwrap() - 1];
+        let person = people[usize::try_from(nth).unwrap() - 1];
+        let slug: String = person
+            .to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| !w.is_empty())
+            .collect::<Vec<_>>()
+            .join("-");
+        run(nth)
+            .post_json("/users", &format!(r#"{{"name":"{name}","full":"{person}"}}"#))
+            .json(&format!(r#"{{"name":"{name}","slug":"{}"}}"#, name.to_lowercase()))
+            .get(&format!("/users/{}", name.to_lowercase()))
+            .html(&format!(
+                "<h1>Hello {person}!</h1><p>{hello} {}</p><a href=\"/p/{slug}?q={}\">you</a><i>{}</i>",
+                name.to_uppercase(),
+                person.replace(' ', "%20"),
+                person.replace('\'', "&#39;"),
+            ))
+    };
+    clean(&compare(|nth| story(nth, "You are")));
+    let wrong = against(|nth| story(nth, "You are"), story(3, "You were"));
+    assert_eq!(wrong.differences.len(), 1, "{:#?}", wrong.differences);
+    // Somebody else's name is a difference, also where the names of the references vary.
+    let mixed_up = |nth: u64, shown: &str| {
+        run(nth)
+            .post_json("/users", &format!(r#"{{"name":"{}","friend":"{}"}}"#, token(nth, "me"), token(nth, "friend")))
+            .json("{}")
+            .get("/me")
+            .json(&format!(r#"{{"name":"{}"}}"#, token(nth, shown)))
+    };
+    clean(&compare(|nth| mixed_up(nth, "me")));
+    found(&against(|nth| mixed_up(nth, "me"), mixed_up(3, "friend")), 2, "body $.name");
+}
+
+#[test]
+fn tokens_map_one_to_one_over_the_run() {
+    let story = |nth: u64, last: &str| {
+        run(nth)
+            .post("/things", "a=1")
+            .json(&format!(r#"{{"id":"{}"}}"#, token(nth, "a")))
+            .post("/things", "a=2")
+            .json(&format!(r#"{{"id":"{}"}}"#, token(nth, "b")))
+            .get("/last")
+            .json(&format!(r#"{{"id":"{}"}}"#, token(nth, last)))
+    };
+    clean(&compare(|nth| story(nth, "b")));
+    found(&against(|nth| story(nth, "b"), story(3, "a")), 3, "body $.id");
+}
+
+#[test]
+fn tokens_of_every_make() {
+    for make in [
+        |nth: u64, n: &str| token(nth, n),
+        |nth: u64, n: &str| {
+            let t = token(nth, n);
+            format!("{}-{}-4{}-a{}-{}", &t[..8], &t[8..12], &t[13..16], &t[17..20], &t[20..32])
+        },
+        |nth: u64, n: &str| STANDARD.encode(token(nth, n)),
+        |nth: u64, n: &str| base64(&token(nth, n)),
+        |nth: u64, n: &str| format!("cus_{}", &base64(&token(nth, n))[..20]),
+        |nth: u64, n: &str| format!("s%3A{}.{}", token(nth, n), base64(&token(nth, n))),
+        |nth: u64, n: &str| token(nth, n)[..24].to_owned(),
+    ] {
+        let story = |nth: u64, last: &str| {
+            run(nth)
+                .get("/a")
+                .json(&format!(r#"{{"v":"{}"}}"#, make(nth, "a")))
+                .get("/b")
+                .text(&format!("it is {} now", make(nth, last)))
+        };
+        clean(&compare(|nth| story(nth, "a")));
+        clean(&compare(|nth| story(nth, "b")));
+        assert!(!against(|nth| story(nth, "a"), story(3, "b")).differences.is_empty(), "{}", make(1, "a"));
+        // With one reference alone, what looks random may still be renamed.
+        let alone = super::super::Baseline::new(&[story(1, "a").journal()], &[]);
+        clean(&alone.compare(&story(3, "a").journal()));
+    }
+}
+
+fn jwt(nth: u64, sub: &str, now: u64) -> String {
+    let header = base64(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let claims =
+        base64(&format!(r#"{{"sub":"{sub}","iat":{now},"exp":{},"jti":"{}"}}"#, now + 3600, token(nth, "jti")));
+    format!("{header}.{claims}.{}", base64(&token(nth, &format!("signature{now}"))))
+}
+
+#[test]
+fn json_web_tokens_by_their_claims() {
+    let story = |nth: u64, sub: &str| {
+        let jwt = jwt(nth, sub, run(nth).now());
+        run(nth)
+            .post_json("/token", "{}")
+            .json(&format!(r#"{{"token":"{jwt}"}}"#))
+            .get("/me")
+            .with("authorization", &format!("Bearer {jwt}"))
+            .text("ok")
+    };
+    clean(&compare(|nth| story(nth, "ann")));
+    let difference = found(&against(|nth| story(nth, "ann"), story(3, "bob")), 1, "body $.token.signed[1].sub");
+    assert_eq!((difference.reference.as_str(), difference.attack.as_str()), ("ann", "bob"));
+}
+
+/// As Flask signs its sessions: the same payload, another time, another signature.
+fn flask(nth: u64, user: &str, now: u64) -> String {
+    let payload = base64(&format!(r#"{{"user":"{user}"}}"#));
+    let time = URL_SAFE_NO_PAD.encode(u32::try_from(now).unwrap().to_be_bytes());
+    format!("{payload}.{time}.{}", &base64(&token(nth, &format!("{now}")))[..27])
+}
+
+#[test]
+fn cookies_signed_with_a_time() {
+    let story = |nth: u64, seconds: u64, user: &str| {
+        let log = run(nth);
+        let now = log.now();
+        log.get("/a")
+            .text("a")
+            .field("set-cookie", &format!("session={}; HttpOnly; Path=/", flask(nth, "ann", now)))
+            .get("/b")
+            .text("b")
+            .field("set-cookie", &format!("session={}; HttpOnly; Path=/", flask(nth, user, now + seconds)))
+    };
+    // In the references both fall into one second, in the attack they do not.
+    clean(&against(|nth| story(nth, 0, "ann"), story(3, 1, "ann")));
+    clean(&against(|nth| story(nth, nth - 1, "ann"), story(3, 1, "ann")));
+    let difference = found(
+        &against(|nth| story(nth, 0, "ann"), story(3, 1, "bob")),
+        2,
+        "header set-cookie session.value.signed.user",
+    );
+    assert_eq!(difference.attack, "bob");
+}
+
+#[test]
+fn tokens_that_change_each_second() {
+    // The references see one token twice or two, by luck.
+    let story = |nth: u64, second: &str| {
+        run(nth)
+            .get("/a")
+            .json(&format!(r#"{{"otp":"{}"}}"#, token(nth, "a")))
+            .get("/b")
+            .json(&format!(r#"{{"otp":"{}"}}"#, token(nth, second)))
+    };
+    let references = |nth: u64| story(nth, if nth == 1 { "a" } else { "b" });
+    clean(&against(references, story(3, "a")));
+    clean(&against(references, story(3, "b")));
+}
+
+#[test]
+fn tokens_of_a_second_are_fickle_wherever_they_stand() {
+    // The second reference shows that one token may become two; the attack does so elsewhere.
+    let story = |nth: u64, names: [&str; 3]| {
+        ["/a", "/a", "/b"].iter().zip(names).fold(run(nth), |log, (path, name)| {
+            log.post(path, "x=1").json(&format!(r#"{{"otp":"{}"}}"#, token(nth, name)))
+        })
+    };
+    let references = |nth: u64| story(nth, if nth == 1 { ["a", "a", "a"] } else { ["a", "a", "b"] });
+    clean(&against(references, story(3, ["a", "b", "b"])));
+    found(&against(|nth| story(nth, ["a", "a", "a"]), story(3, ["a", "b", "b"])), 2, "body $.otp");
+}
+
+#[test]
+fn masked_csrf_tokens() {
+    let story = |nth: u64| {
+        let form = |n: &str| format!("<form><input type=hidden name=csrf value=\"{}\"></form>", token(nth, n));
+        run(nth)
+            .get("/form")
+            .html(&form("a"))
+            .field("set-cookie", &format!("sid={}", token(nth, "sid")))
+            .get("/form?again=1")
+            .with("cookie", &format!("sid={}", token(nth, "sid")))
+            .html(&form("b"))
+            .post("/form", &format!("csrf={}", token(nth, "b")))
+            .with("cookie", &format!("sid={}", token(nth, "sid")))
+            .status(303)
+            .field("location", "/done")
+    };
+    clean(&compare(story));
+}
+
+#[test]
+fn nonces_in_field_and_page() {
+    let story = |nth: u64, script: &str| {
+        ["/", "/b"].iter().fold(run(nth), |log, path| {
+            let nonce = STANDARD.encode(&token(nth, path)[..16]);
+            log.get(path)
+                .html(&format!("<script nonce=\"{nonce}\">start({script})</script>"))
+                .field("content-security-policy", &format!("script-src 'nonce-{nonce}' 'strict-dynamic'"))
+        })
+    };
+    clean(&compare(|nth| story(nth, "1")));
+    assert_eq!(against(|nth| story(nth, "1"), story(3, "2")).differences.len(), 2);
+}
+
+#[test]
+fn objects_keyed_by_ids() {
+    let story = |nth: u64, state: &str| {
+        run(nth).get("/").json(&format!(
+            r#"{{"{}":{{"n":1}},"{}":{{"n":"{state}"}}}}"#,
+            token(nth, "a"),
+            token(nth, "b")
+        ))
+    };
+    // The keys come in any order: they are random. So two must not be confused.
+    let one =
+        |nth: u64, state: &str| run(nth).get("/").json(&format!(r#"{{"{}":{{"n":"{state}"}}}}"#, token(nth, "a")));
+    clean(&compare(|nth| one(nth, "on")));
+    assert_eq!(against(|nth| one(nth, "on"), one(3, "off")).differences.len(), 1);
+    clean(&compare(|nth| story(nth, "on")));
+}
+
+#[test]
+fn words_that_a_request_carries_are_renamed() {
+    // Short codes, not random enough to be tokens: both references got the same one.
+    let story = |nth: u64, code: &str| -> Log {
+        run(nth)
+            .post("/links", "to=x")
+            .json(&format!(r#"{{"code":"{code}"}}"#))
+            .get(&format!("/s/{code}"))
+            .status(302)
+            .field("location", "https://example.org/")
+    };
+    clean(&against(|nth| story(nth, "abcq"), story(3, "xyzt")));
+}
+
+#[test]
+fn the_word_of_the_run() {
+    clean(&compare(|nth| run(nth).get("/").json(&format!(r#"{{"database":"app_run{nth}x"}}"#))));
+}
+
+#[test]
+fn random_tokens_that_look_like_words_in_one_run() {
+    // Twelve letters of base 62: now and then without a digit; of base 64: now and then in two pieces.
+    let tokens = ["dX4kP0qLz8Ra", "Qm7vT2xWcB5n", "hgkDwePlmrto"];
+    let story = |nth: u64, token: &str| {
+        run(nth).post("/links", "a=1").json(&format!(r#"{{"id":"{token}"}}"#)).get(&format!("/l/{token}")).text(token)
+    };
+    clean(&compare(|nth| story(nth, tokens[usize::try_from(nth).unwrap() - 1])));
+    clean(&against(|_| story(1, tokens[0]), story(3, tokens[2])));
+    let tokens = ["V1StGXR8_Z5jdHi6B-myT", "Uakgb_J5m9g-0JDMbcJqL", "mylongestnoveleve-rabc"];
+    clean(&compare(|nth| story(nth, tokens[usize::try_from(nth).unwrap() - 1])));
+    clean(&against(|_| story(1, tokens[0]), story(3, tokens[2])));
+}

@@ -1,0 +1,192 @@
+//! Which request is which, and whether the traffic proves anything.
+
+use super::super::{Baseline, DifferenceKind};
+use super::world::{Log, against, clean, compare, found, run, token};
+use crate::exchange::Outcome;
+
+fn baseline(describe: impl Fn(u64) -> Log) -> Baseline {
+    Baseline::new(&[describe(1).journal(), describe(2).journal()], &[])
+}
+
+#[test]
+fn drivers_that_poll_are_judged_by_the_last_answer() {
+    let story = |nth: u64, polls: usize, last: &str| {
+        let log = run(nth).post("/jobs", "a=1").status(202).field("location", "/jobs/1");
+        let log = (0..polls).fold(log, |log, _| log.get("/jobs/1").json(r#"{"state":"busy"}"#));
+        log.get("/jobs/1").json(&format!(r#"{{"state":"{last}"}}"#)).get("/done").text("x")
+    };
+    clean(&against(|nth| story(nth, 3, "done"), story(3, 9, "done")));
+    clean(&against(|nth| story(nth, 3, "done"), story(3, 0, "done")));
+    let difference = found(&against(|nth| story(nth, 3, "done"), story(3, 9, "lost")), 5, "body $.state");
+    assert_eq!(difference.attack_exchange, Some(11));
+}
+
+#[test]
+fn what_a_run_never_reached_is_no_difference() {
+    let story =
+        |nth: u64, reached: usize| (0..reached).fold(run(nth), |log, at| log.get(&format!("/{at}/x")).text("x"));
+    let comparison = against(|nth| story(nth, 5), story(3, 2));
+    clean(&comparison);
+    assert_eq!(comparison.not_reached, [3, 4, 5]);
+    assert_eq!(comparison.pairs, [(1, 1), (2, 2)]);
+    let comparison = against(|nth| story(nth, 2), story(3, 5));
+    clean(&comparison);
+    assert_eq!(comparison.surplus, [3, 4, 5]);
+}
+
+#[test]
+fn what_the_driver_left_out_in_the_middle_is_one() {
+    let story = |nth: u64, out: bool| {
+        let log = run(nth).get("/a").text("x");
+        let log = if out { log } else { log.post("/b", "n=1").text("x") };
+        log.get("/c").text("x")
+    };
+    clean(&compare(|nth| story(nth, false)));
+    let difference = found(&against(|nth| story(nth, false), story(3, true)), 2, "request");
+    assert_eq!((difference.kind, difference.attack_exchange), (DifferenceKind::LeftOut, None));
+    // Unless a reference left it out too.
+    clean(&against(|nth| story(nth, nth == 2), story(3, true)));
+}
+
+/// Two clients, each with its own session and its own things.
+fn client(log: Log, nth: u64, name: &str, id: u32, step: usize, shown: &str) -> Log {
+    let cookie = format!("sid={}", token(nth, name));
+    match step {
+        0 => log.post("/login", &format!("user={name}")).text("hello").field("set-cookie", &cookie),
+        1 => log
+            .post_json("/items", r#"{"title":"mine"}"#)
+            .with("cookie", &cookie)
+            .json(&format!(r#"{{"id":{id},"owner":"{name}"}}"#)),
+        _ => log
+            .get(&format!("/items/{id}"))
+            .with("cookie", &cookie)
+            .json(&format!(r#"{{"id":{id},"owner":"{shown}"}}"#)),
+    }
+}
+
+#[test]
+fn two_clients_at_once_in_any_order() {
+    // 0 is a step of ann, 1 one of bob; the ids follow the order of arrival.
+    let story = |nth: u64, order: [usize; 6], shown: [&str; 2]| {
+        let mut steps = [0, 0];
+        let mut ids = [0, 0];
+        let mut next = 0;
+        let mut log = run(nth);
+        for who in order {
+            if steps[who] == 1 {
+                next += 1;
+                ids[who] = next;
+            }
+            log = client(log, nth, ["ann", "bob"][who], ids[who], steps[who], shown[who]);
+            if log.clone().journal().exchanges.len() > 1 {
+                log = log.meanwhile();
+            }
+            steps[who] += 1;
+        }
+        log
+    };
+    let own = ["ann", "bob"];
+    let references = |nth| story(nth, [0, 1, 0, 1, 0, 1], own);
+    for order in [[1, 0, 1, 0, 1, 0], [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0, 1], [1, 0, 0, 0, 1, 1]] {
+        clean(&against(references, story(3, order, own)));
+        assert!(!against(references, story(3, order, ["bob", "bob"])).differences.is_empty());
+    }
+}
+
+#[test]
+fn conditional_requests() {
+    // Each process makes its own entity tags: a fresh one answers in full.
+    let story = |nth: u64, status: u16, body: &str| {
+        let tag = format!("\"{}\"", token(nth, "tag"));
+        let log = run(nth).get("/style").text("all").field("etag", &tag).post("/x", "a=1").text("y");
+        let log = log.get("/style").with("if-none-match", &tag);
+        if status == 304 { log.status(304) } else { log.text(body) }
+    };
+    clean(&compare(|nth| story(nth, 304, "")));
+    clean(&against(|nth| story(nth, 304, ""), story(3, 200, "all")));
+    clean(&against(|nth| story(nth, 200, "all"), story(3, 304, "")));
+    found(&against(|nth| story(nth, 304, ""), story(3, 200, "other")), 3, "body line 1");
+    // A stale copy: the reference saw the change.
+    found(&against(|nth| story(nth, 200, "changed"), story(3, 304, "")), 3, "body line 1");
+}
+
+#[test]
+fn what_the_traffic_proves() {
+    let story = |nth: u64| {
+        let sid = token(nth, "sid");
+        run(nth)
+            .get("/")
+            .text("hm")
+            .field("set-cookie", "seen=1")
+            .field("set-cookie", "old=; Max-Age=0")
+            .post("/login", "user=ann")
+            .text("hello")
+            .field("set-cookie", &format!("sid={sid}"))
+            .post_json("/items", "{}")
+            .with("cookie", &format!("sid={sid}"))
+            .json(r#"{"id":7}"#)
+            .get("/items/7")
+            .with("cookie", &format!("sid={sid}"))
+            .text("it")
+    };
+    let baseline = baseline(story);
+    assert_eq!(baseline.writes(), 2);
+    assert_eq!(baseline.cookies_never_sent_back(), ["seen"]);
+    assert_eq!(baseline.exchanges().len(), 4);
+    let carried = baseline.carried();
+    let sid = carried.iter().find(|carried| carried.value == token(1, "sid")).unwrap();
+    assert_eq!(sid.minted, (2, "header set-cookie sid.value".to_owned()));
+    assert_eq!(sid.sent, [(3, "cookie sid".to_owned()), (4, "cookie sid".to_owned())]);
+    let id = carried.iter().find(|carried| carried.value == "7").unwrap();
+    assert_eq!(id.minted, (3, "body $.id".to_owned()));
+    assert_eq!(id.sent, [(4, "path 2".to_owned())]);
+    assert_eq!(carried.len(), 2, "{carried:?}");
+    let idle = Baseline::new(&[run(1).get("/").text("x").journal()], &[]);
+    assert_eq!((idle.writes(), idle.carried().len()), (0, 0));
+    assert_eq!(Baseline::new(&[], &[]).compare(&run(1).journal()).differences, []);
+}
+
+#[test]
+fn shared_state_that_was_not_fresh() {
+    let story = |nth: u64, also: Option<u64>| {
+        let id = token(nth, "item");
+        let more = also.map(|of| format!(r#","{}""#, token(of, "item"))).unwrap_or_default();
+        run(nth)
+            .post_json("/items", "{}")
+            .json(&format!(r#"{{"id":"{id}"}}"#))
+            .get("/items")
+            .json(&format!(r#"["{id}"{more}]"#))
+    };
+    assert_eq!(baseline(|nth| story(nth, None)).values_from_earlier_runs(), []);
+    let leftovers = baseline(|nth| story(nth, (nth == 2).then_some(1))).values_from_earlier_runs();
+    assert_eq!(leftovers.len(), 1);
+    assert_eq!((leftovers[0].minted, leftovers[0].answered), ((1, 1), (2, 2)));
+    // What is the same in every run is no leftover.
+    let fixed = |nth: u64| run(nth).get("/").html(&format!("<script src=\"/app.{}.js\"></script>", token(9, "asset")));
+    assert_eq!(baseline(fixed).values_from_earlier_runs(), []);
+}
+
+#[test]
+fn unstable_places_can_be_printed() {
+    let baseline = baseline(|nth| run(nth).get("/").json(&format!(r#"{{"load":0.{nth}1,"n":3}}"#)));
+    let masks = baseline.unstable();
+    assert_eq!(masks.len(), 1, "{masks:?}");
+    assert_eq!((masks[0].exchange, masks[0].place.as_str()), (1, "body $.load"));
+}
+
+#[test]
+fn a_reference_without_an_answer_is_not_compared() {
+    let story = |nth: u64| run(nth).get("/").outcome(Outcome::Abandoned);
+    let comparison = against(story, run(3).get("/").text("x"));
+    clean(&comparison);
+    assert_eq!(comparison.not_compared.len(), 1);
+}
+
+#[test]
+fn statuses_that_vary_between_references() {
+    let story = |nth: u64, status: u16| run(nth).get("/").text("x").status(status);
+    let references = |nth: u64| story(nth, if nth == 1 { 200 } else { 503 });
+    clean(&against(references, story(3, 503)));
+    clean(&against(references, story(3, 200)));
+    found(&against(references, story(3, 500)), 1, "status");
+}

@@ -1,0 +1,143 @@
+//! Where the references disagree among themselves. Filled while they are held against each other, asked when an
+//! attack is held against them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::finding::Mask;
+use super::node::Node;
+
+/// The places where values need not be equal.
+#[derive(Debug, Default)]
+pub(super) struct Unstable {
+    /// By kind of place and atom.
+    seen: HashMap<u64, Seen>,
+    /// Texts of other lengths: how many atoms they have in common at their beginnings and ends.
+    holes: HashMap<u64, (usize, usize)>,
+    /// Parts that are there in one reference and not in another, by kind of the whole and shape of the part.
+    optional: HashMap<(u64, u64), Seen>,
+    /// Lists whose items come in any order.
+    unordered: HashMap<u64, Seen>,
+    /// Other statuses of an exchange.
+    statuses: HashSet<(usize, u16)>,
+    /// Tokens of the first reference that are another in each: minted in the run.
+    pub(super) minted: HashSet<String>,
+    /// Tokens that no one-to-one map holds together.
+    pub(super) fickle: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    exchange: usize,
+    place: String,
+    classes: u16,
+}
+
+/// What a value looks like, from afar.
+pub(super) mod class {
+    pub(crate) const EMPTY: u16 = 1;
+    pub(crate) const NUMBER: u16 = 2;
+    pub(crate) const LETTERS: u16 = 4;
+    pub(crate) const MIXED: u16 = 8;
+    pub(crate) const NULL: u16 = 16;
+    pub(crate) const BOOL: u16 = 32;
+    pub(crate) const TREE: u16 = 64;
+    pub(crate) const BINARY: u16 = 128;
+    pub(crate) const TEXT: u16 = EMPTY | NUMBER | LETTERS | MIXED;
+}
+
+pub(super) fn class_of_text(text: &str) -> u16 {
+    if text.is_empty() {
+        class::EMPTY
+    } else if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-')) {
+        class::NUMBER
+    } else if text.chars().all(char::is_alphabetic) {
+        class::LETTERS
+    } else {
+        class::MIXED
+    }
+}
+
+pub(super) fn class_of(node: &Node) -> u16 {
+    match node {
+        Node::Null => class::NULL,
+        Node::Bool(_) => class::BOOL,
+        Node::Number(_) => class::NUMBER,
+        Node::Text(text) => class_of_text(text),
+        Node::List(_) | Node::Map(_) | Node::Lines(_) | Node::Element { .. } => class::TREE,
+        Node::Binary { .. } => class::BINARY,
+    }
+}
+
+impl Unstable {
+    pub(super) fn add(&mut self, key: u64, exchange: usize, place: String, classes: u16) {
+        self.seen.entry(key).or_insert(Seen { exchange, place, classes: 0 }).classes |= classes;
+    }
+
+    /// Whether the references had other values there too, and such ones.
+    pub(super) fn covers(&self, key: u64, class: u16) -> bool {
+        let Some(seen) = self.seen.get(&key) else { return false };
+        // What was letters here and digits there may be either, or both mixed.
+        let mixed = seen.classes & class::MIXED != 0 || seen.classes & class::TEXT == class::NUMBER | class::LETTERS;
+        let wide = if mixed { seen.classes | class::NUMBER | class::LETTERS | class::MIXED } else { seen.classes };
+        wide & class == class
+    }
+
+    /// Notes that a text varies, but for so many atoms at its beginning and its end.
+    pub(super) fn add_hole(&mut self, key: u64, head: usize, tail: usize) {
+        let hole = self.holes.entry(key).or_insert((head, tail));
+        *hole = (hole.0.min(head), hole.1.min(tail));
+    }
+
+    pub(super) fn hole(&self, key: u64) -> (usize, usize) {
+        self.holes.get(&key).copied().unwrap_or_default()
+    }
+
+    pub(super) fn varies(&self, key: u64) -> bool {
+        self.seen.contains_key(&key)
+    }
+
+    pub(super) fn add_optional(&mut self, whole: u64, part: u64, exchange: usize, place: String) {
+        self.optional.entry((whole, part)).or_insert(Seen { exchange, place, classes: 0 });
+    }
+
+    pub(super) fn is_optional(&self, whole: u64, part: u64) -> bool {
+        self.optional.contains_key(&(whole, part))
+    }
+
+    pub(super) fn add_unordered(&mut self, list: u64, exchange: usize, place: String) {
+        self.unordered.entry(list).or_insert(Seen { exchange, place, classes: 0 });
+    }
+
+    pub(super) fn is_unordered(&self, list: u64) -> bool {
+        self.unordered.contains_key(&list)
+    }
+
+    pub(super) fn add_status(&mut self, exchange: usize, status: u16) {
+        self.statuses.insert((exchange, status));
+    }
+
+    pub(super) fn has_status(&self, exchange: usize, status: u16) -> bool {
+        self.statuses.contains(&(exchange, status))
+    }
+
+    /// All of it, for a reader.
+    pub(super) fn print(&self) -> Vec<Mask> {
+        let mask = |seen: &Seen, reason: &str| Mask {
+            exchange: seen.exchange,
+            place: seen.place.clone(),
+            reason: reason.to_owned(),
+        };
+        let mut masks: Vec<Mask> =
+            self.seen.values().map(|seen| mask(seen, "the references disagree: compared by shape")).collect();
+        masks.extend(self.optional.values().map(|seen| mask(seen, "not in every reference: may be there or not")));
+        masks.extend(self.unordered.values().map(|seen| mask(seen, "in any order: compared as a set")));
+        masks.extend(self.statuses.iter().map(|(exchange, status)| Mask {
+            exchange: *exchange,
+            place: "status".to_owned(),
+            reason: format!("a reference answered {status}: may be this too"),
+        }));
+        masks.sort_by(|a, b| (a.exchange, &a.place, &a.reason).cmp(&(b.exchange, &b.place, &b.reason)));
+        masks.dedup();
+        masks
+    }
+}

@@ -1,0 +1,54 @@
+//! The journal: what one run of the traffic was, as one complete value.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::exchange::Exchange;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    /// In the order of arrival: `exchanges[n].number == n + 1`.
+    pub(crate) exchanges: Vec<Exchange>,
+    /// Every instance that the run started, in the order of their starts.
+    pub(crate) instances: Vec<InstanceRecord>,
+    pub(crate) driver: DriverEnd,
+    /// The word that `{run}` stood for.
+    pub(crate) run: String,
+    /// The address that clients saw, for example `127.0.0.1:40001`: the same in all runs of a proof.
+    pub(crate) address: String,
+    pub(crate) began: SystemTime,
+    pub(crate) took: Duration,
+    /// How long requests were held back in all, until an instance was ready for them.
+    pub(crate) held: Duration,
+    /// An instance could not start beside another: how it ended, and its last lines.
+    pub(crate) alone: Option<(String, Vec<String>)>,
+}
+
+/// What is known of one instance of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct InstanceRecord {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    /// As the instance sees itself, where it has a process namespace, and as the system sees it.
+    pub(crate) pids: Vec<i32>,
+    pub(crate) host_name: String,
+    pub(crate) started: Duration,
+    /// `None`: it never became ready.
+    pub(crate) ready: Option<Duration>,
+    pub(crate) killed: Option<Duration>,
+    /// Files that it wrote to its private disk.
+    pub(crate) files: Vec<PathBuf>,
+    /// The last lines of its output.
+    pub(crate) last_lines: Vec<String>,
+}
+
+/// How the driver ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DriverEnd {
+    Exited(i32),
+    /// By a signal.
+    Killed(String),
+    /// It ran longer than it may.
+    Hung,
+}

@@ -1,0 +1,148 @@
+//! What shall be proved, and with which means. It knows words and paths; it starts nothing.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::compare::Ignore;
+
+/// Everything that a proof needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Starts one instance; words may hold `{port}`, `{port:NAME}`, `{dir}`, `{run}` and `{url}`, as all commands here.
+    pub(crate) program: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// Templates of files and where each instance finds them filled in.
+    pub(crate) files: Vec<(PathBuf, String)>,
+    /// The traffic: a command for the shell.
+    pub(crate) drive: String,
+    /// Runs before each run.
+    pub(crate) reset: Option<String>,
+    /// Run next to the instances of each run.
+    pub(crate) beside: Vec<String>,
+    /// Where clients connect, in all runs.
+    pub(crate) listen: SocketAddr,
+    /// How an instance tells that it is ready; `None`: it accepts a connection.
+    pub(crate) health: Option<String>,
+    pub(crate) share: Vec<PathBuf>,
+    pub(crate) real: Vec<PathBuf>,
+    /// How many runs there may be in all.
+    pub(crate) runs: usize,
+    /// How long the whole may take.
+    pub(crate) budget: Duration,
+    /// How long one instance may take to become ready.
+    pub(crate) start_limit: Duration,
+    /// How long one run of the traffic may take, in peace.
+    pub(crate) drive_limit: Duration,
+    pub(crate) ignores: Vec<Ignore>,
+}
+
+impl Plan {
+    /// The app's command, as it was asked for.
+    pub(crate) fn command(&self) -> String {
+        std::iter::once(&self.program).chain(&self.args).cloned().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What the words in braces stand for, for one process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Words {
+    pub(crate) port: Option<u16>,
+    /// Further ports, by name.
+    pub(crate) ports: BTreeMap<String, u16>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) run: String,
+    pub(crate) url: String,
+}
+
+impl Words {
+    /// Puts in what the words in braces stand for; braces around anything else stay.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            filled.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let known = rest.find('}').and_then(|end| Some((end, self.word(&rest[1..end])?)));
+            if let Some((end, word)) = known {
+                filled.push_str(&word);
+                rest = &rest[end + 1..];
+            } else {
+                filled.push('{');
+                rest = &rest[1..];
+            }
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn word(&self, name: &str) -> Option<String> {
+        match name {
+            "port" => self.port.map(|port| port.to_string()),
+            "dir" => self.dir.as_ref().map(|dir| dir.display().to_string()),
+            "run" => Some(self.run.clone()),
+            "url" => Some(self.url.clone()),
+            _ => self.ports.get(name.strip_prefix("port:")?).map(u16::to_string),
+        }
+    }
+}
+
+/// The names of the further ports (`{port:NAME}`) in these texts, each once.
+pub(crate) fn named_ports<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = texts
+        .flat_map(|text| text.split("{port:").skip(1))
+        .filter_map(|after| after.split_once('}'))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words() -> Words {
+        Words {
+            port: Some(4000),
+            ports: BTreeMap::from([("admin".to_owned(), 4001)]),
+            dir: Some("/tmp/a b".into()),
+            run: "r1".to_owned(),
+            url: "http://127.0.0.1:8080".to_owned(),
+        }
+    }
+
+    #[test]
+    fn words_in_braces_are_put_in() {
+        for (text, expected) in [
+            ("--port={port}", "--port=4000"),
+            ("{port:admin}{port}", "40014000"),
+            ("{dir}/x", "/tmp/a b/x"),
+            ("app_{run}", "app_r1"),
+            ("{url}/login", "http://127.0.0.1:8080/login"),
+            ("{port:other} {ports} {} { {{port}}", "{port:other} {ports} {} { {4000}"),
+            ("{\"json\": {\"port\": {port}}}", "{\"json\": {\"port\": 4000}}"),
+            ("", ""),
+            ("{", "{"),
+        ] {
+            assert_eq!(words().fill(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_without_meaning_here_stays() {
+        assert_eq!(Words { port: None, ..words() }.fill("{port}"), "{port}");
+    }
+
+    #[test]
+    fn further_ports_are_found_by_name() {
+        let texts = ["{port:b} {port:a}", "{port:b}", "{port}", "{port:", "{port:}", "{port:a b}"];
+        assert_eq!(named_ports(texts.into_iter()), ["a", "b"]);
+    }
+}

@@ -1,0 +1,275 @@
+//! Carries out runs: fresh shared state, fresh instances, the driver's traffic through the balancer, one journal. It
+//! routes as the attack says and judges nothing.
+
+mod live;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::attack::Attack;
+use super::event::Event;
+use super::journal::{DriverEnd, Journal};
+use super::plan::{Plan, Words};
+use crate::balancer::{self, Balancer, Config};
+use crate::fleet::{LaunchError, Launcher, ProcessId, Spec, Waited};
+
+/// Why a proof could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProveError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("the app cannot be started: `{program}`: {reason}")]
+    NotStarted { program: String, reason: String },
+    #[error("the app ended ({how}) before it was ready{}", last_of(.lines))]
+    DiedAtStart { how: String, lines: Vec<String> },
+    #[error(
+        "the app was not ready within {} s: it must listen on the port in PORT or {{port}}{}{} (more time with \
+         --start-limit)",
+        .limit.as_secs_f32(), instead_of(.listens), last_of(.lines)
+    )]
+    NeverReady { limit: Duration, listens: Vec<SocketAddr>, lines: Vec<String> },
+    #[error("`{command}` failed ({how}){}", last_of(.lines))]
+    Helper { command: String, how: String, lines: Vec<String> },
+    #[error("the driver cannot be started: {0}")]
+    Driver(String),
+}
+
+fn last_of(lines: &[String]) -> String {
+    lines.last().map_or_else(String::new, |line| format!("; its last line: {line}"))
+}
+
+fn instead_of(listens: &[SocketAddr]) -> String {
+    let named: Vec<String> = listens.iter().map(SocketAddr::to_string).collect();
+    if named.is_empty() { String::new() } else { format!("; it listens on {} instead", named.join(", ")) }
+}
+
+/// Where runs take place, and how many there were.
+pub(crate) struct Stage<'a> {
+    plan: &'a Plan,
+    launcher: Arc<Launcher>,
+    /// The same for all runs: clients see one address.
+    listener: TcpListener,
+    /// Of what `{run}` stands for: two proofs must not meet in one database.
+    mark: String,
+    /// How many instances may start at once.
+    cores: usize,
+    tell: &'a mut dyn FnMut(Event),
+    began: Instant,
+    runs: usize,
+    starts: usize,
+    /// Requests of the first run, once it is known.
+    expected: Option<usize>,
+    /// Instances cannot start beside each other.
+    alone: bool,
+}
+
+impl<'a> Stage<'a> {
+    /// `mark` is a short word that differs from proof to proof.
+    pub(crate) fn new(
+        plan: &'a Plan,
+        launcher: Launcher,
+        listener: TcpListener,
+        mark: String,
+        cores: usize,
+        tell: &'a mut dyn FnMut(Event),
+    ) -> Stage<'a> {
+        Stage {
+            plan,
+            launcher: Arc::new(launcher),
+            listener,
+            mark,
+            cores: cores.max(1),
+            tell,
+            began: Instant::now(),
+            runs: 0,
+            starts: 0,
+            expected: None,
+            alone: false,
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        self.plan
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        (self.tell)(event);
+    }
+
+    pub(crate) fn runs(&self) -> usize {
+        self.runs
+    }
+
+    pub(crate) fn starts(&self) -> usize {
+        self.starts
+    }
+
+    /// Whether the budget allows so many more runs.
+    pub(crate) fn may_run(&self, more: usize) -> bool {
+        self.runs + more <= self.plan.runs && self.began.elapsed() < self.plan.budget
+    }
+
+    /// What is worth knowing of the world that instances live in.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.launcher.world().notes.clone()
+    }
+
+    /// Ends everything; nothing is left running, mounted, or on the disk.
+    pub(crate) async fn close(self) {
+        if let Some(launcher) = Arc::into_inner(self.launcher) {
+            launcher.close().await;
+        }
+    }
+
+    /// One run of the traffic under `attack`.
+    pub(crate) async fn run(&mut self, attack: &Attack) -> Result<Journal, ProveError> {
+        self.runs += 1;
+        let (number, requests) = (self.runs, self.expected);
+        self.tell(Event::Run { number, attack: attack.word().to_owned(), requests });
+        let run = format!("{}{}", self.mark, self.runs);
+        let journal = self.run_named(attack, &run).await;
+        // Also after a failure: nothing of a run may reach the next one.
+        let ended = self.launcher.end_run().await;
+        let journal = journal?;
+        ended?;
+        self.expected.get_or_insert(journal.exchanges.len());
+        self.tell(Event::Ran { took: journal.took, requests: journal.exchanges.len() });
+        Ok(journal)
+    }
+
+    async fn run_named(&mut self, attack: &Attack, run: &str) -> Result<Journal, ProveError> {
+        let address = self.listener.local_addr()?;
+        let words = Words { run: run.to_owned(), url: format!("http://{address}"), ..Words::default() };
+        if let Some(reset) = &self.plan.reset {
+            self.helper(&words.fill(reset), &words).await?;
+        }
+        self.launcher.begin_run().await?;
+        for (number, command) in self.plan.beside.iter().enumerate() {
+            let spec = self.shell(&format!("{run}-beside-{number}"), &words.fill(command), &words, false);
+            self.launcher.launch(spec).await?;
+        }
+        let (began, began_at) = (Instant::now(), SystemTime::now());
+        let (ask, asked) = tokio::sync::mpsc::unbounded_channel();
+        let (tap, tapped) = tokio::sync::mpsc::unbounded_channel();
+        let mut config = Config::new([0; 32]);
+        config.threads = 1;
+        config.response_timeout = self.plan.drive_limit;
+        config.plan = Some(balancer::Plan::new(ask, tap, began));
+        let balancer = Balancer::start(self.listener.try_clone()?, config)?;
+        let mut live = live::Live::new(self, attack, run, &words, balancer, began);
+        let ended = live.carry_out(asked, tapped).await?;
+        let live::Ended { exchanges, instances, driver, held, alone, starts } = ended;
+        self.starts += starts;
+        self.alone |= alone.is_some();
+        Ok(Journal {
+            exchanges,
+            instances,
+            driver,
+            run: run.to_owned(),
+            address: address.to_string(),
+            began: began_at,
+            took: began.elapsed(),
+            held,
+            alone,
+        })
+    }
+
+    /// Runs a command of the user's to its end.
+    async fn helper(&self, command: &str, words: &Words) -> Result<(), ProveError> {
+        let id = self.launcher.launch(self.shell("helper", command, words, true)).await?;
+        let ended = tokio::time::timeout(self.plan.drive_limit, self.launcher.ended(id)).await;
+        let how = match ended {
+            Ok(Waited::Ended(how)) if how == "exit status 0" => return Ok(()),
+            Ok(Waited::Ended(how) | Waited::NotStarted(how)) => how,
+            Ok(Waited::Ready | Waited::Late(_)) | Err(_) => "it did not end".to_owned(),
+        };
+        self.launcher.kill(id).await?;
+        Err(ProveError::Helper { command: command.to_owned(), how, lines: self.launcher.last_lines(id) })
+    }
+
+    /// A command line of the user's, for the shell.
+    fn shell(&self, name: &str, command: &str, words: &Words, outside: bool) -> Spec {
+        let mut env = self.environment(words);
+        env.push(("BASE_URL".to_owned(), words.url.clone()));
+        Spec {
+            name: name.to_owned(),
+            program: "sh".to_owned(),
+            args: vec!["-c".to_owned(), command.to_owned()],
+            env,
+            outside,
+            own_share_copies: false,
+        }
+    }
+
+    fn environment(&self, words: &Words) -> Vec<(String, String)> {
+        self.plan.env.iter().map(|(key, value)| (key.clone(), words.fill(value))).collect()
+    }
+
+    /// How the driver ended, from the keeper's words.
+    fn driver_end(how: &str) -> DriverEnd {
+        match how.strip_prefix("exit status ").and_then(|code| code.parse().ok()) {
+            Some(code) => DriverEnd::Exited(code),
+            None => DriverEnd::Killed(how.to_owned()),
+        }
+    }
+
+    /// What one instance is started with: its command in a shell that first puts its files in place, where it has any.
+    fn instance(&self, name: &str, run: &str, ports: &Ports, own_copies: bool) -> Result<(Spec, PathBuf), ProveError> {
+        let dir = self.launcher.world().folder.join("dirs").join(name);
+        std::fs::create_dir_all(&dir)?;
+        let words = Words {
+            port: Some(ports.own),
+            ports: ports.named.clone(),
+            dir: Some(dir.clone()),
+            run: run.to_owned(),
+            url: format!("http://{}", self.listener.local_addr()?),
+        };
+        let mut env =
+            vec![("PORT".to_owned(), ports.own.to_string()), ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned())];
+        env.extend(self.environment(&words));
+        let (mut program, mut args) =
+            (words.fill(&self.plan.program), self.plan.args.iter().map(|one| words.fill(one)).collect::<Vec<_>>());
+        if !self.plan.files.is_empty() {
+            // On its private disk, which only the instance sees: so it is the instance that copies them.
+            let mut script = String::new();
+            let mut places = Vec::new();
+            for (number, (template, place)) in self.plan.files.iter().enumerate() {
+                let filled = dir.join(format!(".file-{number}"));
+                std::fs::write(&filled, words.fill(&std::fs::read_to_string(template)?))?;
+                places.extend([filled.display().to_string(), words.fill(place)]);
+                script.push_str("mkdir -p \"$(dirname \"$2\")\" && cp \"$1\" \"$2\" && shift 2 && ");
+            }
+            script.push_str("exec \"$@\"");
+            let mut wrapped = vec!["-c".to_owned(), script, "sh".to_owned()];
+            wrapped.append(&mut places);
+            wrapped.push(std::mem::replace(&mut program, "sh".to_owned()));
+            wrapped.append(&mut args);
+            args = wrapped;
+        }
+        let spec = Spec { name: name.to_owned(), program, args, env, outside: false, own_share_copies: own_copies };
+        Ok((spec, dir))
+    }
+}
+
+/// The ports of one instance.
+#[derive(Clone, Debug)]
+struct Ports {
+    own: u16,
+    named: BTreeMap<String, u16>,
+}
+
+/// What started, and what came of it.
+#[derive(Debug)]
+struct Started {
+    id: ProcessId,
+    name: String,
+    port: u16,
+    since: Duration,
+    waited: Waited,
+}

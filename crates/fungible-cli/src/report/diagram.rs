@@ -1,0 +1,214 @@
+//! The sequence diagram of a story: client, balancer, instances, and the requests that matter between them; in box
+//! characters or in Mermaid. It knows which requests matter by their numbers alone.
+
+use super::plain::{shortened, width};
+use super::view::{FindingView, StepView};
+use super::words;
+
+/// A story, cut down to what matters.
+#[derive(Debug)]
+pub(super) struct Diagram<'a> {
+    /// How many instances take part.
+    instances: usize,
+    rows: Vec<Row<'a>>,
+}
+
+#[derive(Debug)]
+enum Row<'a> {
+    Exchange {
+        step: &'a StepView,
+        instance: Option<usize>,
+        wrong: bool,
+    },
+    /// So many requests that do not matter.
+    Others(usize),
+}
+
+/// The story in which the reader missed it, and the one in which it did not; `None` for one that is not known.
+pub(super) fn stories(finding: &FindingView) -> [Option<Diagram<'_>>; 2] {
+    [Diagram::of(finding, &finding.failing, true), Diagram::of(finding, &finding.sound, false)]
+}
+
+impl<'a> Diagram<'a> {
+    fn of(finding: &FindingView, story: &'a [StepView], failing: bool) -> Option<Diagram<'a>> {
+        let reader = finding.reader.number;
+        let writer = finding.writer.as_ref().map(|writer| writer.number);
+        let mut names: Vec<&str> = Vec::new();
+        let mut rows = Vec::new();
+        for step in story {
+            if step.number == reader || Some(step.number) == writer {
+                let instance = step.instance.as_deref().map(|name| {
+                    names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                        names.push(name);
+                        names.len() - 1
+                    })
+                });
+                rows.push(Row::Exchange { step, instance, wrong: failing && step.number == reader });
+            } else if let Some(Row::Others(count)) = rows.last_mut() {
+                *count += 1;
+            } else {
+                rows.push(Row::Others(1));
+            }
+        }
+        let known = story.iter().any(|step| step.number == reader);
+        known.then_some(Diagram { instances: names.len(), rows })
+    }
+
+    /// In box characters, in lines of at most `room` columns; with the line that went wrong marked by `true`.
+    pub(super) fn drawn(&self, room: usize) -> Vec<(String, bool)> {
+        let columns = Columns::new(self.instances, room);
+        let mut lines = vec![(columns.heads(), false)];
+        for row in &self.rows {
+            match row {
+                Row::Others(count) => {
+                    let label = format!("… {} …", words::count(*count, "request"));
+                    lines.push((columns.row(None, &label, ' ', [' ', ' ']), false));
+                }
+                Row::Exchange { step, instance, wrong } => {
+                    let to = Some(instance.map_or(0, |instance| instance + 1));
+                    lines.push((columns.row(to, &sent(step, columns.label_room()), '─', ['─', '▶']), false));
+                    if step.answer.from == "nobody" {
+                        lines.push((columns.row(None, "✗ the client went away", ' ', [' ', ' ']), *wrong));
+                        continue;
+                    }
+                    let to = if step.answer.from == "balancer" { Some(0) } else { to };
+                    let label = got(step, *wrong, columns.label_room());
+                    lines.push((columns.row(to, &label, '─', ['◀', '─']), *wrong));
+                }
+            }
+        }
+        lines
+    }
+
+    /// As the text of a Mermaid block.
+    pub(super) fn mermaid(&self) -> String {
+        let mut lines = vec!["sequenceDiagram".to_owned()];
+        lines.push("    participant C as client".to_owned());
+        lines.push("    participant B as balancer".to_owned());
+        for instance in 1..=self.instances {
+            lines.push(format!("    participant I{instance} as instance {instance}"));
+        }
+        let last = if self.instances == 0 { "B".to_owned() } else { format!("I{}", self.instances) };
+        for row in &self.rows {
+            match row {
+                Row::Others(count) => {
+                    lines.push(format!("    Note over C,{last}: … {} …", words::count(*count, "request")));
+                }
+                Row::Exchange { step, instance, wrong } => {
+                    let request = mermaid_text(&sent(step, 72));
+                    let answer = mermaid_text(&got(step, *wrong, 72));
+                    lines.push(format!("    C->>B: {request}"));
+                    if let Some(instance) = instance.map(|instance| instance + 1) {
+                        lines.push(format!("    B->>I{instance}: {request}"));
+                        if step.answer.from == "instance" {
+                            lines.push(format!("    I{instance}-->>B: {answer}"));
+                        }
+                    }
+                    match step.answer.from {
+                        "nobody" => lines.push("    Note over C: the client went away".to_owned()),
+                        _ => lines.push(format!("    B-->>C: {answer}")),
+                    }
+                }
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+/// What the arrow to the right says: the request, and what it carries where there is room.
+fn sent(step: &StepView, room: usize) -> String {
+    let head = format!("#{} {} ", step.number, step.method);
+    let head = shortened(&head, room / 2);
+    let request = format!("{head}{}", shortened(&step.target, room.saturating_sub(width(&head))));
+    with_carried(request, &step.carries, room)
+}
+
+/// What the arrow to the left says: the status, and what it gives the client where there is room.
+fn got(step: &StepView, wrong: bool, room: usize) -> String {
+    let mark = if wrong { " ✗" } else { "" };
+    let answer = shortened(&words::answer(&step.answer), room.saturating_sub(width(mark)));
+    with_carried(format!("{answer}{mark}"), &step.sets, room)
+}
+
+fn with_carried(text: String, carried: &[super::view::CarriedView], room: usize) -> String {
+    carried.iter().fold(text, |text, one| {
+        let longer = format!("{text}, {}={}", one.name, one.value);
+        if width(&longer) <= room { longer } else { text }
+    })
+}
+
+/// Where the lines of life stand.
+struct Columns {
+    /// Of client, balancer, and each instance.
+    at: Vec<usize>,
+}
+
+impl Columns {
+    fn new(instances: usize, room: usize) -> Columns {
+        let between = (room / 6).clamp(12, 18);
+        let client = 3;
+        // Half of the last head stands right of its line.
+        let balancer = (room - 6 - instances * between).min(client + 56);
+        Columns { at: [client].into_iter().chain((0..=instances).map(|place| balancer + place * between)).collect() }
+    }
+
+    /// For the words on an arrow between client and balancer.
+    fn label_room(&self) -> usize {
+        self.at[1] - self.at[0] - 7
+    }
+
+    fn heads(&self) -> String {
+        let mut line = String::new();
+        for (place, at) in self.at.iter().enumerate() {
+            let head = match place {
+                0 => "client".to_owned(),
+                1 => "balancer".to_owned(),
+                _ => format!("instance {}", place - 1),
+            };
+            let start = at - head.len() / 2;
+            line.push_str(&" ".repeat(start.saturating_sub(width(&line))));
+            line.push_str(&head);
+        }
+        line
+    }
+
+    /// One line: `label` between client and balancer, and arrows by way of the balancer up to line `to` (0 is the
+    /// balancer, `None` no arrow). `ends` are the left and the right end of an arrow.
+    fn row(&self, to: Option<usize>, label: &str, stroke: char, ends: [char; 2]) -> String {
+        let gap = |place: usize| self.at[place + 1] - self.at[place] - 1;
+        let mut line = " ".repeat(self.at[0]);
+        let words = format!(" {label} ");
+        let rest = gap(0) - 2 - width(&words);
+        line.extend(['│', ends[0]]);
+        line.extend(std::iter::repeat_n(stroke, rest.min(1)));
+        line.push_str(&words);
+        line.extend(std::iter::repeat_n(stroke, rest.saturating_sub(1)));
+        line.extend([ends[1], '│']);
+        let to = to.unwrap_or(0);
+        for place in 1..self.at.len() - 1 {
+            let (gap, first, last) = (gap(place), place == 1, place == to);
+            if place > to {
+                line.push_str(&" ".repeat(gap));
+                line.push('│');
+                continue;
+            }
+            line.push(if first { ends[0] } else { stroke });
+            line.extend(std::iter::repeat_n(stroke, gap - 2));
+            line.push(if last { ends[1] } else { stroke });
+            line.push(if last { '│' } else { '┼' });
+        }
+        line
+    }
+}
+
+/// A text that Mermaid takes for words and nothing else.
+fn mermaid_text(text: &str) -> String {
+    text.chars().fold(String::new(), |mut safe, letter| {
+        if letter.is_alphanumeric() || " /.,=-…⟨⟩✗".contains(letter) {
+            safe.push(letter);
+        } else {
+            safe.extend(["#", &u32::from(letter).to_string(), ";"]);
+        }
+        safe
+    })
+}

@@ -1,0 +1,163 @@
+//! The view as a Markdown document, as GitHub and GitLab show it: the same as on the screen, with all details and the
+//! diagrams in Mermaid.
+
+use super::diagram::stories;
+use super::view::{DifferenceView, FindingView, View};
+use super::{screen, words};
+
+pub(super) fn markdown(view: &View) -> String {
+    let mut blocks = vec![format!("# {}", view.verdict), facts(view)];
+    for finding in &view.findings {
+        blocks.extend(finding_blocks(finding));
+    }
+    if view.verdict == "NOT SHOWN" {
+        blocks.push("## Why it could not be told".to_owned());
+        blocks.push(list(view.reasons.iter().map(|reason| words_of(reason))));
+        blocks.push("This is no verdict on the app: mend what is named here, and prove it again.".to_owned());
+    }
+    if !view.unstable.is_empty() {
+        blocks.push("## Unstable, and so not judged".to_owned());
+        for one in &view.unstable {
+            blocks.push(format!("{}: {}", code(&words::request(&one.step)), words_of(&one.why)));
+            blocks.extend(differences(&one.differences));
+        }
+    }
+    blocks.push("## Covered".to_owned());
+    let covered = &view.covered;
+    let control = covered.control.clone().unwrap_or_else(|| "no positive control was run".to_owned());
+    let tried = covered.attacks.iter().chain([&control]).chain(&covered.notes).map(|text| words_of(text));
+    let ignored = view.ignored.iter().map(|one| {
+        let times = words::count(one.times, "difference");
+        format!("ignored {} ({times}): {}", code(&one.place), words_of(&one.reason))
+    });
+    blocks.push(list(tried.chain(ignored)));
+    if !covered.not_covered.is_empty() {
+        blocks.push("## Not covered".to_owned());
+        blocks.push(list(covered.not_covered.iter().map(|text| words_of(text))));
+    }
+    details(view, &mut blocks);
+    blocks.retain(|block| !block.is_empty());
+    blocks.join("\n\n") + "\n"
+}
+
+fn facts(view: &View) -> String {
+    let mut facts = vec![
+        words::count(view.requests, "request") + ", " + &words::count(view.writes, "write"),
+        words::count(view.runs, "run") + ", " + &words::count(view.starts, "start") + " of the app",
+        words::duration(view.milliseconds),
+    ];
+    if !view.findings.is_empty() {
+        facts.insert(0, words::count(view.findings.len(), "finding"));
+    }
+    let mut items = vec![facts.join(" · ")];
+    items.push(format!("the app: {}", code(&view.command)));
+    items.push(format!("its traffic: {}", code(&view.drive)));
+    list(items.into_iter())
+}
+
+fn finding_blocks(finding: &FindingView) -> Vec<String> {
+    let mut blocks = vec![format!("## {}", words_of(&finding.summary))];
+    let mut items = vec![screen::trials(finding), format!("attack: {}", finding.attack)];
+    items.push(format!("what helps: {}", finding.remedy));
+    items.retain(|item| !item.is_empty());
+    let mut items: Vec<String> = items.iter().map(|item| words_of(item)).collect();
+    let codes = |texts: &[String]| texts.iter().map(|text| code(text)).collect::<Vec<String>>().join(", ");
+    if !finding.also.is_empty() {
+        let also: Vec<String> = finding.also.iter().map(words::request).collect();
+        items.push(format!("missed the same: {}", codes(&also)));
+    }
+    if !finding.files.is_empty() {
+        items.push(format!("its instance wrote: {}", codes(&finding.files)));
+    }
+    blocks.push(list(items.into_iter()));
+    blocks.extend(differences(&finding.differences));
+    for (title, diagram) in ["Apart", "Together"].into_iter().zip(stories(finding)) {
+        let Some(diagram) = diagram else { continue };
+        blocks.push(format!("{title}:"));
+        blocks.push(fenced("mermaid", &diagram.mermaid()));
+    }
+    if !finding.last_lines.is_empty() {
+        blocks.push(format!("Last lines of the instance that served \\#{}:", finding.reader.number));
+        blocks.push(fenced("text", &finding.last_lines.join("\n")));
+    }
+    blocks
+}
+
+fn differences(differences: &[DifferenceView]) -> Option<String> {
+    let rows = differences.iter().map(|one| vec![code(&one.place), code(&one.reference), code(&one.attack)]);
+    table(&["place", "reference", "attack"], rows.collect())
+}
+
+fn details(view: &View, blocks: &mut Vec<String>) {
+    let labels = view.labels.iter().map(|one| {
+        let values: Vec<String> = one.values.iter().map(|value| code(value)).collect();
+        vec![code(&one.place), values.join(", ")]
+    });
+    let masks = view.masks.iter().map(|one| vec![code(&one.place), words_of(&one.compared)]);
+    let renaming = view.renaming.iter().map(|one| vec![code(&one.reference), code(&one.attack)]);
+    for (title, table) in [
+        ("## Labels of instances, not judged", table(&["place", "values"], labels.collect())),
+        ("## Places that differ between references", table(&["place", "compared"], masks.collect())),
+        ("## Renaming", table(&["reference", "attack"], renaming.collect())),
+    ] {
+        if let Some(table) = table {
+            blocks.extend([title.to_owned(), table]);
+        }
+    }
+}
+
+/// `None` without rows.
+fn table(heads: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
+    let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+    let head = line(heads.iter().map(|head| (*head).to_owned()).collect());
+    let rule = line(heads.iter().map(|_| "---".to_owned()).collect());
+    // A bar ends a cell, even in code.
+    let cell = |text: String| text.replace('|', "\\|");
+    let lines: Vec<String> = rows.into_iter().map(|cells| line(cells.into_iter().map(cell).collect())).collect();
+    (!lines.is_empty()).then(|| [head, rule].into_iter().chain(lines).collect::<Vec<String>>().join("\n"))
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    items.map(|item| format!("- {item}")).collect::<Vec<String>>().join("\n")
+}
+
+/// Words in which no sign means anything.
+fn words_of(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for (at, letter) in text.char_indices() {
+        let (before, after) = (&text[..at], &text[at + letter.len_utf8()..]);
+        // `- `, `+ ` and `1. ` begin a list, `=` underlines a heading; addresses become links.
+        let opens = before.bytes().all(|byte| byte.is_ascii_digit());
+        match letter {
+            '<' | '>' | '&' | '@' => safe.extend(["&#", &u32::from(letter).to_string(), ";"]),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '!' | '|' | '~' | '$' | '^' => {
+                safe.extend(['\\', letter]);
+            }
+            '-' | '+' | '=' | '.' | ')' if opens => safe.extend(['\\', letter]),
+            '.' if before.to_ascii_lowercase().ends_with("www") => safe.extend(['\\', letter]),
+            ':' if after.starts_with('/') => safe.extend(['\\', letter]),
+            _ => safe.push(letter),
+        }
+    }
+    safe
+}
+
+/// Code within a line, whatever it holds.
+fn code(text: &str) -> String {
+    if text.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let fence = "`".repeat(longest_run(text) + 1);
+    let space = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+fn fenced(language: &str, text: &str) -> String {
+    let fence = "`".repeat(longest_run(text).max(2) + 1);
+    format!("{fence}{language}\n{text}\n{fence}")
+}
+
+/// Of backticks.
+fn longest_run(text: &str) -> usize {
+    text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0)
+}

@@ -1,0 +1,43 @@
+//! A verdict as text for the screen, as JSON, and as Markdown. Pure functions of the verdict: they know no terminal and no file.
+//!
+//! [`view`] makes the verdict safe to show, once for all three: it hides secrets (`redact`) and takes the power from
+//! control characters (`plain`). Whatever prints sees the view alone, so that none of them can forget it.
+
+mod diagram;
+mod json;
+mod markdown;
+mod plain;
+mod redact;
+mod screen;
+#[cfg(test)]
+mod tests;
+mod view;
+mod words;
+
+use crate::prove::Verdict;
+use view::View;
+
+/// How the text for the screen shall look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    pub(crate) colour: bool,
+    /// Columns; what is outside 60 to 120 counts as the nearer of the two.
+    pub(crate) width: usize,
+    /// Also the renaming, the masks, the labels, and the diagrams of all findings.
+    pub(crate) all: bool,
+}
+
+/// The verdict for the screen.
+pub(crate) fn text(verdict: &Verdict, style: Style) -> String {
+    screen::text(&View::new(verdict), style)
+}
+
+/// The verdict as JSON, as `docs/verdict.schema.json` describes it.
+pub(crate) fn json(verdict: &Verdict) -> String {
+    json::json(&View::new(verdict))
+}
+
+/// The verdict as a Markdown document with diagrams in Mermaid.
+pub(crate) fn markdown(verdict: &Verdict) -> String {
+    markdown::markdown(&View::new(verdict))
+}

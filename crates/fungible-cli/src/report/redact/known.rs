@@ -1,0 +1,90 @@
+//! Secrets that were seen where secrets stand, so that they are found wherever else they turn up, in any encoding. It
+//! does not know where secrets stand.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::decode::{bare, base64, digit64};
+
+/// Shorter values are hidden only where they stand: `admin` as a password must not blacken each `/admin`.
+const MIXED: usize = 8;
+const LONG: usize = 12;
+/// A secret of [`MIXED`] bytes has at least so many characters in base64, less the incomplete groups at its ends.
+const RUN: usize = 11;
+
+type Head = [u8; 6];
+
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// By their first bytes: looking at a text costs its length, whatever the number of secrets.
+    by_head: HashMap<Head, Vec<Vec<u8>>>,
+}
+
+impl Known {
+    pub(super) fn learn(&mut self, secret: &[u8]) {
+        let secret = secret.trim_ascii();
+        let mixed = secret.iter().any(u8::is_ascii_digit) && secret.iter().any(u8::is_ascii_alphabetic);
+        if secret.len() < if mixed { MIXED } else { LONG } {
+            return;
+        }
+        // It may look like an escape without being one, so it is kept as it stands, too.
+        for form in [folded(secret), folded(bare(secret).trim_ascii())] {
+            if form.len() >= size_of::<Head>() {
+                let same = self.by_head.entry(head(&form)).or_default();
+                if !same.contains(&form) {
+                    same.push(form);
+                }
+            }
+        }
+    }
+
+    /// Where one stands in these bytes.
+    pub(super) fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        if self.by_head.is_empty() {
+            return Vec::new();
+        }
+        let bytes = folded(bytes);
+        let mut found = Vec::new();
+        for at in 0..bytes.len().saturating_sub(size_of::<Head>() - 1) {
+            let longest = self
+                .by_head
+                .get(&head(&bytes[at..]))
+                .and_then(|secrets| secrets.iter().filter(|one| bytes[at..].starts_with(one)).map(Vec::len).max());
+            found.extend(longest.map(|length| at..at + length));
+        }
+        found
+    }
+
+    /// Runs of base64 that hold one, wherever in the run its group of four begins.
+    pub(super) fn find_base64(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        if self.by_head.is_empty() {
+            return found;
+        }
+        let mut at = 0;
+        while at < bytes.len() {
+            let length = bytes[at..].iter().take_while(|byte| digit64(**byte).is_some()).count();
+            let run = &bytes[at..at + length];
+            let holds_one = |from: usize| {
+                let decoded = base64(&run[from..]);
+                !self.find(&decoded).is_empty() || !self.find(&bare(&decoded)).is_empty()
+            };
+            if length >= RUN && (0..4).any(holds_one) {
+                found.push(at..at + length);
+            }
+            at += length + 1;
+        }
+        found
+    }
+}
+
+fn head(bytes: &[u8]) -> Head {
+    let mut head = Head::default();
+    head.copy_from_slice(&bytes[..size_of::<Head>()]);
+    head
+}
+
+/// Without the difference of upper and lower case, and of a space and the `+` that a form writes for it.
+pub(super) fn folded(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { byte.to_ascii_lowercase() }).collect()
+}

@@ -1,0 +1,219 @@
+//! Hides secrets: the same secret gets the same short tag wherever it stands in one report. It knows the places of a
+//! verdict where secrets stand, and learns from them what to look for everywhere else.
+
+mod decode;
+mod known;
+mod names;
+mod shapes;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::exchange::{Body, Exchange, Outcome};
+use crate::prove::Verdict;
+use known::Known;
+
+pub(in crate::report) use names::is_secret;
+
+/// What is known of the secrets of one verdict.
+#[derive(Debug, Default)]
+pub(super) struct Redactor {
+    known: Known,
+    tags: HashMap<Vec<u8>, usize>,
+}
+
+/// A part of a text that is not shown.
+#[derive(Clone, Debug)]
+struct Mark {
+    /// In the original text.
+    range: Range<usize>,
+    secret: Vec<u8>,
+    /// Of several at one place the strongest gives the tag: known before named before of such a shape.
+    strength: u8,
+}
+
+impl Redactor {
+    /// Learns all secrets that stand in the verdict where secrets stand.
+    pub(super) fn new(verdict: &Verdict) -> Redactor {
+        let mut redactor = Redactor::default();
+        super::view::each_text(verdict, &mut |place, text| redactor.learn(place, text));
+        super::view::each_exchange(verdict, &mut |exchange| redactor.learn_exchange(exchange));
+        redactor
+    }
+
+    /// The text without its secrets.
+    pub(super) fn text(&mut self, text: &str) -> String {
+        self.at("", text)
+    }
+
+    /// A value without its secrets, or hidden as a whole where the place says that it is one.
+    pub(super) fn at(&mut self, place: &str, text: &str) -> String {
+        let mut marks = named(place, text);
+        for level in decode::levels(text) {
+            let mut mark = |range: Range<usize>, strength| {
+                let secret = decode::bare(&level.bytes[range.clone()]);
+                marks.push(Mark { range: level.original(&range), secret, strength });
+            };
+            for range in self.known.find(&level.bytes).into_iter().chain(self.known.find_base64(&level.bytes)) {
+                mark(range, 2);
+            }
+            for range in shapes::find(&level.bytes) {
+                mark(range, 0);
+            }
+        }
+        marks.retain(|mark| !mark.range.is_empty());
+        marks.sort_by_key(|mark| mark.range.start);
+        self.replaced(text, &marks)
+    }
+
+    /// A value that was made by the server: whatever is long and no sentence may be a secret.
+    pub(super) fn minted(&mut self, text: &str) -> String {
+        let long = text.len() >= 12 && !text.contains(' ') && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+        if long { self.hidden(text) } else { self.text(text) }
+    }
+
+    /// All of it hidden.
+    pub(super) fn hidden(&mut self, secret: &str) -> String {
+        self.label(&decode::bare(secret.as_bytes()))
+    }
+
+    /// `marks` in the order of their starts.
+    fn replaced(&mut self, text: &str, marks: &[Mark]) -> String {
+        let mut shown = String::with_capacity(text.len());
+        let mut done = 0;
+        let mut rest = marks;
+        while let Some((first, _)) = rest.split_first() {
+            let mut end = first.range.end;
+            let together = rest.iter().take_while(|mark| {
+                let touches = mark.range.start < end;
+                end = if touches { end.max(mark.range.end) } else { end };
+                touches
+            });
+            let together = &rest[..together.count()];
+            rest = &rest[together.len()..];
+            let strongest = together.iter().max_by_key(|mark| (mark.strength, mark.secret.len())).unwrap_or(first);
+            // A secret in an encoding may begin in the middle of a character.
+            let start = text.floor_char_boundary(first.range.start).max(done);
+            let end = text.ceil_char_boundary(end).max(start);
+            shown.push_str(&text[done..start]);
+            shown.push_str(&self.label(&strongest.secret));
+            done = end;
+        }
+        shown.push_str(&text[done..]);
+        shown
+    }
+
+    /// A glimpse of the secret, and its tag.
+    fn label(&mut self, secret: &[u8]) -> String {
+        let secret = secret.trim_ascii();
+        let next = self.tags.len() + 1;
+        let tag = *self.tags.entry(known::folded(secret)).or_insert(next);
+        let text = String::from_utf8_lossy(secret);
+        let glimpse: String = text.chars().take((text.chars().count() / 4).min(3)).collect();
+        format!("{glimpse}…⟨{tag}⟩")
+    }
+
+    fn learn(&mut self, place: &str, text: &str) {
+        for mark in named(place, text) {
+            self.known.learn(&mark.secret);
+        }
+    }
+
+    fn learn_exchange(&mut self, exchange: &Exchange) {
+        let request = &exchange.request;
+        self.learn("", &request.target);
+        self.learn_message(&request.headers, &request.body);
+        if let Outcome::Answered { headers, body, .. } = &exchange.outcome {
+            self.learn_message(headers, body);
+        }
+        for frame in &exchange.frames {
+            self.learn_body(&frame.data);
+        }
+    }
+
+    fn learn_message(&mut self, headers: &[(String, Vec<u8>)], body: &Body) {
+        for (name, value) in headers {
+            for range in names::in_header(name, value) {
+                self.learn_parts(&value[range]);
+            }
+            self.learn("", &String::from_utf8_lossy(value));
+        }
+        if let Body::Kept(bytes) = body {
+            self.learn_body(bytes);
+        }
+    }
+
+    /// A secret may be made of parts: a signed cookie holds the id of the session, `Basic` holds the password.
+    fn learn_parts(&mut self, secret: &[u8]) {
+        self.known.learn(secret);
+        for part in decode::bare(secret).split(|byte| b".:|,= ".contains(byte)) {
+            self.known.learn(part);
+        }
+        if let Some((_, password)) = String::from_utf8_lossy(&decode::base64(secret)).split_once(':') {
+            self.known.learn(password.as_bytes());
+        }
+    }
+
+    fn learn_body(&mut self, body: &[u8]) {
+        self.learn("", &String::from_utf8_lossy(body));
+        if let Ok(value) = serde_json::from_slice(body) {
+            self.learn_json(&value, false);
+        }
+    }
+
+    /// All that stands under the name of a secret is one, however deep.
+    fn learn_json(&mut self, value: &Value, inside: bool) {
+        match value {
+            Value::String(text) if inside => self.known.learn(text.as_bytes()),
+            Value::Number(number) if inside => self.known.learn(number.to_string().as_bytes()),
+            Value::Array(items) => items.iter().for_each(|item| self.learn_json(item, inside)),
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    self.learn_json(field, inside || is_secret(name));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What its place or its name in the text says to be a secret.
+fn named(place: &str, text: &str) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    for level in decode::levels(text) {
+        let mut mark = |range: Range<usize>| {
+            if !range.is_empty() {
+                let secret = decode::bare(&level.bytes[range.clone()]);
+                marks.push(Mark { range: level.original(&range), secret, strength: 1 });
+            }
+        };
+        for range in names::in_text(&level.bytes).into_iter().chain(in_place(place, &level.bytes)) {
+            mark(range);
+        }
+    }
+    marks
+}
+
+/// What stands in a difference where there is no value.
+const NOTHING: &[&[u8]] = &[b"", b"(absent)", b"(not sent)"];
+
+/// What of a value is a secret because of where it stands: `header set-cookie`, `body $.token`, `cookie sid`.
+fn in_place(place: &str, value: &[u8]) -> Vec<Range<usize>> {
+    if NOTHING.contains(&value) {
+        return Vec::new();
+    }
+    if let Some(rest) = place.strip_prefix("header ") {
+        let name = rest.split(' ').next().unwrap_or_default().to_lowercase();
+        if name != "set-cookie" || value.contains(&b'=') {
+            return names::in_header(&name, value);
+        }
+    }
+    let mut segments = place.rsplit([' ', '$', '.', '[', ']', '"', '\'', '=', '/', '(', ')', '@', '>', ',']);
+    let quotes = usize::from(value.len() >= 2 && value.starts_with(b"\"") && value.ends_with(b"\""));
+    let whole = quotes..value.len() - quotes;
+    let hidden =
+        segments.find(|segment| is_secret(segment)).filter(|name| !names::is_readable(name, &value[whole.clone()]));
+    hidden.into_iter().map(|_| whole.clone()).collect()
+}

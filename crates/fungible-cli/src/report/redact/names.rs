@@ -1,0 +1,384 @@
+//! Names that secrets go by, and the secrets that stand beside such names in a text: in JSON, forms, queries, HTML, XML,
+//! headers and lines of logs.
+
+use std::ops::Range;
+
+/// A value under such a word is a secret.
+const SECRET: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "pass",
+    "passcode",
+    "token",
+    "secret",
+    "session",
+    "sessid",
+    "sessionid",
+    "phpsessid",
+    "jsessionid",
+    "sid",
+    "csrf",
+    "xsrf",
+    "csrfmiddlewaretoken",
+    "csrftoken",
+    "xsrftoken",
+    "jwt",
+    "otp",
+    "totp",
+    "pin",
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "authorization",
+    "auth",
+    "credential",
+    "credentials",
+    "signature",
+    "sig",
+    "cookie",
+    "bearer",
+    "assertion",
+    "verifier",
+    "ticket",
+];
+
+/// Two words beside each other that say the same.
+const PAIRS: &[(&str, &str)] = &[
+    ("api", "key"),
+    ("access", "key"),
+    ("private", "key"),
+    ("session", "key"),
+    ("signing", "key"),
+    ("encryption", "key"),
+    ("auth", "code"),
+    ("authorization", "code"),
+    ("verification", "code"),
+    ("confirmation", "code"),
+    ("reset", "code"),
+    ("login", "code"),
+    ("backup", "code"),
+    ("recovery", "code"),
+    ("invite", "code"),
+];
+
+/// Behind them a name speaks of something else: `token_type`, `session_timeout`.
+const HARMLESS_END: &[&str] = &[
+    "type", "url", "uri", "path", "dir", "file", "length", "count", "ttl", "age", "expires", "expiry", "timeout", "at",
+    "in", "lifetime", "size", "field", "header", "error", "valid", "required", "policy", "status", "endpoint", "name",
+];
+
+/// Whether a value of this name is a secret.
+pub(in crate::report) fn is_secret(name: &str) -> bool {
+    let words = words(name);
+    if words.last().is_some_and(|last| HARMLESS_END.contains(&last.as_str())) {
+        return false;
+    }
+    words.iter().any(|word| SECRET.contains(&word.as_str()))
+        || words.windows(2).any(|two| PAIRS.contains(&(two[0].as_str(), two[1].as_str())))
+        || words.last().is_some_and(|last| last == "code" && words.len() == 1)
+}
+
+/// In small letters; `sessionId`, `session_id` and `session-id` are the same two.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut small = false;
+    for letter in name.chars() {
+        if !letter.is_ascii_alphanumeric() || (letter.is_ascii_uppercase() && small) {
+            words.push(String::new());
+        }
+        small = letter.is_ascii_lowercase();
+        if letter.is_ascii_alphanumeric() {
+            let mut word = words.pop().unwrap_or_default();
+            word.push(letter.to_ascii_lowercase());
+            words.push(word);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether a value may be read although its name is a secret's: it is hardly more than yes or no.
+pub(super) fn is_readable(name: &str, value: &[u8]) -> bool {
+    let word = value.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+    let password = ["pass", "pwd", "pin", "otp"].iter().any(|part| name.to_ascii_lowercase().contains(part));
+    let number = value.iter().all(u8::is_ascii_digit) && value.len() <= 3;
+    let constant = matches!(value, b"true" | b"false" | b"null" | b"None" | b"none" | b"undefined");
+    let error_code = name.eq_ignore_ascii_case("code") && word && value.len() < 12;
+    value.is_empty() || constant || (number && !password) || error_code
+}
+
+/// Where a secret stands in the value of this header field.
+pub(super) fn in_header(name: &str, value: &[u8]) -> Vec<Range<usize>> {
+    match name {
+        "cookie" => in_cookies(value, usize::MAX),
+        "set-cookie" => in_cookies(value, 1),
+        _ if is_secret(name) => vec![after_scheme(value)],
+        _ => Vec::new(),
+    }
+}
+
+/// Values of the first pairs `name=value`; what follows in a `Set-Cookie` are its attributes.
+fn in_cookies(value: &[u8], pairs: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for pair in value.split(|byte| *byte == b';').take(pairs) {
+        let sign = pair.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
+        found.push(trimmed(value, start + sign..start + pair.len()));
+        start += pair.len() + 1;
+    }
+    found.retain(|range| !range.is_empty());
+    found
+}
+
+/// `Bearer abc`: the scheme may be read.
+fn after_scheme(value: &[u8]) -> Range<usize> {
+    let scheme = value.iter().position(|byte| *byte == b' ').filter(|at| {
+        let word = value[..*at].to_ascii_lowercase();
+        [&b"basic"[..], b"bearer", b"digest", b"token", b"apikey", b"negotiate", b"dpop", b"hawk"].contains(&&word[..])
+    });
+    trimmed(value, scheme.map_or(0, |at| at + 1)..value.len())
+}
+
+fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
+    let inside = &bytes[range.clone()];
+    let start = range.start + inside.iter().take_while(|byte| byte.is_ascii_whitespace() || **byte == b'"').count();
+    let tail = inside.iter().rev().take_while(|byte| byte.is_ascii_whitespace() || **byte == b'"').count();
+    start..start.max(range.end - tail)
+}
+
+/// Where secrets stand beside their names in a text of any kind.
+pub(super) fn in_text(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let length = text[at..].iter().take_while(|byte| in_name(**byte)).count();
+        if length == 0 {
+            match text[at] {
+                b'<' => found.extend(in_tag(text, at)),
+                b':' => found.extend(in_address(text, at)),
+                _ => {}
+            }
+            at += 1;
+            continue;
+        }
+        let name = String::from_utf8_lossy(&text[at..at + length]).to_lowercase();
+        let end = at + length;
+        // Camel case counts, so the name is judged as it is written.
+        if ["bearer", "basic"].contains(&name.as_str()) && text.get(end) == Some(&b' ') {
+            found.extend(Some(until(text, end + 1, stops_a_word)).filter(|range| range.len() >= 8));
+        } else if ["cookie", "set-cookie"].contains(&name.as_str()) && text.get(end) == Some(&b':') {
+            let line = until(text, end + 1, |byte| matches!(byte, b'\n' | b'\r' | b'\''));
+            let inside = in_header(&name, &text[line.clone()]);
+            found.extend(inside.into_iter().map(|range| line.start + range.start..line.start + range.end));
+        } else if is_secret(&String::from_utf8_lossy(&text[at..end])) {
+            found.extend(beside(text, at, end));
+        }
+        at = end;
+    }
+    found
+}
+
+fn in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte)
+}
+
+fn stops_a_word(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"'`&;<>".contains(&byte)
+}
+
+fn until(text: &[u8], from: usize, mut stops: impl FnMut(u8) -> bool) -> Range<usize> {
+    let from = from.min(text.len());
+    from..from + text[from..].iter().take_while(|byte| !stops(**byte)).count()
+}
+
+/// The value that belongs to the name in `text[start..end]`.
+fn beside(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    let name = String::from_utf8_lossy(&text[start..end]).into_owned();
+    let skip_spaces = |from: usize| until(text, from, |byte| byte != b' ' && byte != b'\t').end;
+    let quoted = text.get(end).filter(|byte| b"\"'".contains(byte));
+    let mut at = end + usize::from(quoted.is_some());
+    if quoted.is_some() && text[at..].starts_with(b"\r\n") {
+        // A part of a form: its value stands behind the empty line.
+        let blank = text[at..].windows(4).position(|four| four == b"\r\n\r\n")?;
+        return Some(until(text, at + blank + 4, |byte| byte == b'\r' || byte == b'\n'));
+    }
+    if text[..start].ends_with(b"<") && text.get(at) == Some(&b'>') {
+        return Some(until(text, at + 1, |byte| byte == b'<'));
+    }
+    let option = text[..start].ends_with(b"--") || name.starts_with("--");
+    at = skip_spaces(at);
+    let prose = match text.get(at)? {
+        b'=' if text.get(at + 1) == Some(&b'>') => {
+            at += 2;
+            false
+        }
+        b'=' => {
+            at += 1;
+            false
+        }
+        b':' => {
+            at += 1;
+            quoted.is_none() && text.get(at) == Some(&b' ')
+        }
+        _ if option && at > end => false,
+        _ => return None,
+    };
+    at = skip_spaces(at);
+    let value = match text.get(at)? {
+        quote @ (b'"' | b'\'' | b'`') => {
+            let mut before = b' ';
+            until(text, at + 1, |byte| {
+                let ends = (byte == *quote && before != b'\\') || byte == b'\n';
+                before = if before == b'\\' { b' ' } else { byte };
+                ends
+            })
+        }
+        b'{' | b'[' if !prose => return None,
+        _ => {
+            let scheme = after_scheme(&text[at..]).start;
+            let range = until(text, at + scheme, stops_a_word);
+            let tail = text[range.clone()].iter().rev().take_while(|byte| b",.)}]".contains(byte)).count();
+            range.start..range.end - tail
+        }
+    };
+    let inside = &text[value.clone()];
+    // "session: expired" says something about a session.
+    let word = prose
+        && inside.len() < LONG_WORD
+        && inside.iter().all(u8::is_ascii_lowercase)
+        && !name.to_ascii_lowercase().contains("pass");
+    (!word && !is_readable(&name, inside)).then_some(value)
+}
+
+const LONG_WORD: usize = 12;
+
+/// `<input name="csrf" value="..">`, whatever the order of its attributes, and `<meta name=".." content="..">`.
+fn in_tag(text: &[u8], start: usize) -> Option<Range<usize>> {
+    let tag = until(text, start, |byte| byte == b'>');
+    let mut secret = false;
+    let mut value = None;
+    let mut at = tag.start;
+    while at < tag.end {
+        let name = until(text, at, |byte| !in_name(byte));
+        at = name.end.max(at + 1);
+        if name.is_empty() || text.get(name.end) != Some(&b'=') {
+            continue;
+        }
+        let inside = match text.get(name.end + 1) {
+            Some(quote @ (b'"' | b'\'')) => until(text, name.end + 2, |byte| byte == *quote),
+            _ => until(text, name.end + 1, |byte| byte.is_ascii_whitespace() || byte == b'>'),
+        };
+        at = inside.end;
+        match text[name].to_ascii_lowercase().as_slice() {
+            b"name" | b"id" | b"property" => secret |= is_secret(&String::from_utf8_lossy(&text[inside])),
+            b"type" => secret |= text[inside].eq_ignore_ascii_case(b"password"),
+            b"value" | b"content" => value = Some(inside),
+            _ => {}
+        }
+    }
+    value.filter(|value| secret && !value.is_empty())
+}
+
+/// `scheme://user:password@host`: the password.
+fn in_address(text: &[u8], colon: usize) -> Option<Range<usize>> {
+    let rest = text[colon..].strip_prefix(b"://")?;
+    let host = until(rest, 0, |byte| stops_a_word(byte) || b"/?#".contains(&byte));
+    let sign = rest[host].iter().rposition(|byte| *byte == b'@')?;
+    let user = rest[..sign].iter().position(|byte| *byte == b':')?;
+    Some(colon + 3 + user + 1..colon + 3 + sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "password",
+            "user[password]",
+            "passwd",
+            "newPassword",
+            "access_token",
+            "authenticity_token",
+            "client_secret",
+            "session_id",
+            "connect.sid",
+            "PHPSESSID",
+            "csrfmiddlewaretoken",
+            "X-CSRF-Token",
+            "mcp-session-id",
+            "code",
+            "api_key",
+            "x-api-key",
+            "apiKey",
+            "accessKey",
+            "aws_secret_access_key",
+            "authorization",
+            "SECRET_KEY_BASE",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "status_code",
+            "country_code",
+            "token_type",
+            "max_tokens",
+            "sessions",
+            "session_timeout",
+            "author",
+            "key",
+            "id",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn secrets_beside_their_names() {
+        for (text, secret) in [
+            (r#"{"user":"ann","password":"hunter2"}"#, "hunter2"),
+            (r#"{"token" : "a\"b", "x": 1}"#, r#"a\"b"#),
+            ("user=ann&password=hunter2&x=1", "hunter2"),
+            ("GET /cb?code=4/abc&x=1", "4/abc"),
+            ("login with token=abc, user=bob", "abc"),
+            ("Password: swordfish", "swordfish"),
+            ("Authorization: Bearer abcdefgh", "abcdefgh"),
+            ("--api-key hunter2 --verbose", "hunter2"),
+            ("--api-key=hunter2 --verbose", "hunter2"),
+            ("postgres://app:s3cr@t@localhost/db", "s3cr@t"),
+            (r#"<input type="hidden" value="v1" name="csrf_token">"#, "v1"),
+            (r#"<meta name="csrf-token" content="v1">"#, "v1"),
+            (r#"<input type="password" value="v1">"#, "v1"),
+            ("<password>hunter2</password>", "hunter2"),
+            ("form-data; name=\"password\"\r\n\r\nhunter2\r\n--x", "hunter2"),
+            ("Set-Cookie: a=hunter2; Path=/; HttpOnly", "hunter2"),
+            ("curl -H 'Cookie: a=hunter2'", "hunter2"),
+            ("{password: 'hunter2'}", "hunter2"),
+            (":password => \"hunter2\"", "hunter2"),
+        ] {
+            let found: Vec<&str> = in_text(text.as_bytes()).into_iter().map(|range| &text[range]).collect();
+            assert_eq!(found, [secret], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_beside_such_a_name() {
+        for text in [
+            "invalid session: expired",
+            "session=true",
+            "\"code\": 404",
+            "\"code\": \"NOT_FOUND\"",
+            "no session for 42",
+            "\"session\": {\"user\": 1}",
+            "tokens: 5000 of 10000",
+            "http://localhost:3000/a",
+            "password",
+            "pin=",
+        ] {
+            assert!(in_text(text.as_bytes()).is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The view for a terminal: the verdict first, then each finding with its evidence, then what was covered.
+
+use super::diagram::stories;
+use super::plain::{shortened, shortened_pair, width, wrapped};
+use super::view::{DifferenceView, FindingView, StepView, View};
+use super::{Style, words};
+
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const BOLD: u8 = 1;
+const DIM: u8 = 2;
+
+/// Differences and files of a finding that are shown; the rest is counted.
+const MANY: usize = 8;
+const LAST_LINES: usize = 10;
+
+pub(super) fn text(view: &View, style: Style) -> String {
+    let mut page = Page { text: String::new(), colour: style.colour, width: style.width.clamp(60, 120) };
+    page.head(view);
+    for (place, finding) in view.findings.iter().enumerate() {
+        page.blank();
+        page.finding(finding, style.all || place == 0);
+    }
+    page.not_shown(view);
+    page.covered(view);
+    if style.all {
+        page.details(view);
+    }
+    page.text
+}
+
+struct Page {
+    text: String,
+    colour: bool,
+    width: usize,
+}
+
+impl Page {
+    fn head(&mut self, view: &View) {
+        let colour = match view.verdict {
+            "FUNGIBLE" => GREEN,
+            "NOT FUNGIBLE" => RED,
+            _ => YELLOW,
+        };
+        let findings = match view.findings.len() {
+            0 => String::new(),
+            count => format!("{} · ", words::count(count, "finding")),
+        };
+        let facts = format!(
+            "{findings}{}, {} · {}",
+            words::count(view.requests, "request"),
+            words::count(view.writes, "write"),
+            words::duration(view.milliseconds)
+        );
+        let lines = wrapped(&facts, self.width - view.verdict.len() - 3);
+        for (place, line) in lines.iter().enumerate() {
+            if place == 0 {
+                let word = self.painted(BOLD, &self.painted(colour, view.verdict));
+                self.raw(&format!("{word}   {line}"));
+            } else {
+                self.raw(&format!("{}{line}", " ".repeat(view.verdict.len() + 3)));
+            }
+        }
+    }
+
+    fn finding(&mut self, finding: &FindingView, with_diagrams: bool) {
+        for line in wrapped(&finding.summary, self.width) {
+            self.raw(&self.painted(BOLD, &line));
+        }
+        self.lines("  ", &trials(finding));
+        self.lines("  ", &format!("attack: {}", finding.attack));
+        self.differences("  ", &finding.differences);
+        self.lines("  ", &format!("what helps: {}", finding.remedy));
+        if !finding.also.is_empty() {
+            let shown: Vec<String> = finding.also.iter().take(MANY).map(words::request).collect();
+            let more = more(finding.also.len(), MANY);
+            self.lines("  ", &format!("missed the same: {}{more}", shown.join(", ")));
+        }
+        if !finding.files.is_empty() {
+            let shown = &finding.files[..finding.files.len().min(MANY)];
+            let more = more(finding.files.len(), MANY);
+            self.lines("  ", &format!("its instance wrote: {}{more}", shown.join(", ")));
+        }
+        if !finding.last_lines.is_empty() {
+            self.lines("  ", &format!("last lines of the instance that served #{}:", finding.reader.number));
+            for line in &finding.last_lines[finding.last_lines.len().saturating_sub(LAST_LINES)..] {
+                let line = shortened(line, self.width - 6);
+                self.raw(&format!("    {} {}", self.painted(DIM, "|"), line));
+            }
+        }
+        if with_diagrams {
+            self.diagrams(finding);
+        }
+    }
+
+    fn diagrams(&mut self, finding: &FindingView) {
+        for (title, diagram) in ["apart", "together"].into_iter().zip(stories(finding)) {
+            let Some(diagram) = diagram else { continue };
+            self.blank();
+            self.raw(&format!("  {title}:"));
+            for (line, wrong) in diagram.drawn(self.width - 2) {
+                let line = if wrong { self.painted(RED, &line) } else { line };
+                self.raw(&format!("  {line}"));
+            }
+        }
+    }
+
+    fn differences(&mut self, indent: &str, differences: &[DifferenceView]) {
+        for one in differences.iter().take(MANY) {
+            let whole = format!("{indent}{}: {} -> {}", one.place, one.reference, one.attack);
+            if width(&whole) <= self.width {
+                self.raw(&whole);
+                continue;
+            }
+            let room = self.width - indent.len();
+            let (reference, attack) = shortened_pair(&one.reference, &one.attack, room - 5);
+            self.raw(&format!("{indent}{}:", shortened(&one.place, room - 1)));
+            self.raw(&format!("{indent}     {reference}"));
+            self.raw(&format!("{indent}  -> {attack}"));
+        }
+        if differences.len() > MANY {
+            self.raw(&format!("{indent}and {} more", differences.len() - MANY));
+        }
+    }
+
+    fn not_shown(&mut self, view: &View) {
+        if view.verdict == "NOT SHOWN" {
+            self.blank();
+            for reason in &view.reasons {
+                self.item("- ", reason);
+            }
+            self.lines("", "this is no verdict on the app: mend what is named here, and prove it again");
+        }
+        if !view.unstable.is_empty() {
+            self.blank();
+            self.lines("", "unstable, and so not judged:");
+            for one in &view.unstable {
+                self.lines("  ", &format!("{}: {}", words::request(&one.step), one.why));
+                self.differences("    ", &one.differences);
+            }
+        }
+    }
+
+    fn covered(&mut self, view: &View) {
+        self.blank();
+        let covered = &view.covered;
+        let runs = format!("{}, {} of the app", words::count(view.runs, "run"), words::count(view.starts, "start"));
+        self.lines("", &format!("covered ({runs}):"));
+        for attack in &covered.attacks {
+            self.item("  ", attack);
+        }
+        match &covered.control {
+            Some(control) => self.item("  ", control),
+            None => self.item("  ", "no positive control was run"),
+        }
+        for one in &view.ignored {
+            let times = words::count(one.times, "difference");
+            self.item("  ", &format!("ignored {} ({times}): {}", one.place, one.reason));
+        }
+        for note in &covered.notes {
+            self.item("  ", note);
+        }
+        if !covered.not_covered.is_empty() {
+            self.lines("", &format!("not covered: {}", covered.not_covered.join(", ")));
+        }
+    }
+
+    fn details(&mut self, view: &View) {
+        let labels = view.labels.iter().map(|one| format!("{}: {}", one.place, one.values.join(", ")));
+        self.list("labels of instances, not judged:", &labels.collect::<Vec<String>>());
+        let masks = view.masks.iter().map(|one| format!("{}: {}", one.place, one.compared));
+        self.list("places that differ between references:", &masks.collect::<Vec<String>>());
+        let renaming = view.renaming.iter().map(|one| format!("{} = {}", one.reference, one.attack));
+        self.list("renaming, reference = attack:", &renaming.collect::<Vec<String>>());
+    }
+
+    fn list(&mut self, title: &str, items: &[String]) {
+        if !items.is_empty() {
+            self.blank();
+            self.lines("", title);
+            for item in items {
+                self.item("  ", item);
+            }
+        }
+    }
+
+    /// A text that is broken where it must, each line behind the indent.
+    fn lines(&mut self, indent: &str, text: &str) {
+        for line in wrapped(text, self.width - indent.len()) {
+            self.raw(&format!("{indent}{line}"));
+        }
+    }
+
+    /// As [`Page::lines`], with all lines but the first further in.
+    fn item(&mut self, head: &str, text: &str) {
+        let hang = if head.trim().is_empty() { head.len() + 2 } else { head.len() };
+        for (place, line) in wrapped(text, self.width - hang).iter().enumerate() {
+            let indent = if place == 0 { head.to_owned() } else { " ".repeat(hang) };
+            self.raw(&format!("{indent}{line}"));
+        }
+    }
+
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    fn raw(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn painted(&self, code: u8, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// `together 200 (3/3) · apart 401 (3/3) · nothing else changed`; nothing is said of what was not tried.
+pub(super) fn trials(finding: &FindingView) -> String {
+    let reader = |story: &[StepView]| {
+        story.iter().find(|step| step.number == finding.reader.number).map(|step| words::answer(&step.answer))
+    };
+    let status = finding.differences.iter().find(|one| one.place == "status");
+    let sound = reader(&finding.sound).or_else(|| status.map(|one| one.reference.clone()));
+    let sound = sound.unwrap_or_else(|| "as the reference".to_owned());
+    let failing = words::answer(&finding.reader.answer);
+    let failing = if failing == sound { format!("{failing}, another answer") } else { failing };
+    let (together, apart) = (&finding.together, &finding.apart);
+    let mut parts = Vec::new();
+    if together.runs > 0 {
+        parts.push(format!("together {sound} ({}/{})", together.as_reference, together.runs));
+    }
+    if apart.runs > 0 {
+        parts.push(format!("apart {failing} ({}/{})", apart.runs.saturating_sub(apart.as_reference), apart.runs));
+    }
+    if together.runs > 0 && apart.runs > 0 {
+        parts.push("nothing else changed".to_owned());
+    }
+    parts.join(" · ")
+}
+
+/// ` and 3 more`, when there are more than are shown.
+fn more(count: usize, shown: usize) -> String {
+    if count > shown { format!(" and {} more", count - shown) } else { String::new() }
+}

@@ -1,0 +1,7 @@
+//! Tests of the reports: what they look like, that they are well formed, and that they tell no secret.
+
+mod looks;
+mod schema;
+mod secrets;
+mod well_formed;
+mod world;

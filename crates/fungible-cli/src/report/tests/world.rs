@@ -1,0 +1,209 @@
+//! Verdicts to report, short to write.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use sha2::{Digest as _, Sha256};
+
+use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
+use crate::prove::{
+    Coverage, Difference, Finding, FindingKind, Ignored, Outcome as Judgement, Step, Unstable, Verdict,
+};
+
+pub(super) fn verdict(outcome: Judgement) -> Verdict {
+    Verdict {
+        outcome,
+        requests: 31,
+        writes: 12,
+        runs: 17,
+        starts: 140,
+        took: Duration::from_millis(14_200),
+        drive: "./e2e.sh".to_owned(),
+        command: "node server.js --port {port}".to_owned(),
+        covered: Coverage {
+            attacks: vec![
+                "amnesia: each of 31 requests on an instance that had served nothing".to_owned(),
+                "rotate: 5 passes over 3 live instances".to_owned(),
+            ],
+            control: Some("positive control: with the shared paths withheld the traffic breaks at #4".to_owned()),
+            not_covered: vec![
+                "kill in the middle of a request".to_owned(),
+                "log-out on the other instances".to_owned(),
+            ],
+            notes: vec!["the disk of each instance was private except /home, which could not be overlaid".to_owned()],
+        },
+        ignored: Vec::new(),
+        unstable: Vec::new(),
+        labels: vec![("header x-served-by".to_owned(), vec!["web-1".to_owned(), "web-2".to_owned()])],
+        masks: vec![("GET /cart body $.updated".to_owned(), "as a time".to_owned())],
+        renaming: vec![("4711".to_owned(), "4712".to_owned())],
+    }
+}
+
+/// A login on one instance whose session is missed on another, as in the article.
+pub(super) fn login(kind: FindingKind) -> Finding {
+    let story = |second: &str, status| {
+        vec![
+            step(1, "GET /", "one", 200),
+            step(2, "GET /login", "one", 200),
+            answer_header(step(3, "POST /login", "one", 303), "set-cookie", "sid=9f8a7b6c5d4e3f2a; Path=/; HttpOnly"),
+            request_header(step(4, "GET /cart", second, status), "cookie", "sid=9f8a7b6c5d4e3f2a"),
+            step(5, "GET /about", "one", 200),
+        ]
+    };
+    let failing = story("two", 401);
+    Finding {
+        kind,
+        writer: Some(failing[2].clone()),
+        reader: failing[3].clone(),
+        differences: vec![difference("status", "200", "401"), difference("body $.cart[0]", "\"socks\"", "(absent)")],
+        together: (3, 3),
+        apart: (0, 3),
+        attack: "amnesia".to_owned(),
+        files: Vec::new(),
+        last_lines: vec!["listening on 40001".to_owned(), "no session 9f8a7b6c5d4e3f2a, please log in".to_owned()],
+        failing,
+        sound: story("one", 200),
+        also: Vec::new(),
+    }
+}
+
+/// A request of few words (`"GET /cart"`) that one instance answered.
+pub(super) fn step(number: usize, request: &str, instance: &str, status: u16) -> Step {
+    let (method, target) = request.split_once(' ').unwrap();
+    let outcome = Outcome::Answered { status, headers: Vec::new(), body: Body::Kept(Bytes::new()), complete: true };
+    Step {
+        number,
+        exchange: Exchange {
+            number,
+            connection: 1,
+            instance: Some(instance.to_owned()),
+            arrived: Duration::ZERO,
+            ended: Duration::ZERO,
+            request: Request {
+                method: method.to_owned(),
+                target: target.to_owned(),
+                headers: Vec::new(),
+                body: Body::Kept(Bytes::new()),
+            },
+            outcome,
+            left: false,
+            frames: Vec::new(),
+        },
+    }
+}
+
+pub(super) fn request_header(mut step: Step, name: &str, value: &str) -> Step {
+    step.exchange.request.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+    step
+}
+
+pub(super) fn answer_header(mut step: Step, name: &str, value: &str) -> Step {
+    if let Outcome::Answered { headers, .. } = &mut step.exchange.outcome {
+        headers.push((name.to_owned(), value.as_bytes().to_vec()));
+    }
+    step
+}
+
+pub(super) fn difference(place: &str, reference: &str, attack: &str) -> Difference {
+    Difference { place: place.to_owned(), reference: reference.to_owned(), attack: attack.to_owned() }
+}
+
+/// Runs a property on many cases. A failure prints the seed; `FUNGIBLE_SEED` runs it again.
+#[expect(clippy::print_stdout, reason = "a failed test shows its seed")]
+pub(super) fn for_any<T: Debug>(strategy: &impl Strategy<Value = T>, property: impl Fn(T)) {
+    let given = std::env::var("FUNGIBLE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = given.unwrap_or_else(|| getrandom::u64().unwrap());
+    println!("FUNGIBLE_SEED={seed}");
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(seed.to_be_bytes()));
+    let config = Config { cases: 100, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+    let outcome = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
+        property(case);
+        Ok(())
+    });
+    if let Err(TestError::Fail(reason, case)) = outcome {
+        panic!("with FUNGIBLE_SEED={seed}: {reason}\n{case:?}");
+    }
+}
+
+/// One verdict of each word, with a text from `next` in every place that holds one, except where secrets stand.
+pub(super) fn filled(next: &mut impl FnMut() -> String) -> Vec<Verdict> {
+    let kinds = [FindingKind::Trapped, FindingKind::Collision];
+    let findings = kinds.map(|kind| filled_finding(kind, next)).to_vec();
+    let outcomes = [Judgement::Fungible, Judgement::NotFungible(findings), Judgement::NotShown(vec![next(), next()])];
+    outcomes.map(|outcome| filled_verdict(outcome, next)).to_vec()
+}
+
+fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verdict {
+    Verdict {
+        outcome,
+        requests: 1,
+        writes: 1,
+        runs: usize::MAX,
+        starts: 0,
+        took: Duration::MAX,
+        drive: next(),
+        command: next(),
+        covered: Coverage {
+            attacks: vec![next(), next()],
+            control: Some(next()),
+            not_covered: vec![next(), next()],
+            notes: vec![next()],
+        },
+        ignored: vec![Ignored { place: next(), reason: next(), times: 1 }],
+        unstable: vec![Unstable {
+            step: filled_step(8, next),
+            differences: vec![filled_difference(next)],
+            why: next(),
+        }],
+        labels: vec![(next(), vec![next(), next()])],
+        masks: vec![(next(), next())],
+        renaming: vec![(next(), next())],
+    }
+}
+
+fn filled_finding(kind: FindingKind, next: &mut impl FnMut() -> String) -> Finding {
+    let failing: Vec<Step> = (1..=4).map(|number| filled_step(number, next)).collect();
+    Finding {
+        kind,
+        writer: Some(failing[1].clone()),
+        reader: failing[3].clone(),
+        differences: (0..10).map(|_| filled_difference(next)).collect(),
+        together: (3, 3),
+        apart: (0, 3),
+        attack: next(),
+        files: vec![next().into(), next().into()],
+        last_lines: vec![next(), next()],
+        failing,
+        sound: (2..=4).map(|number| filled_step(number, next)).collect(),
+        also: vec![filled_step(7, next)],
+    }
+}
+
+fn filled_step(number: usize, next: &mut impl FnMut() -> String) -> Step {
+    let mut step = step(number, "GET /", &next(), 200);
+    let exchange = &mut step.exchange;
+    exchange.request.method = next();
+    exchange.request.target = next();
+    exchange.request.headers = vec![(next(), next().into_bytes())];
+    exchange.request.body = Body::Kept(next().into());
+    exchange.frames = vec![Frame { from_client: true, data: next().into(), at: Duration::ZERO }];
+    exchange.outcome = match number % 4 {
+        1 => Outcome::Ours { status: 502, reason: next() },
+        3 => Outcome::Abandoned,
+        _ => Outcome::Answered {
+            status: 200,
+            headers: vec![(next(), next().into_bytes())],
+            body: Body::Kept(next().into()),
+            complete: number == 4,
+        },
+    };
+    step
+}
+
+fn filled_difference(next: &mut impl FnMut() -> String) -> Difference {
+    Difference { place: next(), reference: next(), attack: next() }
+}
