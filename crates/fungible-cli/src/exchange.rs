@@ -42,8 +42,15 @@ pub(crate) enum Outcome {
     Answered { status: u16, headers: Headers, body: Body, complete: bool },
     /// The balancer answered by itself, with this word for the reason: never a finding about the app.
     Ours { status: u16, reason: String },
+    /// The instance broke off, or sent what is no HTTP, or nothing in time: the client got this status from the balancer.
+    Failed { status: u16, reason: String },
     /// The client went away before there was an answer.
     Abandoned,
+}
+
+/// Whether a request with this method asks for nothing to be changed (RFC 9110, 9.2.1; RFC 4918 and others for the rest).
+pub(crate) fn is_safe(method: &str) -> bool {
+    ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"].contains(&method)
 }
 
 /// Header fields in the order in which they came; names in lower case.

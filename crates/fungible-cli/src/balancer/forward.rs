@@ -72,7 +72,7 @@ pub(super) async fn answer(
     Ok(answer.unwrap_or_else(|(own, line)| {
         client.progress.answered();
         if let Some(record) = &record {
-            record.own_answer(own.status().as_u16(), own.word());
+            record.own_answer(own);
         }
         if let Some(mut line) = line {
             line.status = own.status();

@@ -40,6 +40,11 @@ impl Own {
         self.status
     }
 
+    /// Whether we answer because the instance did not, or not in HTTP.
+    pub(super) fn is_fault_of_instance(self) -> bool {
+        [BROKE_OFF, NOBODY_ANSWERED, BAD_ANSWER, NO_ANSWER_IN_TIME].iter().any(|one| one.word == self.word)
+    }
+
     pub(super) fn answer(self) -> Response<AnswerBody> {
         let mut answer = Response::new(AnswerBody::Own(Bytes::from_static(self.sentence.as_bytes())));
         *answer.status_mut() = self.status;

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::instance::InstanceId;
+use super::own_answer::Own;
 use crate::exchange::{Body, Exchange, Frame, Headers, Outcome, Request};
 
 /// A body up to this size is kept; of a larger one its hash and length.
@@ -155,8 +156,15 @@ impl Record {
     }
 
     /// We answer, for this reason.
-    pub(super) fn own_answer(&self, status: u16, reason: &str) {
-        self.edit(|exchange| exchange.outcome = Outcome::Ours { status, reason: reason.to_owned() });
+    pub(super) fn own_answer(&self, own: Own) {
+        let (status, reason) = (own.status().as_u16(), own.word().to_owned());
+        self.edit(|exchange| {
+            exchange.outcome = if own.is_fault_of_instance() {
+                Outcome::Failed { status, reason }
+            } else {
+                Outcome::Ours { status, reason }
+            }
+        });
     }
 
     /// The answer has ended: `whole` as the instance meant it, `left` because the client went away.

@@ -178,8 +178,9 @@ impl Progress {
             Event::Differs { exchange, place } => {
                 self.bar.println(format!("#{exchange} differs at {place}; is it there again, and why?"));
             }
-            Event::Trying { writer, reader } => {
-                self.bar.set_message(format!("is #{writer} the cause of #{reader}?"));
+            Event::Trying { writers, reader } => {
+                let writers: Vec<String> = writers.iter().take(3).map(|writer| format!("#{writer}")).collect();
+                self.bar.set_message(format!("is {} the cause of #{reader}?", writers.join(", ")));
             }
         }
     }

@@ -3,29 +3,56 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::exchange::is_safe;
+
 /// One way to route and kill during a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Attack {
     /// One instance, left in peace; each request is held back for this long, as attacks hold it back.
     Reference { pace: Duration },
-    /// Each request on an instance that has served nothing; the one before is killed as soon as it has answered.
+    /// Requests on instances that have served nothing; the one before is killed as soon as it has answered.
     Amnesia {
+        hand_over: HandOver,
         /// Requests that share one instance all the same.
-        together: Vec<Key>,
+        together: Together,
         /// Requests whose instance is not killed, though it serves nothing more.
         spared: Vec<Key>,
     },
     /// Two live instances; the request's number decides by this bit.
-    Rotate { bit: u32, together: Vec<Key> },
+    Rotate { bit: u32, together: Together },
     /// Amnesia where each instance has its own copy of the shared paths: it must break, or the traffic proves nothing.
-    Withheld,
+    Withheld { hand_over: HandOver },
+}
+
+/// Which requests go to an instance that has served nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HandOver {
+    Each,
+    /// Those that write, and these; the others stay where the one before went. For apps that start slowly.
+    Only(Vec<Key>),
+}
+
+/// Requests that share one instance in an experiment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Together {
+    pub(crate) writers: Vec<Key>,
+    pub(crate) reader: Option<Key>,
+    /// Equal safe requests that follow the reader at once, as a driver that polls sends them, belong to it.
+    pub(crate) polls: bool,
 }
 
 /// Names a request across runs: what it looks like, and the how many-th of its kind it is, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) signature: String,
+    /// 0 stands for all of them.
     pub(crate) occurrence: usize,
+}
+
+impl Key {
+    fn covers(&self, other: &Key) -> bool {
+        self.signature == other.signature && (self.occurrence == 0 || self.occurrence == other.occurrence)
+    }
 }
 
 /// Who gets a request.
@@ -35,6 +62,8 @@ pub(crate) enum Route {
     Live(usize),
     /// One that has served nothing.
     Fresh,
+    /// The one that got the request before; a fresh one, where none did.
+    Stay,
     /// One that has served nothing, and that lives on.
     Spared,
     /// The one that served the first of those that belong together, or a fresh one that is kept for the rest of them.
@@ -46,57 +75,98 @@ pub(crate) enum Route {
 pub(crate) struct Router {
     attack: Attack,
     names: Names,
+    /// What the last request looked like, if it was the reader or a repetition of it.
+    reader: Option<String>,
 }
 
 impl Router {
     pub(crate) fn new(attack: Attack) -> Router {
-        Router { attack, names: Names::default() }
+        Router { attack, names: Names::default(), reader: None }
     }
 
     /// Must be called once for each request, in the order of arrival.
     pub(crate) fn route(&mut self, number: usize, method: &str, target: &str) -> Route {
         let key = self.names.next(method, target);
+        let together = match &self.attack {
+            Attack::Amnesia { together, .. } | Attack::Rotate { together, .. } => Some(together),
+            Attack::Reference { .. } | Attack::Withheld { .. } => None,
+        };
+        let is_reader = together.is_some_and(|together| {
+            together.reader.as_ref().is_some_and(|reader| reader.covers(&key))
+                || (together.polls && is_safe(method) && self.reader.as_ref() == Some(&key.signature))
+        });
+        let is_writer = together.is_some_and(|together| together.writers.iter().any(|one| one.covers(&key)));
+        self.reader = is_reader.then(|| key.signature.clone());
         match &self.attack {
             Attack::Reference { .. } => Route::Live(0),
-            Attack::Amnesia { together, .. } if together.contains(&key) => Route::Kept,
-            Attack::Amnesia { spared, .. } if spared.contains(&key) => Route::Spared,
-            Attack::Amnesia { .. } | Attack::Withheld => Route::Fresh,
-            Attack::Rotate { together, .. } if together.contains(&key) => Route::Live(0),
+            Attack::Rotate { .. } if is_reader || is_writer => Route::Live(0),
             Attack::Rotate { bit, .. } => Route::Live((number - 1) >> bit & 1),
+            Attack::Amnesia { .. } if is_reader || is_writer => Route::Kept,
+            Attack::Amnesia { spared, .. } if spared.iter().any(|one| one.covers(&key)) => Route::Spared,
+            Attack::Amnesia { hand_over, .. } | Attack::Withheld { hand_over } => match hand_over {
+                HandOver::Only(keys) if is_safe(method) && !keys.iter().any(|one| one.covers(&key)) => Route::Stay,
+                HandOver::Only(_) | HandOver::Each => Route::Fresh,
+            },
         }
     }
 }
 
 impl Attack {
+    /// The plain attack of amnesia.
+    pub(crate) fn amnesia(hand_over: HandOver) -> Attack {
+        Attack::Amnesia { hand_over, together: Together::default(), spared: Vec::new() }
+    }
+
     /// How many instances must be live before the first request.
     pub(crate) fn live(&self) -> usize {
         match self {
             Attack::Reference { .. } => 1,
             Attack::Rotate { .. } => 2,
-            Attack::Amnesia { .. } | Attack::Withheld => 0,
+            Attack::Amnesia { .. } | Attack::Withheld { .. } => 0,
         }
     }
 
+    /// Whether requests may stay with the instance of the one before.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(
+            self,
+            Attack::Amnesia { hand_over: HandOver::Only(_), .. } | Attack::Withheld { hand_over: HandOver::Only(_) }
+        )
+    }
+
     /// The same with these requests on one instance.
-    pub(crate) fn with_together(&self, members: Vec<Key>) -> Attack {
+    pub(crate) fn with_together(&self, together: Together) -> Attack {
         match self {
-            Attack::Amnesia { .. } => Attack::Amnesia { together: members, spared: Vec::new() },
-            Attack::Rotate { bit, .. } => Attack::Rotate { bit: *bit, together: members },
-            Attack::Reference { .. } | Attack::Withheld => self.clone(),
+            Attack::Amnesia { hand_over, .. } => {
+                Attack::Amnesia { hand_over: hand_over.clone(), together, spared: Vec::new() }
+            }
+            Attack::Rotate { bit, .. } => Attack::Rotate { bit: *bit, together },
+            Attack::Reference { .. } | Attack::Withheld { .. } => self.clone(),
+        }
+    }
+
+    /// The same where the instances of these requests are not killed; `None` where none is killed anyway.
+    pub(crate) fn with_spared(&self, spared: Vec<Key>) -> Option<Attack> {
+        match self {
+            Attack::Amnesia { hand_over, .. } => {
+                Some(Attack::Amnesia { hand_over: hand_over.clone(), together: Together::default(), spared })
+            }
+            Attack::Rotate { .. } | Attack::Reference { .. } | Attack::Withheld { .. } => None,
         }
     }
 
     /// In a word, for progress and findings.
     pub(crate) fn word(&self) -> &'static str {
+        let some = |together: &Together| together.reader.is_some() || !together.writers.is_empty();
         match self {
             Attack::Reference { pace } if pace.is_zero() => "reference",
             Attack::Reference { .. } => "reference, slowed",
-            Attack::Amnesia { together, spared } if together.is_empty() && spared.is_empty() => "amnesia",
-            Attack::Amnesia { together, .. } if together.is_empty() => "amnesia, one spared",
-            Attack::Amnesia { .. } => "amnesia, some together",
-            Attack::Rotate { together, .. } if together.is_empty() => "rotate",
-            Attack::Rotate { .. } => "rotate, some together",
-            Attack::Withheld => "shared paths withheld",
+            Attack::Amnesia { together, .. } if some(together) => "amnesia, some together",
+            Attack::Amnesia { spared, .. } if !spared.is_empty() => "amnesia, one spared",
+            Attack::Amnesia { .. } => "amnesia",
+            Attack::Rotate { together, .. } if some(together) => "rotate, some together",
+            Attack::Rotate { .. } => "rotate",
+            Attack::Withheld { .. } => "shared paths withheld",
         }
     }
 }
@@ -145,7 +215,7 @@ mod tests {
         for requests in 1..70 {
             let passes: Vec<Vec<Route>> = (0..rotations(requests))
                 .map(|bit| {
-                    let mut router = Router::new(Attack::Rotate { bit, together: Vec::new() });
+                    let mut router = Router::new(Attack::Rotate { bit, together: Together::default() });
                     (1..=requests).map(|number| router.route(number, "GET", "/")).collect()
                 })
                 .collect();
@@ -171,9 +241,32 @@ mod tests {
 
     #[test]
     fn those_that_belong_together_are_told_apart_by_their_turn() {
-        let second = Key { signature: signature("GET", "/cart"), occurrence: 2 };
-        let mut router = Router::new(Attack::Amnesia { together: vec![second], spared: Vec::new() });
-        let given: Vec<Route> = (1..=3).map(|number| router.route(number, "GET", "/cart")).collect();
-        assert_eq!(given, [Route::Fresh, Route::Kept, Route::Fresh]);
+        let second = Key { signature: signature("POST", "/cart"), occurrence: 2 };
+        assert_eq!(given(&[second], None, &["POST /cart"; 3]), [Route::Fresh, Route::Kept, Route::Fresh]);
+    }
+
+    #[test]
+    fn what_a_driver_polls_stays_together() {
+        let job = Key { signature: signature("GET", "/jobs/17"), occurrence: 1 };
+        let requests = ["POST /jobs", "GET /jobs/4", "GET /jobs/4", "GET /", "GET /jobs/4"];
+        let expected = [Route::Fresh, Route::Kept, Route::Kept, Route::Fresh, Route::Fresh];
+        assert_eq!(given(&[], Some(job), &requests), expected);
+    }
+
+    #[test]
+    fn slow_starters_are_left_at_writes_and_where_something_minted_comes_back() {
+        let key = |target| Key { signature: signature("GET", target), occurrence: 1 };
+        let mut router = Router::new(Attack::amnesia(HandOver::Only(vec![key("/cart")])));
+        let requests = [("GET", "/"), ("POST", "/login"), ("GET", "/"), ("GET", "/cart"), ("GET", "/help")];
+        let given: Vec<Route> =
+            requests.iter().zip(1..).map(|((method, target), number)| router.route(number, method, target)).collect();
+        assert_eq!(given, [Route::Stay, Route::Fresh, Route::Stay, Route::Fresh, Route::Stay]);
+    }
+
+    fn given(writers: &[Key], reader: Option<Key>, requests: &[&str]) -> Vec<Route> {
+        let together = Together { writers: writers.to_vec(), reader, polls: true };
+        let mut router = Router::new(Attack::amnesia(HandOver::Each).with_together(together));
+        let split = requests.iter().filter_map(|request| request.split_once(' '));
+        split.zip(1..).map(|((method, target), number)| router.route(number, method, target)).collect()
     }
 }

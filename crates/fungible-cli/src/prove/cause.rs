@@ -2,11 +2,12 @@
 //! instance with the one that went wrong, so that it goes right? No conviction without it.
 
 use super::ProveError;
-use super::attack::{Attack, Key, Names};
+use super::attack::{Attack, Key, Names, Together};
 use super::compare::{Baseline, Difference};
 use super::event::Event;
 use super::journal::Journal;
 use super::run::Stage;
+use crate::exchange::is_safe;
 
 /// How often a difference must be there, and how often it must be healed.
 pub(super) const TIMES: usize = 3;
@@ -25,11 +26,16 @@ pub(super) enum Cause {
     },
     /// Several earlier requests did, all of these together.
     Several { writers: Vec<usize>, sound: Box<Journal> },
+    /// The difference speaks for itself.
+    NotNeeded,
     /// No experiment healed it.
     Unknown,
     /// The budget of runs ended before one did.
     NotFound,
 }
+
+/// So many of the likeliest writers are tried one by one, before the rest is halved.
+const LIKELY: usize = 6;
 
 /// Looks for the request that left behind what `reader` (its number in the reference) missed under `attack`.
 pub(super) async fn find(
@@ -40,87 +46,158 @@ pub(super) async fn find(
     differences: &[Difference],
 ) -> Result<Cause, ProveError> {
     let names = names(baseline);
-    let Some(reader_name) = names.get(reader.wrapping_sub(1)).cloned() else { return Ok(Cause::Unknown) };
-    let candidates = candidates(baseline, reader);
-    for writer in &candidates {
-        if !stage.may_run(TIMES) {
+    let Some(name) = names.get(reader.wrapping_sub(1)) else { return Ok(Cause::Unknown) };
+    let candidates: Vec<Candidate> =
+        candidates(baseline, reader).into_iter().map(|number| (number, names[number - 1].clone())).collect();
+    let exact = Trials { baseline, attack, reader, name: name.clone(), polls: false, differences };
+    let first = first_of_a_row(baseline, &names, reader);
+    let polling = Trials { name: names[first - 1].clone(), polls: true, ..exact };
+    let mut cause = Cause::Unknown;
+    for trials in if is_polled(baseline, first, reader) { [polling, exact] } else { [exact, polling] } {
+        if trials.polls && first == reader {
+            continue;
+        }
+        let before: Vec<Candidate> =
+            candidates.iter().filter(|(number, _)| !trials.polls || *number < first).cloned().collect();
+        cause = trials.find(stage, &before).await?;
+        if !matches!(cause, Cause::Unknown) {
+            return Ok(cause);
+        }
+    }
+    if !has_parallel_clients(baseline) {
+        return Ok(cause);
+    }
+    // Requests of clients that run in parallel swap their turns from run to run: all that look the same, together.
+    let all = |key: &Key| Key { signature: key.signature.clone(), occurrence: 0 };
+    let mut kinds: Vec<Candidate> = Vec::new();
+    for (number, key) in &candidates {
+        if !kinds.iter().any(|(_, kind)| kind.signature == key.signature) {
+            kinds.push((*number, all(key)));
+        }
+    }
+    let parallel = Trials { baseline, attack, reader, name: all(name), polls: false, differences };
+    parallel.find(stage, &kinds).await
+}
+
+/// A request that may have left something behind: its number in the reference, and its name.
+type Candidate = (usize, Key);
+
+/// The experiments about one reader.
+#[derive(Clone)]
+struct Trials<'a> {
+    baseline: &'a Baseline,
+    attack: &'a Attack,
+    reader: usize,
+    name: Key,
+    /// Equal requests that follow the reader at once belong to it.
+    polls: bool,
+    differences: &'a [Difference],
+}
+
+impl Trials<'_> {
+    /// `candidates` with the likeliest first.
+    async fn find(&self, stage: &mut Stage<'_>, candidates: &[Candidate]) -> Result<Cause, ProveError> {
+        for writer in candidates.iter().take(LIKELY) {
+            if !stage.may_run(TIMES) {
+                return Ok(Cause::NotFound);
+            }
+            if let Some(sound) = self.heal(stage, std::slice::from_ref(writer), TIMES).await? {
+                let late = self.is_late(stage, writer).await?;
+                return Ok(Cause::Writer { writer: writer.0, late, sound: Box::new(sound) });
+            }
+        }
+        if candidates.len() < 2 {
+            return Ok(Cause::Unknown);
+        }
+        if !stage.may_run(1 + TIMES) {
             return Ok(Cause::NotFound);
         }
-        stage.tell(Event::Trying { writer: *writer, reader });
-        let together = attack.with_together(vec![names[writer - 1].clone(), reader_name.clone()]);
-        let Some(sound) = heals(stage, baseline, &together, reader, differences).await? else { continue };
-        let late = match attack {
-            Attack::Amnesia { .. } if stage.may_run(TIMES) => {
-                let spared = Attack::Amnesia { together: Vec::new(), spared: vec![names[writer - 1].clone()] };
-                heals(stage, baseline, &spared, reader, differences).await?.is_some()
+        if self.heal(stage, candidates, 1).await?.is_none() {
+            return Ok(Cause::Unknown);
+        }
+        let needed = self.fewest(stage, candidates.to_vec()).await?;
+        let Some(sound) = self.heal(stage, &needed, TIMES).await? else { return Ok(Cause::Unknown) };
+        let sound = Box::new(sound);
+        if let [writer] = &needed[..] {
+            let late = self.is_late(stage, writer).await?;
+            return Ok(Cause::Writer { writer: writer.0, late, sound });
+        }
+        let mut writers: Vec<usize> = needed.iter().map(|(number, _)| *number).collect();
+        writers.sort_unstable();
+        Ok(Cause::Several { writers, sound })
+    }
+
+    /// The fewest of those that heal together which still do, by halves, quarters and so on (ddmin of Zeller and
+    /// Hildebrandt, 2002). When the budget ends, what is left by then.
+    async fn fewest(&self, stage: &mut Stage<'_>, mut needed: Vec<Candidate>) -> Result<Vec<Candidate>, ProveError> {
+        let mut parts = 2;
+        'smaller: while needed.len() > 1 {
+            let size = needed.len().div_ceil(parts);
+            let chunks: Vec<Vec<Candidate>> = needed.chunks(size).map(<[Candidate]>::to_vec).collect();
+            let without = |chunk: &[Candidate]| -> Vec<Candidate> {
+                needed.iter().filter(|one| !chunk.contains(one)).cloned().collect()
+            };
+            let others = chunks.iter().map(|chunk| without(chunk)).filter(|_| chunks.len() > 2);
+            let attempts: Vec<(Vec<Candidate>, usize)> =
+                chunks.iter().map(|chunk| (chunk.clone(), 2)).chain(others.map(|rest| (rest, parts - 1))).collect();
+            for (attempt, next) in attempts {
+                if !stage.may_run(1 + TIMES) {
+                    break 'smaller;
+                }
+                if self.heal(stage, &attempt, 1).await?.is_some() {
+                    (needed, parts) = (attempt, next.max(2));
+                    continue 'smaller;
+                }
             }
-            _ => false,
-        };
-        return Ok(Cause::Writer { writer: *writer, late, sound: Box::new(sound) });
+            if size == 1 {
+                break;
+            }
+            parts = (parts * 2).min(needed.len());
+        }
+        Ok(needed)
     }
-    several(stage, baseline, attack, &candidates, &names, reader, differences).await
-}
 
-/// No single request heals it: do all of them, and which are needed?
-async fn several(
-    stage: &mut Stage<'_>,
-    baseline: &Baseline,
-    attack: &Attack,
-    candidates: &[usize],
-    names: &[Key],
-    reader: usize,
-    differences: &[Difference],
-) -> Result<Cause, ProveError> {
-    let with = |writers: &[usize]| {
-        let members = writers.iter().chain([&reader]).map(|number| names[number - 1].clone());
-        attack.with_together(members.collect())
-    };
-    let mut needed = candidates.to_vec();
-    needed.sort_unstable();
-    if needed.len() < 2 || !stage.may_run(TIMES) {
-        return Ok(Cause::Unknown);
+    /// Whether it is enough that the writer's instance is not killed.
+    async fn is_late(&self, stage: &mut Stage<'_>, writer: &Candidate) -> Result<bool, ProveError> {
+        let Some(spared) = self.attack.with_spared(vec![writer.1.clone()]) else { return Ok(false) };
+        Ok(stage.may_run(TIMES) && self.goes_right(stage, &spared, TIMES).await?.is_some())
     }
-    let Some(mut sound) = heals(stage, baseline, &with(&needed), reader, differences).await? else {
-        return Ok(Cause::Unknown);
-    };
-    // Leave out one after the other, the least likely first, as long as it stays healed.
-    for without in candidates.iter().rev() {
-        if needed.len() == 1 || !stage.may_run(TIMES) {
-            break;
-        }
-        let fewer: Vec<usize> = needed.iter().copied().filter(|one| one != without).collect();
-        if let Some(still) = heals(stage, baseline, &with(&fewer), reader, differences).await? {
-            (needed, sound) = (fewer, still);
-        }
-    }
-    Ok(Cause::Several { writers: needed, sound: Box::new(sound) })
-}
 
-/// Whether the reader goes right in each of [`TIMES`] runs; the last of them. A run that never reached it heals nothing.
-async fn heals(
-    stage: &mut Stage<'_>,
-    baseline: &Baseline,
-    attack: &Attack,
-    reader: usize,
-    differences: &[Difference],
-) -> Result<Option<Journal>, ProveError> {
-    let mut last = None;
-    for _ in 0..TIMES {
-        let journal = stage.run(attack).await?;
-        if !is_healed(baseline, &journal, reader, differences) {
-            return Ok(None);
-        }
-        last = Some(journal);
+    /// Whether the reader goes right each time when it shares its instance with these; the last run.
+    async fn heal(
+        &self,
+        stage: &mut Stage<'_>,
+        writers: &[Candidate],
+        times: usize,
+    ) -> Result<Option<Journal>, ProveError> {
+        stage.tell(Event::Trying { writers: writers.iter().map(|(number, _)| *number).collect(), reader: self.reader });
+        let writers = writers.iter().map(|(_, key)| key.clone()).collect();
+        let together = Together { writers, reader: Some(self.name.clone()), polls: self.polls };
+        self.goes_right(stage, &self.attack.with_together(together), times).await
     }
-    Ok(last)
+
+    /// A run that never reached the reader heals nothing.
+    async fn goes_right(
+        &self,
+        stage: &mut Stage<'_>,
+        attack: &Attack,
+        times: usize,
+    ) -> Result<Option<Journal>, ProveError> {
+        let mut last = None;
+        for _ in 0..times {
+            let journal = stage.run(attack).await?;
+            if !is_healed(self.baseline, &journal, self.reader, self.differences) {
+                return Ok(None);
+            }
+            last = Some(journal);
+        }
+        Ok(last)
+    }
 }
 
 /// The reader was reached, and is as in the reference.
 fn is_healed(baseline: &Baseline, journal: &Journal, reader: usize, differences: &[Difference]) -> bool {
     let comparison = baseline.compare(journal);
-    if reader == 0 {
-        return comparison.differences.iter().all(|one| one.exchange != 0);
-    }
     let reached = comparison.pairs.iter().any(|(reference, _)| *reference == reader);
     let earlier = comparison.differences.iter().any(|one| one.exchange != 0 && one.exchange < reader);
     let same = |one: &Difference| one.exchange == reader && differences.iter().any(|other| other.place == one.place);
@@ -133,6 +210,28 @@ pub(super) fn names(baseline: &Baseline) -> Vec<Key> {
     baseline.exchanges().iter().map(|one| names.next(&one.request.method, &one.request.target)).collect()
 }
 
+/// The first of the equal safe requests in a row of which this is the last.
+fn first_of_a_row(baseline: &Baseline, names: &[Key], reader: usize) -> usize {
+    let mut first = reader;
+    while is_safe(&baseline.exchanges()[first - 1].request.method)
+        && first > 1
+        && names[first - 2].signature == names[first - 1].signature
+    {
+        first -= 1;
+    }
+    first
+}
+
+/// Whether a driver that polls has sent these: more than two, or not the same number in each reference.
+fn is_polled(baseline: &Baseline, first: usize, last: usize) -> bool {
+    last - first > 1 || (last > first && baseline.is_loose(last))
+}
+
+/// Whether two requests were ever in flight at once.
+fn has_parallel_clients(baseline: &Baseline) -> bool {
+    baseline.exchanges().windows(2).any(|pair| pair[1].arrived < pair[0].ended)
+}
+
 /// Numbers of the requests before `reader`, the most likely writers first: who minted what it carries, who wrote,
 /// who is near.
 fn candidates(baseline: &Baseline, reader: usize) -> Vec<usize> {
@@ -140,10 +239,7 @@ fn candidates(baseline: &Baseline, reader: usize) -> Vec<usize> {
     let minted_for = |writer: usize| {
         carried.iter().any(|one| one.minted.0 == writer && one.sent.iter().any(|(by, _)| *by == reader))
     };
-    let writes = |number: usize| {
-        let method = baseline.exchanges()[number - 1].request.method.as_str();
-        !matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PROPFIND")
-    };
+    let writes = |number: usize| !is_safe(&baseline.exchanges()[number - 1].request.method);
     let mut numbers: Vec<usize> = (1..reader).collect();
     numbers.sort_by_key(|number| {
         let rank = match (writes(*number), minted_for(*number)) {

@@ -15,6 +15,6 @@ pub(crate) enum Event {
     Ran { took: Duration, requests: usize },
     /// A difference was seen; numbers as in the reference.
     Differs { exchange: usize, place: String },
-    /// It is tried whether this request is the cause.
-    Trying { writer: usize, reader: usize },
+    /// It is tried whether these requests are the cause.
+    Trying { writers: Vec<usize>, reader: usize },
 }

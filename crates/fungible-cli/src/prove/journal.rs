@@ -21,8 +21,18 @@ pub(crate) struct Journal {
     pub(crate) took: Duration,
     /// How long requests were held back in all, until an instance was ready for them.
     pub(crate) held: Duration,
-    /// An instance could not start beside another: how it ended, and its last lines.
-    pub(crate) alone: Option<(String, Vec<String>)>,
+    /// The last lines that the driver printed.
+    pub(crate) driver_lines: Vec<String>,
+    /// An instance could not start although the first one had: the run ended there.
+    pub(crate) alone: Option<Alone>,
+}
+
+/// An instance that could not start beside, or after, another.
+#[derive(Clone, Debug)]
+pub(crate) struct Alone {
+    pub(crate) how: String,
+    /// The last lines of its output.
+    pub(crate) lines: Vec<String>,
 }
 
 /// What is known of one instance of a run.

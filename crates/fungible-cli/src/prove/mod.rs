@@ -21,13 +21,19 @@ pub(crate) use verdict::{Coverage, Difference, Finding, FindingKind, Ignored, Ou
 
 use std::time::{Duration, Instant};
 
-use attack::{Attack, rotations};
+use attack::{Attack, HandOver, Key, Together, rotations};
 use cause::{Cause, TIMES};
 use compare::{Baseline, Comparison, DifferenceKind};
-use journal::{DriverEnd, Journal};
+use journal::{Alone, DriverEnd, Journal};
 
 /// References in all, at most.
 const REFERENCES: usize = 5;
+
+/// Each of so many attacks in a row must fit into the time; else only some requests are handed over.
+const AMNESIA_AT_MOST: u32 = 4;
+
+/// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
+const READERS: usize = 3;
 
 /// Proves, or convicts, or says why it can do neither.
 ///
@@ -35,25 +41,33 @@ const REFERENCES: usize = 5;
 /// When the app or the traffic cannot be run at all; what an app does wrong is a finding.
 pub(crate) async fn prove(stage: &mut Stage<'_>) -> Result<Verdict, ProveError> {
     let began = Instant::now();
-    let mut references = Vec::new();
-    for _ in 0..2 {
-        references.push(stage.run(&Attack::Reference { pace: Duration::ZERO }).await?);
-    }
-    let mut proof = Proof::new(stage.plan().ignores.clone(), references);
-    if let Some(reason) = proof.useless_traffic() {
+    let in_peace = Attack::Reference { pace: Duration::ZERO };
+    let mut proof = Proof::new(stage.plan().ignores.clone(), stage.run(&in_peace).await?);
+    if let Some(reason) = proof.no_traffic(stage.plan().drive_limit) {
         return Ok(proof.verdict(stage, began, vec![reason]));
     }
-    let amnesia = Attack::Amnesia { together: Vec::new(), spared: Vec::new() };
-    proof.attack(stage, &amnesia).await?;
+    let second = stage.run(&in_peace).await?;
+    proof.add_reference(second);
+    if let Some(reason) = proof.unsteady_traffic() {
+        return Ok(proof.verdict(stage, began, vec![reason]));
+    }
+    let hand_over = proof.hand_over(stage);
+    proof.attack(stage, &Attack::amnesia(hand_over.clone())).await?;
     let requests = proof.baseline.exchanges().len();
     for bit in 0..rotations(requests) {
-        if !proof.findings.is_empty() || !stage.may_run(1) {
+        if !proof.findings.is_empty() {
             break;
         }
-        proof.attack(stage, &Attack::Rotate { bit, together: Vec::new() }).await?;
+        if !stage.may_run(1) {
+            let missing =
+                format!("{} of {} passes of rotate: the budget ended", rotations(requests) - bit, rotations(requests));
+            proof.reasons.push(missing);
+            break;
+        }
+        proof.attack(stage, &Attack::Rotate { bit, together: Together::default() }).await?;
     }
-    if proof.findings.is_empty() {
-        proof.control(stage).await?;
+    if proof.findings.is_empty() && proof.fails_in_peace().is_none() {
+        proof.control(stage, hand_over).await?;
     }
     let reasons = proof.doubts();
     Ok(proof.verdict(stage, began, reasons))
@@ -74,7 +88,8 @@ struct Proof {
 }
 
 impl Proof {
-    fn new(ignores: Vec<Ignore>, references: Vec<Journal>) -> Proof {
+    fn new(ignores: Vec<Ignore>, reference: Journal) -> Proof {
+        let references = vec![reference];
         let baseline = Baseline::new(&references, &ignores);
         Proof {
             ignores,
@@ -88,54 +103,157 @@ impl Proof {
         }
     }
 
-    /// Why the traffic cannot show anything at all.
-    fn useless_traffic(&self) -> Option<String> {
+    fn add_reference(&mut self, reference: Journal) {
+        self.references.push(reference);
+        self.baseline = Baseline::new(&self.references, &self.ignores);
+    }
+
+    /// Why the first reference shows nothing at all.
+    fn no_traffic(&self, limit: Duration) -> Option<String> {
         let first = self.references.first()?;
-        if first.exchanges.is_empty() {
-            return Some(format!(
+        let nothing = if first.exchanges.is_empty() {
+            format!(", and none of its requests arrived at {}", first.address)
+        } else {
+            String::new()
+        };
+        match how_it_failed(first) {
+            None if first.exchanges.is_empty() => Some(format!(
                 "none of the driver's requests arrived at {}: it must use the address in BASE_URL",
                 first.address
-            ));
+            )),
+            Some(how) if first.driver == DriverEnd::Hung => {
+                let limit = limit.as_secs_f32();
+                Some(format!("{how} within {limit} s (more time with --drive-limit){nothing}"))
+            }
+            Some(how) if first.exchanges.is_empty() => Some(format!("{how}{nothing}")),
+            _ => None,
         }
-        let failed = self.references.iter().find(|one| one.driver != DriverEnd::Exited(0))?;
-        let how = match &failed.driver {
-            DriverEnd::Exited(code) => format!("ends with exit code {code}"),
-            DriverEnd::Killed(signal) => format!("is ended by {signal}"),
-            DriverEnd::Hung => "does not end".to_owned(),
-        };
-        Some(format!("the driver {how} on one instance that is left in peace: mend it first, then ask again"))
+    }
+
+    /// Why the references cannot be compared with anything.
+    fn unsteady_traffic(&self) -> Option<String> {
+        let [first, .., last] = &self.references[..] else { return None };
+        if first.driver == last.driver {
+            return None;
+        }
+        let how = how_it_failed(last).or_else(|| how_it_failed(first))?;
+        Some(format!("{how}, but not each time: mend it first, then ask again"))
+    }
+
+    /// A driver that fails on one instance, too, can show what differs, but not that nothing does.
+    fn fails_in_peace(&self) -> Option<String> {
+        let how = how_it_failed(self.references.first()?)?;
+        Some(format!("{how}: what it would do after that was not tried; mend it first, then ask again"))
+    }
+
+    /// Each request to an instance of its own, if there is time for it.
+    fn hand_over(&mut self, stage: &Stage<'_>) -> HandOver {
+        let requests = self.baseline.exchanges().len();
+        if stage.expected_time(requests) * AMNESIA_AT_MOST <= stage.plan().budget {
+            return HandOver::Each;
+        }
+        let names = cause::names(&self.baseline);
+        let carried = self.baseline.carried();
+        let users = carried.iter().flat_map(|one| one.sent.iter().map(|(by, _)| *by));
+        let mut keys: Vec<Key> = users.filter_map(|number| names.get(number.wrapping_sub(1)).cloned()).collect();
+        keys.sort_by(|one, other| (&one.signature, one.occurrence).cmp(&(&other.signature, other.occurrence)));
+        keys.dedup();
+        HandOver::Only(keys)
     }
 
     /// Carries out one attack, and for what differs finds out whether it holds, and why.
     async fn attack(&mut self, stage: &mut Stage<'_>, attack: &Attack) -> Result<(), ProveError> {
         let journal = stage.run(attack).await?;
-        let mut comparison = self.baseline.compare(&journal);
+        if journal.alone.is_some() {
+            return self.one_at_a_time(stage, attack, journal).await;
+        }
+        self.last = self.baseline.compare(&journal);
         self.covered.attacks.push(covers(attack, &journal));
-        if let Some(first) = comparison.differences.first().map(|one| one.exchange) {
-            stage.tell(Event::Differs { exchange: first, place: comparison.differences[0].place.clone() });
-            let confirmed = self.confirm(stage, attack, journal).await?;
-            comparison = confirmed.comparison;
-            if let Some(first) = comparison.differences.first().map(|one| one.exchange) {
-                self.convict(stage, attack, first, &comparison, confirmed.journal, confirmed.times).await?;
+        let Some(first) = self.last.differences.first() else { return Ok(()) };
+        stage.tell(Event::Differs { exchange: first.exchange, place: first.place.clone() });
+        let runs = self.confirm(stage, attack, journal).await?;
+        let comparisons: Vec<Comparison> = runs.iter().map(|journal| self.baseline.compare(journal)).collect();
+        let mut seen: Vec<(usize, usize)> = Vec::new();
+        for exchange in comparisons.iter().flat_map(readers) {
+            match seen.iter_mut().find(|(one, _)| *one == exchange) {
+                Some((_, times)) => *times += 1,
+                None => seen.push((exchange, 1)),
             }
         }
-        self.last = comparison;
+        seen.sort_by_key(|(exchange, times)| (std::cmp::Reverse(*times), order(*exchange)));
+        self.last = comparisons.into_iter().next().unwrap_or_default();
+        let Some((most, times)) = seen.first().copied() else { return Ok(()) };
+        if times < TIMES {
+            let mut again = runs.iter().map(|journal| self.baseline.compare(journal));
+            let shown = again.find(|one| readers(one).contains(&most)).unwrap_or_default();
+            let why = format!("there in {times} of {} runs of {}", runs.len(), attack.word());
+            self.unstable.push(self.not_judged(most, &shown, why));
+            return Ok(());
+        }
+        for (reader, _) in seen.into_iter().filter(|(_, times)| *times == runs.len()).take(READERS) {
+            if self.convict(stage, attack, reader, &runs).await? {
+                break;
+            }
+        }
         Ok(())
     }
 
-    /// Runs the attack again, and references in between at its pace: what differs there too is noise.
+    /// An instance did not start beside another: does that hold?
+    async fn one_at_a_time(
+        &mut self,
+        stage: &mut Stage<'_>,
+        attack: &Attack,
+        first: Journal,
+    ) -> Result<(), ProveError> {
+        let mut runs = vec![first];
+        while runs.len() < TIMES && stage.may_run(1) {
+            runs.push(stage.run(attack).await?);
+        }
+        let alone: Vec<&Alone> = runs.iter().filter_map(|journal| journal.alone.as_ref()).collect();
+        let last = alone.last().copied().cloned();
+        let Some(last) = last else { return Ok(()) };
+        if alone.len() < TIMES {
+            let (seen, of) = (alone.len(), runs.len());
+            self.reasons
+                .push(format!("in {seen} of {of} runs an instance did not start beside another ({})", last.how));
+            return Ok(());
+        }
+        self.covered.attacks.push(format!("{}: it ended where a second instance did not start", attack.word()));
+        let reader = self.reference_step(1);
+        self.findings.push(Finding {
+            kind: FindingKind::OneAtATime,
+            writer: None,
+            differences: vec![Difference {
+                place: "start".to_owned(),
+                reference: "ready".to_owned(),
+                attack: last.how,
+            }],
+            together: (self.references.len(), self.references.len()),
+            apart: (0, alone.len()),
+            attack: attack.word().to_owned(),
+            files: Vec::new(),
+            last_lines: last.lines,
+            failing: Vec::new(),
+            sound: Vec::new(),
+            also: Vec::new(),
+            reader,
+        });
+        Ok(())
+    }
+
+    /// Runs the attack again, and references in between at its pace: what differs there too is noise. All its runs.
     async fn confirm(
         &mut self,
         stage: &mut Stage<'_>,
         attack: &Attack,
         first: Journal,
-    ) -> Result<Confirmed, ProveError> {
+    ) -> Result<Vec<Journal>, ProveError> {
         let pace = pace_of(&first);
         let mut runs = vec![first];
         while runs.len() < TIMES {
             if self.references.len() < REFERENCES && stage.may_run(2) {
-                self.references.push(stage.run(&Attack::Reference { pace }).await?);
-                self.baseline = Baseline::new(&self.references, &self.ignores);
+                let slowed = stage.run(&Attack::Reference { pace }).await?;
+                self.add_reference(slowed);
                 if runs.iter().all(|journal| self.baseline.compare(journal).differences.is_empty()) {
                     break;
                 }
@@ -145,100 +263,78 @@ impl Proof {
             }
             runs.push(stage.run(attack).await?);
         }
-        let comparisons: Vec<Comparison> = runs.iter().map(|journal| self.baseline.compare(journal)).collect();
-        // The first request that differs in all of them; if there is none, the first that differs in any.
-        let differs = |comparison: &Comparison, exchange: usize| {
-            comparison.differences.iter().any(|one| one.exchange == exchange)
-        };
-        let firsts: Vec<usize> =
-            comparisons.iter().flat_map(|one| one.differences.iter().map(|one| one.exchange)).collect();
-        let times = |exchange: usize| comparisons.iter().filter(|one| differs(one, exchange)).count();
-        let best =
-            firsts.iter().copied().max_by_key(|exchange| (times(*exchange), std::cmp::Reverse(order(*exchange))));
-        let at = best.and_then(|best| comparisons.iter().position(|one| differs(one, best))).unwrap_or(0);
-        let mut comparison = comparisons.into_iter().nth(at).unwrap_or_default();
-        if let Some(best) = best {
-            comparison.differences.retain(|one| one.exchange == best);
-        }
-        let count =
-            best.map_or(0, |best| runs.iter().filter(|journal| differs(&self.baseline.compare(journal), best)).count());
-        Ok(Confirmed { times: (count, runs.len()), journal: runs.swap_remove(at), comparison })
+        Ok(runs)
     }
 
-    /// Finds the cause of a confirmed difference and writes down the finding, or why it counts for nothing.
+    /// Finds the cause of a difference that was there in all `runs` and writes down the finding; or why there is none.
     async fn convict(
         &mut self,
         stage: &mut Stage<'_>,
         attack: &Attack,
         reader: usize,
-        comparison: &Comparison,
-        failing: Journal,
-        (seen, of): (usize, usize),
-    ) -> Result<(), ProveError> {
-        let differences: Vec<Difference> = comparison
-            .differences
-            .iter()
-            .filter(|one| one.exchange == reader)
-            .map(|one| Difference {
-                place: one.place.clone(),
-                reference: one.reference.clone(),
-                attack: one.attack.clone(),
-            })
-            .collect();
-        let step = self.reference_step(reader);
-        if seen < TIMES {
-            let why = format!("there in {seen} of {of} runs of {}", attack.word());
-            self.unstable.push(Unstable { step, differences, why });
-            return Ok(());
-        }
+        runs: &[Journal],
+    ) -> Result<bool, ProveError> {
+        let Some(failing) = runs.first() else { return Ok(false) };
+        let comparison = self.baseline.compare(failing);
         let of_reader: Vec<_> = comparison.differences.iter().filter(|one| one.exchange == reader).cloned().collect();
-        let cause = cause::find(stage, &self.baseline, attack, reader, &of_reader).await?;
-        let names_itself = of_reader.iter().any(|one| one.kind == DifferenceKind::OwnPort);
+        let of_kind = |kind: DifferenceKind| of_reader.iter().any(|one| one.kind == kind);
+        let names_itself = of_kind(DifferenceKind::OwnPort);
+        let cause = if names_itself {
+            Cause::NotNeeded
+        } else {
+            cause::find(stage, &self.baseline, attack, reader, &of_reader).await?
+        };
+        let seen = runs.len();
         let (writers, late, sound) = match cause {
             Cause::Writer { writer, late, sound } => (vec![writer], late, Some(sound)),
             Cause::Several { writers, sound } => (writers, false, Some(sound)),
-            Cause::Unknown | Cause::NotFound if names_itself => (Vec::new(), false, None),
+            Cause::NotNeeded => (Vec::new(), false, None),
             Cause::Unknown => {
-                let why = format!("there in {seen} of {of} runs, and no earlier request's instance heals it");
-                self.unstable.push(Unstable { step, differences, why });
-                return Ok(());
+                let why = format!("there in {seen} of {seen} runs, and no earlier request's instance heals it");
+                self.unstable.push(self.not_judged(reader, &comparison, why));
+                return Ok(false);
             }
             Cause::NotFound => {
                 let why = format!(
-                    "there in {seen} of {of} runs, and the budget ended before its cause was found (more with --runs)"
+                    "there in {seen} of {seen} runs, and the budget ended before its cause was found (more with --runs \
+                     and --budget)"
                 );
-                self.unstable.push(Unstable { step, differences, why });
-                return Ok(());
+                self.unstable.push(self.not_judged(reader, &comparison, why));
+                return Ok(false);
             }
         };
-        let collision = of_reader.iter().any(|one| one.kind == DifferenceKind::Collision);
         let kind = match attack {
             _ if names_itself => FindingKind::NamesItself,
-            _ if collision => FindingKind::Collision,
+            _ if of_kind(DifferenceKind::Collision) => FindingKind::Collision,
             _ if late => FindingKind::AnsweredTooEarly,
             Attack::Rotate { .. } => FindingKind::Stale,
             _ => FindingKind::Trapped,
         };
         let writer = writers.last().map(|number| self.reference_step(*number));
+        let together = if sound.is_some() { TIMES } else { 0 };
         self.findings.push(Finding {
             kind,
-            reader: self.step(&failing, reader),
-            differences,
-            together: (if sound.is_some() { TIMES } else { 0 }, if sound.is_some() { TIMES } else { 0 }),
-            apart: (0, of),
+            reader: self.step(failing, reader),
+            differences: differences(&comparison, reader),
+            together: (together, together),
+            apart: (0, seen),
             attack: attack.word().to_owned(),
-            files: writer.as_ref().map_or_else(Vec::new, |writer| self.files(&failing, writer.number)),
-            last_lines: self.last_lines(&failing, reader),
-            failing: self.story(&failing, &writers, reader),
+            files: writer.as_ref().map_or_else(Vec::new, |writer| self.files(failing, writer.number)),
+            last_lines: self.last_lines(failing, reader),
+            failing: self.story(failing, &writers, reader),
             sound: sound.map_or_else(Vec::new, |sound| self.story(&sound, &writers, reader)),
             also: Vec::new(),
             writer,
         });
-        Ok(())
+        Ok(true)
+    }
+
+    fn not_judged(&self, reader: usize, comparison: &Comparison, why: String) -> Unstable {
+        Unstable { step: self.reference_step(reader), differences: differences(comparison, reader), why }
     }
 
     /// The traffic once more with each instance on its own copy of the shared paths: it must break.
-    async fn control(&mut self, stage: &mut Stage<'_>) -> Result<(), ProveError> {
+    async fn control(&mut self, stage: &mut Stage<'_>, hand_over: HandOver) -> Result<(), ProveError> {
         if stage.plan().share.is_empty() {
             self.covered.not_covered.push(
                 "a positive control: there is no --share that could be withheld, so it is not shown that this traffic \
@@ -247,7 +343,7 @@ impl Proof {
             );
             return Ok(());
         }
-        let journal = stage.run(&Attack::Withheld).await?;
+        let journal = stage.run(&Attack::Withheld { hand_over }).await?;
         let comparison = self.baseline.compare(&journal);
         match comparison.differences.first() {
             Some(first) => {
@@ -268,6 +364,7 @@ impl Proof {
     /// Why no acquittal is possible although nothing was found.
     fn doubts(&self) -> Vec<String> {
         let mut reasons = self.reasons.clone();
+        reasons.extend(self.fails_in_peace());
         let carried = self.baseline.carried();
         if self.baseline.writes() == 0 && carried.is_empty() {
             reasons.push(
@@ -373,14 +470,36 @@ impl Proof {
     }
 }
 
-/// An attack and what of it held.
-struct Confirmed {
-    /// So often it was seen, out of so many runs.
-    times: (usize, usize),
-    /// A run that shows it.
-    journal: Journal,
-    /// Of that run; only what holds.
-    comparison: Comparison,
+/// How the driver failed, with the last line that it printed; `None` if it did not.
+fn how_it_failed(reference: &Journal) -> Option<String> {
+    let how = match &reference.driver {
+        DriverEnd::Exited(0) => return None,
+        DriverEnd::Exited(code) => format!("ends with exit code {code}"),
+        DriverEnd::Killed(signal) => format!("is ended by {signal}"),
+        DriverEnd::Hung => "does not end".to_owned(),
+    };
+    let last = reference.driver_lines.iter().rev().find(|line| !line.trim().is_empty());
+    let last = last.map_or_else(String::new, |line| format!(" (its last line: {})", line.trim()));
+    Some(format!("the driver {how} on one instance that is left in peace{last}"))
+}
+
+/// The requests that differ, each once, in the order in which a client would meet them.
+fn readers(comparison: &Comparison) -> Vec<usize> {
+    let mut readers: Vec<usize> = comparison.differences.iter().map(|one| one.exchange).collect();
+    readers.sort_by_key(|exchange| order(*exchange));
+    readers.dedup();
+    readers
+}
+
+fn differences(comparison: &Comparison, reader: usize) -> Vec<Difference> {
+    let of_reader = comparison.differences.iter().filter(|one| one.exchange == reader);
+    of_reader
+        .map(|one| Difference {
+            place: one.place.clone(),
+            reference: one.reference.clone(),
+            attack: one.attack.clone(),
+        })
+        .collect()
 }
 
 /// Numbers in the order in which a client would meet them: what has none (the driver's end) comes last.
@@ -397,11 +516,21 @@ fn pace_of(journal: &Journal) -> Duration {
 fn covers(attack: &Attack, journal: &Journal) -> String {
     let requests = journal.exchanges.len();
     match attack {
-        Attack::Amnesia { .. } => {
+        Attack::Amnesia { hand_over: HandOver::Each, .. } => {
             format!("amnesia: each of {requests} requests on an instance that had served nothing")
         }
+        Attack::Amnesia { hand_over: HandOver::Only(_), .. } => {
+            let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();
+            served.sort();
+            served.dedup();
+            format!(
+                "amnesia: {requests} requests on {} instances, a new one for each that writes or uses what was made \
+                 earlier: for more there is no time, as an instance starts slowly (more with --budget)",
+                served.len()
+            )
+        }
         Attack::Rotate { bit, .. } => format!("rotate: {requests} requests over two live instances, by bit {bit}"),
-        Attack::Reference { .. } | Attack::Withheld => attack.word().to_owned(),
+        Attack::Reference { .. } | Attack::Withheld { .. } => attack.word().to_owned(),
     }
 }
 

@@ -17,6 +17,9 @@ use super::plan::{Plan, Words};
 use crate::balancer::{self, Balancer, Config};
 use crate::fleet::{LaunchError, Launcher, ProcessId, Spec, Waited};
 
+/// So much longer than in peace, and more, things may take under attack.
+const LONGER: Duration = Duration::from_secs(20);
+
 /// Why a proof could not go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProveError {
@@ -34,6 +37,11 @@ pub(crate) enum ProveError {
         .limit.as_secs_f32(), instead_of(.listens), last_of(.lines)
     )]
     NeverReady { limit: Duration, listens: Vec<SocketAddr>, lines: Vec<String> },
+    #[error(
+        "a second instance cannot start beside the first, which listens on {port} too: give that port by {{port:NAME}} in \
+         an argument, --env or --file{}", last_of(.lines)
+    )]
+    SecondPort { port: u16, lines: Vec<String> },
     #[error("`{command}` failed ({how}){}", last_of(.lines))]
     Helper { command: String, how: String, lines: Vec<String> },
     #[error("the driver cannot be started: {0}")]
@@ -65,8 +73,9 @@ pub(crate) struct Stage<'a> {
     starts: usize,
     /// Requests of the first run, once it is known.
     expected: Option<usize>,
-    /// Instances cannot start beside each other.
-    alone: bool,
+    /// How long the longest run on one instance took, and the first start of an instance.
+    usual: Duration,
+    start: Option<Duration>,
 }
 
 impl<'a> Stage<'a> {
@@ -90,7 +99,8 @@ impl<'a> Stage<'a> {
             runs: 0,
             starts: 0,
             expected: None,
-            alone: false,
+            usual: Duration::ZERO,
+            start: None,
         }
     }
 
@@ -113,6 +123,28 @@ impl<'a> Stage<'a> {
     /// Whether the budget allows so many more runs.
     pub(crate) fn may_run(&self, more: usize) -> bool {
         self.runs + more <= self.plan.runs && self.began.elapsed() < self.plan.budget
+    }
+
+    /// How long an attack takes in which each of so many requests needs an instance of its own.
+    pub(crate) fn expected_time(&self, starts: usize) -> Duration {
+        let starts = u32::try_from(starts.div_ceil(self.cores)).unwrap_or(u32::MAX);
+        self.usual.saturating_add(self.start.unwrap_or_default().saturating_mul(starts))
+    }
+
+    /// How long the driver may take before it counts as hanging: a trap may leave it waiting for what never comes.
+    fn patience(&self, attack: &Attack) -> Duration {
+        match attack {
+            Attack::Reference { .. } => self.plan.drive_limit,
+            _ => self.plan.drive_limit.min(self.usual * 3 + LONGER),
+        }
+    }
+
+    /// How long an instance may take to become ready.
+    fn start_limit(&self) -> Duration {
+        match self.start {
+            Some(first) => self.plan.start_limit.min(first * 20 + LONGER),
+            None => self.plan.start_limit,
+        }
     }
 
     /// What is worth knowing of the world that instances live in.
@@ -139,6 +171,11 @@ impl<'a> Stage<'a> {
         let journal = journal?;
         ended?;
         self.expected.get_or_insert(journal.exchanges.len());
+        let first = journal.instances.first().and_then(|one| Some(one.ready?.saturating_sub(one.started)));
+        self.start = self.start.or(first);
+        if matches!(attack, Attack::Reference { .. }) {
+            self.usual = self.usual.max(journal.took);
+        }
         self.tell(Event::Ran { took: journal.took, requests: journal.exchanges.len() });
         Ok(journal)
     }
@@ -164,9 +201,8 @@ impl<'a> Stage<'a> {
         let balancer = Balancer::start(self.listener.try_clone()?, config)?;
         let mut live = live::Live::new(self, attack, run, &words, balancer, began);
         let ended = live.carry_out(asked, tapped).await?;
-        let live::Ended { exchanges, instances, driver, held, alone, starts } = ended;
+        let live::Ended { exchanges, instances, driver, driver_lines, held, alone, starts } = ended;
         self.starts += starts;
-        self.alone |= alone.is_some();
         Ok(Journal {
             exchanges,
             instances,
@@ -176,6 +212,7 @@ impl<'a> Stage<'a> {
             began: began_at,
             took: began.elapsed(),
             held,
+            driver_lines,
             alone,
         })
     }

@@ -323,7 +323,7 @@ impl Safe {
                 let answer = AnswerView { from: "instance", status: Some(*status), complete: *complete, reason: None };
                 (answer, self.carried(headers))
             }
-            Outcome::Ours { status, reason } => {
+            Outcome::Ours { status, reason } | Outcome::Failed { status, reason } => {
                 let reason = Some(self.text(reason));
                 (AnswerView { from: "balancer", status: Some(*status), complete: true, reason }, Vec::new())
             }

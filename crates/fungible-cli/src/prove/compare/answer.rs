@@ -42,6 +42,9 @@ const SETS: &[&str] = &[
     "vary",
 ];
 
+/// Stands for the status where the instance broke off.
+pub(super) const NO_ANSWER: u16 = 0;
+
 /// An answer by its parts.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -60,7 +63,13 @@ pub(super) fn field(headers: &Headers, name: &str) -> String {
 
 /// The normal form; `None` where the app did not answer.
 pub(super) fn read(exchange: &Exchange) -> Option<Answer> {
-    let Outcome::Answered { status, headers, body, complete } = &exchange.outcome else { return None };
+    let (status, headers, body, complete) = match &exchange.outcome {
+        Outcome::Answered { status, headers, body, complete } => (status, headers, body, complete),
+        Outcome::Failed { .. } => {
+            return Some(Answer { status: NO_ANSWER, complete: true, parts: Vec::new(), unread: None });
+        }
+        Outcome::Ours { .. } | Outcome::Abandoned => return None,
+    };
     let mut parts = fields(headers);
     let kind = field(headers, "content-type");
     let mut unread = None;

@@ -104,6 +104,12 @@ impl Baseline {
         self.first.exchanges.iter().filter(|exchange| !request::is_safe(&exchange.request.method)).count()
     }
 
+    /// Whether requests like this one are not equally many in all references.
+    pub(crate) fn is_loose(&self, number: usize) -> bool {
+        let exchange = self.first.exchanges.get(number.wrapping_sub(1));
+        exchange.is_some_and(|exchange| self.loose.contains(&request::signature(exchange)))
+    }
+
     /// Values minted in an answer that a later request carries.
     pub(crate) fn carried(&self) -> Vec<Carried> {
         self.survey.carried.clone()
@@ -290,7 +296,7 @@ impl Baseline {
         let (one, two) = (&self.first.exchanges[r], &other.exchanges[a]);
         let mut skip = |reason: String| not_compared.push(NotCompared { exchange: one.number, reason });
         match (&one.outcome, &two.outcome) {
-            (Outcome::Answered { .. }, Outcome::Answered { .. }) => {}
+            (Outcome::Answered { .. } | Outcome::Failed { .. }, Outcome::Answered { .. } | Outcome::Failed { .. }) => {}
             (_, Outcome::Ours { reason, .. }) => return skip(format!("the balancer answered by itself: {reason}")),
             (_, Outcome::Abandoned) => return skip("the client went away before there was an answer".to_owned()),
             _ => return skip("the reference has no answer of the app".to_owned()),
@@ -389,6 +395,7 @@ fn nothing() -> Journal {
         address: String::new(),
         began: UNIX_EPOCH,
         held: std::time::Duration::ZERO,
+        driver_lines: Vec::new(),
         alone: None,
         took: std::time::Duration::ZERO,
     }

@@ -128,8 +128,12 @@ fn status(judge: &mut Judge<'_>, reference: u16, attack: u16) {
         Mode::Judge(unstable) if unstable.has_status(exchange, attack) => {
             judge.mask(0, "a reference answered this status too");
         }
-        Mode::Judge(_) => judge.note(DifferenceKind::Status, &reference.to_string(), &attack.to_string()),
+        Mode::Judge(_) => judge.note(DifferenceKind::Status, &print_status(reference), &print_status(attack)),
     }
+}
+
+fn print_status(status: u16) -> String {
+    if status == answer::NO_ANSWER { "no answer".to_owned() } else { status.to_string() }
 }
 
 /// `304 Not Modified` means the answer that the client has: where the other run answered in full, it is put in its

@@ -7,6 +7,7 @@ use super::content::{self, Content};
 use super::names::is_id;
 use super::node::{Node, Place};
 use super::token::{self, Kind, atoms};
+pub(super) use crate::exchange::is_safe;
 use crate::exchange::{Exchange, Headers};
 
 /// Fields that tell nothing about who asks for what.
@@ -54,11 +55,6 @@ pub(super) struct Value {
     pub(super) names_a_thing: bool,
     /// The name under which an answer may have given such a number: that of the collection or of the field.
     pub(super) of: String,
-}
-
-/// Methods that change nothing.
-pub(super) fn is_safe(method: &str) -> bool {
-    ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"].contains(&method)
 }
 
 /// Path and query of a target, which may be absolute.

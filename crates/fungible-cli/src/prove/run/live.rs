@@ -13,11 +13,11 @@ use tokio::task::JoinSet;
 
 use super::{Ports, ProveError, Stage, Started};
 use crate::balancer::{Balancer, InstanceId, Question};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Outcome};
 use crate::fleet::{Launcher, ProcessId, Waited, free_port};
 use crate::prove::attack::{Attack, Route, Router};
 use crate::prove::event::Event;
-use crate::prove::journal::{DriverEnd, InstanceRecord};
+use crate::prove::journal::{Alone, DriverEnd, InstanceRecord};
 use crate::prove::plan::{Words, named_ports};
 
 /// How long the last answers may take after the driver has ended.
@@ -28,8 +28,9 @@ pub(super) struct Ended {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) instances: Vec<InstanceRecord>,
     pub(super) driver: DriverEnd,
+    pub(super) driver_lines: Vec<String>,
     pub(super) held: Duration,
-    pub(super) alone: Option<(String, Vec<String>)>,
+    pub(super) alone: Option<Alone>,
     pub(super) starts: usize,
 }
 
@@ -59,9 +60,11 @@ pub(super) struct Live<'a, 'b> {
     exchanges: Vec<Exchange>,
     asked: usize,
     held: Duration,
-    alone: Option<(String, Vec<String>)>,
-    /// Instances cannot start beside each other.
-    one_at_a_time: bool,
+    alone: Option<Alone>,
+    /// The one that got the last request, where requests may stay.
+    current: Option<usize>,
+    /// One that said 503, and to which request: until it says something else it has served nothing.
+    warming: Option<(String, String, usize)>,
     starts: usize,
 }
 
@@ -73,6 +76,8 @@ struct Instance {
     /// It is killed as soon as it has answered.
     dies: bool,
     dead: bool,
+    /// Requests that it has not answered yet.
+    in_flight: usize,
 }
 
 /// A request that waits.
@@ -94,7 +99,6 @@ impl<'a, 'b> Live<'a, 'b> {
     ) -> Live<'a, 'b> {
         Live {
             launcher: Arc::clone(&stage.launcher),
-            one_at_a_time: stage.alone,
             stage,
             attack,
             run,
@@ -114,6 +118,8 @@ impl<'a, 'b> Live<'a, 'b> {
             asked: 0,
             held: Duration::ZERO,
             alone: None,
+            current: None,
+            warming: None,
             starts: 0,
         }
     }
@@ -125,15 +131,24 @@ impl<'a, 'b> Live<'a, 'b> {
         mut tapped: UnboundedReceiver<Exchange>,
     ) -> Result<Ended, ProveError> {
         self.first_instances().await?;
+        if self.alone.is_some() {
+            self.starting.shutdown().await;
+            return self.over(DriverEnd::Exited(0), Vec::new()).await;
+        }
         let drive = self.words.fill(&self.stage.plan.drive);
         let driver = self.launcher.launch(self.stage.shell("driver", &drive, self.words, true)).await?;
         let launcher = Arc::clone(&self.launcher);
         let driver_ended = launcher.ended(driver);
         tokio::pin!(driver_ended);
+        let patience = self.stage.patience(self.attack);
+        let driving = Instant::now();
         let end = loop {
             self.start_more();
-            let patience = self.stage.plan.drive_limit + self.held;
-            let hung = tokio::time::Instant::from_std(self.began + patience);
+            if self.alone.is_some() {
+                self.launcher.kill(driver).await?;
+                break DriverEnd::Exited(0);
+            }
+            let hung = tokio::time::Instant::from_std(driving + patience + self.held);
             tokio::select! {
                 // An answer may be what lets the next request be sent: take it down first.
                 biased;
@@ -153,6 +168,7 @@ impl<'a, 'b> Live<'a, 'b> {
                 }
             }
         };
+        let driver_lines = self.launcher.last_lines(driver);
         self.waiting.clear();
         let last = tokio::time::Instant::now() + LAST_ANSWERS;
         while self.exchanges.len() < self.asked {
@@ -167,10 +183,10 @@ impl<'a, 'b> Live<'a, 'b> {
             self.exchanges.push(exchange);
         }
         self.starting.shutdown().await;
-        self.over(end).await
+        self.over(end, driver_lines).await
     }
 
-    async fn over(&mut self, driver: DriverEnd) -> Result<Ended, ProveError> {
+    async fn over(&mut self, driver: DriverEnd, driver_lines: Vec<String>) -> Result<Ended, ProveError> {
         let served: HashSet<usize> = self.given.values().copied().collect();
         let mut instances = Vec::new();
         for (place, instance) in std::mem::take(&mut self.instances).into_iter().enumerate() {
@@ -187,7 +203,8 @@ impl<'a, 'b> Live<'a, 'b> {
         for (place, exchange) in exchanges.iter_mut().enumerate() {
             exchange.number = place + 1;
         }
-        Ok(Ended { exchanges, instances, driver, held: self.held, alone: self.alone.take(), starts: self.starts })
+        let (held, alone, starts) = (self.held, self.alone.take(), self.starts);
+        Ok(Ended { exchanges, instances, driver, driver_lines, held, alone, starts })
     }
 
     /// The first one becomes ready alone; then those that the attack needs from the beginning.
@@ -208,19 +225,14 @@ impl<'a, 'b> Live<'a, 'b> {
         Ok(())
     }
 
-    /// Starts spares ahead, as many as the cores bear; where instances cannot live beside each other, only what is
-    /// asked for, when nobody else lives.
+    /// Starts spares ahead, as many as the cores bear.
     fn start_more(&mut self) {
         if self.attack.live() > 0 {
             return;
         }
-        let wanted = if self.one_at_a_time {
-            let living = self.instances.iter().any(|one| !one.dead);
-            usize::from(!living && !self.waiting.is_empty())
-        } else {
-            self.stage.cores.max(self.waiting.len().min(self.stage.cores * 2))
-        };
-        while self.starting.len() + self.spares.len() < wanted && self.starting.len() < self.stage.cores {
+        let cores = self.stage.cores;
+        let wanted = cores.max(self.waiting.len().min(cores * 2));
+        while self.starting.len() + self.spares.len() < wanted && self.starting.len() < cores {
             if self.start_one().is_err() {
                 break;
             }
@@ -239,9 +251,9 @@ impl<'a, 'b> Live<'a, 'b> {
             self.taken.insert(port);
             ports.named.insert(further, port);
         }
-        let (spec, _) = self.stage.instance(&name, self.run, &ports, matches!(self.attack, Attack::Withheld))?;
+        let (spec, _) = self.stage.instance(&name, self.run, &ports, matches!(self.attack, Attack::Withheld { .. }))?;
         let launcher = Arc::clone(&self.launcher);
-        let (limit, health, began) = (self.stage.plan.start_limit, self.stage.plan.health.clone(), self.began);
+        let (limit, health, began) = (self.stage.start_limit(), self.stage.plan.health.clone(), self.began);
         self.starting.spawn(async move {
             let since = began.elapsed();
             let id = launcher.launch(spec).await?;
@@ -272,76 +284,91 @@ impl<'a, 'b> Live<'a, 'b> {
             files: Vec::new(),
             last_lines: Vec::new(),
         };
-        self.instances.push(Instance { id, balanced, record, dies: false, dead: false });
+        self.instances.push(Instance { id, balanced, record, dies: false, dead: false, in_flight: 0 });
         self.spares.push_back(self.instances.len() - 1);
         self.give_spares();
         Ok(())
     }
 
-    /// The first one must start. If a later one does not, perhaps it is because another one lives.
+    /// The first one must start. If a later one does not, it is because of another one that lives, or lived.
     async fn not_started(&mut self, id: ProcessId, waited: Waited) -> Result<(), ProveError> {
         let lines = self.launcher.last_lines(id);
-        let beside = self.instances.iter().any(|one| !one.dead);
-        if !beside || self.one_at_a_time {
+        if self.instances.is_empty() {
             return Err(match waited {
                 Waited::NotStarted(reason) => {
                     ProveError::NotStarted { program: self.stage.plan.program.clone(), reason }
                 }
-                Waited::Late(listens) => ProveError::NeverReady { limit: self.stage.plan.start_limit, listens, lines },
+                Waited::Late(listens) => ProveError::NeverReady { limit: self.stage.start_limit(), listens, lines },
                 Waited::Ended(how) => ProveError::DiedAtStart { how, lines },
                 Waited::Ready => return Ok(()),
             });
         }
         self.launcher.kill(id).await?;
+        if let Some(port) = self.second_port(&lines).await {
+            return Err(ProveError::SecondPort { port, lines });
+        }
         let how = match waited {
             Waited::Ended(how) | Waited::NotStarted(how) => how,
             Waited::Ready | Waited::Late(_) => "it did not become ready".to_owned(),
         };
-        self.alone = Some((how, lines));
-        self.one_at_a_time = true;
+        self.alone.get_or_insert(Alone { how, lines });
         Ok(())
+    }
+
+    /// A port that we did not give it, on which another instance listens, and which this one says it could not have.
+    async fn second_port(&self, lines: &[String]) -> Option<u16> {
+        let mut foreign = Vec::new();
+        for instance in self.instances.iter().filter(|one| !one.dead) {
+            foreign.extend(self.launcher.listens(instance.id).await.iter().map(SocketAddr::port));
+        }
+        foreign.retain(|port| !self.taken.contains(port));
+        let names = |port: &u16| lines.iter().any(|line| holds_number(line, *port));
+        let in_use = lines.iter().any(|line| line.to_ascii_lowercase().contains("in use"));
+        foreign.iter().find(|port| names(port)).or(foreign.first().filter(|_| in_use)).copied()
     }
 
     fn question(&mut self, question: Question) {
         let Question { number, method, target, answer } = question;
         self.asked = self.asked.max(number);
-        let wanted = self.router.route(number, &method, &target);
-        match wanted {
-            Route::Live(which) => {
-                let place = self.steady.get(which).or(self.steady.first()).copied();
-                if let (Attack::Reference { pace }, Some(place)) = (self.attack, place) {
-                    self.given.insert(number, place);
-                    let (id, wait) = (self.instances[place].balanced, *pace);
-                    if !wait.is_zero() {
-                        self.held += wait;
-                        tokio::spawn(async move {
-                            tokio::time::sleep(wait).await;
-                            // The client may have gone.
-                            let _ = answer.send(id);
-                        });
-                        return;
-                    }
-                    let _ = answer.send(id);
-                } else if let Some(place) = place {
-                    self.give(number, place, answer);
-                }
+        let route = self.router.route(number, &method, &target);
+        if let Some((of, at, place)) = self.warming.take() {
+            if (&of, &at) == (&method, &target) {
+                return self.give(number, place, answer);
             }
-            Route::Kept if self.kept.is_some_and(|place| !self.instances[place].dead) => {
-                if let Some(place) = self.kept {
-                    self.give(number, place, answer);
-                }
-            }
-            Route::Fresh | Route::Spared | Route::Kept => {
-                self.waiting.push_back(Waiting { number, route: wanted, since: Instant::now(), answer });
-                self.give_spares();
-            }
+            self.may_die(place);
+        }
+        let there = match route {
+            Route::Live(which) => self.steady.get(which).or(self.steady.first()).copied(),
+            Route::Kept => self.kept,
+            Route::Stay => self.current,
+            Route::Fresh | Route::Spared => None,
+        };
+        let Some(place) = there.filter(|place| !self.instances[*place].dead) else {
+            self.waiting.push_back(Waiting { number, route, since: Instant::now(), answer });
+            return self.give_spares();
+        };
+        match self.attack {
+            Attack::Reference { pace } if !pace.is_zero() => self.give_later(number, place, answer, *pace),
+            _ => self.give(number, place, answer),
         }
     }
 
     fn give(&mut self, number: usize, place: usize, answer: oneshot::Sender<InstanceId>) {
         self.given.insert(number, place);
+        self.instances[place].in_flight += 1;
         // The client may have gone.
         let _ = answer.send(self.instances[place].balanced);
+    }
+
+    fn give_later(&mut self, number: usize, place: usize, answer: oneshot::Sender<InstanceId>, pause: Duration) {
+        self.given.insert(number, place);
+        self.instances[place].in_flight += 1;
+        self.held += pause;
+        let id = self.instances[place].balanced;
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = answer.send(id);
+        });
     }
 
     /// Gives those that wait what is ready.
@@ -349,24 +376,37 @@ impl<'a, 'b> Live<'a, 'b> {
         if self.attack.live() > 0 {
             return;
         }
-        while !self.waiting.is_empty() && !self.spares.is_empty() {
-            let (Some(one), Some(place)) = (self.waiting.pop_front(), self.spares.pop_front()) else { break };
+        while let Some(one) = self.waiting.pop_front() {
+            // The first of those that belong together may have come while this one waited.
+            let there = match one.route {
+                Route::Kept => self.kept,
+                Route::Stay => self.current,
+                Route::Fresh | Route::Spared | Route::Live(_) => None,
+            };
+            let there = there.filter(|place| !self.instances[*place].dead);
+            let Some(place) = there.or_else(|| self.spares.pop_front()) else {
+                self.waiting.push_front(one);
+                return;
+            };
             self.held += one.since.elapsed();
-            let kept_is_there = self.kept.is_some_and(|kept| !self.instances[kept].dead);
-            if one.route == Route::Kept && kept_is_there {
-                // The first of them came while this one waited.
-                self.spares.push_front(place);
-                if let Some(kept) = self.kept {
-                    self.give(one.number, kept, one.answer);
+            if there.is_none() {
+                match one.route {
+                    Route::Kept => self.kept = Some(place),
+                    Route::Fresh if self.attack.stays() => self.hand_over_to(place),
+                    Route::Stay => self.hand_over_to(place),
+                    Route::Fresh => self.instances[place].dies = true,
+                    Route::Spared | Route::Live(_) => {}
                 }
-                continue;
-            }
-            match one.route {
-                Route::Kept => self.kept = Some(place),
-                Route::Fresh => self.instances[place].dies = true,
-                Route::Spared | Route::Live(_) => {}
             }
             self.give(one.number, place, one.answer);
+        }
+    }
+
+    /// From now on requests stay with this one; the one before dies when it has answered all it got.
+    fn hand_over_to(&mut self, place: usize) {
+        if let Some(before) = self.current.replace(place) {
+            self.instances[before].dies = true;
+            self.may_die(before);
         }
     }
 
@@ -374,20 +414,38 @@ impl<'a, 'b> Live<'a, 'b> {
     fn answered(&mut self, exchange: Exchange) {
         let number = exchange.number;
         self.stage.tell(Event::Request { number });
-        self.exchanges.push(exchange);
-        let Some(place) = self.given.get(&number).copied() else { return };
-        let instance = &mut self.instances[place];
-        if instance.dies && !instance.dead {
-            instance.dead = true;
-            instance.record.killed = Some(self.began.elapsed());
-            self.balancer.ended(instance.balanced);
-            let (launcher, id) = (Arc::clone(&self.launcher), instance.id);
-            tokio::spawn(async move {
-                // The end of the run kills whatever this did not.
-                let _ = launcher.kill(id).await;
-            });
+        let unready = matches!(exchange.outcome, Outcome::Answered { status: 503, .. });
+        let Some(place) = self.given.get(&number).copied() else { return self.exchanges.push(exchange) };
+        self.instances[place].in_flight = self.instances[place].in_flight.saturating_sub(1);
+        if unready && self.instances[place].dies && self.warming.is_none() {
+            let request = &exchange.request;
+            self.warming = Some((request.method.clone(), request.target.clone(), place));
+        } else {
+            self.may_die(place);
         }
+        self.exchanges.push(exchange);
     }
+
+    /// Kills an instance that shall die and has answered all that it got.
+    fn may_die(&mut self, place: usize) {
+        let instance = &mut self.instances[place];
+        if !instance.dies || instance.dead || instance.in_flight > 0 {
+            return;
+        }
+        instance.dead = true;
+        instance.record.killed = Some(self.began.elapsed());
+        self.balancer.ended(instance.balanced);
+        let (launcher, id) = (Arc::clone(&self.launcher), instance.id);
+        tokio::spawn(async move {
+            // The end of the run kills whatever this did not.
+            let _ = launcher.kill(id).await;
+        });
+    }
+}
+
+/// Whether the number stands in the text as a word.
+fn holds_number(text: &str, number: u16) -> bool {
+    text.split(|letter: char| !letter.is_ascii_digit()).any(|word| word == number.to_string())
 }
 
 /// Waits until the instance answers 2xx or 3xx at this path.

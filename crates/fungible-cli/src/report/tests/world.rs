@@ -119,7 +119,7 @@ pub(super) fn for_any<T: Debug>(strategy: &impl Strategy<Value = T>, property: i
     let seed: u64 = given.unwrap_or_else(|| getrandom::u64().unwrap());
     println!("FUNGIBLE_SEED={seed}");
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(seed.to_be_bytes()));
-    let config = Config { cases: 100, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+    let config = Config { cases: 30, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
     let outcome = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
         property(case);
         Ok(())
