@@ -149,6 +149,40 @@ fn set_cookie(text: &str) -> (String, Node) {
     (name.to_owned(), Node::map(entries))
 }
 
+/// A cookie that an answer gives to the client.
+pub(super) struct CookieSet {
+    pub(super) name: String,
+    pub(super) value: String,
+    path: String,
+}
+
+impl CookieSet {
+    /// Whether a client that keeps its cookies sends it there.
+    pub(super) fn is_sent_to(&self, path: &str) -> bool {
+        let folder = self.path.trim_end_matches('/');
+        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// The cookies that an answer gives; those that it takes away are none.
+pub(super) fn cookies_set(exchange: &Exchange) -> Vec<CookieSet> {
+    let Outcome::Answered { headers, .. } = &exchange.outcome else { return Vec::new() };
+    let parts = fields(headers).into_iter().filter(|(_, node)| !takes_away(node));
+    let set = parts.filter_map(|(root, node)| {
+        let name = root.strip_prefix("header set-cookie ")?.to_owned();
+        let Node::Map(entries) = node else { return None };
+        let text = |key: &str| {
+            let found = entries.iter().find_map(|(name, value)| match value {
+                Node::Text(text) if name == key => Some(text.clone()),
+                _ => None,
+            });
+            found.unwrap_or_default()
+        };
+        Some(CookieSet { name, value: text("value"), path: text("path") })
+    });
+    set.collect()
+}
+
 /// Whether a `Set-Cookie` takes the cookie away.
 pub(super) fn takes_away(node: &Node) -> bool {
     let Node::Map(entries) = node else { return false };

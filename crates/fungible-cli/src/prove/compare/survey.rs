@@ -6,7 +6,7 @@ use super::answer::{self, Answer};
 use super::finding::Carried;
 use super::names::{is_address, is_id};
 use super::node::{Node, Place};
-use super::request::{Value, is_safe};
+use super::request::{self, Value, is_safe};
 use super::token::{Kind, atoms, plain};
 use crate::exchange::{Body, Exchange, Outcome};
 
@@ -71,20 +71,12 @@ pub(super) fn survey(exchanges: &[Exchange], values: &[Vec<Value>]) -> Survey {
         }
     }
     let mut minted = HashSet::new();
-    let mut set: Vec<(String, usize)> = Vec::new();
     for exchange in exchanges {
         let read = answer::read(exchange);
-        for (root, node) in read.iter().flat_map(|answer| &answer.parts) {
-            if let Some(cookie) = root.strip_prefix("header set-cookie ")
-                && !answer::takes_away(node)
-            {
-                set.push((cookie.to_owned(), exchange.number));
-            }
-        }
         let found = read.map(|answer| survey.minted(exchange, &answer, &wanted, &mut minted));
         survey.numbers_things.push(found.unwrap_or(false));
     }
-    survey.cookies_never_sent_back = never_sent(&set, exchanges, values);
+    survey.cookies_never_sent_back = never_sent(exchanges, values);
     survey
 }
 
@@ -162,19 +154,41 @@ fn names_of_collection(name: &str) -> Vec<String> {
     names
 }
 
-fn never_sent(set: &[(String, usize)], exchanges: &[Exchange], values: &[Vec<Value>]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for (name, _) in set {
-        let place = format!("cookie {name}");
-        // Sent at all after it was set for the first time.
-        let first = set.iter().filter(|(other, _)| other == name).map(|(_, number)| *number).min().unwrap_or(0);
-        let later = exchanges.iter().zip(values).filter(|(exchange, _)| exchange.number > first);
-        let came_back = later.flat_map(|(_, values)| values).any(|value| value.place == place);
-        if !came_back && !names.contains(name) {
-            names.push(name.clone());
+/// Cookies that the driver throws away: set for requests that came, and never sent.
+fn never_sent(exchanges: &[Exchange], values: &[Vec<Value>]) -> Vec<String> {
+    let mut said: HashSet<String> = HashSet::new();
+    let mut keeps_cookies = false;
+    let mut seen: HashSet<String> = HashSet::new();
+    // What stays away, and whether it is a token.
+    let mut away: Vec<(String, bool)> = Vec::new();
+    for (at, exchange) in exchanges.iter().enumerate() {
+        said.extend(values[at].iter().flat_map(|value| words(&value.text)));
+        for cookie in answer::cookies_set(exchange) {
+            let place = format!("cookie {}", cookie.name);
+            if !seen.insert(cookie.name.clone()) {
+                continue;
+            }
+            let came_back = values[at + 1..].iter().flatten().any(|value| value.place == place);
+            keeps_cookies |= came_back;
+            let path = |later: &Exchange| request::path_and_query(&later.request.target).0.to_owned();
+            let asked_for = exchanges[at + 1..].iter().any(|later| cookie.is_sent_to(&path(later)));
+            // What only repeats the client's own words gives it nothing to come back with.
+            let is_echo = words(&cookie.value).iter().all(|word| said.contains(word));
+            if !came_back && asked_for && !is_echo {
+                let value = plain(&cookie.value);
+                let is_token = atoms(&value).iter().any(|atom| matches!(atom.kind, Kind::Opaque | Kind::Signed));
+                away.push((cookie.name, is_token));
+            }
         }
     }
-    names
+    // A driver that keeps its cookies left the others out for a reason of its own: their time or their flags.
+    away.retain(|(_, is_token)| *is_token || !keeps_cookies);
+    away.into_iter().map(|(name, _)| name).collect()
+}
+
+fn words(text: &str) -> Vec<String> {
+    let text = plain(text);
+    atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Gap).map(|atom| atom.text.to_lowercase()).collect()
 }
 
 /// The tokens that look random in an answer, for whoever asks where they came from.
