@@ -14,6 +14,8 @@ use super::unstable::{Unstable, class_of};
 
 /// Lists with more possible pairs of items than this are compared in the order in which they stand.
 const LARGEST_TABLE: usize = 60_000;
+/// Lists within lists, and texts, with more parts than this are compared in the order in which they stand.
+pub(super) const LARGEST_SET: usize = 64;
 /// More findings within one exchange tell nobody more.
 const MOST_FINDINGS: usize = 50;
 /// Longer values are cut for printing.
@@ -189,7 +191,7 @@ impl Judge<'_> {
         !token::looks_random(reference) || self.renaming.bind(reference, attack).is_ok()
     }
 
-    fn list(&mut self, reference: &[Node], attack: &[Node], step: fn(usize, &Node) -> Step) {
+    fn list(&mut self, reference: &[Node], attack: &[Node], step: impl Fn(usize, &Node) -> Step) {
         let kind = self.kind();
         if self.mode.unstable().is_unordered(kind) || self.is_reordered(reference, attack) {
             if let Mode::Learn(unstable) = &mut self.mode {
@@ -197,7 +199,8 @@ impl Judge<'_> {
             } else {
                 self.mask(kind, "in any order");
             }
-            return self.pairs(reference, attack, &self.any_order(reference, attack), step);
+            let anywhere = |at: usize, part: &Node| step(at, part).anywhere();
+            return self.pairs(reference, attack, &self.any_order(reference, attack), anywhere);
         }
         if reference.len() == attack.len() {
             let pairs: Vec<_> = (0..reference.len()).map(|at| (Some(at), Some(at))).collect();
@@ -212,7 +215,7 @@ impl Judge<'_> {
         reference: &[Node],
         attack: &[Node],
         pairs: &[(Option<usize>, Option<usize>)],
-        step: fn(usize, &Node) -> Step,
+        step: impl Fn(usize, &Node) -> Step,
     ) {
         let whole = self.kind();
         for pair in pairs {
@@ -315,7 +318,9 @@ impl Judge<'_> {
         let entries = |r: &[(String, Node)], a: &[(String, Node)]| {
             r.len() == a.len() && r.iter().zip(a).all(|(r, a)| r.0 == a.0 && self.alike(&r.1, &a.1))
         };
-        let all = |r: &[Node], a: &[Node]| r.len() == a.len() && r.iter().zip(a).all(|(r, a)| self.alike(r, a));
+        let all = |r: &[Node], a: &[Node]| {
+            r.len() == a.len() && (r.iter().zip(a).all(|(r, a)| self.alike(r, a)) || self.alike_in_another_order(r, a))
+        };
         match (reference, attack) {
             (Node::Text(r), Node::Text(a)) | (Node::Number(r), Node::Number(a)) => self.leaf_alike(r, a),
             (Node::Map(r), Node::Map(a)) => entries(r, a),
@@ -326,6 +331,12 @@ impl Judge<'_> {
             ) => r == a && entries(of_r, of_a) && all(in_r, in_a),
             (r, a) => r == a,
         }
+    }
+
+    /// Lists within lists may have an order of their own.
+    fn alike_in_another_order(&self, reference: &[Node], attack: &[Node]) -> bool {
+        let mut free: Vec<&Node> = if attack.len() <= LARGEST_SET { attack.iter().collect() } else { return false };
+        reference.iter().all(|r| free.iter().position(|a| self.alike(r, a)).map(|at| free.swap_remove(at)).is_some())
     }
 
     /// Something that only one side has.

@@ -6,13 +6,15 @@ use serde_json::from_str;
 
 use super::super::renaming::Conflict;
 use super::finding::{DifferenceKind, Label};
-use super::judge::{Judge, Mode, Unequal, key};
+use super::judge::{Judge, LARGEST_SET, Mode, Unequal, key};
 use super::names::{around, is_address, is_bare, is_id, names_port};
 use super::node::{Node, Step};
 use super::parallel::{by_chunks, of_one_make, parallel};
 use super::token::{Atom, Kind, atoms, plain, take_apart};
 use super::unstable::{class, class_of_text};
 
+/// In place of an atom's place: the order of all.
+const ORDER: usize = usize::MAX - 1;
 /// Places of atoms within chunks are counted from here, apart from those of whole texts.
 const CHUNKS: usize = 1 << 20;
 
@@ -47,7 +49,7 @@ impl Judge<'_> {
             return;
         }
         let (r, a) = (atoms(&reference), atoms(&attack));
-        match parallel(&r, &a) {
+        match self.words_in_any_order(&r, &a).or_else(|| parallel(&r, &a)) {
             Some(pairs) => {
                 for (at, (r, a)) in pairs.into_iter().enumerate() {
                     if r.text != a.text {
@@ -62,6 +64,54 @@ impl Judge<'_> {
                 None => self.unequal_text(&reference, &attack, &r, &a),
             },
         }
+    }
+
+    /// Pairs of the words of a list that is written as a text (`soup vegan cold`), where references have it in
+    /// another order.
+    fn words_in_any_order<'t>(
+        &mut self,
+        reference: &[Atom<'t>],
+        attack: &[Atom<'t>],
+    ) -> Option<Vec<(Atom<'t>, Atom<'t>)>> {
+        let key = key(self.kind(), ORDER);
+        if self.is_learning() && !self.mode.unstable().is_unordered(key) && self.is_shuffled(reference, attack) {
+            let (exchange, place) = (self.exchange, self.place.to_string());
+            if let Mode::Learn(unstable) = &mut self.mode {
+                unstable.add_unordered(key, exchange, place);
+            }
+        }
+        if !self.mode.unstable().is_unordered(key) {
+            return None;
+        }
+        parallel(reference, attack)?;
+        let mut free: Vec<Atom<'t>> = attack.iter().filter(|atom| atom.kind != Kind::Gap).copied().collect();
+        let mut pairs = Vec::new();
+        let mut left = Vec::new();
+        for r in reference.iter().filter(|atom| atom.kind != Kind::Gap) {
+            match free
+                .iter()
+                .position(|a| r.text == a.text)
+                .or_else(|| free.iter().position(|a| self.atoms_alike(r, a)))
+            {
+                Some(at) => pairs.push((*r, free.remove(at))),
+                None => left.push(*r),
+            }
+        }
+        self.mask(key, "in any order");
+        pairs.extend(left.into_iter().zip(free));
+        Some(pairs)
+    }
+
+    /// Whether both are the same words in another order. Numbers that change their places are other numbers.
+    fn is_shuffled(&self, reference: &[Atom<'_>], attack: &[Atom<'_>]) -> bool {
+        let Some(pairs) = parallel(reference, attack).filter(|pairs| pairs.len() <= LARGEST_SET) else { return false };
+        let moved: Vec<_> = pairs.iter().filter(|(r, a)| r.text != a.text && !self.atoms_alike(r, a)).collect();
+        let mut free: Vec<&Atom<'_>> = moved.iter().map(|(_, a)| a).collect();
+        !moved.is_empty()
+            && moved.iter().all(|(r, _)| {
+                let at = free.iter().position(|a| r.kind == Kind::Word && r.text == a.text);
+                at.map(|at| free.swap_remove(at)).is_some()
+            })
     }
 
     /// Random tokens now and then look like words: then only the other run's shows what they are.
@@ -374,6 +424,7 @@ impl Judge<'_> {
         }
         let (r, a) = (atoms(&reference), atoms(&attack));
         parallel(&r, &a).is_some_and(|pairs| pairs.iter().all(|(r, a)| r.text == a.text || self.atoms_alike(r, a)))
+            || self.is_shuffled(&r, &a)
     }
 
     fn atoms_alike(&self, reference: &Atom<'_>, attack: &Atom<'_>) -> bool {

@@ -82,11 +82,17 @@ impl Baseline {
             leftovers: Vec::new(),
             first,
         };
-        let mut earlier = HashMap::new();
-        for (at, other) in references.iter().enumerate().skip(1) {
-            baseline.learn(at + 1, other, &mut earlier);
+        // What stands in any order is learned first: only then is it known which items are of one kind.
+        loop {
+            let unordered = baseline.unstable.count_unordered();
+            let mut earlier = HashMap::new();
+            for (at, other) in references.iter().enumerate().skip(1) {
+                baseline.learn(at + 1, other, &mut earlier);
+            }
+            if baseline.unstable.count_unordered() == unordered {
+                return baseline;
+            }
         }
-        baseline
     }
 
     /// Those of the first reference: numbers in findings are theirs.

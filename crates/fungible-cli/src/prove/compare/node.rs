@@ -217,8 +217,8 @@ pub(super) enum Step {
     Key(String),
     Index(usize),
     Line(usize),
-    /// An element, by its name and its place among the children.
-    Element(String, usize),
+    /// An element, by its name and its place among the children; without one where they stand in any order.
+    Element(String, Option<usize>),
     Attribute(String),
 }
 
@@ -283,7 +283,8 @@ impl std::fmt::Display for Place {
                 Step::Index(index) => write!(out, "{}[{index}]", if after_root { " $" } else { "" })?,
                 Step::Line(line) => write!(out, " line {}", line + 1)?,
                 Step::Element(name, index) => {
-                    write!(out, "{}{name}[{index}]", if after_root { " " } else { " > " })?;
+                    write!(out, "{}{name}", if after_root { " " } else { " > " })?;
+                    index.map_or(Ok(()), |index| write!(out, "[{index}]"))?;
                 }
                 Step::Attribute(name) => write!(out, " @{name}")?,
             }
@@ -296,8 +297,17 @@ impl Step {
     /// The step to a child of an element.
     pub(super) fn child(at: usize, child: &Node) -> Step {
         match child {
-            Node::Element { name, .. } => Step::Element(name.clone(), at),
-            _ => Step::Element("text".to_owned(), at),
+            Node::Element { name, .. } => Step::Element(name.clone(), Some(at)),
+            _ => Step::Element("text".to_owned(), Some(at)),
+        }
+    }
+
+    /// The same step where items stand in any order: they are all of one kind.
+    pub(super) fn anywhere(self) -> Step {
+        match self {
+            Step::Line(at) => Step::Index(at),
+            Step::Element(name, _) => Step::Element(name, None),
+            other => other,
         }
     }
 

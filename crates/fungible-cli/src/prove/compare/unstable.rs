@@ -112,6 +112,10 @@ impl Unstable {
         self.unordered.contains_key(&list)
     }
 
+    pub(super) fn count_unordered(&self) -> usize {
+        self.unordered.len()
+    }
+
     pub(super) fn add_status(&mut self, exchange: usize, status: u16) {
         self.statuses.insert((exchange, status));
     }

@@ -146,6 +146,55 @@ fn random_order() {
     found(&against(|nth| list(nth, [1, 2, 3]), list(3, [2, 1, 3])), 1, "body $[0].n");
 }
 
+/// The words in an order that hangs on the run; in the second, that of the first from behind.
+fn shuffled<'w>(nth: u64, words: &[&'w str]) -> Vec<&'w str> {
+    let mut words = words.to_vec();
+    words.sort_by_key(|word| token(if nth == 2 { 1 } else { nth }, word));
+    if nth == 2 {
+        words.reverse();
+    }
+    words
+}
+
+#[test]
+fn sets_within_lists_in_random_order() {
+    let page = |nth: u64, winter: &[&str]| {
+        let recipe = |name: &str| {
+            let tags = match name {
+                "minestrone" => shuffled(nth, &["soup", "beans", "vegan", "italian"]),
+                "porridge" => shuffled(nth, winter),
+                _ => shuffled(nth, &["cold", "soup", "spanish"]),
+            };
+            (name.to_owned(), tags)
+        };
+        let recipes: Vec<_> = shuffled(nth, &["minestrone", "porridge", "gazpacho"]).into_iter().map(recipe).collect();
+        let items = recipes.iter().map(|(name, tags)| format!("<li>{name} <small>{}</small></li>", tags.join(" ")));
+        let objects = recipes.iter().map(|(name, tags)| format!(r#"{{"name":"{name}","tags":{tags:?}}}"#));
+        run(nth)
+            .get("/page")
+            .html(&format!("<ul>{}</ul>", items.collect::<String>()))
+            .get("/list")
+            .json(&format!("[{}]", objects.collect::<Vec<_>>().join(",")))
+            .get("/text")
+            .text(&recipes.iter().map(|(name, tags)| format!("{name}: {}\n", tags.join(", "))).collect::<String>())
+    };
+    let winter = ["oats", "winter", "quick", "breakfast"];
+    for attack in 3..40 {
+        clean(&against(|nth| page(nth, &winter), page(attack, &winter)));
+        let wrong = against(|nth| page(nth, &winter), page(attack, &["oats", "summer", "quick", "breakfast"]));
+        let exchanges: Vec<usize> = wrong.differences.iter().map(|difference| difference.exchange).collect();
+        assert_eq!(exchanges, [1, 2, 3], "{:#?}", wrong.differences);
+    }
+}
+
+#[test]
+fn numbers_that_change_their_places_are_other_numbers() {
+    let says = |nth: u64, text: &str| run(nth).get("/").text(text);
+    let references = |nth: u64| says(nth, ["2 of 5", "5 of 2"][usize::from(nth > 1)]);
+    found(&against(|nth| says(nth, "soup vegan cold"), says(3, "vegan soup cold")), 1, "body line 1");
+    clean(&against(references, says(3, "3 of 4")));
+}
+
 #[test]
 fn labels_of_instances() {
     // Its own host name, process and port, and a word that it made at its start.
