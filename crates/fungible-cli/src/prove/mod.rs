@@ -423,7 +423,11 @@ impl Proof {
             ignored: self
                 .ignores
                 .into_iter()
-                .map(|one| Ignored { place: one.place, reason: one.reason, times: 0 })
+                .enumerate()
+                .map(|(at, one)| {
+                    let times = self.last.ignored.get(at).copied().unwrap_or_default();
+                    Ignored { place: one.place, reason: one.reason, times }
+                })
                 .collect(),
             unstable: self.unstable,
             labels: labels(&self.last),

@@ -45,6 +45,8 @@ pub(crate) struct Comparison {
     /// Unequal places that were let pass.
     pub(crate) masks: Vec<Mask>,
     pub(crate) not_compared: Vec<NotCompared>,
+    /// How often each ignore took effect, in the order in which they were given.
+    pub(crate) ignored: Vec<usize>,
 }
 
 /// One place where the attack answered otherwise.

@@ -91,6 +91,8 @@ pub(super) struct Judge<'b> {
     pub(super) stood: Vec<(String, u64, usize, String)>,
     pub(super) masks: HashMap<u64, (usize, String, &'static str)>,
     pub(super) labels: Vec<Label>,
+    /// By place in the list of ignores: how often each took effect.
+    pub(super) ignored: Vec<usize>,
 }
 
 impl Judge<'_> {

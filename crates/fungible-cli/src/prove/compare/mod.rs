@@ -231,6 +231,7 @@ impl Baseline {
         comparison.not_reached = alignment.not_reached.iter().map(|r| number(*r)).collect();
         comparison.surplus = alignment.surplus.iter().map(|a| attack.exchanges[*a].number).collect();
         comparison.renaming = judge.renaming.print();
+        comparison.ignored = judge.ignored;
         comparison.labels = judge.labels;
         comparison.labels.sort_by(|a, b| (&a.place, &a.instance, &a.value).cmp(&(&b.place, &b.instance, &b.value)));
         comparison.labels.dedup();
@@ -272,6 +273,7 @@ impl Baseline {
             stood: Vec::new(),
             masks: HashMap::new(),
             labels: Vec::new(),
+            ignored: vec![0; self.ignores.len()],
         }
     }
 
@@ -320,11 +322,20 @@ impl Baseline {
         let (Some(mut reference), Some(mut attack)) = (answer::read(one), answer::read(two)) else { return };
         not_modified(&self.first, one, &mut reference, &attack);
         not_modified(other, two, &mut attack, &reference);
-        answers(judge, &reference, &attack, &mut skip);
+        let ignored = |place: &str| self.ignores.iter().position(|ignore| ignore.covers(&one.request, place));
+        answers(judge, &reference, &attack, &mut |root, reason| {
+            if ignored(root).is_none() {
+                skip(reason);
+            }
+        });
         judge.found.retain(|unequal| {
             let known = unequal.pair.as_ref().is_some_and(|(r, a)| judge.renaming.knows(r, a));
             let pending = unequal.token.is_none() && unequal.kind != DifferenceKind::Collision;
-            !(known && pending || self.ignores.iter().any(|ignore| ignore.covers(&one.request, &unequal.place)))
+            if known && pending {
+                return false;
+            }
+            let ignore = ignored(&unequal.place);
+            ignore.inspect(|at| judge.ignored[*at] += 1).is_none()
         });
     }
 

@@ -9,8 +9,8 @@ use super::node::{Node, Place};
 use super::token::plain;
 use crate::exchange::{Body, Exchange, Headers, Outcome};
 
-/// Judges two answers; `skip` gets what could not be compared.
-pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer, skip: &mut impl FnMut(String)) {
+/// Judges two answers; `skip` gets what could not be compared, and why.
+pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer, skip: &mut impl FnMut(&str, String)) {
     if reference.status != attack.status {
         return status(judge, reference.status, attack.status);
     }
@@ -31,7 +31,7 @@ pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer
         let r = part(reference).map(|at| &reference.parts[at].1);
         let a = part(attack).map(|at| &attack.parts[at].1);
         if root == "body" && !whole {
-            skip("the answer broke off".to_owned());
+            skip(root, "the answer broke off".to_owned());
             continue;
         }
         let before = judge.found.len();
@@ -42,13 +42,11 @@ pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer
         let passed = judge.found.len() == before;
         if passed && r != a && matches!((r, a), (Some(Node::Binary { .. }), _) | (_, Some(Node::Binary { .. }))) {
             let reason = reference.unread.clone().or_else(|| attack.unread.clone());
-            skip(format!(
-                "{root} varies and cannot be looked into{}",
-                reason.map(|r| format!(": {r}")).unwrap_or_default()
-            ));
+            let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
+            skip(root, format!("{root} varies and cannot be looked into{why}"));
         }
         if passed && root == "frames" && count(r) != count(a) {
-            skip("the number of frames varies".to_owned());
+            skip(root, "the number of frames varies".to_owned());
         }
     }
     own_port(judge, attack);

@@ -295,6 +295,20 @@ fn ignored_places_are_not_judged() {
     assert_eq!(judge(&["GET /status body $.load", "body $.items[*].seen"]), 0);
     assert_eq!(judge(&["body $.items", "POST /status body $.load"]), 1);
     assert_eq!(judge(&["body"]), 0);
+    let ignore = |place: &str| Ignore { place: place.to_owned(), reason: "it moves".to_owned() };
+    let ignores = [ignore("body $.items"), ignore("body $.load"), ignore("body"), ignore("header etag")];
+    assert_eq!(Baseline::new(&references, &ignores).compare(&other()).ignored, [1, 1, 0, 0]);
+}
+
+#[test]
+fn ignored_bodies_need_not_be_compared() {
+    let story = |nth: u64| run(nth).get("/qr").answer(200, "image/png", vec![0x89, 0xff, u8::try_from(nth).unwrap()]);
+    let judge = |ignores: &[Ignore]| {
+        let baseline = Baseline::new(&[story(1).journal(), story(2).journal()], ignores);
+        baseline.compare(&story(3).journal()).not_compared.len()
+    };
+    assert_eq!(judge(&[]), 1);
+    assert_eq!(judge(&[Ignore { place: "GET /qr body".to_owned(), reason: "a picture".to_owned() }]), 0);
 }
 
 #[test]
