@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::renaming::Renaming;
-use super::parallel::parallel;
+use super::parallel::{parallel, sealed};
 use super::request::Value;
 use super::token::{Kind, atoms, plain};
 
@@ -14,6 +14,14 @@ pub(super) fn bind_tokens(renaming: &mut Renaming, reference: &[Value], attack: 
             continue;
         };
         let (r, a) = (plain(&value.text), plain(&there.text));
+        let sealed = if value.place.starts_with("cookie ") { sealed(&r, &a) } else { None };
+        if let Some(pieces) = sealed {
+            for ((one, two), _) in pieces.into_iter().filter(|(_, is_token)| *is_token) {
+                // As below.
+                _ = renaming.bind(one, two);
+            }
+            continue;
+        }
         let (in_r, in_a) = (atoms(&r), atoms(&a));
         for (one, two) in parallel(&in_r, &in_a).unwrap_or_default() {
             if one.kind == Kind::Opaque && two.kind == Kind::Opaque {

@@ -9,7 +9,7 @@ use super::finding::{DifferenceKind, Label};
 use super::judge::{Judge, LARGEST_SET, Mode, Unequal, key};
 use super::names::{around, is_address, is_bare, is_id, names_port};
 use super::node::{Node, Step};
-use super::parallel::{by_chunks, of_one_make, parallel};
+use super::parallel::{by_chunks, of_one_make, parallel, sealed};
 use super::token::{Atom, Kind, atoms, plain, take_apart};
 use super::unstable::{class, class_of_text};
 
@@ -49,7 +49,13 @@ impl Judge<'_> {
             return;
         }
         let (r, a) = (atoms(&reference), atoms(&attack));
-        match self.words_in_any_order(&r, &a).or_else(|| parallel(&r, &a)) {
+        if self.place.is_cookie()
+            && let Some(pieces) = sealed(&reference, &attack)
+        {
+            return self.pieces(&pieces);
+        }
+        let pairs = self.words_in_any_order(&r, &a).or_else(|| parallel(&r, &a));
+        match pairs {
             Some(pairs) => {
                 for (at, (r, a)) in pairs.into_iter().enumerate() {
                     if r.text != a.text {
@@ -126,6 +132,19 @@ impl Judge<'_> {
                 let key = key(self.kind(), CHUNKS * (at + 1));
                 let verdict = self.opaque(key, reference, attack);
                 self.settle(key, reference, attack, verdict, Some((*reference).to_owned()));
+            }
+        }
+    }
+
+    /// The value of a cookie is opaque to the client: a token in it is not cut where it happens to look like words.
+    fn pieces(&mut self, pieces: &[((&str, &str), bool)]) {
+        for (at, ((reference, attack), is_token)) in pieces.iter().enumerate() {
+            if *is_token {
+                let key = key(self.kind(), CHUNKS * (at + 1));
+                let verdict = self.opaque(key, reference, attack);
+                self.settle(key, reference, attack, verdict, Some((*reference).to_owned()));
+            } else {
+                self.chunks(&[(reference, attack)]);
             }
         }
     }

@@ -252,6 +252,11 @@ impl Place {
         matches!(self.steps.first(), Some(Step::Root(name)) if name.starts_with("header "))
     }
 
+    /// The value of a cookie, not one of its attributes.
+    pub(super) fn is_cookie(&self) -> bool {
+        matches!(&self.steps[..], [Step::Root(name), Step::Key(key), ..] if name.starts_with("header set-cookie ") && key == "value")
+    }
+
     pub(super) fn is_frame(&self) -> bool {
         matches!(self.steps.first(), Some(Step::Root(name)) if name == "frames")
     }

@@ -19,18 +19,42 @@ pub(super) fn parallel<'t>(reference: &[Atom<'t>], attack: &[Atom<'t>]) -> Optio
 
 /// Texts whose pieces between blanks and marks are parallel each, or random tokens of one make.
 pub(super) fn by_chunks<'t>(reference: &'t str, attack: &'t str) -> Option<Vec<(&'t str, &'t str)>> {
-    let inside = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
-    let marks = |text: &'t str| text.split(inside).filter(|mark| !mark.is_empty()).collect::<Vec<_>>();
-    let chunks = |text: &'t str| text.split(|letter| !inside(letter)).filter(|chunk| !chunk.is_empty()).collect();
-    if marks(reference) != marks(attack) {
-        return None;
-    }
-    let (r, a): (Vec<&str>, Vec<&str>) = (chunks(reference), chunks(attack));
-    let fit = |r: &str, a: &str| {
+    let fit = |(r, a): &(&str, &str)| {
         let random = looks_random(r) || looks_random(a);
         r == a || parallel(&atoms(r), &atoms(a)).is_some() || random && of_one_make(r, a)
     };
-    (r.len() == a.len() && r.iter().zip(&a).all(|(r, a)| fit(r, a))).then(|| r.into_iter().zip(a).collect())
+    // Base64 has two marks of its own, which stand between words elsewhere.
+    ["-_", "-_+/"].into_iter().find_map(|own| pieces(reference, attack, own).filter(|pieces| pieces.iter().all(fit)))
+}
+
+/// Values with random tokens that are opaque to whoever carries them, cut only at marks that no base64 alphabet has:
+/// each piece, and whether it is a token as a whole. Tokens that say when they were signed are no such values.
+pub(super) fn sealed<'t>(reference: &'t str, attack: &'t str) -> Option<Vec<((&'t str, &'t str), bool)>> {
+    let says_when = |text: &str| atoms(text).iter().any(|atom| atom.kind == Kind::Signed);
+    let judged = pieces(reference, attack, "-_+/")?.into_iter().map(|(r, a)| {
+        let same = r.bytes().zip(a.bytes()).take_while(|(r, a)| r == a).count();
+        // Readable is a prefix that both have: `cus_`, or the folder of a path.
+        let prefix = r.get(..same).and_then(|same| same.rfind(['-', '_', '/', '+'])).map_or(0, |at| at + 1);
+        let (r, a) = (&r[prefix..], &a[prefix..]);
+        ((r, a), r != a && (looks_random(r) || looks_random(a)))
+    });
+    let judged: Vec<_> = judged.collect();
+    (judged.iter().any(|(_, is_token)| *is_token) && !says_when(reference) && !says_when(attack)).then_some(judged)
+}
+
+/// The pieces of letters, digits and these marks, where both texts have the same other marks.
+fn pieces<'t>(reference: &'t str, attack: &'t str, own: &str) -> Option<Vec<(&'t str, &'t str)>> {
+    let inside = |letter: char| letter.is_alphanumeric() || own.contains(letter);
+    // The padding of base64 hangs on its length.
+    let marks = |text: &'t str| {
+        let marks = text.split(inside).filter(|mark| !mark.is_empty());
+        marks.map(|mark| mark.trim_start_matches('=')).filter(|mark| !mark.is_empty()).collect::<Vec<_>>()
+    };
+    let pieces = |text: &'t str| -> Vec<&'t str> {
+        text.split(|letter| !inside(letter)).filter(|piece| !piece.is_empty()).collect()
+    };
+    let (r, a) = (pieces(reference), pieces(attack));
+    (marks(reference) == marks(attack) && r.len() == a.len()).then(|| r.into_iter().zip(a).collect())
 }
 
 /// Whether two tokens are of about the same length, and long.

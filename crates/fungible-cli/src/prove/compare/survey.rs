@@ -7,7 +7,7 @@ use super::finding::Carried;
 use super::names::{is_address, is_id};
 use super::node::{Node, Place};
 use super::request::{self, Value, is_safe};
-use super::token::{Kind, atoms, plain};
+use super::token::{Kind, atoms, looks_random, plain};
 use crate::exchange::{Body, Exchange, Outcome};
 
 /// Bytes of an answer that may give something new to a client.
@@ -37,8 +37,13 @@ fn tokens_of(value: &Value) -> Vec<String> {
     let text = plain(&value.text);
     let found = atoms(&text).into_iter().filter(|atom| matches!(atom.kind, Kind::Opaque | Kind::Signed));
     let mut tokens: Vec<String> = found.map(|atom| atom.text.to_owned()).collect();
-    if value.place.starts_with("cookie ") && !text.is_empty() && !tokens.contains(&text.to_string()) {
+    if value.place.starts_with("cookie ") {
+        let in_base64 = |letter: char| letter.is_alphanumeric() || "-_+/".contains(letter);
+        tokens.extend(text.split(|letter| !in_base64(letter)).filter(|piece| looks_random(piece)).map(str::to_owned));
         tokens.push(text.into_owned());
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens.retain(|token| !token.is_empty());
     }
     tokens
 }

@@ -165,8 +165,9 @@ fn opaque(text: &str) -> Option<usize> {
     }
     let wide = run(text, b"-_+/");
     let padding = text[wide..].bytes().take_while(|byte| *byte == b'=').count().min(2);
+    // Without its padding base64 has any length but one more than whole groups of four.
     if (wide > length || padding > 0)
-        && (wide + padding).is_multiple_of(4)
+        && (if padding > 0 { (wide + padding).is_multiple_of(4) } else { wide % 4 != 1 })
         && wide >= 16
         && random_base64(&text[..wide])
     {

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use sha2::{Digest, Sha256};
+
 use super::world::{Log, against, clean, compare, found, run, token};
 
 fn base64(text: &str) -> String {
@@ -144,6 +146,72 @@ fn cookies_signed_with_a_time() {
         "header set-cookie session.value.signed.user",
     );
     assert_eq!(difference.attack, "bob");
+}
+
+/// So many bytes that look random.
+fn random_bytes(run: u64, name: &str, count: usize) -> Vec<u8> {
+    (0..).flat_map(|part| Sha256::digest(format!("{run}/{name}/{part}"))).take(count).collect()
+}
+
+#[test]
+fn sealed_cookies_however_their_letters_fall() {
+    // As cookie-signature, iron, Rails and Django write them.
+    let makes: [fn(u64, &str) -> String; 4] = [
+        |run, name| {
+            let sign = STANDARD.encode(random_bytes(run, &format!("{name} sign"), 32));
+            let text =
+                format!("s:{}.{}", URL_SAFE_NO_PAD.encode(random_bytes(run, name, 24)), sign.trim_end_matches('='));
+            text.replace('+', "%2B").replace('/', "%2F").replace(':', "%3A")
+        },
+        |run, name| {
+            let part = |part: &str, count| URL_SAFE_NO_PAD.encode(random_bytes(run, &format!("{name} {part}"), count));
+            let hex = |part: &str| token(run, &format!("{name} {part}"));
+            format!(
+                "Fe26.2**{}*{}*{}**{}*{}",
+                hex("salt"),
+                part("iv", 16),
+                part("sealed", 80),
+                hex("more"),
+                part("mac", 32)
+            )
+        },
+        |run, name| {
+            let part = |part: &str, count| STANDARD.encode(random_bytes(run, &format!("{name} {part}"), count));
+            format!("{}--{}--{}", part("data", 100), part("iv", 12), part("tag", 16))
+                .replace('+', "%2B")
+                .replace('=', "%3D")
+        },
+        |run, name| {
+            let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
+            random_bytes(run, name, 32).iter().map(|byte| char::from(letters[usize::from(*byte) % 36])).collect()
+        },
+    ];
+    for (at, make) in makes.iter().enumerate() {
+        for case in 0..40 {
+            let story = |nth: u64, wrong: &str| {
+                let cookie = |name: &str| format!("session={}", make(nth, &format!("{case} {name}")));
+                let log =
+                    run(nth).post("/login", "user=ann").field("set-cookie", &format!("{}; Path=/", cookie("first")));
+                let log = log.get("/a").with("cookie", &cookie("first")).text("a");
+                let log = log.get("/b").with("cookie", &cookie("first")).text("b");
+                if wrong.is_empty() { log } else { log.field("set-cookie", &cookie(wrong)) }
+            };
+            let comparison = compare(|nth| story(nth, ""));
+            assert!(comparison.differences.is_empty(), "make {at}, case {case}: {:#?}", comparison.differences);
+            // A session that is made anew has another name.
+            let same = |nth: u64| story(nth, "first");
+            clean(&compare(same));
+            found(&against(same, story(3, "second")), 3, "header set-cookie session.value");
+        }
+    }
+}
+
+#[test]
+fn words_in_cookies_are_words() {
+    let story = |nth: u64, theme: &str| {
+        run(nth).get("/").text("x").field("set-cookie", &format!("prefs=theme-{theme}.{}; Path=/", token(nth, "a")))
+    };
+    found(&against(|nth| story(nth, "dark"), story(3, "light")), 1, "header set-cookie prefs.value");
 }
 
 #[test]
