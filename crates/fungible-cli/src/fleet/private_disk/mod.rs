@@ -18,8 +18,8 @@ pub(super) use shares::settled;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,8 @@ pub(super) struct Disk {
     in_memory: bool,
     run: Mutex<u64>,
     abandoned: AtomicBool,
+    /// Held for reading by whoever puts something into the folder, which must not be removed meanwhile.
+    filling: RwLock<()>,
     /// Locked as long as this proof lives.
     _lock: File,
 }
@@ -141,8 +143,8 @@ impl Disk {
             // It holds nothing yet, and the reason why is told already.
             let _ = remove(&folder);
         })?;
-        let (run, abandoned) = (Mutex::new(0), AtomicBool::new(false));
-        Ok((Disk { plan, folder, how, in_memory, run, abandoned, _lock: lock }, world))
+        let (run, abandoned, filling) = (Mutex::new(0), AtomicBool::new(false), RwLock::new(()));
+        Ok((Disk { plan, folder, how, in_memory, run, abandoned, filling, _lock: lock }, world))
     }
 
     #[cfg(target_os = "linux")]
@@ -170,7 +172,7 @@ impl Disk {
     }
 
     fn run_folder(&self) -> PathBuf {
-        let run = *self.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let run = *self.run.lock().unwrap_or_else(PoisonError::into_inner);
         self.inner().join(format!("run-{run}"))
     }
 
@@ -189,11 +191,21 @@ impl Disk {
 
     /// Copies what is shared, as it is now.
     pub(super) fn begin_run(&self) -> Result<(), String> {
+        let _filling = self.filling()?;
         self.end_run()?;
-        *self.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let folder = self.run_folder();
         fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         self.copy_shares(&folder.join("shares"))
+    }
+
+    /// To be held while something is put into the folder; refused once nobody wants it any more.
+    fn filling(&self) -> Result<RwLockReadGuard<'_, ()>, String> {
+        let filling = self.filling.read().unwrap_or_else(PoisonError::into_inner);
+        if self.abandoned.load(Ordering::Relaxed) {
+            return Err("the proof is over".to_owned());
+        }
+        Ok(filling)
     }
 
     fn copy_shares(&self, into: &Path) -> Result<(), String> {
@@ -208,6 +220,7 @@ impl Disk {
 
     /// The disk for the instance `id` of this run.
     pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool) -> Result<Cell, String> {
+        let _filling = self.filling()?;
         let folder = self.cell_folder(id);
         fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let shares = if own_copies {
@@ -271,15 +284,15 @@ impl Disk {
         self.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Removes everything; all instances must have ended.
+    /// Removes everything; all instances must have ended, and it must be abandoned.
     pub(super) fn close(&self) {
+        let _nobody_fills = self.filling.write().unwrap_or_else(PoisonError::into_inner);
         #[cfg(target_os = "linux")]
         if self.in_memory {
             // With the mount namespace it goes away at the latest.
             let _ = nix::mount::umount2(&self.inner(), nix::mount::MntFlags::MNT_DETACH);
         }
-        // What is left is found and removed by the next proof.
-        let _ = remove(&self.folder);
+        remove_folder(&self.folder);
     }
 }
 
@@ -291,9 +304,19 @@ fn sweep(temporary: &Path) {
         }
         let lock = File::open(entry.path().join("lock"));
         if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            // Somebody else's, perhaps: then it is theirs to remove.
-            let _ = remove(&entry.path());
+            remove_folder(&entry.path());
         }
+    }
+}
+
+/// Removes the folder of a proof, its lock last: what cannot be removed now is found by it, and removed, by the next
+/// proof of its user.
+fn remove_folder(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let inner: Vec<PathBuf> = entries.filter(|path| !path.ends_with("lock")).collect();
+    if inner.iter().all(|path| remove(path).is_ok()) {
+        // Nothing more can be done about it.
+        let _ = remove(folder);
     }
 }
 
@@ -301,4 +324,46 @@ fn random() -> Result<String, String> {
     let mut random = [0_u8; 4];
     getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     Ok(format!("{:08x}", u32::from_ne_bytes(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_when_a_proof_ends_while_a_run_begins() {
+        let place = tempfile::tempdir().unwrap();
+        let [work, temporary] = ["work", "tmp"].map(|name| place.path().join(name));
+        fs::create_dir(&temporary).unwrap();
+        for number in 0..300 {
+            let folder = work.join(format!("data/{number}"));
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("x"), "x").unwrap();
+        }
+        for round in 0..50 {
+            let plan = DiskPlan {
+                share: vec![work.join("data")],
+                real: Vec::new(),
+                working_directory: work.clone(),
+                home: None,
+                temporary: temporary.clone(),
+            };
+            let disk = Arc::new(Disk::open(plan, false).unwrap().0);
+            let beginning = std::thread::spawn({
+                let disk = Arc::clone(&disk);
+                move || disk.begin_run()
+            });
+            while !beginning.is_finished() && !disk.inner().join("run-1/shares").exists() {
+                std::thread::yield_now();
+            }
+            disk.abandon();
+            disk.close();
+            // It may have been ready before.
+            let _ = beginning.join().unwrap();
+            let left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert!(left.is_empty(), "round {round}: {left:?}");
+        }
+    }
 }

@@ -8,6 +8,9 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// A piece of a large file.
+const PIECE: u64 = 16 << 20;
+
 /// What a tree takes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
@@ -44,9 +47,7 @@ pub(super) fn copy(
     instead: &dyn Fn(&Path) -> Option<PathBuf>,
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    if stop.load(Ordering::Relaxed) {
-        return Err(io::Error::other("nobody waits for this copy any more"));
-    }
+    go_on(stop)?;
     if let Some(target) = instead(from) {
         return symlink(target, to).map_err(|error| at(to, &error));
     }
@@ -62,7 +63,7 @@ pub(super) fn copy(
             copy(&entry.path(), &to.join(entry.file_name()), instead, stop)?;
         }
     } else if kind.is_file() {
-        copy_file(from, to, &metadata)?;
+        copy_file(from, to, &metadata, stop)?;
     } else if kind.is_fifo() {
         nix::unistd::mkfifo(to, nix::sys::stat::Mode::S_IRWXU)?;
     } else {
@@ -85,22 +86,22 @@ fn finish(to: &Path, like: &Metadata) -> io::Result<()> {
     fs::set_permissions(to, like.permissions()).map_err(|error| at(to, &error))
 }
 
-fn copy_file(from: &Path, to: &Path, metadata: &Metadata) -> io::Result<()> {
+fn copy_file(from: &Path, to: &Path, metadata: &Metadata, stop: &AtomicBool) -> io::Result<()> {
     let source = File::open(from).map_err(|error| at(from, &error))?;
     let target =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|error| at(to, &error))?;
     let copied = if metadata.blocks() * 512 < metadata.len() {
-        copy_pieces(&source, &target, metadata.len())
+        copy_pieces(&source, &target, metadata.len(), stop)
     } else {
-        io::copy(&mut &source, &mut &target).map(|_| ())
+        copy_until(&source, &target, u64::MAX, stop)
     };
     copied.map_err(|error| at(to, &error))
 }
 
 /// Copies a file with holes, which some stores make far larger than what is in them.
 #[cfg(target_os = "linux")]
-fn copy_pieces(mut source: &File, mut target: &File, length: u64) -> io::Result<()> {
-    use io::{Read as _, Seek as _};
+fn copy_pieces(mut source: &File, mut target: &File, length: u64, stop: &AtomicBool) -> io::Result<()> {
+    use io::Seek as _;
     target.set_len(length)?;
     let mut position = 0;
     loop {
@@ -113,14 +114,33 @@ fn copy_pieces(mut source: &File, mut target: &File, length: u64) -> io::Result<
         let end = rustix::fs::seek(source, rustix::fs::SeekFrom::Hole(start))?;
         source.seek(io::SeekFrom::Start(start))?;
         target.seek(io::SeekFrom::Start(start))?;
-        io::copy(&mut source.take(end - start), &mut target)?;
+        copy_until(source, target, end - start, stop)?;
         position = end;
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn copy_pieces(mut source: &File, mut target: &File, _length: u64) -> io::Result<()> {
-    io::copy(&mut source, &mut target).map(|_| ())
+fn copy_pieces(source: &File, target: &File, _length: u64, stop: &AtomicBool) -> io::Result<()> {
+    copy_until(source, target, u64::MAX, stop)
+}
+
+/// Copies what comes next, so many bytes at most; large files in pieces, so that it can be stopped.
+fn copy_until(source: &File, mut target: &File, mut left: u64, stop: &AtomicBool) -> io::Result<()> {
+    use io::Read as _;
+    while left > 0 {
+        go_on(stop)?;
+        let copied = io::copy(&mut source.take(left.min(PIECE)), &mut target)?;
+        if copied == 0 {
+            break;
+        }
+        left -= copied;
+    }
+    Ok(())
+}
+
+fn go_on(stop: &AtomicBool) -> io::Result<()> {
+    let stopped = stop.load(Ordering::Relaxed);
+    if stopped { Err(io::Error::other("nobody waits for this copy any more")) } else { Ok(()) }
 }
 
 /// Removes a tree; nothing happens when there is none.
