@@ -132,6 +132,11 @@ impl Launcher {
         for id in running {
             self.kill(id).await?;
         }
+        let over: Vec<ProcessId> = self.known.borrow().lives.keys().copied().collect();
+        for id in over {
+            // Talkative ones would fill the disk in the long run.
+            let _ = std::fs::remove_file(self.log(id));
+        }
         self.ask(Task::EndRun).await.map(drop)
     }
 
@@ -220,7 +225,7 @@ impl Launcher {
         }
     }
 
-    /// The last lines that an instance printed, on standard output and error, of any run.
+    /// The last lines that an instance of this run printed, on standard output and error.
     pub(crate) fn last_lines(&self, id: ProcessId) -> Vec<String> {
         let text = end_of(&self.log(id)).unwrap_or_default();
         let lines: Vec<String> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
