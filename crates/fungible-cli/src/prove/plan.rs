@@ -58,14 +58,16 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// Puts in what the words in braces stand for; braces around anything else stay.
+    /// Puts in what the words in braces stand for; braces around anything else stay, and `${port}`, which is a
+    /// variable of the shell or of a script.
     pub(crate) fn fill(&self, text: &str) -> String {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find('{') {
             filled.push_str(&rest[..at]);
             rest = &rest[at..];
-            let known = rest.find('}').and_then(|end| Some((end, self.word(&rest[1..end])?)));
+            let variable = filled.ends_with('$');
+            let known = rest.find('}').filter(|_| !variable).and_then(|end| Some((end, self.word(&rest[1..end])?)));
             if let Some((end, word)) = known {
                 filled.push_str(&word);
                 rest = &rest[end + 1..];
@@ -128,6 +130,8 @@ mod tests {
             ("{url}/login", "http://127.0.0.1:8080/login"),
             ("{port:other} {ports} {} { {{port}}", "{port:other} {ports} {} { {4000}"),
             ("{\"json\": {\"port\": {port}}}", "{\"json\": {\"port\": 4000}}"),
+            ("for run in 1 2; do echo ${run} {run}; done", "for run in 1 2; do echo ${run} r1; done"),
+            ("${port}{port}", "${port}4000"),
             ("", ""),
             ("{", "{"),
         ] {

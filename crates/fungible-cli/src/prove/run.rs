@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::attack::Attack;
 use super::event::Event;
 use super::journal::{DriverEnd, Journal};
-use super::plan::{Plan, Words};
+use super::plan::{Plan, Words, named_ports};
 use crate::balancer::{self, Balancer, Config};
 use crate::fleet::{LaunchError, Launcher, ProcessId, Spec, Waited};
 
@@ -32,8 +32,8 @@ pub(crate) enum ProveError {
     #[error("the app ended ({how}) before it was ready{}", last_of(.lines))]
     DiedAtStart { how: String, lines: Vec<String> },
     #[error(
-        "the app was not ready within {} s: it must listen on the port in PORT or {{port}}{}{} (more time with \
-         --start-limit)",
+        "the app was not ready within {} s (more with --start-limit): it must listen on the port in PORT or \
+         {{port}}{}{}",
         .limit.as_secs_f32(), instead_of(.listens), last_of(.lines)
     )]
     NeverReady { limit: Duration, listens: Vec<SocketAddr>, lines: Vec<String> },
@@ -49,7 +49,7 @@ pub(crate) enum ProveError {
 }
 
 fn last_of(lines: &[String]) -> String {
-    lines.last().map_or_else(String::new, |line| format!("; its last line: {line}"))
+    lines.iter().rfind(|line| !line.trim().is_empty()).map_or_else(String::new, |line| format!("; its last line: {line}"))
 }
 
 fn instead_of(listens: &[SocketAddr]) -> String {
@@ -254,6 +254,16 @@ impl<'a> Stage<'a> {
             Some(code) => DriverEnd::Exited(code),
             None => DriverEnd::Killed(how.to_owned()),
         }
+    }
+
+    /// The further ports of an instance, wherever their names stand.
+    fn named_ports(&self) -> Result<Vec<String>, ProveError> {
+        let plan = self.plan;
+        let templates = plan.files.iter().map(|(path, _)| std::fs::read_to_string(path));
+        let templates = templates.collect::<io::Result<Vec<String>>>()?;
+        let words = std::iter::once(&plan.program).chain(&plan.args).chain(plan.env.iter().map(|(_, value)| value));
+        let files = plan.files.iter().map(|(_, place)| place).chain(&templates);
+        Ok(named_ports(words.chain(files).map(String::as_str)))
     }
 
     /// What one instance is started with: its command in a shell that first puts its files in place, where it has any.

@@ -18,7 +18,7 @@ use crate::fleet::{Launcher, ProcessId, Waited, free_port};
 use crate::prove::attack::{Attack, Route, Router};
 use crate::prove::event::Event;
 use crate::prove::journal::{Alone, DriverEnd, InstanceRecord};
-use crate::prove::plan::{Words, named_ports};
+use crate::prove::plan::Words;
 
 /// How long the last answers may take after the driver has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -244,9 +244,8 @@ impl<'a, 'b> Live<'a, 'b> {
         let name = format!("{}-{}", self.run, self.starts);
         let own = free_port(&self.taken)?;
         self.taken.insert(own);
-        let texts = self.stage.plan.args.iter().chain(self.stage.plan.env.iter().map(|(_, value)| value));
         let mut ports = Ports { own, named: std::collections::BTreeMap::new() };
-        for further in named_ports(texts.map(String::as_str)) {
+        for further in self.stage.named_ports()? {
             let port = free_port(&self.taken)?;
             self.taken.insert(port);
             ports.named.insert(further, port);
