@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::balancer::Routing;
 use crate::fleet::KEEPER_STAGES;
 
-const EXIT_CODES: &str = "Exit codes: 0 it did what was asked; 2 wrong usage or a failure of the tool itself.";
+const EXIT_CODES: &str = "\
+Exit codes: 0 it did what was asked; 2 wrong usage or a failure of the tool itself.
+`fungible prove` has more: 1 NOT FUNGIBLE; 3 NOT SHOWN.";
 
 #[derive(Debug, Parser)]
 #[command(name = "fungible", version, about = "Runs interchangeable instances of your service", after_help = EXIT_CODES)]
@@ -147,12 +149,26 @@ pub(super) struct RunOptions {
 const PROVE_EXAMPLES: &str = "\
 Examples:
   fungible prove --drive 'npx playwright test' --share ./data -- node server.js
-  fungible prove --drive ./e2e.sh --env DATABASE_URL=postgres://localhost/app_{run} --reset './fresh-db.sh {run}' -- ./app --port {port}
+  fungible prove --drive ./e2e.sh --reset './fresh-db.sh {run}' \\
+      --env DATABASE_URL=postgres://localhost/app_{run} -- ./app --port {port}
 
-The driver finds the address in BASE_URL. In all commands: {port} is the instance's port, {port:NAME} a further one,
-{dir} its private folder, {run} a word that differs from run to run, {url} the address that clients see.
+In the app's command, --env and --file stand:
+  {port}       for the instance's port, which is also in PORT
+  {port:NAME}  for a further port of the instance
+  {dir}        for a folder of the instance's own
+In these and in --drive, --reset and --beside stand:
+  {run}        for a word that differs from run to run
+  {url}        for the address that clients see, which is also in BASE_URL
 
-Exit codes: 0 FUNGIBLE; 1 NOT FUNGIBLE; 2 wrong usage, or a failure of the tool itself; 3 NOT SHOWN.";
+Exit codes:
+  0  FUNGIBLE
+  1  NOT FUNGIBLE
+  2  wrong usage, the app cannot be run, or a failure of the tool itself
+  3  NOT SHOWN: it could not be told, for example because the driver fails
+     on a single instance, too; 0 with --not-shown=warn";
+
+/// Two references and an attack.
+pub(super) const FEWEST_RUNS: i64 = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct ProveOptions {
@@ -187,8 +203,8 @@ pub(super) struct ProveOptions {
     #[arg(long, value_name = "PATH", value_parser = parse_path)]
     pub(super) health: Option<String>,
     /// How many runs of the traffic there may be in all [default: 60]
-    #[arg(long, value_name = "N")]
-    pub(super) runs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(FEWEST_RUNS..))]
+    pub(super) runs: Option<u16>,
     /// How long the whole may take [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = parse_limit)]
     pub(super) budget: Option<Duration>,
@@ -199,7 +215,7 @@ pub(super) struct ProveOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_limit)]
     pub(super) drive_limit: Option<Duration>,
     /// What NOT SHOWN ends with: `fail`, exit code 3, or `warn`, 0
-    #[arg(long, value_name = "fail|warn", value_parser = ["fail", "warn"], default_value = "fail")]
+    #[arg(long, value_name = "fail|warn", value_parser = ["fail", "warn"], default_value = "fail", hide_possible_values = true)]
     pub(super) not_shown: String,
     /// The verdict as JSON
     #[arg(long)]
@@ -346,12 +362,12 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
-fn parse_limit(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_limit(text: &str) -> Result<Duration, String> {
     let limit = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s or 5m"))?;
     if limit > Duration::from_hours(24) { Err("a day is the longest limit".to_owned()) } else { Ok(limit) }
 }
 
-fn parse_path(text: &str) -> Result<String, String> {
+pub(super) fn parse_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
@@ -359,7 +375,7 @@ fn parse_path(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("PORT", _)) => Err("PORT is set for each instance; a further name may hold {port}".to_owned()),
         Some((key, value)) if !key.is_empty() && !text.contains('\0') => Ok((key.to_owned(), value.to_owned())),

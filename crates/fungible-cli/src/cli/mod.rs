@@ -6,6 +6,7 @@ mod cell;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
+mod progress;
 mod prove;
 mod run;
 mod screen;
@@ -44,7 +45,8 @@ pub fn main() -> ExitCode {
         Command::Dev(options) => run::run(&options.into_plan(2, Routing::NeverTwice)),
         Command::Prove(options) => {
             return prove::run(*options).unwrap_or_else(|error| {
-                screen::problem(&error);
+                // It may quote what the app printed last.
+                screen::problem(&anyhow::anyhow!(crate::report::sentence(&format!("{error:#}"))));
                 ExitCode::from(FAILED)
             });
         }

@@ -1,11 +1,14 @@
 //! `fungible.toml`: what may stand there instead of on the command line. Flags win.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::args::{FEWEST_RUNS, parse_limit, parse_pair, parse_path};
 use crate::prove::Ignore;
 
 /// The file's name, looked for in the working directory.
@@ -16,7 +19,7 @@ const TEMPLATE: &str = include_str!("fungible.toml");
 
 /// What the file says about `prove`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, expecting = "tables, such as [prove]")]
 pub(super) struct Settings {
     #[serde(default)]
     pub(super) prove: Prove,
@@ -24,20 +27,24 @@ pub(super) struct Settings {
 
 /// The table `[prove]`: each key as the flag of the same name.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case", expecting = "the table [prove]")]
 pub(super) struct Prove {
     pub(super) command: Vec<String>,
     pub(super) drive: Option<String>,
     pub(super) hurl: Vec<PathBuf>,
     pub(super) share: Vec<PathBuf>,
     pub(super) real: Vec<PathBuf>,
-    pub(super) env: std::collections::BTreeMap<String, String>,
+    #[serde(deserialize_with = "env")]
+    pub(super) env: BTreeMap<String, String>,
     pub(super) file: Vec<String>,
     pub(super) reset: Option<String>,
     pub(super) beside: Vec<String>,
+    #[serde(deserialize_with = "port")]
     pub(super) listen: Option<u16>,
+    #[serde(deserialize_with = "path")]
     pub(super) health: Option<String>,
-    pub(super) runs: Option<usize>,
+    #[serde(deserialize_with = "runs")]
+    pub(super) runs: Option<u16>,
     #[serde(deserialize_with = "duration")]
     pub(super) budget: Option<Duration>,
     #[serde(deserialize_with = "duration")]
@@ -73,14 +80,37 @@ pub(super) fn init() -> anyhow::Result<()> {
 fn in_one_line(error: &toml::de::Error, text: &str) -> String {
     let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
     let message = error.message().replace('\n', " ");
+    let message = message.replace("a sequence", "a list in [ ]").replace("a map", "a table in { }");
     if line == 0 { message } else { format!("line {line}: {message}") }
 }
 
+// What stands in the file is held to what the flags are held to.
+
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(from)?;
-    humantime::parse_duration(&text)
-        .map(Some)
-        .map_err(|error| serde::de::Error::custom(format!("{error}; write it as \"30s\" or \"5m\"")))
+    parse_limit(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+fn path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    parse_path(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+fn env<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let env = BTreeMap::<String, String>::deserialize(from)?;
+    env.into_iter().map(|(key, value)| parse_pair(&format!("{key}={value}")).map_err(D::Error::custom)).collect()
+}
+
+fn port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    number(from, 1)
+}
+
+fn runs<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    number(from, FEWEST_RUNS)
+}
+
+fn number<'de, D: Deserializer<'de>>(from: D, least: i64) -> Result<Option<u16>, D::Error> {
+    let value = toml::Value::deserialize(from)?;
+    let number = value.as_integer().filter(|number| *number >= least).and_then(|number| u16::try_from(number).ok());
+    number.map(Some).ok_or_else(|| D::Error::custom(format!("{value} is no whole number from {least} to {}", u16::MAX)))
 }
 
 fn ignores<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ignore>, D::Error> {
@@ -92,7 +122,7 @@ fn ignores<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ignore>, D::Error> 
     }
     let ones: Vec<One> = Vec::deserialize(from)?;
     if let Some(one) = ones.iter().find(|one| one.reason.trim().is_empty()) {
-        return Err(serde::de::Error::custom(format!("the ignore of `{}` needs a reason", one.place)));
+        return Err(D::Error::custom(format!("the ignore of `{}` needs a reason", one.place)));
     }
     Ok(ones.into_iter().map(|One { place, reason }| Ignore { place, reason }).collect())
 }
@@ -119,12 +149,29 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named() {
-        let error = toml::from_str::<Settings>("[prove]\nshares = [\"data\"]\n").unwrap_err();
-        assert!(in_one_line(&error, "[prove]\nshares = [\"data\"]\n").contains("line 2: unknown field `shares`"));
-        let error = toml::from_str::<Settings>("[prove]\nbudget = \"soon\"\n").unwrap_err();
-        assert!(error.message().contains("write it as \"30s\""), "{error}");
-        let error = toml::from_str::<Settings>("[[prove.ignore]]\nplace = \"status\"\nreason = \"\"\n").unwrap_err();
-        assert!(error.message().contains("needs a reason"), "{error}");
+    fn what_is_wrong_is_said_with_its_line() {
+        for (text, expected) in [
+            ("shares = [\"data\"]", "line 2: unknown field `shares`"),
+            ("budget = \"soon\"", "write it as 30s or 5m"),
+            ("budget = \"580000000000years\"", "a day is the longest limit"),
+            ("drive-limit = 30", "invalid type: integer `30`, expected a string"),
+            ("command = \"node server.js\"", "expected a list in [ ]"),
+            ("env = [\"A=1\"]", "expected a table in { }"),
+            ("env = { PORT = \"80\" }", "PORT is set for each instance"),
+            ("listen = 0", "0 is no whole number from 1 to 65535"),
+            ("listen = \"http\"", "\"http\" is no whole number from 1 to 65535"),
+            ("runs = 2", "2 is no whole number from 3 to 65535"),
+            ("health = \"healthz\"", "a path begins with /"),
+            ("drive = \"a\"\ndrive = \"b\"", "line 3: duplicate key"),
+            ("[[prove.ignore]]\nplace = \"status\"\nreason = \"\"", "needs a reason"),
+            ("[prov]", "line 2: unknown field `prov`, expected `prove`"),
+        ] {
+            let text = format!("[prove]\n{text}\n");
+            let error = toml::from_str::<Settings>(&text).unwrap_err();
+            let said = in_one_line(&error, &text);
+            assert!(said.starts_with("line ") && said.contains(expected), "{text}: {said}");
+        }
+        let error = toml::from_str::<Settings>("prove = 3").unwrap_err();
+        assert!(in_one_line(&error, "prove = 3").contains("expected the table [prove]"), "{error}");
     }
 }

@@ -49,7 +49,10 @@ pub(crate) enum ProveError {
 }
 
 fn last_of(lines: &[String]) -> String {
-    lines.iter().rfind(|line| !line.trim().is_empty()).map_or_else(String::new, |line| format!("; its last line: {line}"))
+    lines
+        .iter()
+        .rfind(|line| !line.trim().is_empty())
+        .map_or_else(String::new, |line| format!("; its last line: {line}"))
 }
 
 fn instead_of(listens: &[SocketAddr]) -> String {

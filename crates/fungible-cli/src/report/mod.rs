@@ -27,6 +27,15 @@ pub(crate) struct Style {
     pub(crate) all: bool,
 }
 
+/// How long a sentence may become, in columns.
+const SENTENCE: usize = 600;
+
+/// A sentence about why there is no verdict, in one line and without secrets: it may quote what the app printed.
+pub(crate) fn sentence(text: &str) -> String {
+    let hidden = redact::Redactor::default().text(&plain::without_colours(text));
+    plain::shortened(&plain::line(&hidden), SENTENCE)
+}
+
 /// The verdict for the screen.
 pub(crate) fn text(verdict: &Verdict, style: Style) -> String {
     screen::text(&View::new(verdict), style)

@@ -1,0 +1,162 @@
+//! How far a proof is, on one line at the bottom of a terminal. Nothing where nobody looks.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::prove::Event;
+
+/// Runs that a difference costs at most times: it is seen twice more, each time beside a slower reference.
+const CONFIRMING: usize = 4;
+/// Runs of one trial of a cause.
+const TRIAL: usize = 3;
+
+pub(super) struct Progress {
+    bar: ProgressBar,
+    estimate: Estimate,
+    run: Run,
+}
+
+/// The run that goes on.
+struct Run {
+    attack: String,
+    requests: Option<usize>,
+    /// What the run is for, where it is part of a search.
+    why: Option<String>,
+}
+
+impl Progress {
+    /// `shares`: there is a shared path, which will be withheld once.
+    pub(super) fn new(shares: bool) -> Progress {
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar.set_message("starting the first instance");
+        let run = Run { attack: String::new(), requests: None, why: None };
+        Progress { bar, estimate: Estimate::new(shares), run }
+    }
+
+    pub(super) fn bar(&self) -> ProgressBar {
+        self.bar.clone()
+    }
+
+    pub(super) fn show(&mut self, event: &Event) {
+        match event {
+            Event::Note(note) => self.bar.println(format!("note: {note}")),
+            Event::Run { attack, requests, .. } => {
+                self.estimate.begins(*requests);
+                self.run.attack.clone_from(attack);
+                self.run.requests = *requests;
+                self.at_request(0);
+            }
+            Event::Request { number } => self.at_request(*number),
+            Event::Ran { took, .. } => self.estimate.ended(*took),
+            Event::Differs { exchange, .. } => {
+                self.run.why = Some(format!("is it there again at {}?", place(*exchange)));
+                self.estimate.more(CONFIRMING);
+            }
+            Event::Trying { reader, .. } => {
+                self.run.why = Some(format!("what does {} miss?", place(*reader)));
+                self.estimate.more(TRIAL);
+            }
+        }
+    }
+
+    fn at_request(&self, number: usize) {
+        let Run { attack, requests, why } = &self.run;
+        let of = requests.map_or_else(String::new, |requests| format!(" of {requests}"));
+        let at = if number == 0 { String::new() } else { format!(": request {number}{of}") };
+        let why = why.as_ref().map_or_else(String::new, |why| format!(" · {why}"));
+        let left = self.estimate.left().map_or_else(String::new, |left| format!(" · about {} left", in_words(left)));
+        self.bar.set_message(format!("{attack}{at}{why}{left}"));
+    }
+}
+
+/// A request of the reference; what has no number is the end of the driver.
+fn place(exchange: usize) -> String {
+    if exchange == 0 { "the end of the driver".to_owned() } else { format!("#{exchange}") }
+}
+
+/// What is still to come, from the runs so far. A guess: what it will find decides how much there is to do.
+struct Estimate {
+    shares: bool,
+    /// How many runs there will be in all; `None` before the requests are known.
+    expected: Option<usize>,
+    ended: usize,
+    took: Duration,
+    began: Instant,
+}
+
+impl Estimate {
+    fn new(shares: bool) -> Estimate {
+        Estimate { shares, expected: None, ended: 0, took: Duration::ZERO, began: Instant::now() }
+    }
+
+    fn begins(&mut self, requests: Option<usize>) {
+        self.began = Instant::now();
+        if self.expected.is_none() {
+            self.expected = requests.map(|requests| runs_for(requests, self.shares));
+        }
+    }
+
+    fn ended(&mut self, took: Duration) {
+        self.ended += 1;
+        self.took += took;
+    }
+
+    /// So many more than one thought.
+    fn more(&mut self, runs: usize) {
+        self.expected = self.expected.map(|expected| expected.max(self.ended) + runs);
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let one = self.took.checked_div(u32::try_from(self.ended).ok()?)?;
+        let runs = self.expected?.max(self.ended + 1) - self.ended;
+        Some((one * u32::try_from(runs).ok()?).saturating_sub(self.began.elapsed()))
+    }
+}
+
+/// Two references, amnesia, a rotation for each bit of the number of requests, and the shared paths withheld.
+fn runs_for(requests: usize, shares: bool) -> usize {
+    let bits = usize::BITS - requests.saturating_sub(1).leading_zeros();
+    3 + usize::try_from(bits).unwrap_or(0) + usize::from(shares)
+}
+
+fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..=99 => format!("{} s", seconds.max(1)),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_follows_from_the_runs_so_far() {
+        let mut estimate = Estimate::new(true);
+        estimate.begins(None);
+        assert_eq!(estimate.left(), None, "nothing is known yet");
+        estimate.ended(Duration::from_secs(100));
+        estimate.begins(Some(8));
+        // One of 3 + 3 + 1 runs is over.
+        let left = estimate.left().unwrap();
+        assert!((590..=600).contains(&left.as_secs()), "{left:?}");
+        estimate.more(4);
+        assert!((990..=1000).contains(&estimate.left().unwrap().as_secs()));
+        for _ in 0..20 {
+            estimate.ended(Duration::from_secs(100));
+        }
+        assert!((90..=100).contains(&estimate.left().unwrap().as_secs()), "there is always one more");
+    }
+
+    #[test]
+    fn times_are_in_words() {
+        let words = [0, 1, 99, 100, 601].map(|seconds| in_words(Duration::from_secs(seconds)));
+        assert_eq!(words, ["1 s", "1 s", "99 s", "2 min", "11 min"]);
+        assert_eq!([1, 2, 3, 31, 32, 33].map(|requests| runs_for(requests, false)), [3, 4, 5, 8, 8, 9]);
+    }
+}
