@@ -20,6 +20,9 @@ use crate::fleet::{LaunchError, Launcher, ProcessId, Spec, Waited};
 /// So much longer than in peace, and more, things may take under attack.
 const LONGER: Duration = Duration::from_secs(20);
 
+/// No more of a line is told.
+const LONGEST_LINE: usize = 200;
+
 /// Why a proof could not go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProveError {
@@ -49,10 +52,11 @@ pub(crate) enum ProveError {
 }
 
 fn last_of(lines: &[String]) -> String {
-    lines
-        .iter()
-        .rfind(|line| !line.trim().is_empty())
-        .map_or_else(String::new, |line| format!("; its last line: {line}"))
+    let last = lines.iter().rfind(|line| !line.trim().is_empty());
+    last.map_or_else(String::new, |line| match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("; its last line: {}..", &line[..end]),
+        None => format!("; its last line: {line}"),
+    })
 }
 
 fn instead_of(listens: &[SocketAddr]) -> String {
@@ -171,8 +175,9 @@ impl<'a> Stage<'a> {
         let journal = self.run_named(attack, &run).await;
         // Also after a failure: nothing of a run may reach the next one.
         let ended = self.launcher.end_run().await;
-        let journal = journal?;
+        // It may be the reason for whatever else went wrong, as a full disk is.
         ended?;
+        let journal = journal?;
         self.expected.get_or_insert(journal.exchanges.len());
         let first = journal.instances.first().and_then(|one| Some(one.ready?.saturating_sub(one.started)));
         self.start = self.start.or(first);

@@ -31,6 +31,7 @@ mod linux {
     use std::process::{Command, ExitCode};
     use std::{fs, io};
 
+    use nix::errno::Errno;
     use nix::mount::{MsFlags, mount};
     use nix::sched::{CloneFlags, unshare};
     use nix::unistd::{Gid, Uid};
@@ -70,11 +71,15 @@ mod linux {
 
     fn enter() -> io::Result<()> {
         let (user, group) = (Uid::current(), Gid::current());
-        let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
+        // That of the host name is for instances with a world of their own: what they cannot have, all do without.
+        let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS;
         if !user.is_root() {
             flags |= CloneFlags::CLONE_NEWUSER;
         }
-        unshare(flags)?;
+        unshare(flags).map_err(|error| match error {
+            Errno::ENOSPC => io::Error::other("this system allows no more of them, see /proc/sys/user"),
+            other => other.into(),
+        })?;
         if !user.is_root() {
             // Everybody keeps the name that they have outside: an instance must not find itself to be root.
             fs::write("/proc/self/setgroups", "deny")?;

@@ -132,12 +132,13 @@ impl Launcher {
         for id in running {
             self.kill(id).await?;
         }
+        let ended = self.ask(Task::EndRun).await;
         let over: Vec<ProcessId> = self.known.borrow().lives.keys().copied().collect();
         for id in over {
             // Talkative ones would fill the disk in the long run.
             let _ = std::fs::remove_file(self.log(id));
         }
-        self.ask(Task::EndRun).await.map(drop)
+        ended.map(drop)
     }
 
     fn running(&self) -> Vec<ProcessId> {

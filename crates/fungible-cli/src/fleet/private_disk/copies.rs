@@ -7,8 +7,11 @@ use std::sync::atomic::AtomicBool;
 use super::DiskPlan;
 use super::tree::{copy, measure};
 
-/// Left free on the disk that the copies go to.
-const RESERVE: u64 = 64 << 20;
+/// A run begins with so much free at least on the disk that the copies go to.
+pub(super) const RESERVE: u64 = 64 << 20;
+
+/// With less than this free something has failed to be written.
+pub(super) const FULL: u64 = 1 << 20;
 
 /// Where the copy of the share number `index` is, below the folder of all of them.
 pub(super) fn copy_of(shares: &Path, index: usize, share: &Path) -> PathBuf {
@@ -26,11 +29,13 @@ pub(super) fn copy_shares(plan: &DiskPlan, into: &Path, disk: &Path, stop: &Atom
         let free = free_space(disk).map_err(problem)?;
         if size.bytes + RESERVE > free {
             return Err(format!(
-                "the shared {} takes {}, but only {} are free in {}: set TMPDIR to a folder on a larger disk",
+                "the shared {} takes {}, but only {} are free in {}, of which {} shall stay free: set TMPDIR to a folder on a larger \
+                 disk",
                 share.display(),
                 in_words(size.bytes),
                 in_words(free),
-                plan.temporary.display()
+                plan.temporary.display(),
+                in_words(RESERVE)
             ));
         }
         let copied = copy_of(into, index, share);

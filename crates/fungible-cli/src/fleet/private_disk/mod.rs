@@ -130,7 +130,12 @@ impl Disk {
     pub(super) fn open(plan: DiskPlan, namespaces: bool) -> Result<(Disk, World), String> {
         sweep(&plan.temporary);
         let folder = plan.temporary.join(format!("{FOLDER}{}-{}", std::process::id(), random()?));
-        let problem = |error: std::io::Error| format!("no folder can be made in {}: {error}", plan.temporary.display());
+        let problem = |error: std::io::Error| {
+            format!(
+                "no folder can be made in {}: {error}; set TMPDIR to one that can be written to",
+                plan.temporary.display()
+            )
+        };
         DirBuilder::new().mode(0o700).create(&folder).map_err(problem)?;
         let lock =
             OpenOptions::new().create(true).truncate(true).write(true).open(folder.join("lock")).map_err(problem)?;
@@ -192,7 +197,8 @@ impl Disk {
     /// Copies what is shared, as it is now.
     pub(super) fn begin_run(&self) -> Result<(), String> {
         let _filling = self.filling()?;
-        self.end_run()?;
+        self.remove_run()?;
+        self.room()?;
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let folder = self.run_folder();
         fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -212,10 +218,42 @@ impl Disk {
         copies::copy_shares(&self.plan, into, &self.inner(), &self.abandoned)
     }
 
-    /// Removes what the run left; its instances must have ended.
+    /// Removes what the run left; its instances must have ended. When they left no space on the disk, nothing that
+    /// happened in the run says anything about them.
     pub(super) fn end_run(&self) -> Result<(), String> {
+        let full = self.free().is_ok_and(|free| free < copies::FULL);
+        self.remove_run()?;
+        if full { Err(format!("there is no space left{}", self.larger())) } else { Ok(()) }
+    }
+
+    fn remove_run(&self) -> Result<(), String> {
         let folder = self.run_folder();
         remove(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()))
+    }
+
+    /// Whether a run may begin.
+    fn room(&self) -> Result<(), String> {
+        match self.free() {
+            Ok(free) if free < copies::RESERVE => {
+                Err(format!("there are only {} left{}", copies::in_words(free), self.larger()))
+            }
+            // One that cannot be told is no reason to stop.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Free are so many bytes, where instances write and where their output goes.
+    fn free(&self) -> std::io::Result<u64> {
+        Ok(copies::free_space(&self.inner())?.min(copies::free_space(&self.folder)?))
+    }
+
+    fn larger(&self) -> String {
+        let place = self.plan.temporary.display();
+        format!(
+            " in {place}, where what instances write is kept during the proof: set TMPDIR to a folder on a larger disk ({} \
+             free at least)",
+            copies::in_words(copies::RESERVE)
+        )
     }
 
     /// The disk for the instance `id` of this run.
