@@ -222,7 +222,7 @@ impl Proof {
         let reader = self.reference_step(1);
         self.findings.push(Finding {
             kind: FindingKind::OneAtATime,
-            writer: None,
+            writers: Vec::new(),
             differences: vec![Difference {
                 place: "start".to_owned(),
                 reference: "ready".to_owned(),
@@ -310,21 +310,20 @@ impl Proof {
             Attack::Rotate { .. } => FindingKind::Stale,
             _ => FindingKind::Trapped,
         };
-        let writer = writers.last().map(|number| self.reference_step(*number));
         let together = if sound.is_some() { TIMES } else { 0 };
         self.findings.push(Finding {
             kind,
-            reader: self.step(failing, reader),
+            reader: self.step(failing, reader).unwrap_or_else(|| self.reference_step(reader)),
             differences: differences(&comparison, reader),
             together: (together, together),
             apart: (0, seen),
             attack: attack.word().to_owned(),
-            files: writer.as_ref().map_or_else(Vec::new, |writer| self.files(failing, writer.number)),
+            files: self.files(failing, &writers),
             last_lines: self.last_lines(failing, reader),
             failing: self.story(failing, &writers, reader),
             sound: sound.map_or_else(Vec::new, |sound| self.story(&sound, &writers, reader)),
             also: Vec::new(),
-            writer,
+            writers: writers.iter().map(|number| self.reference_step(*number)).collect(),
         });
         Ok(true)
     }
@@ -441,12 +440,9 @@ impl Proof {
         Step { number, exchange: self.baseline.exchanges()[at].clone() }
     }
 
-    /// A request of the reference as it went in another run; as in the reference when it never came there.
-    fn step(&self, journal: &Journal, number: usize) -> Step {
-        match self.pair(journal, number) {
-            Some(at) => Step { number, exchange: journal.exchanges[at - 1].clone() },
-            None => self.reference_step(number),
-        }
+    /// A request of the reference as it went in another run; nothing where it never came there.
+    fn step(&self, journal: &Journal, number: usize) -> Option<Step> {
+        self.pair(journal, number).map(|at| Step { number, exchange: journal.exchanges[at - 1].clone() })
     }
 
     fn pair(&self, journal: &Journal, number: usize) -> Option<usize> {
@@ -457,7 +453,7 @@ impl Proof {
     /// From the first writer to the reader.
     fn story(&self, journal: &Journal, writers: &[usize], reader: usize) -> Vec<Step> {
         let first = writers.first().copied().unwrap_or(reader);
-        (first..=reader).map(|number| self.step(journal, number)).collect()
+        (first..=reader).filter_map(|number| self.step(journal, number)).collect()
     }
 
     fn instance<'a>(&self, journal: &'a Journal, number: usize) -> Option<&'a journal::InstanceRecord> {
@@ -465,8 +461,13 @@ impl Proof {
         journal.instances.iter().find(|one| one.name == name)
     }
 
-    fn files(&self, journal: &Journal, number: usize) -> Vec<std::path::PathBuf> {
-        self.instance(journal, number).map(|one| one.files.clone()).unwrap_or_default()
+    /// What the instances of these requests wrote to their private disks.
+    fn files(&self, journal: &Journal, numbers: &[usize]) -> Vec<std::path::PathBuf> {
+        let instances = numbers.iter().filter_map(|number| self.instance(journal, *number));
+        let mut files: Vec<_> = instances.flat_map(|one| one.files.clone()).collect();
+        files.sort();
+        files.dedup();
+        files
     }
 
     fn last_lines(&self, journal: &Journal, number: usize) -> Vec<String> {

@@ -59,8 +59,9 @@ pub(crate) struct Coverage {
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) kind: FindingKind,
-    /// The request that left something in its instance; `None` when no single one could be found.
-    pub(crate) writer: Option<Step>,
+    /// The request that left something in its instance; several where it takes all of them together; none where there
+    /// is nothing to be left.
+    pub(crate) writers: Vec<Step>,
     /// The request that missed it.
     pub(crate) reader: Step,
     /// What the reader got where the writer's instance served it, and what it got elsewhere.

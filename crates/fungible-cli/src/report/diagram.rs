@@ -32,11 +32,11 @@ pub(super) fn stories(finding: &FindingView) -> [Option<Diagram<'_>>; 2] {
 impl<'a> Diagram<'a> {
     fn of(finding: &FindingView, story: &'a [StepView], failing: bool) -> Option<Diagram<'a>> {
         let reader = finding.reader.number;
-        let writer = finding.writer.as_ref().map(|writer| writer.number);
+        let is_writer = |number: usize| finding.writers.iter().any(|writer| writer.number == number);
         let mut names: Vec<&str> = Vec::new();
         let mut rows = Vec::new();
         for step in story {
-            if step.number == reader || Some(step.number) == writer {
+            if step.number == reader || is_writer(step.number) {
                 let instance = step.instance.as_deref().map(|name| {
                     names.iter().position(|known| *known == name).unwrap_or_else(|| {
                         names.push(name);

@@ -77,7 +77,8 @@ fn finding_blocks(finding: &FindingView) -> Vec<String> {
         blocks.push(fenced("mermaid", &diagram.mermaid()));
     }
     if !finding.last_lines.is_empty() {
-        blocks.push(format!("Last lines of the instance that served \\#{}:", finding.reader.number));
+        let title = screen::last_lines_of(finding);
+        blocks.push(format!("L{}", title[1..].replace('#', "\\#")));
         blocks.push(fenced("text", &finding.last_lines.join("\n")));
     }
     blocks

@@ -83,7 +83,7 @@ impl Page {
             self.lines("  ", &format!("its instance wrote: {}{more}", shown.join(", ")));
         }
         if !finding.last_lines.is_empty() {
-            self.lines("  ", &format!("last lines of the instance that served #{}:", finding.reader.number));
+            self.lines("  ", &last_lines_of(finding));
             for line in &finding.last_lines[finding.last_lines.len().saturating_sub(LAST_LINES)..] {
                 let line = shortened(line, self.width - 6);
                 self.raw(&format!("    {} {}", self.painted(DIM, "|"), line));
@@ -215,8 +215,24 @@ impl Page {
     }
 }
 
+/// Above the last lines of an instance.
+pub(super) fn last_lines_of(finding: &FindingView) -> String {
+    if finding.kind == "one_at_a_time" {
+        return "last lines of the instance that did not start:".to_owned();
+    }
+    format!("last lines of the instance that served #{}:", finding.reader.number)
+}
+
 /// `together 200 (3/3) · apart 401 (3/3) · nothing else changed`; nothing is said of what was not tried.
 pub(super) fn trials(finding: &FindingView) -> String {
+    if finding.kind == "one_at_a_time" {
+        let (alone, beside) = (&finding.together, &finding.apart);
+        let failed = beside.runs.saturating_sub(beside.as_reference);
+        return format!(
+            "alone it starts ({}/{}) · with another it does not ({failed}/{})",
+            alone.as_reference, alone.runs, beside.runs
+        );
+    }
     let reader = |story: &[StepView]| {
         story.iter().find(|step| step.number == finding.reader.number).map(|step| words::answer(&step.answer))
     };

@@ -44,7 +44,7 @@ pub(super) struct FindingView {
     pub(super) summary: String,
     pub(super) remedy: String,
     pub(super) attack: String,
-    pub(super) writer: Option<StepView>,
+    pub(super) writers: Vec<StepView>,
     pub(super) reader: StepView,
     pub(super) together: TrialView,
     pub(super) apart: TrialView,
@@ -242,7 +242,7 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
 pub(super) fn each_exchange(verdict: &Verdict, visit: &mut impl FnMut(&Exchange)) {
     if let Judgement::NotFungible(findings) = &verdict.outcome {
         for finding in findings {
-            let ends = finding.writer.iter().chain([&finding.reader]).chain(&finding.also);
+            let ends = finding.writers.iter().chain([&finding.reader]).chain(&finding.also);
             ends.chain(&finding.failing).chain(&finding.sound).for_each(|step| visit(&step.exchange));
         }
     }
@@ -272,15 +272,15 @@ impl Safe {
     }
 
     fn finding(&mut self, finding: &Finding) -> FindingView {
-        let writer = finding.writer.as_ref().map(|step| self.step(step));
+        let writers = self.steps(&finding.writers);
         let reader = self.step(&finding.reader);
         let files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
         FindingView {
             kind: words::key(finding.kind),
-            summary: words::summary(finding.kind, writer.as_ref(), &reader),
-            remedy: words::remedy(finding.kind, writer.as_ref(), &reader, &files),
+            summary: words::summary(finding.kind, &writers, &reader),
+            remedy: words::remedy(finding.kind, &writers, &reader, &files),
             attack: self.text(&finding.attack),
-            writer,
+            writers,
             reader,
             together: trial(finding.together),
             apart: trial(finding.apart),

@@ -23,10 +23,18 @@ pub(super) fn request(step: &StepView) -> String {
 }
 
 /// What happened.
-pub(super) fn summary(kind: FindingKind, writer: Option<&StepView>, reader: &StepView) -> String {
+pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView) -> String {
     let missed = request(reader);
-    match (kind, writer.map(request)) {
-        (FindingKind::Trapped, Some(left)) => format!("{left} left something in its instance; {missed} missed it"),
+    let named: Vec<String> = writers.iter().take(3).map(request).collect();
+    let left = match &named[..] {
+        [] => None,
+        [one] => Some(one.clone()),
+        [all @ .., last] if writers.len() == named.len() => Some(format!("{} and {last}", all.join(", "))),
+        some => Some(format!("{} and {} more", some.join(", "), writers.len() - some.len())),
+    };
+    let theirs = if named.len() > 1 { "their" } else { "its" };
+    match (kind, left) {
+        (FindingKind::Trapped, Some(left)) => format!("{left} left something in {theirs} instance; {missed} missed it"),
         (FindingKind::Trapped, None) => format!("{missed} missed what earlier requests had left in their instance"),
         (FindingKind::Stale, Some(changed)) => {
             format!("{changed} changed something; {missed} got an old copy from another instance")
@@ -43,16 +51,14 @@ pub(super) fn summary(kind: FindingKind, writer: Option<&StepView>, reader: &Ste
             format!("{missed} missed what had been acknowledged: the answer came before it was stored")
         }
         (FindingKind::NamesItself, _) => format!("the answer to {missed} sends clients to one instance"),
-        (FindingKind::OneAtATime, _) => {
-            format!("a second instance did not start beside the first; seen at {missed}")
-        }
+        (FindingKind::OneAtATime, _) => "an instance does not start where another lives, or was killed".to_owned(),
     }
 }
 
 /// What helps.
-pub(super) fn remedy(kind: FindingKind, writer: Option<&StepView>, reader: &StepView, files: &[String]) -> String {
+pub(super) fn remedy(kind: FindingKind, writers: &[StepView], reader: &StepView, files: &[String]) -> String {
     match kind {
-        FindingKind::Trapped => trapped(writer, reader, files),
+        FindingKind::Trapped => trapped(writers, reader, files),
         FindingKind::Stale => "read it from the shared store at each request, or let a change reach every instance; a \
                                time limit on the copy only makes the gap shorter"
             .to_owned(),
@@ -63,14 +69,14 @@ pub(super) fn remedy(kind: FindingKind, writer: Option<&StepView>, reader: &Step
         FindingKind::NamesItself => "build addresses from the Host of the request or from one public address in the \
                                      configuration, never from the instance's own address"
             .to_owned(),
-        FindingKind::OneAtATime => "look for what only one process can have: a lock, a pid file, a fixed port, a \
-                                    database that one process opens alone"
+        FindingKind::OneAtATime => "look for what only one process can have: a lock, a pid file that a killed one leaves \
+                                    behind, a database that one process opens alone"
             .to_owned(),
     }
 }
 
-fn trapped(writer: Option<&StepView>, reader: &StepView, files: &[String]) -> String {
-    let given = writer.and_then(|writer| {
+fn trapped(writers: &[StepView], reader: &StepView, files: &[String]) -> String {
+    let given = writers.iter().find_map(|writer| {
         let back = |set: &&super::view::CarriedView| reader.carries.iter().any(|carried| carried.name == set.name);
         let set = writer.sets.iter().filter(|set| !set.value.is_empty()).find(back)?;
         Some(format!("it gave the client {}, which #{} carries", set.name, reader.number))

@@ -289,7 +289,7 @@ fn each_kind_has_its_sentences() {
             finding.failing.clear();
             finding.sound.clear();
             if !writer {
-                finding.writer = None;
+                finding.writers = Vec::new();
                 finding.together = (0, 0);
             }
             let screen = plain(&found(finding), 100);
@@ -357,17 +357,17 @@ fn each_kind_has_its_sentences() {
       what helps: build addresses from the Host of the request or from one public address in the
       configuration, never from the instance's own address
 
-    a second instance did not start beside the first; seen at #4 GET /cart
-      together as the reference (3/3) · apart 401 (3/3) · nothing else changed
+    an instance does not start where another lives, or was killed
+      alone it starts (3/3) · with another it does not (3/3)
       attack: amnesia
-      what helps: look for what only one process can have: a lock, a pid file, a fixed port, a database
-      that one process opens alone
+      what helps: look for what only one process can have: a lock, a pid file that a killed one leaves
+      behind, a database that one process opens alone
 
-    a second instance did not start beside the first; seen at #4 GET /cart
-      apart 401 (3/3)
+    an instance does not start where another lives, or was killed
+      alone it starts (0/0) · with another it does not (3/3)
       attack: amnesia
-      what helps: look for what only one process can have: a lock, a pid file, a fixed port, a database
-      that one process opens alone
+      what helps: look for what only one process can have: a lock, a pid file that a killed one leaves
+      behind, a database that one process opens alone
     "#);
 }
 
@@ -648,25 +648,27 @@ fn as_json() {
           "summary": "#3 POST /login left something in its instance; #4 GET /cart missed it",
           "remedy": "it gave the client sid, which #4 carries: keep sessions in a shared store or in a signed token, and give all instances the same keys",
           "attack": "amnesia",
-          "writer": {
-            "number": 3,
-            "method": "POST",
-            "target": "/login",
-            "instance": "one",
-            "answer": {
-              "from": "instance",
-              "status": 303,
-              "complete": true,
-              "reason": null
-            },
-            "carries": [],
-            "sets": [
-              {
-                "name": "sid",
-                "value": "9f8…⟨1⟩"
-              }
-            ]
-          },
+          "writers": [
+            {
+              "number": 3,
+              "method": "POST",
+              "target": "/login",
+              "instance": "one",
+              "answer": {
+                "from": "instance",
+                "status": 303,
+                "complete": true,
+                "reason": null
+              },
+              "carries": [],
+              "sets": [
+                {
+                  "name": "sid",
+                  "value": "9f8…⟨1⟩"
+                }
+              ]
+            }
+          ],
           "reader": {
             "number": 4,
             "method": "GET",

@@ -57,7 +57,7 @@ pub(super) fn login(kind: FindingKind) -> Finding {
     let failing = story("two", 401);
     Finding {
         kind,
-        writer: Some(failing[2].clone()),
+        writers: vec![failing[2].clone()],
         reader: failing[3].clone(),
         differences: vec![difference("status", "200", "401"), difference("body $.cart[0]", "\"socks\"", "(absent)")],
         together: (3, 3),
@@ -169,7 +169,7 @@ fn filled_finding(kind: FindingKind, next: &mut impl FnMut() -> String) -> Findi
     let failing: Vec<Step> = (1..=4).map(|number| filled_step(number, next)).collect();
     Finding {
         kind,
-        writer: Some(failing[1].clone()),
+        writers: vec![failing[1].clone()],
         reader: failing[3].clone(),
         differences: (0..10).map(|_| filled_difference(next)).collect(),
         together: (3, 3),
