@@ -39,6 +39,8 @@ pub(crate) struct Together {
     pub(crate) reader: Option<Key>,
     /// Equal safe requests that follow the reader at once, as a driver that polls sends them, belong to it.
     pub(crate) polls: bool,
+    /// Of several live instances, the one that they share: that of the reader, which stays where it was.
+    pub(crate) side: usize,
 }
 
 /// Names a request across runs: what it looks like, and the how many-th of its kind it is, from 1.
@@ -99,8 +101,8 @@ impl Router {
         self.reader = is_reader.then(|| key.signature.clone());
         match &self.attack {
             Attack::Reference { .. } => Route::Live(0),
-            Attack::Rotate { .. } if is_reader || is_writer => Route::Live(0),
-            Attack::Rotate { bit, .. } => Route::Live((number - 1) >> bit & 1),
+            Attack::Rotate { together, .. } if is_reader || is_writer => Route::Live(together.side),
+            Attack::Rotate { bit, .. } => Route::Live(side(*bit, number)),
             Attack::Amnesia { .. } if is_reader || is_writer => Route::Kept,
             Attack::Amnesia { spared, .. } if spared.iter().any(|one| one.covers(&key)) => Route::Spared,
             Attack::Amnesia { hand_over, .. } | Attack::Withheld { hand_over } => match hand_over {
@@ -184,6 +186,11 @@ impl Names {
     }
 }
 
+/// Which of the two instances a request gets in the pass for this bit.
+pub(crate) fn side(bit: u32, number: usize) -> usize {
+    (number - 1) >> bit & 1
+}
+
 /// How many rotations separate every two of so many requests at least once.
 pub(crate) fn rotations(requests: usize) -> u32 {
     usize::BITS - requests.saturating_sub(1).leading_zeros()
@@ -264,7 +271,7 @@ mod tests {
     }
 
     fn given(writers: &[Key], reader: Option<Key>, requests: &[&str]) -> Vec<Route> {
-        let together = Together { writers: writers.to_vec(), reader, polls: true };
+        let together = Together { writers: writers.to_vec(), reader, polls: true, side: 0 };
         let mut router = Router::new(Attack::amnesia(HandOver::Each).with_together(together));
         let split = requests.iter().filter_map(|request| request.split_once(' '));
         split.zip(1..).map(|((method, target), number)| router.route(number, method, target)).collect()

@@ -2,7 +2,7 @@
 //! instance with the one that went wrong, so that it goes right? No conviction without it.
 
 use super::ProveError;
-use super::attack::{Attack, Key, Names, Together};
+use super::attack::{Attack, Key, Names, Together, side};
 use super::compare::{Baseline, Difference};
 use super::event::Event;
 use super::journal::Journal;
@@ -42,14 +42,17 @@ pub(super) async fn find(
     stage: &mut Stage<'_>,
     baseline: &Baseline,
     attack: &Attack,
-    reader: usize,
+    (reader, failing): (usize, &Journal),
     differences: &[Difference],
 ) -> Result<Cause, ProveError> {
     let names = names(baseline);
     let Some(name) = names.get(reader.wrapping_sub(1)) else { return Ok(Cause::Unknown) };
     let candidates: Vec<Candidate> =
         candidates(baseline, reader).into_iter().map(|number| (number, names[number - 1].clone())).collect();
-    let exact = Trials { baseline, attack, reader, name: name.clone(), polls: false, differences };
+    let pairs = baseline.compare(failing).pairs;
+    let there = pairs.iter().find(|(one, _)| *one == reader).map_or(reader, |(_, there)| *there);
+    let side = if let Attack::Rotate { bit, .. } = attack { side(*bit, there) } else { 0 };
+    let exact = Trials { baseline, attack, reader, name: name.clone(), polls: false, side, differences };
     let first = first_of_a_row(baseline, &names, reader);
     let polling = Trials { name: names[first - 1].clone(), polls: true, ..exact };
     let mut cause = Cause::Unknown;
@@ -57,8 +60,11 @@ pub(super) async fn find(
         if trials.polls && first == reader {
             continue;
         }
-        let before: Vec<Candidate> =
-            candidates.iter().filter(|(number, _)| !trials.polls || *number < first).cloned().collect();
+        let before: Vec<Candidate> = candidates
+            .iter()
+            .filter(|(number, _)| !trials.polls || !(first..reader).contains(number))
+            .cloned()
+            .collect();
         cause = trials.find(stage, &before).await?;
         if !matches!(cause, Cause::Unknown) {
             return Ok(cause);
@@ -75,7 +81,7 @@ pub(super) async fn find(
             kinds.push((*number, all(key)));
         }
     }
-    let parallel = Trials { baseline, attack, reader, name: all(name), polls: false, differences };
+    let parallel = Trials { baseline, attack, reader, name: all(name), polls: false, side, differences };
     parallel.find(stage, &kinds).await
 }
 
@@ -91,6 +97,8 @@ struct Trials<'a> {
     name: Key,
     /// Equal requests that follow the reader at once belong to it.
     polls: bool,
+    /// Where it went in a pass of rotate.
+    side: usize,
     differences: &'a [Difference],
 }
 
@@ -172,7 +180,7 @@ impl Trials<'_> {
     ) -> Result<Option<Journal>, ProveError> {
         stage.tell(Event::Trying { writers: writers.iter().map(|(number, _)| *number).collect(), reader: self.reader });
         let writers = writers.iter().map(|(_, key)| key.clone()).collect();
-        let together = Together { writers, reader: Some(self.name.clone()), polls: self.polls };
+        let together = Together { writers, reader: Some(self.name.clone()), polls: self.polls, side: self.side };
         self.goes_right(stage, &self.attack.with_together(together), times).await
     }
 
@@ -232,15 +240,18 @@ fn has_parallel_clients(baseline: &Baseline) -> bool {
     baseline.exchanges().windows(2).any(|pair| pair[1].arrived < pair[0].ended)
 }
 
-/// Numbers of the requests before `reader`, the most likely writers first: who minted what it carries, who wrote,
-/// who is near.
+/// Numbers of the requests that came before the answer of `reader` had ended, the most likely writers first: who minted
+/// what it carries, who wrote, who is near. One that came later than the reader may feed a stream that it reads.
 fn candidates(baseline: &Baseline, reader: usize) -> Vec<usize> {
+    let exchanges = baseline.exchanges();
     let carried = baseline.carried();
     let minted_for = |writer: usize| {
         carried.iter().any(|one| one.minted.0 == writer && one.sent.iter().any(|(by, _)| *by == reader))
     };
-    let writes = |number: usize| !is_safe(&baseline.exchanges()[number - 1].request.method);
-    let mut numbers: Vec<usize> = (1..reader).collect();
+    let writes = |number: usize| !is_safe(&exchanges[number - 1].request.method);
+    let until = exchanges[reader - 1].ended;
+    let mut numbers: Vec<usize> =
+        (1..=exchanges.len()).filter(|number| *number != reader && exchanges[number - 1].arrived < until).collect();
     numbers.sort_by_key(|number| {
         let rank = match (writes(*number), minted_for(*number)) {
             (true, true) => 0,
@@ -248,7 +259,7 @@ fn candidates(baseline: &Baseline, reader: usize) -> Vec<usize> {
             (false, true) => 2,
             (false, false) => 3,
         };
-        (rank, reader - number)
+        (*number > reader, rank, reader.abs_diff(*number))
     });
     numbers
 }

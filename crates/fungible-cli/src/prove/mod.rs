@@ -21,6 +21,8 @@ pub(crate) use verdict::{Coverage, Difference, Finding, FindingKind, Ignored, Ou
 
 use std::time::{Duration, Instant};
 
+use crate::exchange::Outcome as Exchanged;
+
 use attack::{Attack, HandOver, Key, Together, rotations};
 use cause::{Cause, TIMES};
 use compare::{Baseline, Comparison, DifferenceKind};
@@ -80,6 +82,8 @@ struct Proof {
     baseline: Baseline,
     findings: Vec<Finding>,
     unstable: Vec<Unstable>,
+    /// The requests that differed under amnesia.
+    amnesia: Vec<usize>,
     covered: Coverage,
     /// Of the last attack: what is listed and not judged.
     last: Comparison,
@@ -97,6 +101,7 @@ impl Proof {
             baseline,
             findings: Vec::new(),
             unstable: Vec::new(),
+            amnesia: Vec::new(),
             covered: Coverage::default(),
             last: Comparison::default(),
             reasons: Vec::new(),
@@ -118,7 +123,8 @@ impl Proof {
         };
         match how_it_failed(first) {
             None if first.exchanges.is_empty() => Some(format!(
-                "none of the driver's requests arrived at {}: it must use the address in BASE_URL",
+                "none of the driver's requests arrived at {}: it must use the address in BASE_URL (also in \
+                 FUNGIBLE_URL, for test runners that set BASE_URL themselves, as Vitest does)",
                 first.address
             )),
             Some(how) if first.driver == DriverEnd::Hung => {
@@ -169,6 +175,9 @@ impl Proof {
         }
         self.last = self.baseline.compare(&journal);
         self.covered.attacks.push(covers(attack, &journal));
+        if matches!(attack, Attack::Amnesia { .. }) {
+            self.amnesia = readers(&self.last);
+        }
         let Some(first) = self.last.differences.first() else { return Ok(()) };
         stage.tell(Event::Differs { exchange: first.exchange, place: first.place.clone() });
         let runs = self.confirm(stage, attack, journal).await?;
@@ -187,7 +196,8 @@ impl Proof {
             let mut again = runs.iter().map(|journal| self.baseline.compare(journal));
             let shown = again.find(|one| readers(one).contains(&most)).unwrap_or_default();
             let why = format!("there in {times} of {} runs of {}", runs.len(), attack.word());
-            self.unstable.push(self.not_judged(most, &shown, why));
+            let run = runs.iter().find(|journal| readers(&self.baseline.compare(journal)).contains(&most));
+            self.not_judged(most, &shown, run, why);
             return Ok(());
         }
         for (reader, _) in seen.into_iter().filter(|(_, times)| *times == runs.len()).take(READERS) {
@@ -282,7 +292,7 @@ impl Proof {
         let cause = if names_itself {
             Cause::NotNeeded
         } else {
-            cause::find(stage, &self.baseline, attack, reader, &of_reader).await?
+            cause::find(stage, &self.baseline, attack, (reader, failing), &of_reader).await?
         };
         let seen = runs.len();
         let (writers, late, sound) = match cause {
@@ -290,16 +300,20 @@ impl Proof {
             Cause::Several { writers, sound } => (writers, false, Some(sound)),
             Cause::NotNeeded => (Vec::new(), false, None),
             Cause::Unknown => {
-                let why = format!("there in {seen} of {seen} runs, and no earlier request's instance heals it");
-                self.unstable.push(self.not_judged(reader, &comparison, why));
+                let why = format!(
+                    "there in {seen} of {seen} runs of {}, and no other request's instance heals it",
+                    attack.word()
+                );
+                self.not_judged(reader, &comparison, Some(failing), why);
                 return Ok(false);
             }
             Cause::NotFound => {
                 let why = format!(
-                    "there in {seen} of {seen} runs, and the budget ended before its cause was found (more with --runs \
-                     and --budget)"
+                    "there in {seen} of {seen} runs of {}, and the budget ended before its cause was found (more with \
+                     --runs and --budget)",
+                    attack.word()
                 );
-                self.unstable.push(self.not_judged(reader, &comparison, why));
+                self.not_judged(reader, &comparison, Some(failing), why);
                 return Ok(false);
             }
         };
@@ -307,7 +321,8 @@ impl Proof {
             _ if names_itself => FindingKind::NamesItself,
             _ if of_kind(DifferenceKind::Collision) => FindingKind::Collision,
             _ if late => FindingKind::AnsweredTooEarly,
-            Attack::Rotate { .. } => FindingKind::Stale,
+            // What a fresh instance gets right, a live one remembers wrong.
+            Attack::Rotate { .. } if !self.amnesia.contains(&reader) => FindingKind::Stale,
             _ => FindingKind::Trapped,
         };
         let together = if sound.is_some() { TIMES } else { 0 };
@@ -328,8 +343,18 @@ impl Proof {
         Ok(true)
     }
 
-    fn not_judged(&self, reader: usize, comparison: &Comparison, why: String) -> Unstable {
-        Unstable { step: self.reference_step(reader), differences: differences(comparison, reader), why }
+    /// Writes down a difference that counts for nothing, once.
+    fn not_judged(&mut self, reader: usize, comparison: &Comparison, run: Option<&Journal>, why: String) {
+        if self.unstable.iter().any(|one| one.step.number == reader && one.why == why) {
+            return;
+        }
+        let failed = run.filter(|run| self.step(run, reader).is_some_and(|step| is_server_error(&step)));
+        self.unstable.push(Unstable {
+            step: self.reference_step(reader),
+            differences: differences(comparison, reader),
+            why,
+            last_lines: failed.map(|run| self.last_lines(run, reader)).unwrap_or_default(),
+        });
     }
 
     /// The traffic once more with each instance on its own copy of the shared paths: it must break.
@@ -365,7 +390,7 @@ impl Proof {
         let mut reasons = self.reasons.clone();
         reasons.extend(self.fails_in_peace());
         let carried = self.baseline.carried();
-        if self.baseline.writes() == 0 && carried.is_empty() {
+        if self.baseline.writes() == 0 && carried.is_empty() && self.unstable.is_empty() {
             reasons.push(
                 "nothing is written and nothing is carried from one request to another: any instance could serve this \
                  traffic, whatever it traps"
@@ -400,6 +425,8 @@ impl Proof {
             (_, reasons) if !reasons.is_empty() => Outcome::NotShown(reasons),
             _ => Outcome::Fungible,
         };
+        let failed = self.references.iter().find(|one| how_it_failed(one).is_some());
+        let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
         let mut covered = self.covered;
         covered.notes.extend(stage.notes());
         covered.not_covered.extend([
@@ -428,6 +455,7 @@ impl Proof {
                     Ignored { place: one.place, reason: one.reason, times }
                 })
                 .collect(),
+            driver_lines,
             unstable: self.unstable,
             labels: labels(&self.last),
             masks: self.last.masks.iter().map(|mask| (mask.place.clone(), mask.reason.clone())).collect(),
@@ -483,9 +511,14 @@ fn how_it_failed(reference: &Journal) -> Option<String> {
         DriverEnd::Killed(signal) => format!("is ended by {signal}"),
         DriverEnd::Hung => "does not end".to_owned(),
     };
-    let last = reference.driver_lines.iter().rev().find(|line| !line.trim().is_empty());
-    let last = last.map_or_else(String::new, |line| format!(" (its last line: {})", line.trim()));
-    Some(format!("the driver {how} on one instance that is left in peace{last}"))
+    Some(format!("the driver {how} on one instance that is left in peace"))
+}
+
+fn is_server_error(step: &Step) -> bool {
+    match &step.exchange.outcome {
+        Exchanged::Answered { status, .. } | Exchanged::Failed { status, .. } => *status >= 500,
+        Exchanged::Ours { .. } | Exchanged::Abandoned => false,
+    }
 }
 
 /// The requests that differ, each once, in the order in which a client would meet them.

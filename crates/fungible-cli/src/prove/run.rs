@@ -241,7 +241,7 @@ impl<'a> Stage<'a> {
     /// A command line of the user's, for the shell.
     fn shell(&self, name: &str, command: &str, words: &Words, outside: bool) -> Spec {
         let mut env = self.environment(words);
-        env.push(("BASE_URL".to_owned(), words.url.clone()));
+        env.extend(["BASE_URL", "FUNGIBLE_URL"].map(|name| (name.to_owned(), words.url.clone())));
         Spec {
             name: name.to_owned(),
             program: "sh".to_owned(),

@@ -23,6 +23,8 @@ pub(crate) struct Verdict {
     pub(crate) command: String,
     pub(crate) covered: Coverage,
     pub(crate) ignored: Vec<Ignored>,
+    /// The last lines that the driver printed, where it fails on one instance left in peace.
+    pub(crate) driver_lines: Vec<String>,
     /// Differences that did not hold, or that nothing healed.
     pub(crate) unstable: Vec<Unstable>,
     /// Values that differ from instance to instance and were not judged: place and examples.
@@ -124,6 +126,8 @@ pub(crate) struct Unstable {
     pub(crate) differences: Vec<Difference>,
     /// "there in 2 of 3 runs"; "there in 3 of 3 runs, and no earlier request's instance heals it".
     pub(crate) why: String,
+    /// The last lines of the instance that served it, where it failed (5xx).
+    pub(crate) last_lines: Vec<String>,
 }
 
 /// A place that the user told us not to judge.

@@ -69,9 +69,11 @@ pub(super) fn remedy(kind: FindingKind, writers: &[StepView], reader: &StepView,
         FindingKind::NamesItself => "build addresses from the Host of the request or from one public address in the \
                                      configuration, never from the instance's own address"
             .to_owned(),
-        FindingKind::OneAtATime => "look for what only one process can have: a lock, a pid file that a killed one leaves \
+        FindingKind::OneAtATime => {
+            "look for what only one process can have: a lock, a pid file that a killed one leaves \
                                     behind, a database that one process opens alone"
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 

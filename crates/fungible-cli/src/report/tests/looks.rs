@@ -17,10 +17,12 @@ fn found(finding: Finding) -> Verdict {
 
 fn not_shown() -> Verdict {
     Verdict {
+        driver_lines: Vec::new(),
         unstable: vec![Unstable {
             step: step(9, "GET /news", "one", 200),
             differences: vec![difference("body $.count", "3", "4")],
             why: "there in 2 of 3 runs".to_owned(),
+            last_lines: Vec::new(),
         }],
         ignored: vec![Ignored { place: "body $.build".to_owned(), reason: "a build stamp".to_owned(), times: 2 }],
         ..verdict(Judgement::NotShown(vec![

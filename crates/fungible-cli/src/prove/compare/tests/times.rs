@@ -176,7 +176,13 @@ fn sets_within_lists_in_random_order() {
             .get("/list")
             .json(&format!("[{}]", objects.collect::<Vec<_>>().join(",")))
             .get("/text")
-            .text(&recipes.iter().map(|(name, tags)| format!("{name}: {}\n", tags.join(", "))).collect::<String>())
+            .text(
+                &recipes
+                    .iter()
+                    .map(|(name, tags)| format!("{name}: {}", tags.join(", ")))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
     };
     let winter = ["oats", "winter", "quick", "breakfast"];
     for attack in 3..40 {
