@@ -2,10 +2,11 @@
 //! instance with the one that went wrong, so that it goes right? No conviction without it.
 
 use super::ProveError;
-use super::attack::{Attack, Key, Names, Together, side};
+use super::attack::{Attack, Together, side};
 use super::compare::{Baseline, Difference};
 use super::event::Event;
 use super::journal::Journal;
+use super::pattern::{Key, Names, Patterns};
 use super::run::Stage;
 use crate::exchange::is_safe;
 
@@ -45,7 +46,7 @@ pub(super) async fn find(
     (reader, failing): (usize, &Journal),
     differences: &[Difference],
 ) -> Result<Cause, ProveError> {
-    let names = names(baseline);
+    let names = names(baseline, stage.patterns());
     let Some(name) = names.get(reader.wrapping_sub(1)) else { return Ok(Cause::Unknown) };
     let candidates: Vec<Candidate> =
         candidates(baseline, reader).into_iter().map(|number| (number, names[number - 1].clone())).collect();
@@ -213,8 +214,8 @@ fn is_healed(baseline: &Baseline, journal: &Journal, reader: usize, differences:
 }
 
 /// The names of the reference's requests, in their order.
-pub(super) fn names(baseline: &Baseline) -> Vec<Key> {
-    let mut names = Names::default();
+pub(super) fn names(baseline: &Baseline, patterns: &Patterns) -> Vec<Key> {
+    let mut names = Names::new(patterns.clone());
     baseline.exchanges().iter().map(|one| names.next(&one.request.method, &one.request.target)).collect()
 }
 

@@ -9,6 +9,7 @@ mod cause;
 mod compare;
 mod event;
 mod journal;
+mod pattern;
 mod plan;
 mod run;
 mod verdict;
@@ -23,10 +24,11 @@ use std::time::{Duration, Instant};
 
 use crate::exchange::Outcome as Exchanged;
 
-use attack::{Attack, HandOver, Key, Together, rotations};
+use attack::{Attack, HandOver, Together, rotations};
 use cause::{Cause, TIMES};
 use compare::{Baseline, Comparison, DifferenceKind};
 use journal::{Alone, DriverEnd, Journal};
+use pattern::{Key, Patterns};
 
 /// References in all, at most.
 const REFERENCES: usize = 5;
@@ -53,6 +55,7 @@ pub(crate) async fn prove(stage: &mut Stage<'_>) -> Result<Verdict, ProveError> 
     if let Some(reason) = proof.unsteady_traffic() {
         return Ok(proof.verdict(stage, began, vec![reason]));
     }
+    stage.expect(proof.patterns());
     let hand_over = proof.hand_over(stage);
     proof.attack(stage, &Attack::amnesia(hand_over.clone())).await?;
     let requests = proof.baseline.exchanges().len();
@@ -152,13 +155,33 @@ impl Proof {
         Some(format!("{how}: what it would do after that was not tried; mend it first, then ask again"))
     }
 
+    /// What the requests look like in any run.
+    fn patterns(&self) -> Patterns {
+        let mut patterns = Patterns::default();
+        let carried = self.baseline.carried();
+        let others: Vec<_> =
+            self.references.iter().skip(1).map(|other| (other, self.baseline.compare(other).pairs)).collect();
+        for exchange in self.baseline.exchanges() {
+            let number = exchange.number;
+            let minted = carried.iter().filter(|one| one.sent.iter().any(|(by, _)| *by == number));
+            let minted: Vec<&str> = minted.map(|one| one.value.as_str()).collect();
+            let mut targets = vec![exchange.request.target.as_str()];
+            for (other, pairs) in &others {
+                let there = pairs.iter().find(|(one, _)| *one == number).map(|(_, there)| there - 1);
+                targets.extend(there.map(|there| other.exchanges[there].request.target.as_str()));
+            }
+            patterns.add(&exchange.request.method, &targets, &minted);
+        }
+        patterns
+    }
+
     /// Each request to an instance of its own, if there is time for it.
     fn hand_over(&mut self, stage: &Stage<'_>) -> HandOver {
         let requests = self.baseline.exchanges().len();
         if stage.expected_time(requests) * AMNESIA_AT_MOST <= stage.plan().budget {
             return HandOver::Each;
         }
-        let names = cause::names(&self.baseline);
+        let names = cause::names(&self.baseline, stage.patterns());
         let carried = self.baseline.carried();
         let users = carried.iter().flat_map(|one| one.sent.iter().map(|(by, _)| *by));
         let mut keys: Vec<Key> = users.filter_map(|number| names.get(number.wrapping_sub(1)).cloned()).collect();

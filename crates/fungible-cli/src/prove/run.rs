@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::attack::Attack;
 use super::event::Event;
 use super::journal::{DriverEnd, Journal};
+use super::pattern::Patterns;
 use super::plan::{Plan, Words, named_ports};
 use crate::balancer::{self, Balancer, Config};
 use crate::fleet::{LaunchError, Launcher, ProcessId, Spec, Waited};
@@ -83,6 +84,7 @@ pub(crate) struct Stage<'a> {
     /// How long the longest run on one instance took, and the first start of an instance.
     usual: Duration,
     start: Option<Duration>,
+    patterns: Patterns,
 }
 
 impl<'a> Stage<'a> {
@@ -108,6 +110,7 @@ impl<'a> Stage<'a> {
             expected: None,
             usual: Duration::ZERO,
             start: None,
+            patterns: Patterns::default(),
         }
     }
 
@@ -130,6 +133,15 @@ impl<'a> Stage<'a> {
     /// Whether the budget allows so many more runs.
     pub(crate) fn may_run(&self, more: usize) -> bool {
         self.runs + more <= self.plan.runs && self.began.elapsed() < self.plan.budget
+    }
+
+    /// What the requests of the runs to come look like.
+    pub(crate) fn expect(&mut self, patterns: Patterns) {
+        self.patterns = patterns;
+    }
+
+    pub(crate) fn patterns(&self) -> &Patterns {
+        &self.patterns
     }
 
     /// How long an attack takes in which each of so many requests needs an instance of its own.
@@ -195,9 +207,10 @@ impl<'a> Stage<'a> {
             self.helper(&words.fill(reset), &words).await?;
         }
         self.launcher.begin_run().await?;
+        let mut beside = Vec::new();
         for (number, command) in self.plan.beside.iter().enumerate() {
             let spec = self.shell(&format!("{run}-beside-{number}"), &words.fill(command), &words, false);
-            self.launcher.launch(spec).await?;
+            beside.push((self.launcher.launch(spec).await?, command));
         }
         let (began, began_at) = (Instant::now(), SystemTime::now());
         let (ask, asked) = tokio::sync::mpsc::unbounded_channel();
@@ -209,6 +222,16 @@ impl<'a> Stage<'a> {
         let balancer = Balancer::start(self.listener.try_clone()?, config)?;
         let mut live = live::Live::new(self, attack, run, &words, balancer, began);
         let ended = live.carry_out(asked, tapped).await?;
+        for (id, command) in beside {
+            // One that ended well may have put itself into the background.
+            match tokio::time::timeout(Duration::ZERO, self.launcher.ended(id)).await {
+                Ok(Waited::Ended(how) | Waited::NotStarted(how)) if how != "exit status 0" => {
+                    let lines = self.launcher.last_lines(id);
+                    return Err(ProveError::Helper { command: command.clone(), how, lines });
+                }
+                _ => {}
+            }
+        }
         let live::Ended { exchanges, instances, driver, driver_lines, held, alone, starts } = ended;
         self.starts += starts;
         Ok(Journal {

@@ -99,13 +99,13 @@ impl<'a, 'b> Live<'a, 'b> {
     ) -> Live<'a, 'b> {
         Live {
             launcher: Arc::clone(&stage.launcher),
+            router: Router::new(attack.clone(), stage.patterns.clone()),
             stage,
             attack,
             run,
             words,
             balancer,
             began,
-            router: Router::new(attack.clone()),
             starting: JoinSet::new(),
             instances: Vec::new(),
             spares: VecDeque::new(),
