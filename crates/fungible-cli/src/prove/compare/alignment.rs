@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::super::journal::Journal;
 use super::request::{self, Value};
 use super::survey::given;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Outcome};
 
 /// So many open requests of one signature are looked at; the right one is nearly always the first.
 const CANDIDATES: usize = 48;
@@ -18,6 +19,8 @@ pub(super) struct Run<'e> {
     pub(super) values: &'e [Vec<Value>],
     /// What `{run}` stood for.
     pub(super) word: &'e str,
+    /// The driver ended otherwise than in any reference.
+    pub(super) gave_up: bool,
 }
 
 /// Places in the two journals, from 0.
@@ -25,26 +28,65 @@ pub(super) struct Run<'e> {
 pub(super) struct Alignment {
     /// In the order of the reference.
     pub(super) pairs: Vec<(usize, usize)>,
+    /// By request of the attack, for those that only polled on the way: the statuses that any of them may have.
+    pub(super) polls: HashMap<usize, Vec<u16>>,
+    /// Signatures of which the two runs sent different numbers of the same request.
+    pub(super) polled: HashSet<u64>,
     pub(super) not_reached: Vec<usize>,
     /// Those of `not_reached` after which the same client went on.
     pub(super) left_out: Vec<usize>,
     pub(super) surplus: Vec<usize>,
 }
 
-/// Consecutive equal safe requests of one client, by the last of them.
-fn groups(exchanges: &[Exchange]) -> Vec<usize> {
+/// Requests that are one to the alignment: a single one, or consecutive equal safe requests of one client.
+type Group = Vec<usize>;
+
+/// The groups of a run, by their last requests. Only what is polled comes in groups of more than one.
+fn groups(exchanges: &[Exchange], signatures: &[u64], polled: &HashSet<u64>) -> Vec<Group> {
     let mut last_of: HashMap<u64, usize> = HashMap::new();
-    let mut replaced = HashSet::new();
+    let mut groups: Vec<Group> = (0..exchanges.len()).map(|at| vec![at]).collect();
     for (at, exchange) in exchanges.iter().enumerate() {
         if let Some(before) = last_of.insert(request::client(exchange), at) {
             let (one, other) = (&exchanges[before].request, &exchange.request);
             let same = one.method == other.method && one.target == other.target;
-            if same && matches!(other.method.as_str(), "GET" | "HEAD") {
-                replaced.insert(before);
+            if same && is_poll(exchange) && polled.contains(&signatures[at]) {
+                let mut earlier = std::mem::take(&mut groups[before]);
+                earlier.push(at);
+                groups[at] = earlier;
             }
         }
     }
-    (0..exchanges.len()).filter(|at| !replaced.contains(at)).collect()
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// Whether it may be one of many that wait for something. Streams are opened, not polled.
+fn is_poll(exchange: &Exchange) -> bool {
+    matches!(exchange.request.method.as_str(), "GET" | "HEAD")
+        && exchange.frames.is_empty()
+        && status(exchange) != Some(101)
+}
+
+fn status(exchange: &Exchange) -> Option<u16> {
+    match &exchange.outcome {
+        Outcome::Answered { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+/// By signature: how often each request of it was sent, in the order in which they came.
+fn counts(exchanges: &[Exchange], signatures: &[u64]) -> HashMap<u64, Vec<usize>> {
+    let mut places: HashMap<(u64, &str), usize> = HashMap::new();
+    let mut counts: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (exchange, signature) in exchanges.iter().zip(signatures).filter(|(exchange, _)| is_poll(exchange)) {
+        let of_signature = counts.entry(*signature).or_default();
+        let place = *places.entry((*signature, &exchange.request.target)).or_insert_with(|| {
+            of_signature.push(0);
+            of_signature.len() - 1
+        });
+        of_signature[place] += 1;
+    }
+    counts
 }
 
 /// What is known so far of who is who.
@@ -72,12 +114,20 @@ impl Chain {
     }
 }
 
-/// Finds the counterpart of each request.
-pub(super) fn align(reference: &Run<'_>, attack: &Run<'_>) -> Alignment {
-    let items = groups(reference.exchanges);
-    let mut open: HashMap<u64, VecDeque<usize>> = HashMap::new();
-    for at in &items {
-        open.entry(request::signature(&reference.exchanges[*at])).or_default().push_back(*at);
+/// Finds the counterpart of each request. `polled` are signatures of which references sent different numbers.
+pub(super) fn align(reference: &Run<'_>, attack: &Run<'_>, polled: &HashSet<u64>) -> Alignment {
+    let signatures = |run: &Run<'_>| run.exchanges.iter().map(request::signature).collect::<Vec<_>>();
+    let (of_reference, of_attack) = (signatures(reference), signatures(attack));
+    let mut alignment = Alignment { polled: polled.clone(), ..Alignment::default() };
+    let sent = counts(attack.exchanges, &of_attack);
+    let varied = counts(reference.exchanges, &of_reference).into_iter();
+    alignment.polled.extend(
+        varied.filter(|(signature, counts)| sent.get(signature).is_some_and(|sent| sent != counts)).map(|(key, _)| key),
+    );
+
+    let mut open: HashMap<u64, VecDeque<Group>> = HashMap::new();
+    for group in groups(reference.exchanges, &of_reference, &alignment.polled) {
+        open.entry(of_reference[last(&group)]).or_default().push_back(group);
     }
     let sequential = is_sequential(reference.exchanges);
     let client = |at: usize| if sequential { 0 } else { request::client(&reference.exchanges[at]) };
@@ -85,36 +135,81 @@ pub(super) fn align(reference: &Run<'_>, attack: &Run<'_>) -> Alignment {
     let mut came_to: HashMap<u64, std::time::Duration> = HashMap::new();
     let mut chain = Chain::default();
     chain.add(reference.word, attack.word);
-    let mut pairs = Vec::new();
-    let mut without = Vec::new();
-    for a in groups(attack.exchanges) {
-        let candidates = open.entry(request::signature(&attack.exchanges[a])).or_default();
-        let best = candidates.iter().take(CANDIDATES).enumerate().max_by_key(|(at, r)| {
-            let passed = came_to.get(&client(**r)).is_some_and(|came| *came > reference.exchanges[**r].ended);
-            let fit = fit(&chain, &reference.values[**r], &attack.values[a]) - if passed { 4 } else { 0 };
+    for group in groups(attack.exchanges, &of_attack, &alignment.polled) {
+        let a = last(&group);
+        let candidates = open.entry(of_attack[a]).or_default();
+        let best = candidates.iter().map(last).take(CANDIDATES).enumerate().max_by_key(|(at, r)| {
+            let passed = came_to.get(&client(*r)).is_some_and(|came| *came > reference.exchanges[*r].ended);
+            let fit = fit(&chain, &reference.values[*r], &attack.values[a]) - if passed { 4 } else { 0 };
             (fit, std::cmp::Reverse(*at))
         });
-        let Some(r) = best.map(|(at, _)| at).and_then(|at| candidates.remove(at)) else {
-            without.push(a);
+        let Some(counterpart) = best.map(|(at, _)| at).and_then(|at| candidates.remove(at)) else {
+            alignment.surplus.push(a);
             continue;
         };
+        let r = last(&counterpart);
         let came = came_to.entry(client(r)).or_default();
         *came = (*came).max(reference.exchanges[r].arrived);
         learn(&mut chain, reference, attack, r, a);
-        pairs.push((r, a));
+        alignment.pair(reference, attack, &counterpart, &group);
     }
-    let mut left: Vec<usize> = open.into_values().flatten().collect();
-    left.sort_unstable();
-    pair_the_rest(reference, attack, &mut left, &mut without, &mut pairs);
-    pairs.sort_unstable();
+    alignment.not_reached.extend(open.into_values().flatten().map(|group| last(&group)));
+    alignment.not_reached.sort_unstable();
+    alignment.pair_the_rest(reference, attack);
+    alignment.pairs.sort_unstable();
     let went_on = |r: &usize| {
         let ended = reference.exchanges[*r].ended;
-        pairs
+        alignment
+            .pairs
             .iter()
             .any(|(other, _)| client(*other) == client(*r) && reference.exchanges[*other].arrived >= ended && other > r)
     };
-    let left_out = left.iter().copied().filter(went_on).collect();
-    Alignment { pairs, not_reached: left, left_out, surplus: without }
+    alignment.left_out = alignment.not_reached.iter().copied().filter(went_on).collect();
+    alignment
+}
+
+fn last(group: &Group) -> usize {
+    group.last().copied().unwrap_or_default()
+}
+
+impl Alignment {
+    /// Whether a request of the attack only polled on the way, and saw nothing that the reference never saw.
+    pub(super) fn is_stage(&self, attack: &Journal, a: usize) -> bool {
+        let statuses = self.polls.get(&a);
+        statuses.is_some_and(|statuses| status(&attack.exchanges[a]).is_some_and(|status| statuses.contains(&status)))
+    }
+
+    /// Pairs the requests of two groups: the last ones with each other, and of those before as many as both have.
+    fn pair(&mut self, reference: &Run<'_>, attack: &Run<'_>, in_r: &Group, in_a: &Group) {
+        let statuses: Vec<u16> = in_r.iter().filter_map(|r| status(&reference.exchanges[*r])).collect();
+        let (r, a) = (last(in_r), last(in_a));
+        let is_new = status(&attack.exchanges[a]).is_some_and(|status| !statuses.contains(&status));
+        let gave_up = is_new || attack.gave_up && a + 1 == attack.exchanges.len();
+        // A driver that gave up has not come to what the reference's last request shows.
+        let of_the_last = if gave_up && in_a.len() < in_r.len() { in_r[in_a.len() - 1] } else { r };
+        let before = in_r.iter().zip(in_a).take(in_r.len().min(in_a.len()) - 1);
+        for (r, a) in before {
+            self.pairs.push((*r, *a));
+            self.polls.insert(*a, statuses.clone());
+        }
+        self.pairs.push((of_the_last, a));
+        self.not_reached.extend(in_r.iter().filter(|r| **r > of_the_last));
+    }
+
+    /// Requests whose very path is made of words that the driver makes up: all but one segment must be the same.
+    fn pair_the_rest(&mut self, reference: &Run<'_>, attack: &Run<'_>) {
+        let (left, pairs) = (&mut self.not_reached, &mut self.pairs);
+        self.surplus.retain(|a| {
+            let other = &attack.exchanges[*a];
+            let found = left.iter().position(|r| {
+                let one = &reference.exchanges[*r];
+                request::coarse_signature(one) == request::coarse_signature(other) && differ_in_one_segment(one, other)
+            });
+            let Some(at) = found else { return true };
+            pairs.push((left.remove(at), *a));
+            false
+        });
+    }
 }
 
 /// Whether no two requests were in flight together.
@@ -157,26 +252,6 @@ fn learn(chain: &mut Chain, reference: &Run<'_>, attack: &Run<'_>, r: usize, a: 
             chain.add(&text, other);
         }
     }
-}
-
-/// Requests whose very path is made of words that the driver makes up: all but one segment must be the same.
-fn pair_the_rest(
-    reference: &Run<'_>,
-    attack: &Run<'_>,
-    left: &mut Vec<usize>,
-    without: &mut Vec<usize>,
-    pairs: &mut Vec<(usize, usize)>,
-) {
-    without.retain(|a| {
-        let other = &attack.exchanges[*a];
-        let found = left.iter().position(|r| {
-            let one = &reference.exchanges[*r];
-            request::coarse_signature(one) == request::coarse_signature(other) && differ_in_one_segment(one, other)
-        });
-        let Some(at) = found else { return true };
-        pairs.push((left.remove(at), *a));
-        false
-    });
 }
 
 fn differ_in_one_segment(one: &Exchange, other: &Exchange) -> bool {

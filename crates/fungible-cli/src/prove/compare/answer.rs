@@ -18,6 +18,7 @@ const NEVER_JUDGED: &[&str] = &[
     "proxy-connection",
     "repr-digest",
     "request-id",
+    "sec-websocket-accept",
     "traceparent",
     "tracestate",
     "trailer",

@@ -62,6 +62,8 @@ pub(crate) struct Baseline {
     driver_ends: Vec<DriverEnd>,
     /// Signatures whose number of requests varies between references.
     loose: HashSet<u64>,
+    /// Signatures of requests that some reference repeats more often than the first.
+    polled: HashSet<u64>,
     leftovers: Vec<Leftover>,
 }
 
@@ -79,6 +81,7 @@ impl Baseline {
             references: references.len(),
             driver_ends: references.iter().map(|reference| reference.driver.clone()).collect(),
             loose: HashSet::new(),
+            polled: HashSet::new(),
             leftovers: Vec::new(),
             first,
         };
@@ -105,9 +108,11 @@ impl Baseline {
         self.unstable.print()
     }
 
-    /// Requests with a method that is not safe.
+    /// Requests with a method that is not safe, and connections on which the client said something.
     pub(crate) fn writes(&self) -> usize {
-        self.first.exchanges.iter().filter(|exchange| !request::is_safe(&exchange.request.method)).count()
+        let says = |exchange: &Exchange| exchange.frames.iter().any(|frame| frame.from_client);
+        let writes = |exchange: &&Exchange| !request::is_safe(&exchange.request.method) || says(exchange);
+        self.first.exchanges.iter().filter(writes).count()
     }
 
     /// Whether requests like this one are not equally many in all references.
@@ -135,6 +140,7 @@ impl Baseline {
     fn learn(&mut self, nth: usize, other: &Journal, earlier: &mut HashMap<String, (usize, usize)>) {
         let values: Vec<_> = other.exchanges.iter().map(request::values).collect();
         let alignment = self.align(other, &values);
+        self.polled.extend(&alignment.polled);
         for at in &alignment.not_reached {
             self.loose.insert(request::signature(&self.first.exchanges[*at]));
         }
@@ -147,7 +153,9 @@ impl Baseline {
         for (r, a) in &alignment.pairs {
             bind_tokens(&mut judge.renaming, &self.values[*r], &values[*a]);
             judge.asked_for = same_numbers(&self.values[*r], &values[*a]);
-            self.exchange(&mut judge, other, *r, *a, &mut not_compared);
+            if !alignment.is_stage(other, *a) {
+                self.exchange(&mut judge, other, *r, *a, &mut not_compared);
+            }
         }
         let (stood, renaming) = (std::mem::take(&mut judge.stood), std::mem::take(&mut judge.renaming));
         drop(judge);
@@ -208,7 +216,9 @@ impl Baseline {
         for (r, a) in &alignment.pairs {
             bind_tokens(&mut judge.renaming, &self.values[*r], &values[*a]);
             judge.asked_for = same_numbers(&self.values[*r], &values[*a]);
-            self.exchange(&mut judge, attack, *r, *a, &mut comparison.not_compared);
+            if !alignment.is_stage(attack, *a) {
+                self.exchange(&mut judge, attack, *r, *a, &mut comparison.not_compared);
+            }
             found.append(&mut judge.found);
         }
         let labels = self.labels(&judge, &survey::sent(&values), &mut found);
@@ -242,9 +252,14 @@ impl Baseline {
         comparison
     }
 
-    fn align(&self, other: &Journal, values: &[Vec<Value>]) -> Alignment {
-        let first = Run { exchanges: &self.first.exchanges, values: &self.values, word: &self.first.run };
-        align(&first, &Run { exchanges: &other.exchanges, values, word: &other.run })
+    fn align<'r>(&'r self, other: &'r Journal, values: &'r [Vec<Value>]) -> Alignment {
+        let run = |journal: &'r Journal, values: &'r [Vec<Value>]| Run {
+            exchanges: &journal.exchanges,
+            values,
+            word: &journal.run,
+            gave_up: !self.driver_ends.contains(&journal.driver),
+        };
+        align(&run(&self.first, &self.values), &run(other, values), &self.polled)
     }
 
     fn judge<'b>(&'b self, mode: Mode<'b>, other: &Journal, values: &[Vec<Value>], alignment: &Alignment) -> Judge<'b> {

@@ -1,8 +1,12 @@
 //! Which request is which, and whether the traffic proves anything.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::super::{Baseline, DifferenceKind};
 use super::world::{Log, against, clean, compare, found, run, token};
 use crate::exchange::Outcome;
+use crate::prove::journal::DriverEnd;
 
 fn baseline(describe: impl Fn(u64) -> Log) -> Baseline {
     Baseline::new(&[describe(1).journal(), describe(2).journal()], &[])
@@ -19,6 +23,110 @@ fn drivers_that_poll_are_judged_by_the_last_answer() {
     clean(&against(|nth| story(nth, 3, "done"), story(3, 0, "done")));
     let difference = found(&against(|nth| story(nth, 3, "done"), story(3, 9, "lost")), 5, "body $.state");
     assert_eq!(difference.attack_exchange, Some(11));
+}
+
+#[test]
+fn equal_requests_are_judged_one_by_one_where_all_runs_send_as_many() {
+    let story = |nth: u64, views: [u32; 4]| {
+        views.iter().fold(run(nth).post("/login", "user=ann").text("hi"), |log, views| {
+            log.get("/me").text(&format!("seen {views} times")).field("x-ratelimit-remaining", &(9 - views).to_string())
+        })
+    };
+    clean(&compare(|nth| story(nth, [1, 2, 3, 4])));
+    found(&against(|nth| story(nth, [1, 2, 3, 4]), story(3, [1, 1, 3, 4])), 3, "header x-ratelimit-remaining");
+    // Requests after a log-in are no polls of each other, whoever answers them.
+    let cookie = |log: Log, nth: u64, name: &str| log.with("cookie", &format!("sid={}", token(nth, name)));
+    let again = |nth: u64, names: [&str; 3]| {
+        names.iter().fold(run(nth), |log, name| cookie(log.get("/"), nth, name).text(&format!("hello {name}")))
+    };
+    found(&against(|nth| again(nth, ["ann", "ann", "ann"]), again(3, ["ann", "bob", "cyd"])), 2, "body line 1");
+}
+
+#[test]
+fn a_poll_that_finds_nothing_is_the_one_that_missed() {
+    let story = |nth: u64, polls: usize, lost: bool| {
+        let log = run(nth).post("/jobs", "a=1").status(202).field("location", "/jobs/1");
+        let log = (0..polls).fold(log, |log, _| log.get("/jobs/1").json(r#"{"state":"busy"}"#));
+        let log = log.get("/jobs/1");
+        if lost {
+            log.status(404).driver(DriverEnd::Exited(1))
+        } else {
+            log.json(r#"{"state":"done"}"#).get("/").text("x")
+        }
+    };
+    let references = |nth: u64| story(nth, usize::try_from(nth).unwrap() + 1, false);
+    clean(&against(references, story(3, 0, false)));
+    clean(&against(references, story(3, 5, false)));
+    for polls in 0..2 {
+        let comparison = against(references, story(3, polls, true));
+        let difference = found(&comparison, polls + 2, "status");
+        assert_eq!((difference.reference.as_str(), difference.attack.as_str()), ("200", "404"));
+        assert!(!comparison.pairs.iter().any(|(r, _)| *r > polls + 2), "{comparison:#?}");
+    }
+    // One that says no while others wait on is one that missed, too.
+    let log = story(3, 1, false).journal();
+    let mut log = log;
+    if let Outcome::Answered { status, .. } = &mut log.exchanges[1].outcome {
+        *status = 404;
+    }
+    let references = [story(1, 2, false).journal(), story(2, 3, false).journal()];
+    assert_eq!(Baseline::new(&references, &[]).compare(&log).differences[0].exchange, 2);
+}
+
+#[test]
+fn cookies_of_one_second_and_of_two() {
+    // In the references two answers fall into one second and give equal cookies; in the attack they do not.
+    let story = |nth: u64, seconds: u64| {
+        let cookie = |log: &Log, more: u64| format!("session={}", signed(nth, log.now() + more));
+        let log = run(nth);
+        let (first, second) = (cookie(&log, 0), cookie(&log, seconds));
+        log.post("/register", "user=ann")
+            .status(302)
+            .field("set-cookie", &first)
+            .get("/hello")
+            .with("cookie", &first)
+            .text("hello")
+            .field("set-cookie", &second)
+            .get("/login")
+            .with("cookie", &second)
+            .text("log in")
+            .get("/logout")
+            .with("cookie", &second)
+            .status(302)
+            .field("set-cookie", &format!("session={}", signed(nth, 7)))
+            .get("/login")
+            .with("cookie", &format!("session={}", signed(nth, 7)))
+            .text("log in")
+            .field("set-cookie", &format!("csrf={}", token(nth, "csrf")))
+    };
+    for seconds in [0, 1] {
+        let comparison = against(|nth| story(nth, 0), story(3, seconds));
+        clean(&comparison);
+        assert!(comparison.pairs.iter().all(|(r, a)| r == a), "{:?}", comparison.pairs);
+    }
+}
+
+/// As Flask signs an empty session.
+fn signed(nth: u64, now: u64) -> String {
+    let time = URL_SAFE_NO_PAD.encode(u32::try_from(now).unwrap().to_be_bytes());
+    format!("eyJhIjoxfQ.{time}.{}", &URL_SAFE_NO_PAD.encode(token(nth, &now.to_string()))[..27])
+}
+
+#[test]
+fn messages_of_a_client_are_writes() {
+    let socket = |nth: u64, from_client: bool| {
+        let log = run(nth).get("/ws").status(101);
+        log.field("sec-websocket-accept", &token(nth, "key")[..nth.try_into().unwrap()]).frame(from_client, "hello")
+    };
+    assert_eq!((baseline(|nth| socket(nth, true)).writes(), baseline(|nth| socket(nth, false)).writes()), (1, 0));
+    clean(&compare(|nth| socket(nth, true)));
+    // Sockets that are opened one after the other do not wait for anything.
+    let three = |nth: u64, count: usize, said: &str| {
+        (0..count).fold(run(nth), |log, at| {
+            log.get("/ws").status(101).frame(true, "seat A1").frame(false, if at == 0 { said } else { "taken" })
+        })
+    };
+    found(&against(|nth| three(nth, 3, "yours"), three(3, 2, "taken")), 1, "frames $[0] line 1");
 }
 
 #[test]
