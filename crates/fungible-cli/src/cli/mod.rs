@@ -45,8 +45,7 @@ pub fn main() -> ExitCode {
         Command::Dev(options) => run::run(&options.into_plan(2, Routing::NeverTwice)),
         Command::Prove(options) => {
             return prove::run(*options).unwrap_or_else(|error| {
-                // It may quote what the app printed last.
-                screen::problem(&anyhow::anyhow!(crate::report::sentence(&format!("{error:#}"))));
+                screen::problem(&error);
                 ExitCode::from(FAILED)
             });
         }

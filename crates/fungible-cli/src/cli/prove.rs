@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::settings::{self, Prove};
 use super::{run, screen};
 use crate::fleet::{DiskPlan, Launcher};
-use crate::prove::{Event, Outcome, Plan, Stage, Verdict, prove};
+use crate::prove::{Event, Outcome, Plan, ProveError, Stage, Verdict, prove};
 
 /// The exit code of NOT FUNGIBLE, and of NOT SHOWN.
 const NOT_FUNGIBLE: u8 = 1;
@@ -154,7 +154,10 @@ fn carry_out(plan: &Plan, namespaces: bool) -> anyhow::Result<Verdict> {
         stage.close().await;
         bar.finish_and_clear();
         match proved {
-            Some(verdict) => Ok(verdict?),
+            Some(Ok(verdict)) => Ok(verdict),
+            Some(Err(ProveError::Launch(error))) => Err(error.into()),
+            // It may quote what the app printed last.
+            Some(Err(error)) => bail!(crate::report::sentence(&error.to_string())),
             None => bail!("stopped before there was a verdict; nothing is left running"),
         }
     })

@@ -299,7 +299,7 @@ impl<'a> Stage<'a> {
 
     /// What one instance is started with: its command in a shell that first puts its files in place, where it has any.
     fn instance(&self, name: &str, run: &str, ports: &Ports, own_copies: bool) -> Result<(Spec, PathBuf), ProveError> {
-        let dir = self.launcher.world().folder.join("dirs").join(name);
+        let dir = self.launcher.world().private_folder(name);
         std::fs::create_dir_all(&dir)?;
         let words = Words {
             port: Some(ports.own),

@@ -8,4 +8,10 @@ mod client;
 mod demo;
 mod fleet;
 mod private_disk;
+mod prove;
+mod prove_ends;
+mod prove_input;
+#[path = "../../src/report/tests/schema_check.rs"]
+mod schema_check;
+mod shop;
 mod world;

@@ -31,6 +31,9 @@ use self::tree::remove;
 /// How the folder of every proof begins; those of dead proofs are found by it.
 const FOLDER: &str = "fungible-prove-";
 
+/// What holds the folders of instances, below that of the proof.
+const OWN: &str = "dirs";
+
 /// What instances share and what they get of their own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct DiskPlan {
@@ -68,6 +71,13 @@ pub(crate) struct World {
     pub(crate) notes: Vec<String>,
     /// The folder of this proof.
     pub(crate) folder: PathBuf,
+}
+
+impl World {
+    /// Where an instance of this name finds a folder of its own, which whoever starts it may make and fill before.
+    pub(crate) fn private_folder(&self, name: &str) -> PathBuf {
+        self.folder.join(OWN).join(name)
+    }
 }
 
 /// What an instance did to a file of its private disk.
@@ -125,6 +135,8 @@ pub(super) struct Disk {
 pub(super) struct Cell {
     folder: PathBuf,
     shares: PathBuf,
+    /// Below the proof's folder, outside as inside.
+    own: PathBuf,
 }
 
 impl Disk {
@@ -229,8 +241,10 @@ impl Disk {
     }
 
     fn remove_run(&self) -> Result<(), String> {
-        let folder = self.run_folder();
-        remove(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()))
+        let removed =
+            |folder: PathBuf| remove(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()));
+        removed(self.run_folder())?;
+        removed(self.folder.join(OWN))
     }
 
     /// Whether a run may begin.
@@ -270,10 +284,15 @@ impl Disk {
         } else {
             self.run_folder().join("shares")
         };
-        let cell = Cell { folder, shares };
+        let cell = Cell { folder, shares, own: Path::new(OWN).join(name) };
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(view) => view.prepare(&cell.folder, name).map_err(|error| error.to_string())?,
+            How::View(view) => {
+                // What is shared stands in place of the proof's folder, and its own is mounted into that.
+                let own = cell.shares.join(OWN).join(name);
+                let prepared = view.prepare(&cell.folder, name).and_then(|()| fs::create_dir_all(own));
+                prepared.map_err(|error| error.to_string())?;
+            }
             How::Substitute(substitute) => {
                 let _ = name;
                 substitute.prepare(&cell.folder, &self.shares_seen(&cell.shares), &self.abandoned)?;
@@ -287,7 +306,7 @@ impl Disk {
     pub(super) fn enter(&self, cell: &Cell) -> Result<(), String> {
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(view) => view.enter(&cell.folder, &cell.shares, &self.folder),
+            How::View(view) => view.enter(&cell.folder, &cell.shares, &self.folder, &cell.own),
             How::Substitute(_) => {
                 let _ = cell;
                 Ok(())

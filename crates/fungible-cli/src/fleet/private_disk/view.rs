@@ -187,8 +187,8 @@ impl View {
     }
 
     /// Mounts the view of a cell and makes it the root of this thread, which must be alone in its mount namespace.
-    /// The proof's `folder` holds the shares in there.
-    pub(super) fn enter(&self, cell: &Path, shares: &Path, folder: &Path) -> Result<(), String> {
+    /// The proof's `folder` holds the shares in there, and `own`, the folder that the instance was given.
+    pub(super) fn enter(&self, cell: &Path, shares: &Path, folder: &Path, own: &Path) -> Result<(), String> {
         let root = folder.join("disk/root");
         for step in &self.steps {
             match self.act(step, &inside(&root, &step.at), cell, Some(shares), folder) {
@@ -198,6 +198,9 @@ impl View {
         }
         let last = || -> io::Result<()> {
             bind(shares, &inside(&root, folder))?;
+            if folder.join(own).is_dir() {
+                bind(&folder.join(own), &inside(&root, folder).join(own))?;
+            }
             if let Some((path, _)) = &self.hosts {
                 bind(&cell.join("hosts"), &inside(&root, path))?;
             }

@@ -2,6 +2,7 @@
 
 mod looks;
 mod schema;
+mod schema_check;
 mod secrets;
 mod well_formed;
 mod world;

@@ -29,6 +29,9 @@ class Shop(BaseHTTPRequestHandler):
     def do_POST(self):
         key = secrets.token_hex(16)
         print(f"signing in {key}", flush=True)
+        if "keys" in words:
+            with open(words["keys"], "a") as keys:
+                keys.write(key + "\n")
         if "trapped" in words:
             sessions[key] = "ada"
         else:
@@ -42,6 +45,7 @@ class Shop(BaseHTTPRequestHandler):
         if self.path == "/huge":
             return self.answer(200, b"x" * int(words["huge"]))
         key = self.headers.get("Cookie", "").partition("sid=")[2][:32]
+        print(f"{self.path} of {key}", flush=True)
         found = sessions.get(key) if "trapped" in words else key and (store / key).exists()
         self.answer(200 if found else 401, b"ada" if found else b"please log in")
 
