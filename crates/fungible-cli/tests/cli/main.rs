@@ -14,4 +14,5 @@ mod prove_input;
 #[path = "../../src/report/tests/schema_check.rs"]
 mod schema_check;
 mod shop;
+mod traps;
 mod world;

@@ -1,0 +1,195 @@
+//! `fungible prove` over the programs in tests/traps and tests/real: verdict, writer and reader of each variant are as its
+//! `trap.toml` says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::world::Place;
+
+/// So often a clean real program is proved: a false alarm now and then is one, too.
+const TIMES: usize = 5;
+
+/// What a `trap.toml` says; README.md beside the folders tells of each key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trap {
+    about: String,
+    why: String,
+    kind: u32,
+    drive: String,
+    #[serde(default)]
+    share: Vec<String>,
+    #[serde(default)]
+    extra: Vec<String>,
+    trapped: Option<Variant>,
+    mended: Option<Variant>,
+    clean: Option<Variant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
+    command: Vec<String>,
+    verdict: String,
+    writer: Option<String>,
+    reader: Option<String>,
+    #[serde(default)]
+    extra: Vec<String>,
+}
+
+/// One variant proved: nothing where all is as expected, else what is not.
+fn proved(shelf: &str, name: &str, trap: &Trap, variant: &Variant) -> Option<String> {
+    let place = Place::new();
+    // Drivers and programs expect their neighbours; and what they write must not be here.
+    let folder = place.folder.path().join(shelf).join(name);
+    copy(&shelves().join(shelf).join(name), &folder);
+    let help = place.folder.path().join("traps/driver.py");
+    fs::create_dir_all(place.folder.path().join("traps")).unwrap();
+    fs::copy(shelves().join("traps/driver.py"), help).unwrap();
+    let mut tool = place.tool(&["prove", "--json", "--drive", &trap.drive]);
+    for path in &trap.share {
+        tool.args(["--share", path]);
+    }
+    tool.args(trap.extra.iter().chain(&variant.extra)).arg("--");
+    let packages = packages().display().to_string();
+    tool.args(variant.command.iter().map(|word| word.replace("{packages}", &packages)));
+    let began = Instant::now();
+    let output = tool.current_dir(&folder).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let verdict: Value = serde_json::from_str(&said).unwrap_or_default();
+    let finding = &verdict["findings"][0];
+    let request = |step: &Value| format!("{} {}", text(&step["method"]), text(&step["target"]));
+    let writers: Vec<String> = finding["writers"].as_array().into_iter().flatten().map(request).collect();
+    let reader = finding.get("reader").map(request);
+    println!(
+        "{shelf}/{name}: {}; writers {writers:?}, reader {reader:?}; {} runs, {:.1} s",
+        text(&verdict["verdict"]),
+        verdict["runs"],
+        began.elapsed().as_secs_f32()
+    );
+    let is = |expected: &Option<String>, got: &[String]| match expected {
+        Some(expected) => got.iter().any(|got| fits(expected, got)),
+        None => got.is_empty(),
+    };
+    let as_expected = text(&verdict["verdict"]) == variant.verdict
+        && (variant.verdict != "NOT FUNGIBLE"
+            || (is(&variant.writer, &writers) && is(&variant.reader, reader.as_slice())));
+    (!as_expected).then(|| {
+        format!(
+            "{shelf}/{name} ({}; kind {}): expected {} with writer {:?} and reader {:?}, because {}\n{said}\n{}",
+            trap.about,
+            trap.kind,
+            variant.verdict,
+            variant.writer,
+            variant.reader,
+            trap.why,
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
+}
+
+/// All variants, the clean ones so often.
+#[track_caller]
+fn tried(shelf: &str, name: &str, times: usize) {
+    let file = shelves().join(shelf).join(name).join("trap.toml");
+    let trap: Trap = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let variants = [(&trap.trapped, 1), (&trap.mended, times), (&trap.clean, times)];
+    let mut wrong = Vec::new();
+    for (variant, times) in variants.into_iter().filter_map(|(variant, times)| Some((variant.as_ref()?, times))) {
+        wrong.extend((0..times).filter_map(|_| proved(shelf, name, &trap, variant)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Method and path; `*` stands for one segment.
+fn fits(expected: &str, request: &str) -> bool {
+    let request = request.split('?').next().unwrap_or_default();
+    let (expected, request): (Vec<&str>, Vec<&str>) = (expected.split('/').collect(), request.split('/').collect());
+    expected.len() == request.len() && expected.iter().zip(request).all(|(one, there)| *one == "*" || *one == there)
+}
+
+fn shelves() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Where the packages of the real programs are installed: below the folder that cargo builds in.
+fn packages() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-programs")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let there = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &there);
+        } else {
+            fs::copy(entry.path(), there).unwrap();
+        }
+    }
+}
+
+/// A test for each folder.
+macro_rules! each {
+    ($shelf:ident, $times:expr, $before:expr, $($name:ident)*) => {
+        mod $shelf {
+            $(#[test]
+            fn $name() {
+                if $before {
+                    super::tried(stringify!($shelf), &stringify!($name).replace('_', "-"), $times);
+                }
+            })*
+
+            #[test]
+            fn each_folder_has_its_test() {
+                let listed = [$(stringify!($name).replace('_', "-")),*];
+                let folders = std::fs::read_dir(super::shelves().join(stringify!($shelf))).unwrap().flatten();
+                for folder in folders.filter(|entry| entry.path().join("trap.toml").exists()) {
+                    let name = folder.file_name().into_string().unwrap();
+                    assert!(listed.contains(&name), "{name} is not in tests/cli/traps.rs");
+                }
+            }
+        }
+    };
+}
+
+/// `--quick` leaves out what takes long.
+fn is_whole() -> bool {
+    std::env::var_os("FUNGIBLE_QUICK").is_none()
+}
+
+/// The real programs, installed once for all tests.
+fn is_installed() -> bool {
+    if !is_whole() {
+        return false;
+    }
+    let output = Command::new(shelves().join("real/install")).arg(packages()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
+each! {
+    traps, 1, super::is_whole(),
+    avatar_files block_ids chunked_answers clocks conditional_requests cookie_never_back cookie_secret csp_nonce
+    csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart guestbook gzip_bodies idempotency_keys
+    instance_names invoice_numbers job_in_process jwt lazy_write lockout logout_elsewhere long_polling masked_csrf
+    mcp_session notes_map oauth_state one_time_code order_ids own_port parallel_clients preferences_fallback
+    process_etags queue_in_process random_names random_order rate_limit read_only session_file_cwd session_file_home
+    session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie stale_cache ticking_tokens
+    tip_of_the_day upload_parts_file upload_parts_ram upload_resumable views_counter warming_up_health
+    warming_up_retry webdav worker_beside
+}
+
+each! {
+    real, super::TIMES, super::is_installed(),
+    express_session flask_secret flask_session_files httpbin json_server mcp_everything
+}
