@@ -8,8 +8,14 @@ use crate::exchange::is_safe;
 /// One way to route and kill during a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Attack {
-    /// One instance, left in peace; each request is held back for this long, as attacks hold it back.
-    Reference { pace: Duration },
+    /// One instance, left in peace.
+    Reference {
+        /// Each request is held back for this long, as attacks hold it back.
+        pace: Duration,
+        /// Of two requests in flight together, the first waits until the second was answered: what depends on which of
+        /// them comes first is chance.
+        swap: Vec<(Key, Key)>,
+    },
     /// Requests on instances that have served nothing; the one before is killed as soon as it has answered.
     Amnesia {
         hand_over: HandOver,
@@ -73,26 +79,31 @@ impl Router {
     }
 
     /// Must be called once for each request, in the order of arrival.
-    pub(crate) fn route(&mut self, number: usize, method: &str, target: &str) -> Route {
+    pub(crate) fn route(&mut self, number: usize, method: &str, target: &str) -> (Key, Route) {
         let key = self.names.next(method, target);
+        let route = self.route_of(number, method, &key);
+        (key, route)
+    }
+
+    fn route_of(&mut self, number: usize, method: &str, key: &Key) -> Route {
         let together = match &self.attack {
             Attack::Amnesia { together, .. } | Attack::Rotate { together, .. } => Some(together),
             Attack::Reference { .. } | Attack::Withheld { .. } => None,
         };
         let is_reader = together.is_some_and(|together| {
-            together.reader.as_ref().is_some_and(|reader| reader.covers(&key))
+            together.reader.as_ref().is_some_and(|reader| reader.covers(key))
                 || (together.polls && is_safe(method) && self.reader.as_ref() == Some(&key.signature))
         });
-        let is_writer = together.is_some_and(|together| together.writers.iter().any(|one| one.covers(&key)));
+        let is_writer = together.is_some_and(|together| together.writers.iter().any(|one| one.covers(key)));
         self.reader = is_reader.then(|| key.signature.clone());
         match &self.attack {
             Attack::Reference { .. } => Route::Live(0),
             Attack::Rotate { together, .. } if is_reader || is_writer => Route::Live(together.side),
             Attack::Rotate { bit, .. } => Route::Live(side(*bit, number)),
             Attack::Amnesia { .. } if is_reader || is_writer => Route::Kept,
-            Attack::Amnesia { spared, .. } if spared.iter().any(|one| one.covers(&key)) => Route::Spared,
+            Attack::Amnesia { spared, .. } if spared.iter().any(|one| one.covers(key)) => Route::Spared,
             Attack::Amnesia { hand_over, .. } | Attack::Withheld { hand_over } => match hand_over {
-                HandOver::Only(keys) if is_safe(method) && !keys.iter().any(|one| one.covers(&key)) => Route::Stay,
+                HandOver::Only(keys) if is_safe(method) && !keys.iter().any(|one| one.covers(key)) => Route::Stay,
                 HandOver::Only(_) | HandOver::Each => Route::Fresh,
             },
         }
@@ -100,6 +111,11 @@ impl Router {
 }
 
 impl Attack {
+    /// The plain reference.
+    pub(crate) fn reference(pace: Duration) -> Attack {
+        Attack::Reference { pace, swap: Vec::new() }
+    }
+
     /// The plain attack of amnesia.
     pub(crate) fn amnesia(hand_over: HandOver) -> Attack {
         Attack::Amnesia { hand_over, together: Together::default(), spared: Vec::new() }
@@ -147,7 +163,8 @@ impl Attack {
     pub(crate) fn word(&self) -> &'static str {
         let some = |together: &Together| together.reader.is_some() || !together.writers.is_empty();
         match self {
-            Attack::Reference { pace } if pace.is_zero() => "reference",
+            Attack::Reference { swap, .. } if !swap.is_empty() => "reference, in another order",
+            Attack::Reference { pace, .. } if pace.is_zero() => "reference",
             Attack::Reference { .. } => "reference, slowed",
             Attack::Amnesia { together, .. } if some(together) => "amnesia, some together",
             Attack::Amnesia { spared, .. } if !spared.is_empty() => "amnesia, one spared",
@@ -180,7 +197,7 @@ mod tests {
                 .map(|bit| {
                     let mut router =
                         Router::new(Attack::Rotate { bit, together: Together::default() }, Patterns::default());
-                    (1..=requests).map(|number| router.route(number, "GET", "/")).collect()
+                    (1..=requests).map(|number| router.route(number, "GET", "/").1).collect()
                 })
                 .collect();
             for one in 0..requests {
@@ -212,7 +229,7 @@ mod tests {
         let mut router = Router::new(Attack::amnesia(slow), Patterns::default());
         let requests = [("GET", "/"), ("POST", "/login"), ("GET", "/"), ("GET", "/cart"), ("GET", "/help")];
         let given: Vec<Route> =
-            requests.iter().zip(1..).map(|((method, target), number)| router.route(number, method, target)).collect();
+            requests.iter().zip(1..).map(|((method, target), number)| router.route(number, method, target).1).collect();
         assert_eq!(given, [Route::Stay, Route::Fresh, Route::Stay, Route::Fresh, Route::Stay]);
     }
 
@@ -220,7 +237,7 @@ mod tests {
         let together = Together { writers: writers.to_vec(), reader, polls: true, side: 0 };
         let mut router = Router::new(Attack::amnesia(HandOver::Each).with_together(together), Patterns::default());
         let split = requests.iter().filter_map(|request| request.split_once(' '));
-        split.zip(1..).map(|((method, target), number)| router.route(number, method, target)).collect()
+        split.zip(1..).map(|((method, target), number)| router.route(number, method, target).1).collect()
     }
 
     /// Of a request that fits no pattern.

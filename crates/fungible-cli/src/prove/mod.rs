@@ -22,7 +22,7 @@ pub(crate) use verdict::{Coverage, Difference, Finding, FindingKind, Ignored, Ou
 
 use std::time::{Duration, Instant};
 
-use crate::exchange::Outcome as Exchanged;
+use crate::exchange::{Outcome as Exchanged, is_safe};
 
 use attack::{Attack, HandOver, Together, rotations};
 use cause::{Cause, TIMES};
@@ -45,7 +45,7 @@ const READERS: usize = 3;
 /// When the app or the traffic cannot be run at all; what an app does wrong is a finding.
 pub(crate) async fn prove(stage: &mut Stage<'_>) -> Result<Verdict, ProveError> {
     let began = Instant::now();
-    let in_peace = Attack::Reference { pace: Duration::ZERO };
+    let in_peace = Attack::reference(Duration::ZERO);
     let mut proof = Proof::new(stage.plan().ignores.clone(), stage.run(&in_peace).await?);
     if let Some(reason) = proof.no_traffic(stage.plan().drive_limit) {
         return Ok(proof.verdict(stage, began, vec![reason]));
@@ -56,6 +56,7 @@ pub(crate) async fn prove(stage: &mut Stage<'_>) -> Result<Verdict, ProveError> 
         return Ok(proof.verdict(stage, began, vec![reason]));
     }
     stage.expect(proof.patterns());
+    proof.swap(stage).await?;
     let hand_over = proof.hand_over(stage);
     proof.attack(stage, &Attack::amnesia(hand_over.clone())).await?;
     let requests = proof.baseline.exchanges().len();
@@ -175,6 +176,28 @@ impl Proof {
         patterns
     }
 
+    /// Requests in flight together come in any order when there are several instances; one alone answers them in the
+    /// order of their arrival. One more reference shows what depends on that.
+    async fn swap(&mut self, stage: &mut Stage<'_>) -> Result<(), ProveError> {
+        let names = cause::names(&self.baseline, stage.patterns());
+        let exchanges = self.baseline.exchanges();
+        let together = exchanges.iter().zip(exchanges.iter().skip(1)).filter(|(one, next)| {
+            let write = !is_safe(&one.request.method) || !is_safe(&next.request.method);
+            write && next.arrived < one.ended && one.frames.is_empty()
+        });
+        let swap: Vec<(Key, Key)> =
+            together.map(|(one, next)| (names[one.number - 1].clone(), names[next.number - 1].clone())).collect();
+        if swap.is_empty() {
+            return Ok(());
+        }
+        let swapped = stage.run(&Attack::Reference { pace: Duration::ZERO, swap }).await?;
+        // Where the driver needs its order, another order is no reference.
+        if self.references.iter().all(|one| one.driver == swapped.driver) {
+            self.add_reference(swapped);
+        }
+        Ok(())
+    }
+
     /// Each request to an instance of its own, if there is time for it.
     fn hand_over(&mut self, stage: &Stage<'_>) -> HandOver {
         let requests = self.baseline.exchanges().len();
@@ -285,7 +308,7 @@ impl Proof {
         let mut runs = vec![first];
         while runs.len() < TIMES {
             if self.references.len() < REFERENCES && stage.may_run(2) {
-                let slowed = stage.run(&Attack::Reference { pace }).await?;
+                let slowed = stage.run(&Attack::reference(pace)).await?;
                 self.add_reference(slowed);
                 if runs.iter().all(|journal| self.baseline.compare(journal).differences.is_empty()) {
                     break;
@@ -419,6 +442,9 @@ impl Proof {
                  traffic, whatever it traps"
                     .to_owned(),
             );
+        }
+        if self.baseline.exchanges().len() == 1 {
+            reasons.push("there is only one request: nothing is handed over from one instance to another".to_owned());
         }
         let unused = self.baseline.cookies_never_sent_back();
         if !unused.is_empty() {

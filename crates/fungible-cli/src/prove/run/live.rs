@@ -18,10 +18,14 @@ use crate::fleet::{Launcher, ProcessId, Waited, free_port};
 use crate::prove::attack::{Attack, Route, Router};
 use crate::prove::event::Event;
 use crate::prove::journal::{Alone, DriverEnd, InstanceRecord};
+use crate::prove::pattern::Key;
 use crate::prove::plan::Words;
 
 /// How long the last answers may take after the driver has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// How long a request waits for another one that shall come first.
+const SWAPPED_AT_MOST: Duration = Duration::from_secs(1);
 
 /// What a run was, once it is over.
 pub(super) struct Ended {
@@ -61,6 +65,9 @@ pub(super) struct Live<'a, 'b> {
     asked: usize,
     held: Duration,
     alone: Option<Alone>,
+    /// Names of requests whose order is swapped, and those that wait for the answer to another one: dropped, they go on.
+    keys: HashMap<usize, Key>,
+    swapped: Vec<(Key, oneshot::Sender<()>)>,
     /// The one that got the last request, where requests may stay.
     current: Option<usize>,
     /// One that said 503, and to which request: until it says something else it has served nothing.
@@ -118,6 +125,8 @@ impl<'a, 'b> Live<'a, 'b> {
             asked: 0,
             held: Duration::ZERO,
             alone: None,
+            keys: HashMap::new(),
+            swapped: Vec::new(),
             current: None,
             warming: None,
             starts: 0,
@@ -329,7 +338,7 @@ impl<'a, 'b> Live<'a, 'b> {
     fn question(&mut self, question: Question) {
         let Question { number, method, target, answer } = question;
         self.asked = self.asked.max(number);
-        let route = self.router.route(number, &method, &target);
+        let (key, route) = self.router.route(number, &method, &target);
         if let Some((of, at, place)) = self.warming.take() {
             if (&of, &at) == (&method, &target) {
                 return self.give(number, place, answer);
@@ -347,7 +356,15 @@ impl<'a, 'b> Live<'a, 'b> {
             return self.give_spares();
         };
         match self.attack {
-            Attack::Reference { pace } if !pace.is_zero() => self.give_later(number, place, answer, *pace),
+            Attack::Reference { pace, .. } if !pace.is_zero() => self.give_later(number, place, answer, *pace),
+            Attack::Reference { swap, .. } if !swap.is_empty() => {
+                let then = swap.iter().find(|(first, _)| *first == key).map(|(_, then)| then.clone());
+                self.keys.insert(number, key);
+                match then {
+                    Some(then) => self.give_after(number, place, answer, then),
+                    None => self.give(number, place, answer),
+                }
+            }
             _ => self.give(number, place, answer),
         }
     }
@@ -366,6 +383,20 @@ impl<'a, 'b> Live<'a, 'b> {
         let id = self.instances[place].balanced;
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
+            let _ = answer.send(id);
+        });
+    }
+
+    /// Gives it when the other one has been answered; not much later, for that one may never come.
+    fn give_after(&mut self, number: usize, place: usize, answer: oneshot::Sender<InstanceId>, other: Key) {
+        self.given.insert(number, place);
+        self.instances[place].in_flight += 1;
+        let id = self.instances[place].balanced;
+        let (release, released) = oneshot::channel();
+        self.swapped.push((other, release));
+        tokio::spawn(async move {
+            // Either way it is time.
+            let _ = tokio::time::timeout(SWAPPED_AT_MOST, released).await;
             let _ = answer.send(id);
         });
     }
@@ -413,6 +444,9 @@ impl<'a, 'b> Live<'a, 'b> {
     fn answered(&mut self, exchange: Exchange) {
         let number = exchange.number;
         self.stage.tell(Event::Request { number });
+        if let Some(key) = self.keys.remove(&number) {
+            self.swapped.retain(|(other, _)| *other != key);
+        }
         let unready = matches!(exchange.outcome, Outcome::Answered { status: 503, .. });
         let Some(place) = self.given.get(&number).copied() else { return self.exchanges.push(exchange) };
         self.instances[place].in_flight = self.instances[place].in_flight.saturating_sub(1);
