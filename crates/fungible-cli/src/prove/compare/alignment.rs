@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::super::journal::Journal;
+use super::answer::NO_ANSWER;
 use super::request::{self, Value};
 use super::survey::given;
 use crate::exchange::{Exchange, Outcome};
@@ -38,10 +39,11 @@ pub(super) struct Alignment {
     pub(super) surplus: Vec<usize>,
 }
 
-/// Requests that are one to the alignment: a single one, or consecutive equal safe requests of one client.
+/// Requests that are one to the alignment: a single one, or consecutive equal requests of one client that poll or that
+/// were put off with a 503.
 type Group = Vec<usize>;
 
-/// The groups of a run, by their last requests. Only what is polled comes in groups of more than one.
+/// The groups of a run, by their last requests.
 fn groups(exchanges: &[Exchange], signatures: &[u64], polled: &HashSet<u64>) -> Vec<Group> {
     let mut last_of: HashMap<u64, usize> = HashMap::new();
     let mut groups: Vec<Group> = (0..exchanges.len()).map(|at| vec![at]).collect();
@@ -49,7 +51,10 @@ fn groups(exchanges: &[Exchange], signatures: &[u64], polled: &HashSet<u64>) -> 
         if let Some(before) = last_of.insert(request::client(exchange), at) {
             let (one, other) = (&exchanges[before].request, &exchange.request);
             let same = one.method == other.method && one.target == other.target;
-            if same && is_poll(exchange) && polled.contains(&signatures[at]) {
+            let polls = is_poll(exchange) && polled.contains(&signatures[at]);
+            // What was not yet served is sent again.
+            let again = status(&exchanges[before]) == Some(503) && one.body == other.body;
+            if same && (polls || again) {
                 let mut earlier = std::mem::take(&mut groups[before]);
                 earlier.push(at);
                 groups[at] = earlier;
@@ -70,7 +75,8 @@ fn is_poll(exchange: &Exchange) -> bool {
 fn status(exchange: &Exchange) -> Option<u16> {
     match &exchange.outcome {
         Outcome::Answered { status, .. } => Some(*status),
-        _ => None,
+        Outcome::Failed { .. } => Some(NO_ANSWER),
+        Outcome::Ours { .. } | Outcome::Abandoned => None,
     }
 }
 
