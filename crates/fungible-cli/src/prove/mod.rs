@@ -442,6 +442,12 @@ impl Proof {
                  traffic, whatever it traps"
                     .to_owned(),
             );
+        } else if self.covered.control.is_none() && !self.baseline.notices() {
+            reasons.push(
+                "nothing that is written is ever looked at again: no request would notice if it were lost; let the \
+                 driver read back what it wrote"
+                    .to_owned(),
+            );
         }
         if self.baseline.exchanges().len() == 1 {
             reasons.push("there is only one request: nothing is handed over from one instance to another".to_owned());

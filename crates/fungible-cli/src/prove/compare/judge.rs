@@ -70,10 +70,15 @@ pub(super) struct Judge<'b> {
     /// Ports of the run that is judged, of every instance.
     pub(super) ports: Vec<String>,
 
+    /// In the reference and in the attack: the first request that wrote while another did.
+    pub(super) parallel_writes: (Option<usize>, Option<usize>),
+
     // Of the exchange at hand.
     pub(super) exchange: usize,
     pub(super) signature: u64,
     pub(super) safe: bool,
+    /// Requests wrote at the same time before.
+    pub(super) after_parallel_writes: bool,
     pub(super) path: String,
     /// Numbers of things that both requests name.
     pub(super) asked_for: HashSet<String>,
@@ -196,10 +201,12 @@ impl Judge<'_> {
     fn list(&mut self, reference: &[Node], attack: &[Node], step: impl Fn(usize, &Node) -> Step) {
         let kind = self.kind();
         if self.mode.unstable().is_unordered(kind) || self.is_reordered(reference, attack) {
-            if let Mode::Learn(unstable) = &mut self.mode {
-                unstable.add_unordered(kind, self.exchange, self.place.to_string());
-            } else {
-                self.mask(kind, "in any order");
+            match &mut self.mode {
+                Mode::Learn(unstable) => unstable.add_unordered(kind, self.exchange, self.place.to_string()),
+                Mode::Judge(_) if self.after_parallel_writes => {
+                    self.mask(kind, "written by requests in flight together")
+                }
+                Mode::Judge(_) => self.mask(kind, "in any order"),
             }
             let anywhere = |at: usize, part: &Node| step(at, part).anywhere();
             return self.pairs(reference, attack, &self.any_order(reference, attack), anywhere);
@@ -238,9 +245,10 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the references hold the same items in another order. Only they can say so.
+    /// Whether both hold the same items in another order. That says something of the app only where references always
+    /// have one order, and where nothing was written by requests that may come in either order.
     fn is_reordered(&self, reference: &[Node], attack: &[Node]) -> bool {
-        self.is_learning()
+        (self.is_learning() || self.after_parallel_writes)
             && reference.len() == attack.len()
             && reference.len() > 1
             && reference.len() * attack.len() <= LARGEST_TABLE

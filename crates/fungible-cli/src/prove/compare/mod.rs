@@ -21,6 +21,7 @@ mod leaf;
 mod moment;
 mod names;
 mod node;
+mod notice;
 mod pair;
 mod parallel;
 mod request;
@@ -41,7 +42,7 @@ pub(crate) use finding::{Carried, Comparison, Difference, DifferenceKind, Ignore
 use judge::{Facts, Judge, Mode, Unequal};
 use moment::Shift;
 use node::Place;
-use pair::{answers, facts, not_modified, plainly_equal};
+use pair::{answers, as_far_as_seen, facts, first_parallel_write, not_modified, plainly_equal};
 use request::Value;
 use survey::Survey;
 use unstable::{Unstable, class};
@@ -118,7 +119,13 @@ impl Baseline {
     /// Whether requests like this one are not equally many in all references.
     pub(crate) fn is_loose(&self, number: usize) -> bool {
         let exchange = self.first.exchanges.get(number.wrapping_sub(1));
-        exchange.is_some_and(|exchange| self.loose.contains(&request::signature(exchange)))
+        let signature = exchange.map(request::signature);
+        signature.is_some_and(|signature| self.loose.contains(&signature) || self.polled.contains(&signature))
+    }
+
+    /// Whether any request would notice that what an earlier one left behind is gone.
+    pub(crate) fn notices(&self) -> bool {
+        notice::notices(&self.first.exchanges, &self.values, &self.survey.carried)
     }
 
     /// Values minted in an answer that a later request carries.
@@ -277,6 +284,8 @@ impl Baseline {
             exchange: 0,
             signature: 0,
             safe: true,
+            parallel_writes: (first_parallel_write(&self.first.exchanges), first_parallel_write(&other.exchanges)),
+            after_parallel_writes: false,
             path: String::new(),
             asked_for: HashSet::new(),
             reference: Facts::default(),
@@ -320,6 +329,7 @@ impl Baseline {
         let mut skip = |reason: String| not_compared.push(NotCompared { exchange: one.number, reason });
         match (&one.outcome, &two.outcome) {
             (Outcome::Answered { .. } | Outcome::Failed { .. }, Outcome::Answered { .. } | Outcome::Failed { .. }) => {}
+            (Outcome::Abandoned, Outcome::Abandoned) => return,
             (_, Outcome::Ours { reason, .. }) => return skip(format!("the balancer answered by itself: {reason}")),
             (_, Outcome::Abandoned) => return skip("the client went away before there was an answer".to_owned()),
             _ => return skip("the reference has no answer of the app".to_owned()),
@@ -327,6 +337,8 @@ impl Baseline {
         judge.exchange = one.number;
         judge.signature = request::signature(one);
         judge.safe = request::is_safe(&one.request.method);
+        judge.after_parallel_writes = judge.parallel_writes.0.is_some_and(|first| first < one.number)
+            || judge.parallel_writes.1.is_some_and(|first| first < two.number);
         request::path_and_query(&one.request.target).0.clone_into(&mut judge.path);
         judge.reference = facts(&self.first, one);
         judge.attack = facts(other, two);
@@ -335,6 +347,9 @@ impl Baseline {
             return;
         }
         let (Some(mut reference), Some(mut attack)) = (answer::read(one), answer::read(two)) else { return };
+        if one.left || two.left {
+            as_far_as_seen(&mut reference, &mut attack);
+        }
         not_modified(&self.first, one, &mut reference, &attack);
         not_modified(other, two, &mut attack, &reference);
         let ignored = |place: &str| self.ignores.iter().position(|ignore| ignore.covers(&one.request, place));

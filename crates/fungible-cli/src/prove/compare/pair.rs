@@ -1,5 +1,7 @@
 //! Judges one answer against its counterpart, part by part. It does not know which exchanges belong together.
 
+use std::time::Duration;
+
 use super::super::journal::Journal;
 use super::answer::{self, Answer};
 use super::finding::DifferenceKind;
@@ -7,7 +9,7 @@ use super::judge::{Facts, Judge, Mode};
 use super::names::names_port;
 use super::node::{Node, Place};
 use super::token::plain;
-use crate::exchange::{Body, Exchange, Headers, Outcome};
+use crate::exchange::{Body, Exchange, Headers, Outcome, is_safe};
 
 /// Judges two answers; `skip` gets what could not be compared, and why.
 pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer, skip: &mut impl FnMut(&str, String)) {
@@ -50,6 +52,36 @@ pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer
         }
     }
     own_port(judge, attack);
+}
+
+/// The number of the first request that wrote while another did.
+pub(super) fn first_parallel_write(exchanges: &[Exchange]) -> Option<usize> {
+    let mut busy_until = Duration::ZERO;
+    exchanges.iter().filter(|exchange| !is_safe(&exchange.request.method)).find_map(|exchange| {
+        let together = exchange.arrived < busy_until;
+        busy_until = busy_until.max(exchange.ended);
+        together.then_some(exchange.number)
+    })
+}
+
+/// A client that went away saw as much as it happened to see: only what both have seen of it is judged.
+pub(super) fn as_far_as_seen(reference: &mut Answer, attack: &mut Answer) {
+    if !(reference.complete && attack.complete) {
+        for answer in [&mut *reference, &mut *attack] {
+            answer.complete = true;
+            answer.parts.retain(|(root, _)| root != "body");
+        }
+    }
+    let frames = |answer: &Answer| answer.parts.iter().position(|(root, _)| root == "frames");
+    let (r, a) = (frames(reference), frames(attack));
+    let seen =
+        r.map_or(0, |at| count(Some(&reference.parts[at].1))).min(a.map_or(0, |at| count(Some(&attack.parts[at].1))));
+    for (answer, at) in [(reference, r), (attack, a)] {
+        if let Some((_, Node::List(messages))) = at.map(|at| &mut answer.parts[at]) {
+            messages.truncate(seen);
+        }
+        answer.parts.retain(|(root, _)| root != "frames" || seen > 0);
+    }
 }
 
 /// What the instance that answered would name itself by.

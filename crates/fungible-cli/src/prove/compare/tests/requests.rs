@@ -202,6 +202,28 @@ fn two_clients_at_once_in_any_order() {
 }
 
 #[test]
+fn what_two_writes_at_once_leave_comes_in_either_order() {
+    let story = |nth: u64, first: &str, second: &str, list: [&str; 2], at_once: bool| {
+        let log = run(nth).post("/notes", &format!("text={first}")).json(r#"{"id":1}"#);
+        let log = log.post("/notes", &format!("text={second}")).json(r#"{"id":2}"#);
+        let log = if at_once { log.meanwhile() } else { log };
+        log.get("/").html(&format!("<ul><li>1. from {}</li><li>2. from {}</li></ul>", list[0], list[1]))
+    };
+    let references = |nth: u64| story(nth, "ann", "bob", ["ann", "bob"], true);
+    clean(&against(references, story(3, "bob", "ann", ["bob", "ann"], true)));
+    // A thing under another's number is another matter.
+    assert_eq!(against(references, story(3, "ann", "bob", ["bob", "ann"], true)).differences[0].exchange, 3);
+    found(
+        &against(references, story(3, "bob", "ann", ["bob", "bob"], true)),
+        3,
+        "body html[0] > body[0] > ul[0] > li[0] > text[0]",
+    );
+    // One after the other they have one order.
+    let references = |nth: u64| story(nth, "ann", "bob", ["ann", "bob"], false);
+    assert_eq!(against(references, story(3, "ann", "bob", ["bob", "ann"], false)).differences[0].exchange, 3);
+}
+
+#[test]
 fn conditional_requests() {
     // Each process makes its own entity tags: a fresh one answers in full.
     let story = |nth: u64, status: u16, body: &str| {
@@ -252,6 +274,78 @@ fn what_the_traffic_proves() {
     let idle = Baseline::new(&[run(1).get("/").text("x").journal()], &[]);
     assert_eq!((idle.writes(), idle.carried().len()), (0, 0));
     assert_eq!(Baseline::new(&[], &[]).compare(&run(1).journal()).differences, []);
+}
+
+#[test]
+fn traffic_that_would_notice_a_loss() {
+    let notices = |story: &dyn Fn(u64) -> Log| baseline(story).notices();
+    let feedback =
+        |nth: u64| run(nth).post("/feedback", "text=splendid+work").json(r#"{"ok":true,"text":"splendid work"}"#);
+    // It writes and never looks.
+    assert!(!notices(&|nth| feedback(nth)
+        .post("/feedback", "text=splendid+work")
+        .json(r#"{"ok":true,"text":"splendid work"}"#)));
+    assert!(!notices(&|nth| feedback(nth).get("/health").json(r#"{"status":"up","time":"2026-11-23T19:15:33Z"}"#)));
+    assert!(!notices(&|nth| {
+        let clock = |nth: u64| format!(r#"{{"now":{}}}"#, run(nth).now());
+        feedback(nth).get("/now").json(&clock(nth)).get("/now").json(&clock(nth + 1))
+    }));
+    // Its words come back.
+    assert!(notices(&|nth| feedback(nth).get("/feedback").json(r#"[{"text":"splendid work"}]"#)));
+    assert!(!notices(&|nth| feedback(nth).get("/search?q=splendid").text("you asked for splendid")));
+    // The same request is answered otherwise.
+    assert!(notices(&|nth| run(nth).get("/count").text("0").post("/hit", "").status(204).get("/count").text("1")));
+    assert!(notices(&|nth| run(nth).post("/name", "a=b").status(201).post("/name", "a=b").status(409)));
+    // It asks for what it put there.
+    assert!(notices(&|nth| run(nth).send("PUT", "/a/b", "", "x").status(201).send("HEAD", "/a/b", "", "")));
+    assert!(!notices(&|nth| run(nth).send("PUT", "/a/b", "", "x").status(201).get("/a/bc").status(404)));
+    // It carries what it was given, and is let in.
+    let login = |nth: u64, status: u16| {
+        let cookie = format!("sid={}", token(nth, "sid"));
+        let log = run(nth).post("/login", "user=ann").status(204).field("set-cookie", &cookie);
+        log.get("/me").with("cookie", &cookie).status(status)
+    };
+    assert!(notices(&|nth| login(nth, 200)) && !notices(&|nth| login(nth, 401)));
+}
+
+#[test]
+fn what_was_put_off_is_sent_again() {
+    let story = |nth: u64, put_off: usize, last: u16| {
+        let put = |log: Log| log.send("PUT", "/words/balancer", "text/plain", "spreads requests");
+        let log = (0..put_off).fold(run(nth), |log, _| put(log).status(503).field("retry-after", "1"));
+        put(log).status(last).get("/words/balancer").text("spreads requests")
+    };
+    clean(&against(|nth| story(nth, 0, 200), story(3, 2, 200)));
+    clean(&against(|nth| story(nth, 2, 200), story(3, 0, 200)));
+    found(&against(|nth| story(nth, 0, 200), story(3, 2, 503)), 1, "status");
+    found(&against(|nth| story(nth, 1, 200), story(3, 1, 409)), 2, "status");
+}
+
+#[test]
+fn clients_that_hang_up_have_seen_what_they_have_seen() {
+    let story = |nth: u64, status: u16, seen: &str, left: bool| {
+        let log = run(nth).post("/cart", "item=socks").status(204);
+        let log = log.get("/cart").answer(status, "text/plain", seen.to_owned());
+        if left { log.cut_short().left() } else { log }
+    };
+    let references = |nth: u64| story(nth, 401, &"please log in".repeat(usize::try_from(nth).unwrap()), true);
+    for (seen, left) in [("", true), ("please", true), ("please log in", false)] {
+        let comparison = against(references, story(3, 401, seen, left));
+        clean(&comparison);
+        assert!(comparison.not_compared.is_empty(), "{comparison:#?}");
+    }
+    found(&against(references, story(3, 200, "", true)), 2, "status");
+    // What broke off by itself is another matter.
+    let broken = |nth: u64| story(nth, 200, "", false).cut_short();
+    found(&against(|nth| story(nth, 200, "cart: socks", false), broken(3)), 2, "end of the answer");
+    // Of a stream that the client closed, what both have seen.
+    let events = |nth: u64, events: &[&str]| {
+        events.iter().fold(run(nth).get("/events").cut_short().left(), |log, event| log.frame(false, event))
+    };
+    let references = |nth: u64| events(nth, &["one", "two", "three"]);
+    clean(&against(references, events(3, &["one", "two"])));
+    clean(&against(references, events(3, &[])));
+    found(&against(references, events(3, &["one", "other"])), 1, "frames $[1] line 1");
 }
 
 #[test]

@@ -178,6 +178,12 @@ impl Log {
         self
     }
 
+    /// The client went away before the answer had ended.
+    pub(super) fn left(mut self) -> Log {
+        self.last().left = true;
+        self
+    }
+
     pub(super) fn frame(mut self, from_client: bool, data: &str) -> Log {
         let at = self.clock;
         self.last().frames.push(Frame { from_client, data: Bytes::copy_from_slice(data.as_bytes()), at });

@@ -1,0 +1,104 @@
+//! Whether the traffic looks at what it did: some answer must hang on an earlier request, or nobody would notice a loss.
+//! It judges no attack.
+
+use std::collections::{HashMap, HashSet};
+
+use super::answer::{self, Answer};
+use super::finding::Carried;
+use super::node::Place;
+use super::request::{self, Value, is_safe};
+use super::token::{Kind, atoms, plain};
+use crate::exchange::{Exchange, Outcome};
+
+/// Shorter words stand in many texts by chance.
+const LONG: usize = 4;
+
+pub(super) fn notices(exchanges: &[Exchange], values: &[Vec<Value>], carried: &[Carried]) -> bool {
+    comes_back_with_a_value(exchanges, carried)
+        || is_answered_otherwise(exchanges)
+        || looks_where_it_wrote(exchanges)
+        || sees_its_words(exchanges, values)
+}
+
+/// A value that an answer minted is taken by a later request, and not refused there.
+fn comes_back_with_a_value(exchanges: &[Exchange], carried: &[Carried]) -> bool {
+    let accepted = |number: usize| {
+        let exchange = exchanges.iter().find(|exchange| exchange.number == number);
+        matches!(exchange.map(|exchange| &exchange.outcome), Some(Outcome::Answered { status, .. }) if *status < 400)
+    };
+    carried.iter().any(|one| one.sent.iter().any(|(number, _)| *number > one.minted.0 && accepted(*number)))
+}
+
+/// The same request got another answer later on.
+fn is_answered_otherwise(exchanges: &[Exchange]) -> bool {
+    let mut first: HashMap<(&str, &str), (&Exchange, Answer)> = HashMap::new();
+    exchanges.iter().any(|exchange| {
+        let Some(answer) = answer::read(exchange) else { return false };
+        let key = (exchange.request.method.as_str(), exchange.request.target.as_str());
+        match first.get(&key) {
+            Some((before, _)) if before.request.body != exchange.request.body => false,
+            Some((_, before)) => before.status != answer.status || said(before) != said(&answer),
+            None => {
+                first.insert(key, (exchange, answer));
+                false
+            }
+        }
+    })
+}
+
+/// What an answer says, but for times, tokens and what lies between words.
+fn said(answer: &Answer) -> Vec<String> {
+    let mut said = Vec::new();
+    for (root, node) in &answer.parts {
+        node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
+            let text = plain(text);
+            let telling = atoms(&text).into_iter().filter(|atom| matches!(atom.kind, Kind::Word | Kind::Number));
+            said.extend(telling.map(|atom| format!("{} {}", place.name(), atom.text)));
+        });
+    }
+    said.sort_unstable();
+    said
+}
+
+/// What was put somewhere is asked for there.
+fn looks_where_it_wrote(exchanges: &[Exchange]) -> bool {
+    let mut written: Vec<&str> = Vec::new();
+    exchanges.iter().any(|exchange| {
+        let path = request::path_and_query(&exchange.request.target).0.trim_end_matches('/');
+        if !is_safe(&exchange.request.method) {
+            if exchange.request.method != "POST" {
+                written.push(path);
+            }
+            return false;
+        }
+        let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        written.iter().any(|root| below(root))
+    })
+}
+
+/// Words of a request stand in the answer to a later one that did not say them itself.
+fn sees_its_words(exchanges: &[Exchange], values: &[Vec<Value>]) -> bool {
+    let mut told: HashSet<String> = HashSet::new();
+    exchanges.iter().zip(values).any(|(exchange, values)| {
+        let own: HashSet<String> = values.iter().flat_map(|value| words(&value.text)).collect();
+        let sees = answer::read(exchange).is_some_and(|answer| {
+            let mut sees = false;
+            for (root, node) in answer.parts.iter().filter(|(root, _)| root == "body" || root == "frames") {
+                node.leaves(&mut Place::root(root.clone()), &mut |_, text| {
+                    sees |= words(text).iter().any(|word| told.contains(word) && !own.contains(word));
+                });
+            }
+            sees
+        });
+        let contents =
+            values.iter().filter(|value| value.place.starts_with("body") || value.place.starts_with("frames"));
+        told.extend(contents.flat_map(|value| words(&value.text)));
+        sees
+    })
+}
+
+fn words(text: &str) -> Vec<String> {
+    let text = plain(text);
+    let long = atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Gap && atom.text.len() >= LONG);
+    long.map(|atom| atom.text.to_lowercase()).collect()
+}
