@@ -1,1 +1,70 @@
-//! x
+//! `fungible prove` that is stopped in the middle: nothing survives, nothing stays mounted, nothing stays on the disk.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::shop::{Shop, app, customer};
+use super::world::{Random, eventually, seed, signal};
+
+/// There as soon as the first driver runs.
+const DRIVING: &str = "real/driving";
+
+/// So long after its start it is stopped at the latest; by then it is in its attacks.
+const LATEST: usize = 2500;
+
+#[test]
+fn nothing_survives_whenever_it_is_stopped() {
+    let mut random = Random(seed());
+    for namespaces in [&[][..], &["--no-namespaces"]] {
+        for word in ["INT", "TERM", "HUP", "KILL", "INT", "TERM", "KILL"] {
+            let after = u64::try_from(random.below(LATEST)).unwrap();
+            stopped(word, namespaces, &|_| std::thread::park_timeout(Duration::from_millis(after)));
+        }
+    }
+}
+
+#[test]
+fn nothing_survives_while_the_traffic_goes_on() {
+    for namespaces in [&[][..], &["--no-namespaces"]] {
+        for word in ["INT", "KILL"] {
+            stopped(word, namespaces, &|shop| eventually("the driver", || shop.path(DRIVING).exists().then_some(())));
+        }
+    }
+}
+
+/// Stops a proof whose app, driver and worker have left processes of their own behind.
+#[track_caller]
+fn stopped(word: &str, namespaces: &[&str], when: &dyn Fn(&Shop)) {
+    let shop = Shop::new();
+    let started = shop.path(DRIVING);
+    let drive = format!("setsid sleep 1000 & : > {}; {}; sleep 0.3", started.display(), customer());
+    let served = format!("setsid sleep 1000 & exec {} \"$0\" \"$1\"", app(&[])[0]);
+    let mut tool = shop.tool(namespaces);
+    tool.args([
+        "--share",
+        "data",
+        "--beside",
+        "setsid sleep 1000 & exec sleep 1000",
+        "--drive",
+        &drive,
+        "--",
+        "sh",
+        "-c",
+    ]);
+    tool.arg(&served).args(&app(&["port={port}"])[1..]);
+    let mut child = tool.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    when(&shop);
+    signal(child.id().cast_signed(), word);
+    let status = eventually("its end", || child.try_wait().unwrap());
+    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    match (word, status.code()) {
+        ("KILL", code) => assert_eq!(code, None, "{said}"),
+        // It may have been over before.
+        (_, Some(0 | 1)) => {}
+        (_, code) => {
+            assert_eq!(code, Some(2), "{word} {namespaces:?}: {said}");
+            assert_eq!(said, "fungible: stopped before there was a verdict; nothing is left running\n");
+        }
+    }
+    shop.is_clean();
+}
