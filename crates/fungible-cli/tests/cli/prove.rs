@@ -279,7 +279,7 @@ fn a_terminal_sees_colours_and_how_far_it_is() {
     let shop = Shop::new();
     let told: Vec<String> = usual(&["--share", "data"], &[]).iter().map(|word| quoted(word)).collect();
     let command = format!("stty cols 80 rows 24; exec {} prove {}", env!("CARGO_BIN_EXE_fungible"), told.join(" "));
-    let show = |more: &str| {
+    let told = |more: &str| {
         let mut script = Command::new("script");
         script.args(["-qec", &format!("{more}{command}"), "/dev/null"]).current_dir(shop.place.folder.path());
         script.env("TMPDIR", shop.path("tmp")).env("FUNGIBLE_TEST_MARK", &shop.place.mark).env("TERM", "xterm");
@@ -288,21 +288,22 @@ fn a_terminal_sees_colours_and_how_far_it_is() {
         assert_eq!(said.code, Some(0), "{said:?}");
         said.out
     };
-    let shown = show("");
+    let shown = told("");
     assert!(shown.contains("\u{1b}[32mFUNGIBLE\u{1b}[0m"), "{shown:?}");
     for expected in ["reference: request 1", "amnesia: request 2 of 2", " left", "rotate"] {
         assert!(shown.contains(expected), "no {expected:?} in {shown:?}");
     }
     let verdict = &shown[shown.find("FUNGIBLE").unwrap()..];
     assert!(verdict.lines().all(|line| line.chars().count() <= 80 + 2), "{verdict}");
-    assert!(!show("export NO_COLOR=1; ").contains("\u{1b}[32m"));
+    assert!(!told("export NO_COLOR=1; ").contains("\u{1b}[32m"));
 }
 
 #[test]
 fn every_kind_of_user_gets_the_same_verdicts() {
-    let users: &[&[&str]] = match is_root() {
-        true => &[&["env"], &["setpriv", "--reuid", "4242", "--regid", "4242", "--clear-groups"]],
-        false => &[&["env"]],
+    let users: &[&[&str]] = if is_root() {
+        &[&["env"], &["setpriv", "--reuid", "4242", "--regid", "4242", "--clear-groups"]]
+    } else {
+        &[&["env"]]
     };
     for user in users {
         for namespaces in [&[][..], &["--no-namespaces"]] {

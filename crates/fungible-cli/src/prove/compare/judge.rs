@@ -204,7 +204,7 @@ impl Judge<'_> {
             match &mut self.mode {
                 Mode::Learn(unstable) => unstable.add_unordered(kind, self.exchange, self.place.to_string()),
                 Mode::Judge(_) if self.after_parallel_writes => {
-                    self.mask(kind, "written by requests in flight together")
+                    self.mask(kind, "written by requests in flight together");
                 }
                 Mode::Judge(_) => self.mask(kind, "in any order"),
             }
