@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Outcome};
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -21,10 +21,19 @@ pub(crate) struct Journal {
     pub(crate) took: Duration,
     /// How long requests were held back in all, until an instance was ready for them.
     pub(crate) held: Duration,
+    /// The longest that one request was held back for.
+    pub(crate) longest_hold: Duration,
     /// The last lines that the driver printed.
     pub(crate) driver_lines: Vec<String>,
     /// An instance could not start although the first one had: the run ended there.
     pub(crate) alone: Option<Alone>,
+}
+
+impl Journal {
+    /// A client gave up while we had no instance for its request: what came after that says nothing about the app.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.exchanges.iter().any(|one| one.outcome == Outcome::Abandoned && one.instance.is_none())
+    }
 }
 
 /// An instance that could not start beside, or after, another.

@@ -22,7 +22,7 @@ pub(crate) use verdict::{Coverage, Difference, Finding, FindingKind, Ignored, Ou
 
 use std::time::{Duration, Instant};
 
-use crate::exchange::{Outcome as Exchanged, is_safe};
+use crate::exchange::{Exchange, Outcome as Exchanged, is_safe};
 
 use attack::{Attack, HandOver, Together, rotations};
 use cause::{Cause, TIMES};
@@ -55,7 +55,7 @@ pub(crate) async fn prove(stage: &mut Stage<'_>) -> Result<Verdict, ProveError> 
     if let Some(reason) = proof.unsteady_traffic() {
         return Ok(proof.verdict(stage, began, vec![reason]));
     }
-    stage.expect(proof.patterns());
+    stage.expect(proof.patterns(), proof.in_flight_at_once());
     proof.swap(stage).await?;
     let hand_over = proof.hand_over(stage);
     proof.attack(stage, &Attack::amnesia(hand_over.clone())).await?;
@@ -176,6 +176,15 @@ impl Proof {
         patterns
     }
 
+    /// How many requests were in flight at once, at most.
+    fn in_flight_at_once(&self) -> usize {
+        let exchanges = self.baseline.exchanges();
+        let during = |one: &Exchange| {
+            exchanges.iter().filter(|other| other.arrived <= one.arrived && one.arrived < other.ended).count()
+        };
+        exchanges.iter().map(during).max().unwrap_or_default()
+    }
+
     /// Requests in flight together come in any order when there are several instances; one alone answers them in the
     /// order of their arrival. One more reference shows what depends on that.
     async fn swap(&mut self, stage: &mut Stage<'_>) -> Result<(), ProveError> {
@@ -218,6 +227,15 @@ impl Proof {
         let journal = stage.run(attack).await?;
         if journal.alone.is_some() {
             return self.one_at_a_time(stage, attack, journal).await;
+        }
+        if journal.is_starved() {
+            self.reasons.push(format!(
+                "under {} the driver gave up on a request that had to wait up to {:.1} s for an instance to start: let it \
+                 wait longer",
+                attack.word(),
+                journal.longest_hold.as_secs_f32()
+            ));
+            return Ok(());
         }
         self.last = self.baseline.compare(&journal);
         self.covered.attacks.push(covers(attack, &journal));
@@ -317,7 +335,11 @@ impl Proof {
             if !stage.may_run(1) {
                 break;
             }
-            runs.push(stage.run(attack).await?);
+            let run = stage.run(attack).await?;
+            if run.is_starved() {
+                break;
+            }
+            runs.push(run);
         }
         Ok(runs)
     }

@@ -18,6 +18,9 @@ use super::plan::{Plan, Words, named_ports};
 use crate::balancer::{self, Balancer, Config};
 use crate::fleet::{LaunchError, Launcher, ProcessId, Spec, Waited};
 
+/// No more instances than these are ready ahead: each takes memory.
+const AHEAD_AT_MOST: usize = 16;
+
 /// So much longer than in peace, and more, things may take under attack.
 const LONGER: Duration = Duration::from_secs(20);
 
@@ -85,6 +88,10 @@ pub(crate) struct Stage<'a> {
     usual: Duration,
     start: Option<Duration>,
     patterns: Patterns,
+    /// How many instances are ready ahead.
+    ahead: usize,
+    /// How long the last run took.
+    last: Duration,
 }
 
 impl<'a> Stage<'a> {
@@ -111,6 +118,8 @@ impl<'a> Stage<'a> {
             usual: Duration::ZERO,
             start: None,
             patterns: Patterns::default(),
+            ahead: cores.max(1),
+            last: Duration::ZERO,
         }
     }
 
@@ -132,12 +141,14 @@ impl<'a> Stage<'a> {
 
     /// Whether the budget allows so many more runs.
     pub(crate) fn may_run(&self, more: usize) -> bool {
-        self.runs + more <= self.plan.runs && self.began.elapsed() < self.plan.budget
+        let longer = self.last.saturating_mul(u32::try_from(more).unwrap_or(u32::MAX));
+        self.runs + more <= self.plan.runs && self.began.elapsed() + longer < self.plan.budget
     }
 
-    /// What the requests of the runs to come look like.
-    pub(crate) fn expect(&mut self, patterns: Patterns) {
+    /// What the requests of the runs to come look like, and how many of them are in flight at once.
+    pub(crate) fn expect(&mut self, patterns: Patterns, together: usize) {
         self.patterns = patterns;
+        self.ahead = together.clamp(self.cores, AHEAD_AT_MOST.max(self.cores));
     }
 
     pub(crate) fn patterns(&self) -> &Patterns {
@@ -178,8 +189,20 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// One run of the traffic under `attack`.
+    /// One run of the traffic under `attack`. Where a client gave up because it had to wait for an instance, once more
+    /// with more of them ready ahead.
     pub(crate) async fn run(&mut self, attack: &Attack) -> Result<Journal, ProveError> {
+        let journal = self.run_once(attack).await?;
+        let requests = self.expected.unwrap_or_default();
+        if !journal.is_starved() || self.ahead >= requests.min(AHEAD_AT_MOST) || !self.may_run(1) {
+            return Ok(journal);
+        }
+        self.ahead = requests.min(AHEAD_AT_MOST);
+        self.run_once(attack).await
+    }
+
+    async fn run_once(&mut self, attack: &Attack) -> Result<Journal, ProveError> {
+        let began = Instant::now();
         self.runs += 1;
         let (number, requests) = (self.runs, self.expected);
         self.tell(Event::Run { number, attack: attack.word().to_owned(), requests });
@@ -191,6 +214,7 @@ impl<'a> Stage<'a> {
         ended?;
         let journal = journal?;
         self.expected.get_or_insert(journal.exchanges.len());
+        self.last = began.elapsed();
         let first = journal.instances.first().and_then(|one| Some(one.ready?.saturating_sub(one.started)));
         self.start = self.start.or(first);
         if matches!(attack, Attack::Reference { .. }) {
@@ -232,7 +256,7 @@ impl<'a> Stage<'a> {
                 _ => {}
             }
         }
-        let live::Ended { exchanges, instances, driver, driver_lines, held, alone, starts } = ended;
+        let live::Ended { exchanges, instances, driver, driver_lines, held, longest_hold, alone, starts } = ended;
         self.starts += starts;
         Ok(Journal {
             exchanges,
@@ -243,6 +267,7 @@ impl<'a> Stage<'a> {
             began: began_at,
             took: began.elapsed(),
             held,
+            longest_hold,
             driver_lines,
             alone,
         })

@@ -442,6 +442,7 @@ fn nothing() -> Journal {
         address: String::new(),
         began: UNIX_EPOCH,
         held: std::time::Duration::ZERO,
+        longest_hold: std::time::Duration::ZERO,
         driver_lines: Vec::new(),
         alone: None,
         took: std::time::Duration::ZERO,

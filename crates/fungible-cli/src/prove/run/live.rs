@@ -34,6 +34,7 @@ pub(super) struct Ended {
     pub(super) driver: DriverEnd,
     pub(super) driver_lines: Vec<String>,
     pub(super) held: Duration,
+    pub(super) longest_hold: Duration,
     pub(super) alone: Option<Alone>,
     pub(super) starts: usize,
 }
@@ -64,6 +65,7 @@ pub(super) struct Live<'a, 'b> {
     exchanges: Vec<Exchange>,
     asked: usize,
     held: Duration,
+    longest_hold: Duration,
     alone: Option<Alone>,
     /// Names of requests whose order is swapped, and those that wait for the answer to another one: dropped, they go on.
     keys: HashMap<usize, Key>,
@@ -124,6 +126,7 @@ impl<'a, 'b> Live<'a, 'b> {
             exchanges: Vec::new(),
             asked: 0,
             held: Duration::ZERO,
+            longest_hold: Duration::ZERO,
             alone: None,
             keys: HashMap::new(),
             swapped: Vec::new(),
@@ -212,8 +215,8 @@ impl<'a, 'b> Live<'a, 'b> {
         for (place, exchange) in exchanges.iter_mut().enumerate() {
             exchange.number = place + 1;
         }
-        let (held, alone, starts) = (self.held, self.alone.take(), self.starts);
-        Ok(Ended { exchanges, instances, driver, driver_lines, held, alone, starts })
+        let (held, longest_hold, alone, starts) = (self.held, self.longest_hold, self.alone.take(), self.starts);
+        Ok(Ended { exchanges, instances, driver, driver_lines, held, longest_hold, alone, starts })
     }
 
     /// The first one becomes ready alone; then those that the attack needs from the beginning.
@@ -230,6 +233,13 @@ impl<'a, 'b> Live<'a, 'b> {
         }
         if self.attack.live() > 0 {
             self.steady.extend(std::mem::take(&mut self.spares));
+            return Ok(());
+        }
+        // More than the cores bear at once are wanted where clients would not wait for them.
+        while self.stage.ahead > self.stage.cores && self.spares.len() < self.stage.ahead && self.alone.is_none() {
+            self.start_more();
+            let Some(started) = self.starting.join_next().await else { break };
+            self.started(started.map_err(|_| std::io::Error::other("a start was cut short"))??).await?;
         }
         Ok(())
     }
@@ -240,7 +250,7 @@ impl<'a, 'b> Live<'a, 'b> {
             return;
         }
         let cores = self.stage.cores;
-        let wanted = cores.max(self.waiting.len().min(cores * 2));
+        let wanted = self.stage.ahead.max(self.waiting.len().min(cores * 2));
         while self.starting.len() + self.spares.len() < wanted && self.starting.len() < cores {
             if self.start_one().is_err() {
                 break;
@@ -407,6 +417,10 @@ impl<'a, 'b> Live<'a, 'b> {
             return;
         }
         while let Some(one) = self.waiting.pop_front() {
+            if one.answer.is_closed() {
+                self.longest_hold = self.longest_hold.max(one.since.elapsed());
+                continue;
+            }
             // The first of those that belong together may have come while this one waited.
             let there = match one.route {
                 Route::Kept => self.kept,
@@ -418,7 +432,9 @@ impl<'a, 'b> Live<'a, 'b> {
                 self.waiting.push_front(one);
                 return;
             };
-            self.held += one.since.elapsed();
+            let held = one.since.elapsed();
+            self.held += held;
+            self.longest_hold = self.longest_hold.max(held);
             if there.is_none() {
                 match one.route {
                     Route::Kept => self.kept = Some(place),

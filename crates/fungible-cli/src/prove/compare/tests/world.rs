@@ -31,6 +31,7 @@ pub(super) fn run(nth: u64) -> Log {
             began: UNIX_EPOCH + Duration::from_secs(1_795_461_333 + 40 * nth),
             took: Duration::from_secs(2),
             held: Duration::ZERO,
+            longest_hold: Duration::ZERO,
             driver_lines: Vec::new(),
             alone: None,
         },
