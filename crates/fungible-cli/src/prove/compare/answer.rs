@@ -54,6 +54,8 @@ pub(super) struct Answer {
     pub(super) parts: Vec<(String, Node)>,
     /// Why nothing but equality can be seen in the body.
     pub(super) unread: Option<String>,
+    /// The body is a metrics page, which each process has of its own, by design.
+    pub(super) is_of_the_process: bool,
 }
 
 /// The first value of a field as text.
@@ -67,7 +69,13 @@ pub(super) fn read(exchange: &Exchange) -> Option<Answer> {
     let (status, headers, body, complete) = match &exchange.outcome {
         Outcome::Answered { status, headers, body, complete } => (status, headers, body, complete),
         Outcome::Failed { .. } => {
-            return Some(Answer { status: NO_ANSWER, complete: true, parts: Vec::new(), unread: None });
+            return Some(Answer {
+                status: NO_ANSWER,
+                complete: true,
+                parts: Vec::new(),
+                unread: None,
+                is_of_the_process: false,
+            });
         }
         Outcome::Ours { .. } | Outcome::Abandoned => return None,
     };
@@ -87,7 +95,8 @@ pub(super) fn read(exchange: &Exchange) -> Option<Answer> {
     if !exchange.frames.is_empty() {
         parts.push(("frames".to_owned(), frames(&exchange.frames, false)));
     }
-    Some(Answer { status: *status, complete: *complete, parts, unread })
+    let is_of_the_process = kind.contains("version=0.0.4") || kind.starts_with("application/openmetrics-text");
+    Some(Answer { status: *status, complete: *complete, parts, unread, is_of_the_process })
 }
 
 /// The messages of one side.
@@ -107,6 +116,8 @@ pub(super) fn fields(headers: &Headers) -> Vec<(String, Node)> {
         let (root, node) = if name == "set-cookie" {
             let (cookie, node) = set_cookie(&text);
             (format!("header set-cookie {cookie}"), node)
+        } else if name == "ratelimit" {
+            (format!("header {name}"), Node::map(limits(&text)))
         } else if SETS.contains(&name.as_str()) {
             (format!("header {name}"), Node::map(directives(&text)))
         } else {
@@ -135,6 +146,23 @@ fn directives(text: &str) -> Vec<(String, Node)> {
             (name.trim().to_ascii_lowercase(), Node::Text(value.trim_matches('"').to_owned()))
         })
         .collect()
+}
+
+/// `limit=10, remaining=8, reset=60`, and `"default";r=8;t=60` of later drafts.
+fn limits(text: &str) -> Vec<(String, Node)> {
+    let mut limits = Vec::new();
+    for policy in text.split(',') {
+        let mut of = String::new();
+        for word in policy.split(';').map(str::trim) {
+            match word.split_once('=') {
+                Some(("r", value)) => limits.push((format!("{of}remaining"), Node::Text(value.to_owned()))),
+                Some(("t", value)) => limits.push((format!("{of}reset"), Node::Text(value.to_owned()))),
+                Some((name, value)) => limits.push((format!("{of}{name}"), Node::Text(value.to_owned()))),
+                None => of = format!("{} ", word.trim_matches('"')),
+            }
+        }
+    }
+    limits
 }
 
 /// Name, value and attributes.

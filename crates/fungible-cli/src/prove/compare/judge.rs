@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::super::renaming::Renaming;
 use super::finding::{DifferenceKind, Label};
+use super::measured::says_whether_cached;
 use super::moment::Shift;
 use super::node::{Node, Place, Step};
 use super::sequence::longest;
@@ -134,6 +135,11 @@ impl Judge<'_> {
             (Node::Text(r), Node::Text(a)) | (Node::Number(r), Node::Number(a)) => self.leaf(r, a),
             (Node::Null, Node::Null) => {}
             (Node::Bool(r), Node::Bool(a)) if r == a => {}
+            (Node::Bool(r), Node::Bool(a))
+                if says_whether_cached(self.place.name(), &r.to_string(), &a.to_string()) =>
+            {
+                self.mask(self.kind(), "whether a cache had it");
+            }
             (Node::Map(r), Node::Map(a)) => self.map(r, a, Step::Key),
             (Node::List(r), Node::List(a)) => self.list(r, a, |at, _| Step::Index(at)),
             (Node::Lines(r), Node::Lines(a)) => self.list(r, a, |at, _| Step::Line(at)),

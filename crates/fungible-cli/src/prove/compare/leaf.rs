@@ -7,6 +7,8 @@ use serde_json::from_str;
 use super::super::renaming::Conflict;
 use super::finding::{DifferenceKind, Label};
 use super::judge::{Judge, LARGEST_SET, Mode, Unequal, key};
+use super::measured::{Measured, is_entity_tag, measured, names_the_exchange, says_whether_cached};
+use super::moment::Moment;
 use super::names::{around, is_address, is_bare, is_id, names_port};
 use super::node::{Node, Step};
 use super::parallel::{by_chunks, of_one_make, parallel, sealed};
@@ -43,6 +45,9 @@ impl Judge<'_> {
         }
         if let (Some(r), Some(a)) = (embedded(&reference), embedded(&attack)) {
             return self.walk(&r, &a);
+        }
+        if self.tells_nothing(&reference, &attack) {
+            return self.mask(self.kind(), "it follows from the rest, or names the exchange");
         }
         let reference = self.without_host(&reference, attack.as_ref());
         if reference == attack || self.renaming.translate(&reference).as_deref() == Some(&attack) {
@@ -211,7 +216,7 @@ impl Judge<'_> {
         let key = key(self.kind(), at);
         let mut token = None;
         let verdict = match (reference.kind, attack.kind) {
-            (Kind::Time(r), Kind::Time(a)) if self.shift.same(r, a) => Verdict::Mask("a time"),
+            (Kind::Time(in_r), Kind::Time(in_a)) if self.same_time((in_r, r), (in_a, a)) => Verdict::Mask("a time"),
             (Kind::Signed, Kind::Signed) => return self.signed(r, a),
             _ if self.names_its_own(r, a) => {
                 let label = self.label(a.to_owned());
@@ -370,32 +375,36 @@ impl Judge<'_> {
     }
 
     fn names_a_span(&self, reference: &str, attack: &str) -> bool {
-        let name = self.place.name().to_ascii_lowercase().replace('-', "_");
-        let ends = |words: &[&str]| words.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
-        if ends(&[
-            "took",
-            "elapsed",
-            "duration",
-            "latency",
-            "uptime",
-            "runtime",
-            "response_time",
-            "process_time",
-            "ms",
-            "ns",
-            "us",
-        ]) || name.ends_with("elapsedms")
-            || name.ends_with("durationms")
-            || name == "server_timing"
-        {
-            return true;
-        }
-        // What counts down has lost a little by the next run.
-        let until = name.ends_with("reset") || name == "retry_after";
-        let counts_down = ends(&["expires_in", "expiresin", "ttl", "max_age", "age", "remaining_seconds"]);
+        let Some(measured) = measured(self.place.name(), self.place.is_header()) else { return false };
         let (Ok(r), Ok(a)) = (reference.parse::<f64>(), attack.parse::<f64>()) else { return false };
         let apart = (r - a).abs();
-        apart <= self.shift.slack && (until || counts_down && apart <= r.max(a) / 2.0)
+        let said = self.survey.said.contains(reference);
+        match measured {
+            Measured::Always => true,
+            Measured::Span => !said,
+            Measured::PerhapsSpan => !said && r.max(a) < 10.0,
+            Measured::Until => apart <= self.shift.slack,
+            Measured::CountsDown => !said && apart <= self.shift.slack && apart <= r.max(a) / 2.0,
+        }
+    }
+
+    /// Whether two times are the same. A span that a request named is a setting, unless it says how long ago.
+    fn same_time(&self, (r, reference): (Moment, &str), (a, attack): (Moment, &str)) -> bool {
+        let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+        let is_setting = matches!(r, Moment::Span(seconds) if seconds >= 1.0)
+            && !reference.ends_with("ago")
+            && !attack.ends_with("ago")
+            && self.survey.said.contains(&number(reference));
+        !is_setting && self.shift.same(r, a)
+    }
+
+    /// Whether what stands here follows from the rest of the answer, or names only the exchange.
+    fn tells_nothing(&self, reference: &str, attack: &str) -> bool {
+        let name = self.place.name();
+        let carried = |text: &str| self.survey.sent.contains(text) || self.survey.said.contains(text);
+        is_entity_tag(name)
+            || says_whether_cached(name, reference, attack)
+            || names_the_exchange(name) && !carried(reference)
     }
 
     /// Whether each side names its own instance by its port, process or host.
@@ -414,7 +423,7 @@ impl Judge<'_> {
     fn signed(&mut self, reference: &str, attack: &str) {
         let (Some(r), Some(a)) = (take_apart(reference), take_apart(attack)) else { return };
         let same_time = match (r.signed, a.signed) {
-            (Some(r), Some(a)) => self.shift.same(super::moment::Moment::Epoch(r), super::moment::Moment::Epoch(a)),
+            (Some(r), Some(a)) => self.shift.same(Moment::Epoch(r), Moment::Epoch(a)),
             (None, None) => true,
             _ => false,
         };
@@ -450,7 +459,7 @@ impl Judge<'_> {
         let (r, a) = (reference.text, attack.text);
         self.renaming.knows(r, a)
             || match (reference.kind, attack.kind) {
-                (Kind::Time(r), Kind::Time(a)) => self.shift.same(r, a),
+                (Kind::Time(in_r), Kind::Time(in_a)) => self.same_time((in_r, r), (in_a, a)),
                 (Kind::Opaque, Kind::Opaque) => self.renaming.name(r).is_none() && self.renaming.holder(a).is_none(),
                 (Kind::Signed, Kind::Signed) => true,
                 _ => self.names_its_own(r, a),

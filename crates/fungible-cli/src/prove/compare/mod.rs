@@ -18,6 +18,7 @@ mod finding;
 mod html;
 mod judge;
 mod leaf;
+mod measured;
 mod moment;
 mod names;
 mod node;

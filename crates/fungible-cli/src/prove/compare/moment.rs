@@ -121,15 +121,14 @@ fn ends_here(text: &str, at: usize) -> bool {
     !text.as_bytes().get(at).is_some_and(u8::is_ascii_digit)
 }
 
-/// `2026-11-23` and `2026/11/23`, after which a `T` and a clock may follow, and `20261123T191533Z` as a whole.
+/// `2026-11-23` and `2026/11/23`, after which a `T` and a clock may follow; as a whole `20261123T191533Z` and
+/// `2026-11-23_19-15-33`. (`20261123-000017` is an order rather than a time.)
 fn iso_day(text: &str) -> Option<(usize, Moment)> {
     let bytes = text.as_bytes();
-    if bytes.len() >= 15 && bytes[8] == b'T' && bytes[..8].iter().chain(&bytes[9..15]).all(u8::is_ascii_digit) {
+    if bytes.get(8) == Some(&b'T') && bytes[..8].iter().all(u8::is_ascii_digit) {
         let part = |from: usize, to: usize| text[from..to].parse::<i64>().ok();
-        let Moment::Day(day) = day_number(part(0, 4)?, part(4, 6)?, part(6, 8)?)? else { return None };
-        let seconds = day * 86_400 + part(9, 11)? * 3600 + part(11, 13)? * 60 + part(13, 15)?;
-        #[expect(clippy::cast_precision_loss, reason = "seconds of this age are small numbers")]
-        return Some((15 + usize::from(bytes.get(15) == Some(&b'Z')), Moment::Epoch(seconds as f64)));
+        let day = day_number(part(0, 4)?, part(4, 6)?, part(6, 8)?)?;
+        return at_clock(day, 8, text);
     }
     let (year, 4) = digits(text, 4, 4)? else { return None };
     let mark = *bytes.get(4)?;
@@ -138,7 +137,35 @@ fn iso_day(text: &str) -> Option<(usize, Moment)> {
     }
     let (month, _) = digits(text.get(5..7)?, 2, 2)?;
     let (day, _) = digits(text.get(8..10)?, 2, 2)?;
-    ends_here(text, 10).then_some((10, day_number(year, month, day)?))
+    let day = day_number(year, month, day)?;
+    if !ends_here(text, 10) {
+        return None;
+    }
+    at_clock(day, 10, text).or(Some((10, day)))
+}
+
+/// The day with the clock that stands at this place.
+fn at_clock(day: Moment, at: usize, text: &str) -> Option<(usize, Moment)> {
+    let (length, seconds) = file_clock(text.get(at..)?)?;
+    Some((at + length, day.with(Moment::Clock(seconds))?))
+}
+
+/// `T191533Z`, `_19-15-33`: a clock without colons.
+fn file_clock(text: &str) -> Option<(usize, f64)> {
+    let from = usize::from(text.starts_with(['T', '_', '-', ' ']));
+    let rest = text.get(from..)?;
+    let mark = usize::from(rest.as_bytes().get(2) == Some(&b'-'));
+    let (hours, minutes, seconds) =
+        (rest.get(..2)?, rest.get(2 + mark..4 + mark)?, rest.get(4 + 2 * mark..6 + 2 * mark)?);
+    let is_clock = if mark == 1 { rest.as_bytes().get(5) == Some(&b'-') } else { text.starts_with('T') };
+    if !is_clock || !ends_here(rest, 6 + 2 * mark) {
+        return None;
+    }
+    let number = |text: &str| digits(text, 2, 2).and_then(|(number, _)| i32::try_from(number).ok());
+    let (hours, minutes, seconds) = (number(hours)?, number(minutes)?, number(seconds)?);
+    let end = from + 6 + 2 * mark;
+    let length = end + usize::from(text.as_bytes().get(end) == Some(&b'Z'));
+    (hours < 24 && minutes < 60 && seconds < 61).then(|| (length, f64::from(hours * 3600 + minutes * 60 + seconds)))
 }
 
 /// `23/11/2026`, `11/23/2026`, `23.11.2026`.

@@ -235,7 +235,7 @@ impl Place {
         self.steps.pop();
     }
 
-    /// The name that a value has there: the last key or attribute, or that of the header.
+    /// The name that a value has there: the last key, attribute or element, or that of the header.
     pub(super) fn name(&self) -> &str {
         self.steps
             .iter()
@@ -243,6 +243,8 @@ impl Place {
             .find_map(|step| match step {
                 Step::Key(name) | Step::Attribute(name) => Some(name.as_str()),
                 Step::Root(name) => Some(name.strip_prefix("header ").unwrap_or(name)),
+                // In XML an element has the name of what it holds, behind that of its space.
+                Step::Element(name, _) if name != "text" => Some(name.rsplit(':').next().unwrap_or(name)),
                 Step::Index(_) | Step::Line(_) | Step::Element(..) => None,
             })
             .unwrap_or_default()

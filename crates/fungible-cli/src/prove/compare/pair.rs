@@ -37,7 +37,9 @@ pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer
             continue;
         }
         let before = judge.found.len();
-        if says_whether_cached(root, r) && says_whether_cached(root, a) {
+        if root == "body" && reference.is_of_the_process && attack.is_of_the_process {
+            judge.place = Place::root("body");
+            judge.mask(judge.kind(), "what a process tells a monitor of itself");
             continue;
         }
         judge.part(root, r, a);
@@ -180,14 +182,6 @@ pub(super) fn not_modified(journal: &Journal, exchange: &Exchange, answer: &mut 
     if let Some(full) = full {
         *answer = full;
     }
-}
-
-/// `X-Cache: HIT`: a cache in front of equal content, which the content itself shows.
-fn says_whether_cached(root: &str, node: Option<&Node>) -> bool {
-    let (Some(name), Some(Node::Text(text))) = (root.strip_prefix("header "), node) else { return false };
-    let words = ["hit", "miss", "stale", "expired", "bypass", "dynamic", "updating", "revalidated", "none"];
-    let text = text.to_ascii_lowercase();
-    name.contains("cache") && words.iter().any(|word| text.starts_with(word))
 }
 
 fn count(node: Option<&Node>) -> usize {

@@ -13,6 +13,9 @@ use crate::exchange::{Body, Exchange, Outcome};
 /// Bytes of an answer that may give something new to a client.
 const MOST_GIVEN: usize = 4096;
 
+/// Bytes of a value of a request that are looked at for words.
+const MOST_SAID: usize = 2000;
+
 /// What one run's requests and answers have to do with each other.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -20,6 +23,8 @@ pub(super) struct Survey {
     pub(super) numbers: HashSet<String>,
     /// Lower-case names under which answers may give such numbers.
     pub(super) carriers: HashSet<String>,
+    /// Numbers and short words that requests carried in any place.
+    pub(super) said: HashSet<String>,
     /// Tokens and cookie values that requests carried.
     pub(super) sent: HashSet<String>,
     pub(super) carried: Vec<Carried>,
@@ -58,7 +63,8 @@ fn numbers_of(value: &Value) -> Vec<String> {
 
 /// Looks through a run. `values` are those of its requests.
 pub(super) fn survey(exchanges: &[Exchange], values: &[Vec<Value>]) -> Survey {
-    let mut survey = Survey { sent: sent(values), ..Survey::default() };
+    let said = values.iter().flatten().flat_map(|value| words(&value.text)).collect();
+    let mut survey = Survey { sent: sent(values), said, ..Survey::default() };
     // Every value that some request carries, with all who carry it.
     let mut wanted: HashMap<String, Vec<(usize, String)>> = HashMap::new();
     for (exchange, values) in exchanges.iter().zip(values) {
@@ -192,7 +198,7 @@ fn never_sent(exchanges: &[Exchange], values: &[Vec<Value>]) -> Vec<String> {
 }
 
 fn words(text: &str) -> Vec<String> {
-    let text = plain(text);
+    let text = plain(&text[..text.floor_char_boundary(MOST_SAID)]);
     atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Gap).map(|atom| atom.text.to_lowercase()).collect()
 }
 

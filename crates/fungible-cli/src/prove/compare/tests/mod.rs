@@ -1,6 +1,7 @@
 //! The judge held against journals that were made up: what must be clean, and what must be found.
 
 mod encodings;
+mod frameworks;
 mod properties;
 mod renamed;
 mod requests;

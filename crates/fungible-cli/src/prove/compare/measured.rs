@@ -1,0 +1,67 @@
+//! Names under which a service says how long something took, what its process uses, or which exchange it speaks of.
+
+/// What names promise of the numbers under them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measured {
+    /// Another in each process and at each time.
+    Always,
+    /// A time span of this exchange; but where a request said the number, it is somebody's setting.
+    Span,
+    /// As `Span`, and as often a property of a thing: only where it is small can two runs agree on it by chance.
+    PerhapsSpan,
+    /// It has lost a little by the next run.
+    CountsDown,
+    /// Until when, in seconds from now.
+    Until,
+}
+
+/// By the name of a header, a key or an element.
+pub(super) fn measured(name: &str, is_header: bool) -> Option<Measured> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let squeezed: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let ends = |words: &[&str]| words.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
+    let in_header = ends(&["runtime", "response_time", "process_time", "duration", "server_timing"]);
+    let of_a_process = ["rss", "maxrss", "vms", "heapused", "heaptotal", "arraybuffers", "goroutines", "loadavg"]
+        .contains(&&*squeezed);
+    if name.contains("uptime") || of_a_process || is_header && in_header {
+        Some(Measured::Always)
+    } else if ends(&["took", "elapsed", "latency", "response_time", "process_time", "ms"])
+        || ["elapsedms", "durationms", "tookms", "latencyms"].contains(&&*squeezed)
+    {
+        Some(Measured::Span)
+    } else if ends(&["duration", "runtime"]) {
+        Some(Measured::PerhapsSpan)
+    } else if name.ends_with("reset") || name == "retry_after" {
+        Some(Measured::Until)
+    } else if ends(&["expires_in", "expiresin", "ttl", "max_age", "remaining_seconds"]) {
+        Some(Measured::CountsDown)
+    } else {
+        None
+    }
+}
+
+/// Whether the value under this name is a number of the exchange itself, as in `X-Request-Id`.
+pub(super) fn names_the_exchange(name: &str) -> bool {
+    let squeezed: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    ["requestid", "reqid", "traceid", "spanid", "correlationid", "xrequestid"].contains(&&*squeezed)
+}
+
+/// Whether the name says that a value is an entity tag: it follows from the rest.
+pub(super) fn is_entity_tag(name: &str) -> bool {
+    ["etag", "getetag"].contains(&&*name.to_ascii_lowercase())
+}
+
+/// Whether two unequal values under this name only say whether a cache had the rest: which the rest itself shows.
+pub(super) fn says_whether_cached(name: &str, reference: &str, attack: &str) -> bool {
+    const WORDS: &[&str] =
+        &["hit", "miss", "stale", "expired", "bypass", "dynamic", "updating", "revalidated", "none", "true", "false"];
+    let name = name.to_ascii_lowercase();
+    let one_of = |text: &str| WORDS.iter().any(|word| text.to_ascii_lowercase().starts_with(word));
+    let counts = |text: &str| {
+        name.ends_with("hits") && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b' ')
+    };
+    let from = ["source", "from", "served_from", "servedfrom", "origin"].contains(&&*name);
+    name.contains("cache") && (one_of(reference) && one_of(attack) || counts(reference) && counts(attack))
+        || from && [reference, attack].iter().any(|text| text.eq_ignore_ascii_case("cache"))
+}
