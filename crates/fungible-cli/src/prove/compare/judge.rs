@@ -91,6 +91,8 @@ pub(super) struct Judge<'b> {
     // Of the whole run.
     /// Every name that a token got, and the instance it came from (`None`: several).
     pub(super) observed: HashMap<String, HashMap<String, Option<String>>>,
+    /// The reference's tokens by their place.
+    pub(super) tokens_at: HashMap<u64, HashSet<String>>,
     /// Where each was seen first.
     pub(super) observed_at: HashMap<String, String>,
     /// Where each token stood, for those that turn out to be fickle.

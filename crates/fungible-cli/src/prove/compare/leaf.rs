@@ -9,7 +9,7 @@ use super::finding::{DifferenceKind, Label};
 use super::judge::{Judge, LARGEST_SET, Mode, Unequal, key};
 use super::measured::{Measured, is_entity_tag, measured, names_the_exchange, says_whether_cached};
 use super::moment::Moment;
-use super::names::{around, is_address, is_bare, is_id, names_port};
+use super::names::{around, is_address, is_bare, is_id, sends_to_port};
 use super::node::{Node, Step};
 use super::parallel::{by_chunks, of_one_make, parallel, sealed};
 use super::token::{Atom, Kind, atoms, plain, take_apart};
@@ -38,7 +38,7 @@ impl Judge<'_> {
             return;
         }
         if !self.is_learning()
-            && let Some(port) = self.ports.iter().find(|port| names_port(&attack, port))
+            && let Some(port) = self.ports.iter().find(|port| sends_to_port(self.place.name(), &attack, port))
         {
             let port = port.clone();
             return self.note(DifferenceKind::OwnPort, &reference, &around(&attack, &port));
@@ -290,6 +290,7 @@ impl Judge<'_> {
             self.stood.push((reference.to_owned(), key, self.exchange, place));
         } else {
             self.observe(reference, attack);
+            self.tokens_at.entry(key).or_default().insert(reference.to_owned());
         }
         let finding = self.kind_of_finding();
         match self.renaming.bind(reference, attack) {

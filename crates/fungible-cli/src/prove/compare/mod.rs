@@ -294,6 +294,7 @@ impl Baseline {
             place: Place::default(),
             found: Vec::new(),
             observed: HashMap::new(),
+            tokens_at: HashMap::new(),
             observed_at: HashMap::new(),
             stood: Vec::new(),
             masks: HashMap::new(),
@@ -373,12 +374,16 @@ impl Baseline {
     /// Names that instances give themselves, among what no one-to-one map holds together.
     fn labels(&self, judge: &Judge<'_>, sent: &HashSet<String>, found: &mut Vec<Unequal>) -> Vec<Label> {
         let mut labels = Vec::new();
+        // The one instance of a reference has one name: where several values move at once, they are of other things.
+        let moves = |token: &&String| judge.observed.get(*token).is_some_and(|names| names.len() > 1);
+        let moving = judge.tokens_at.values().map(|tokens| tokens.iter().filter(moves).collect::<Vec<_>>());
+        let several: HashSet<&str> = moving.filter(|moving| moving.len() > 1).flatten().map(String::as_str).collect();
         let is_label = |token: &str| {
             let Some(names) = judge.observed.get(token) else { return false };
             let instances: HashSet<_> = names.values().flatten().collect();
             let differs = self.references == 1 || self.unstable.minted.contains(token);
             let sent = self.survey.sent.contains(token) || names.keys().any(|name| sent.contains(name));
-            differs && !sent && names.len() > 1 && instances.len() == names.len()
+            differs && !sent && !several.contains(token) && names.len() > 1 && instances.len() == names.len()
         };
         for (token, names) in judge.observed.iter().filter(|(token, _)| is_label(token)) {
             for (value, instance) in names {

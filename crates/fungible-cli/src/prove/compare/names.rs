@@ -40,8 +40,9 @@ pub(super) fn is_address(name: &str) -> bool {
         || lower.ends_with("_link")
 }
 
-/// Whether the text names this port of a host: `http://127.0.0.1:4001/`, `localhost:4001`.
-pub(super) fn names_port(text: &str, port: &str) -> bool {
+/// Whether the text sends clients to this port of a host: `http://127.0.0.1:4001/`, and `localhost:4001` under a name
+/// of addresses. A bare host with its port elsewhere is a name that an instance gives itself.
+pub(super) fn sends_to_port(name: &str, text: &str, port: &str) -> bool {
     port.len() >= 2
         && text.match_indices(port).any(|(at, _)| {
             let Some(host) = text[..at].strip_suffix(':') else { return false };
@@ -49,9 +50,13 @@ pub(super) fn names_port(text: &str, port: &str) -> bool {
                 !letter.is_ascii_alphanumeric() && !matches!(letter, '.' | '-' | '[' | ']' | ':')
             });
             let start = from.map_or(0, |at| at + host[at..].chars().next().map_or(1, char::len_utf8));
-            let (before, name) = host.split_at(start);
-            let is_host = before.ends_with("//") || name.contains('.') || name == "localhost" || name.ends_with(']');
-            !name.is_empty() && is_host && !text[at + port.len()..].starts_with(|letter: char| letter.is_ascii_digit())
+            let (before, host) = host.split_at(start);
+            let is_host = host.contains('.') || host == "localhost" || host.ends_with(']');
+            let is_address = before.ends_with("//") || is_host && is_address(name);
+            // What an instance listens on is no place to go to.
+            let listens = ["0.0.0.0", "[::]", "::"].contains(&host);
+            let ends = !text[at + port.len()..].starts_with(|letter: char| letter.is_ascii_digit());
+            !host.is_empty() && is_address && !listens && ends
         })
 }
 

@@ -6,7 +6,7 @@ use super::super::journal::Journal;
 use super::answer::{self, Answer};
 use super::finding::DifferenceKind;
 use super::judge::{Facts, Judge, Mode};
-use super::names::names_port;
+use super::names::sends_to_port;
 use super::node::{Node, Place};
 use super::token::plain;
 use crate::exchange::{Body, Exchange, Headers, Outcome, is_safe};
@@ -141,7 +141,7 @@ fn own_port(judge: &mut Judge<'_>, attack: &Answer) {
     for (root, node) in &attack.parts {
         let mut named = Vec::new();
         node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
-            if text.contains(&port) && names_port(&plain(text), &port) {
+            if text.contains(&port) && sends_to_port(place.name(), &plain(text), &port) {
                 named.push((place.clone(), text.to_owned()));
             }
         });

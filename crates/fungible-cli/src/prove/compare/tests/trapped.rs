@@ -262,6 +262,37 @@ fn answers_that_name_an_instances_port() {
     let comparison = against(|nth| told(nth, "i1"), told(3, "i2"));
     clean(&comparison);
     assert_eq!(comparison.labels.len(), 1);
+    // And so is a host with its port, where nobody is sent to it.
+    for text in ["listens on http://0.0.0.0:PORT", "served by 127.0.0.1:PORT", r#"{"instance":"localhost:PORT"}"#] {
+        let told = |nth: u64, instance: &str| {
+            let log = run(nth).on(instance).get("/");
+            let text = text.replace("PORT", &log.port().to_string());
+            log.text(&text).field("x-served-by", &format!("127.0.0.1:{}", log_port(nth, instance)))
+        };
+        clean(&against(|nth| told(nth, "i1"), told(3, "i2")));
+    }
+}
+
+fn log_port(nth: u64, instance: &str) -> u16 {
+    run(nth).on(instance).port()
+}
+
+#[test]
+fn what_differs_from_client_to_client_is_no_name_of_an_instance() {
+    // Carts in memory: whoever asks an instance that does not know his gets a new one. Nobody sends their ids.
+    let story = |nth: u64, moved: bool| {
+        let cart = |log: Log, who: &str, instance: &str| {
+            let id = token(nth, &if moved { format!("{who} on {instance}") } else { who.to_owned() });
+            log.on(instance)
+                .get("/cart")
+                .with("authorization", &format!("Bearer {who}"))
+                .json(&format!(r#"{{"cart":"{id}"}}"#))
+        };
+        let log = cart(cart(run(nth), "ann", "i1"), "bob", "i2");
+        cart(cart(log, "ann", "i3"), "bob", "i4")
+    };
+    clean(&compare(|nth| story(nth, false)));
+    found(&against(|nth| story(nth, false), story(3, true)), 3, "body $.cart");
 }
 
 #[test]
