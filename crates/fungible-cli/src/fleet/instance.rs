@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 
 use super::keeper::ProcessId;
+use super::port::Port;
 use super::status::{InstanceState, InstanceStatus};
 use crate::balancer::{InstanceId, InstanceView, State};
 
@@ -38,6 +39,8 @@ pub(super) struct Life {
     pub(super) process: ProcessId,
     pub(super) balanced: InstanceId,
     pub(super) address: SocketAddr,
+    /// Held as long as it lives.
+    pub(super) _port: Port,
     /// As this system knows it; absent until the keeper has started it, or when it cannot be told.
     pub(super) pid: Option<i32>,
     pub(super) started: Instant,

@@ -6,6 +6,7 @@ mod event;
 mod instance;
 mod keeper;
 mod launcher;
+mod port;
 mod private_disk;
 mod process;
 mod status;
@@ -15,8 +16,9 @@ pub(crate) use control::{Control, ControlError, Fleets, Reply, Request};
 pub(crate) use event::Event;
 pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
 pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};
+pub(crate) use port::Port;
 pub(crate) use private_disk::{Change, DiskPlan};
-pub(crate) use process::{Template, free_port};
+pub(crate) use process::Template;
 pub(crate) use status::{FleetStatus, InstanceState};
 pub(crate) use supervisor::{Asked, supervise};
 

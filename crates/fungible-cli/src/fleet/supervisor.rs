@@ -1,7 +1,6 @@
 //! Keeps the instances of a fleet running: starts them, restarts what dies, drains what leaves. One task owns
 //! all of it and waits in one place.
 
-use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use super::control::{Reply, Request};
 use super::event::{EARLY_DEATHS, Event, FleetError};
 use super::instance::{Instance, Life, Phase};
 use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal, end_all};
-use super::process::free_port;
+use super::port::Port;
 use super::status::FleetStatus;
 use super::{OutputTo, Settings};
 use crate::balancer::{Balancer, State};
@@ -141,25 +140,23 @@ impl Supervisor<'_> {
     /// Starts every instance whose pause is over, all at the same time.
     fn start_due(&mut self) -> Result<(), FleetError> {
         let now = Instant::now();
-        let mut taken: HashSet<u16> =
-            self.instances.iter().filter_map(Instance::life).map(|life| life.address.port()).collect();
         for instance in &mut self.instances {
             if !matches!(instance.phase, Phase::Paused { until } if until <= now) {
                 continue;
             }
-            let port = free_port(&taken).map_err(FleetError::Port)?;
-            taken.insert(port);
+            let port = Port::free().map_err(FleetError::Port)?;
             let output = match &self.settings.output {
                 OutputTo::Ours { colour } => Output::Prefixed(prefix(&instance.name, instance.number, *colour)),
                 OutputTo::Folder(folder) => Output::File(folder.join(format!("{}.log", instance.name))),
             };
-            let launch = self.settings.template.launch(&instance.name, port, output);
+            let launch = self.settings.template.launch(&instance.name, port.number(), output);
             let process = self.keeper.launch(launch).map_err(|_| FleetError::KeeperGone)?;
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
             instance.phase = Phase::Running(Life {
                 process,
                 balanced: self.balancer.add(&instance.name, address),
                 address,
+                _port: port,
                 pid: None,
                 started: now,
                 ready: None,

@@ -458,21 +458,21 @@ impl Proof {
         let mut reasons = self.reasons.clone();
         reasons.extend(self.fails_in_peace());
         let carried = self.baseline.carried();
-        if self.baseline.writes() == 0 && carried.is_empty() && self.unstable.is_empty() {
+        let nothing_noticed = self.covered.control.is_none() && !self.baseline.notices() && self.unstable.is_empty();
+        if self.baseline.exchanges().len() == 1 {
+            reasons.push("there is only one request: nothing is handed over from one instance to another".to_owned());
+        } else if nothing_noticed && self.baseline.writes() == 0 && carried.is_empty() {
             reasons.push(
                 "nothing is written and nothing is carried from one request to another: any instance could serve this \
                  traffic, whatever it traps"
                     .to_owned(),
             );
-        } else if self.covered.control.is_none() && !self.baseline.notices() {
+        } else if nothing_noticed {
             reasons.push(
                 "nothing that is written is ever looked at again: no request would notice if it were lost; let the \
                  driver read back what it wrote"
                     .to_owned(),
             );
-        }
-        if self.baseline.exchanges().len() == 1 {
-            reasons.push("there is only one request: nothing is handed over from one instance to another".to_owned());
         }
         let unused = self.baseline.cookies_never_sent_back();
         if !unused.is_empty() {

@@ -16,7 +16,7 @@ use super::journal::{DriverEnd, Journal};
 use super::pattern::Patterns;
 use super::plan::{Plan, Words, named_ports};
 use crate::balancer::{self, Balancer, Config};
-use crate::fleet::{LaunchError, Launcher, ProcessId, Spec, Waited};
+use crate::fleet::{LaunchError, Launcher, Port, ProcessId, Spec, Waited};
 
 /// No more instances than these are ready ahead: each takes memory.
 const AHEAD_AT_MOST: usize = 16;
@@ -327,14 +327,16 @@ impl<'a> Stage<'a> {
         let dir = self.launcher.world().private_folder(name);
         std::fs::create_dir_all(&dir)?;
         let words = Words {
-            port: Some(ports.own),
-            ports: ports.named.clone(),
+            port: Some(ports.own.number()),
+            ports: ports.named.iter().map(|(name, port)| (name.clone(), port.number())).collect(),
             dir: Some(dir.clone()),
             run: run.to_owned(),
             url: format!("http://{}", self.listener.local_addr()?),
         };
-        let mut env =
-            vec![("PORT".to_owned(), ports.own.to_string()), ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned())];
+        let mut env = vec![
+            ("PORT".to_owned(), ports.own.number().to_string()),
+            ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned()),
+        ];
         env.extend(self.environment(&words));
         let (mut program, mut args) =
             (words.fill(&self.plan.program), self.plan.args.iter().map(|one| words.fill(one)).collect::<Vec<_>>());
@@ -361,10 +363,10 @@ impl<'a> Stage<'a> {
 }
 
 /// The ports of one instance.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Ports {
-    own: u16,
-    named: BTreeMap<String, u16>,
+    own: Port,
+    named: BTreeMap<String, Port>,
 }
 
 /// What started, and what came of it.
@@ -372,7 +374,7 @@ struct Ports {
 struct Started {
     id: ProcessId,
     name: String,
-    port: u16,
+    ports: Ports,
     since: Duration,
     waited: Waited,
 }

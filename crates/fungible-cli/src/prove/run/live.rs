@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{Ports, ProveError, Stage, Started};
 use crate::balancer::{Balancer, InstanceId, Question};
 use crate::exchange::{Exchange, Outcome};
-use crate::fleet::{Launcher, ProcessId, Waited, free_port};
+use crate::fleet::{Launcher, Port, ProcessId, Waited};
 use crate::prove::attack::{Attack, Route, Router};
 use crate::prove::event::Event;
 use crate::prove::journal::{Alone, DriverEnd, InstanceRecord};
@@ -82,6 +82,8 @@ struct Instance {
     id: ProcessId,
     balanced: InstanceId,
     record: InstanceRecord,
+    /// Held until it is dead.
+    ports: Option<Ports>,
     /// It is killed as soon as it has answered.
     dies: bool,
     dead: bool,
@@ -261,14 +263,12 @@ impl<'a, 'b> Live<'a, 'b> {
     fn start_one(&mut self) -> Result<(), ProveError> {
         self.starts += 1;
         let name = format!("{}-{}", self.run, self.starts);
-        let own = free_port(&self.taken)?;
-        self.taken.insert(own);
-        let mut ports = Ports { own, named: std::collections::BTreeMap::new() };
+        let mut ports = Ports { own: Port::free()?, named: std::collections::BTreeMap::new() };
         for further in self.stage.named_ports()? {
-            let port = free_port(&self.taken)?;
-            self.taken.insert(port);
-            ports.named.insert(further, port);
+            ports.named.insert(further, Port::free()?);
         }
+        let own = ports.own.number();
+        self.taken.extend(ports.named.values().chain([&ports.own]).map(Port::number));
         let (spec, _) = self.stage.instance(&name, self.run, &ports, matches!(self.attack, Attack::Withheld { .. }))?;
         let launcher = Arc::clone(&self.launcher);
         let (limit, health, began) = (self.stage.start_limit(), self.stage.plan.health.clone(), self.began);
@@ -279,17 +279,18 @@ impl<'a, 'b> Live<'a, 'b> {
             if let (Waited::Ready, Some(path)) = (&waited, health) {
                 waited = healthy(&launcher, id, own, &path, limit).await;
             }
-            Ok(Started { id, name, port: own, since, waited })
+            Ok(Started { id, name, ports, since, waited })
         });
         Ok(())
     }
 
     /// An instance is ready, or will never be.
     async fn started(&mut self, started: Started) -> Result<(), ProveError> {
-        let Started { id, name, port, since, waited } = started;
+        let Started { id, name, ports, since, waited } = started;
         if waited != Waited::Ready {
             return self.not_started(id, waited).await;
         }
+        let port = ports.own.number();
         let balanced = self.balancer.add_ready(&name, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let record = InstanceRecord {
             host_name: name.clone(),
@@ -302,7 +303,15 @@ impl<'a, 'b> Live<'a, 'b> {
             files: Vec::new(),
             last_lines: Vec::new(),
         };
-        self.instances.push(Instance { id, balanced, record, dies: false, dead: false, in_flight: 0 });
+        self.instances.push(Instance {
+            id,
+            balanced,
+            record,
+            ports: Some(ports),
+            dies: false,
+            dead: false,
+            in_flight: 0,
+        });
         self.spares.push_back(self.instances.len() - 1);
         self.give_spares();
         Ok(())
@@ -484,10 +493,11 @@ impl<'a, 'b> Live<'a, 'b> {
         instance.dead = true;
         instance.record.killed = Some(self.began.elapsed());
         self.balancer.ended(instance.balanced);
-        let (launcher, id) = (Arc::clone(&self.launcher), instance.id);
+        let (launcher, id, ports) = (Arc::clone(&self.launcher), instance.id, instance.ports.take());
         tokio::spawn(async move {
             // The end of the run kills whatever this did not.
             let _ = launcher.kill(id).await;
+            drop(ports);
         });
     }
 }

@@ -203,6 +203,7 @@ fn sessions_of_frameworks() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story after the other")]
 fn apis() {
     let mut tried = Tried::default();
     tried.clean("global ids", |n| {
@@ -271,7 +272,7 @@ fn apis() {
             &format!(
                 r#"{{"status":"ok","uptime":{}.5,"uptime_seconds":{},"memory":{{"rss":{},"heapUsed":{}}}}}"#,
                 n,
-                if n < 3 { 1 } else { 0 },
+                i32::from(n < 3),
                 if n < 3 { 5_000_000 } else { 5_000_700 },
                 if n < 3 { 900_000 } else { 900_001 }
             ),
