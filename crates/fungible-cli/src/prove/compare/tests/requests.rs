@@ -202,6 +202,27 @@ fn two_clients_at_once_in_any_order() {
 }
 
 #[test]
+fn clients_are_known_by_tokens_of_any_make() {
+    // `secrets.token_urlsafe` now and then begins with a few letters and a mark, which looks like a readable prefix.
+    let story = |nth: u64, order: [&str; 3]| {
+        let bearer = |who: &str| format!("Bearer {}", given(nth, who));
+        let log = order.into_iter().fold(run(nth), |log, who| {
+            log.post_json("/accounts", &format!(r#"{{"name":"{who}"}}"#))
+                .json(&format!(r#"{{"token":"{}"}}"#, given(nth, who)))
+        });
+        order.into_iter().fold(log, |log, who| {
+            log.get("/me").with("authorization", &bearer(who)).json(&format!(r#"{{"name":"{who}"}}"#))
+        })
+    };
+    clean(&against(|nth| story(nth, ["ann", "ben", "cleo"]), story(3, ["cleo", "ann", "ben"])));
+}
+
+fn given(nth: u64, who: &str) -> String {
+    let made = URL_SAFE_NO_PAD.encode(token(nth, who));
+    format!("{}-{made}", ["xy", "ab", "q"][usize::try_from(nth).unwrap() % 3])
+}
+
+#[test]
 fn what_two_writes_at_once_leave_comes_in_either_order() {
     let story = |nth: u64, first: &str, second: &str, list: [&str; 2], at_once: bool| {
         let log = run(nth).post("/notes", &format!("text={first}")).json(r#"{"id":1}"#);
