@@ -66,6 +66,7 @@ pub(crate) struct Baseline {
     loose: HashSet<u64>,
     /// Signatures of requests that some reference repeats more often than the first.
     polled: HashSet<u64>,
+    said: notice::Said,
     leftovers: Vec<Leftover>,
 }
 
@@ -84,6 +85,7 @@ impl Baseline {
             driver_ends: references.iter().map(|reference| reference.driver.clone()).collect(),
             loose: HashSet::new(),
             polled: HashSet::new(),
+            said: notice::Said::new(&first.exchanges),
             leftovers: Vec::new(),
             first,
         };
@@ -126,7 +128,7 @@ impl Baseline {
 
     /// Whether any request would notice that what an earlier one left behind is gone.
     pub(crate) fn notices(&self) -> bool {
-        notice::notices(&self.first.exchanges, &self.values, &self.survey.carried)
+        notice::notices(&self.first.exchanges, &self.values, &self.survey.carried, &self.said)
     }
 
     /// Values minted in an answer that a later request carries.
@@ -173,6 +175,9 @@ impl Baseline {
             }
         }
         self.unstable = unstable;
+        for (r, a) in &alignment.pairs {
+            self.said.keep(*r, &other.exchanges[*a]);
+        }
 
         for (token, _, exchange, _) in &stood {
             if !self.survey.sent_before(token, *exchange) {

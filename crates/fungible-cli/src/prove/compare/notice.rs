@@ -2,8 +2,9 @@
 //! It judges no attack.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::answer::{self, Answer};
+use super::answer;
 use super::finding::Carried;
 use super::node::Place;
 use super::request::{self, Value, is_safe};
@@ -13,9 +14,9 @@ use crate::exchange::{Exchange, Outcome};
 /// Shorter words stand in many texts by chance.
 const LONG: usize = 4;
 
-pub(super) fn notices(exchanges: &[Exchange], values: &[Vec<Value>], carried: &[Carried]) -> bool {
+pub(super) fn notices(exchanges: &[Exchange], values: &[Vec<Value>], carried: &[Carried], said: &Said) -> bool {
     comes_back_with_a_value(exchanges, carried)
-        || is_answered_otherwise(exchanges)
+        || said.is_answered_otherwise(exchanges)
         || looks_where_it_wrote(exchanges)
         || sees_its_words(exchanges, values)
 }
@@ -29,31 +30,54 @@ fn comes_back_with_a_value(exchanges: &[Exchange], carried: &[Carried]) -> bool 
     carried.iter().any(|one| one.sent.iter().any(|(number, _)| *number > one.minted.0 && accepted(*number)))
 }
 
-/// The same request got another answer later on.
-fn is_answered_otherwise(exchanges: &[Exchange]) -> bool {
-    let mut first: HashMap<(&str, &str), (&Exchange, Answer)> = HashMap::new();
-    exchanges.iter().any(|exchange| {
-        let Some(answer) = answer::read(exchange) else { return false };
-        let key = (exchange.request.method.as_str(), exchange.request.target.as_str());
-        match first.get(&key) {
-            Some((before, _)) if before.request.body != exchange.request.body => false,
-            Some((_, before)) => before.status != answer.status || said(before) != said(&answer),
-            None => {
-                first.insert(key, (exchange, answer));
-                false
-            }
+/// What requests that are sent again are answered, by their places: the words that all references have in common.
+#[derive(Debug, Default)]
+pub(super) struct Said(HashMap<usize, Vec<u64>>);
+
+impl Said {
+    pub(super) fn new(exchanges: &[Exchange]) -> Said {
+        let mut times: HashMap<(&str, &str), usize> = HashMap::new();
+        exchanges.iter().for_each(|exchange| *times.entry(key(exchange)).or_default() += 1);
+        let again = exchanges.iter().enumerate().filter(|(_, exchange)| times[&key(exchange)] > 1);
+        Said(again.map(|(at, exchange)| (at, said(exchange))).collect())
+    }
+
+    /// Leaves only what the same request is answered in another reference too.
+    pub(super) fn keep(&mut self, at: usize, other: &Exchange) {
+        if let Some(here) = self.0.get_mut(&at) {
+            let mut there = said(other);
+            here.retain(|word| there.iter().position(|other| other == word).map(|at| there.swap_remove(at)).is_some());
         }
-    })
+    }
+
+    /// The same request got another answer later on.
+    fn is_answered_otherwise(&self, exchanges: &[Exchange]) -> bool {
+        let mut first: HashMap<(&str, &str), usize> = HashMap::new();
+        exchanges.iter().enumerate().any(|(at, exchange)| {
+            let before = *first.entry(key(exchange)).or_insert(at);
+            let same = exchanges[before].request.body == exchange.request.body;
+            before != at && same && self.0.get(&before) != self.0.get(&at)
+        })
+    }
 }
 
-/// What an answer says, but for times, tokens and what lies between words.
-fn said(answer: &Answer) -> Vec<String> {
-    let mut said = Vec::new();
+fn key(exchange: &Exchange) -> (&str, &str) {
+    (&exchange.request.method, &exchange.request.target)
+}
+
+/// Status and words of an answer, without times and tokens.
+fn said(exchange: &Exchange) -> Vec<u64> {
+    let Some(answer) = answer::read(exchange) else { return Vec::new() };
+    let mut said = vec![u64::from(answer.status)];
     for (root, node) in &answer.parts {
         node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
             let text = plain(text);
             let telling = atoms(&text).into_iter().filter(|atom| matches!(atom.kind, Kind::Word | Kind::Number));
-            said.extend(telling.map(|atom| format!("{} {}", place.name(), atom.text)));
+            said.extend(telling.map(|atom| {
+                let mut hasher = DefaultHasher::new();
+                (place.name(), atom.text).hash(&mut hasher);
+                hasher.finish()
+            }));
         });
     }
     said.sort_unstable();

@@ -317,6 +317,13 @@ fn traffic_that_would_notice_a_loss() {
     // The same request is answered otherwise.
     assert!(notices(&|nth| run(nth).get("/count").text("0").post("/hit", "").status(204).get("/count").text("1")));
     assert!(notices(&|nth| run(nth).post("/name", "a=b").status(201).post("/name", "a=b").status(409)));
+    let limited = |nth: u64, left: &[u32]| {
+        left.iter().fold(run(nth), |log, left| log.get("/").text("x").field("x-ratelimit-remaining", &left.to_string()))
+    };
+    assert!(notices(&|nth| limited(nth, &[2, 1, 0])) && !notices(&|nth| limited(nth, &[2, 2, 2])));
+    // Unless it is so by chance.
+    let tips = |nth: u64| ["look", "twice", "before", "you", "leap"][usize::try_from(nth * 2).unwrap() % 5];
+    assert!(!notices(&|nth| run(nth).get("/tip").text(tips(nth)).get("/tip").text(tips(nth + 1))));
     // It asks for what it put there.
     assert!(notices(&|nth| run(nth).send("PUT", "/a/b", "", "x").status(201).send("HEAD", "/a/b", "", "")));
     assert!(!notices(&|nth| run(nth).send("PUT", "/a/b", "", "x").status(201).get("/a/bc").status(404)));
