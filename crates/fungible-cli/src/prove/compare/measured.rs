@@ -20,10 +20,10 @@ pub(super) fn measured(name: &str, is_header: bool) -> Option<Measured> {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let squeezed: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let ends = |words: &[&str]| words.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
-    let of_headers = ends(&["runtime", "response_time", "process_time", "duration", "server_timing"]);
+    let of_an_exchange = ends(&["runtime", "response_time", "process_time", "duration", "server_timing"]);
     let of_a_process = ["rss", "maxrss", "vms", "heapused", "heaptotal", "arraybuffers", "goroutines", "loadavg"]
         .contains(&&*squeezed);
-    if name.contains("uptime") || of_a_process || is_header && of_headers {
+    if name.contains("uptime") || of_a_process || is_header && of_an_exchange {
         Some(Measured::Always)
     } else if ends(&["took", "elapsed", "latency", "response_time", "process_time", "ms"])
         || ["elapsedms", "durationms", "tookms", "latencyms"].contains(&&*squeezed)

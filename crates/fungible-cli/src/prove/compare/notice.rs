@@ -37,7 +37,9 @@ pub(super) struct Said(HashMap<usize, Vec<u64>>);
 impl Said {
     pub(super) fn new(exchanges: &[Exchange]) -> Said {
         let mut times: HashMap<(&str, &str), usize> = HashMap::new();
-        exchanges.iter().for_each(|exchange| *times.entry(key(exchange)).or_default() += 1);
+        for exchange in exchanges {
+            *times.entry(key(exchange)).or_default() += 1;
+        }
         let again = exchanges.iter().enumerate().filter(|(_, exchange)| times[&key(exchange)] > 1);
         Said(again.map(|(at, exchange)| (at, said(exchange))).collect())
     }

@@ -203,7 +203,6 @@ fn sessions_of_frameworks() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one story after the other")]
 fn apis() {
     let mut tried = Tried::default();
     tried.clean("global ids", |n| {
@@ -253,6 +252,11 @@ fn apis() {
         |n| run(n).get("/export").answer(200, "application/x-ndjson", "{\"n\":1}\n{\"n\":2}\n"),
         run(3).get("/export").answer(200, "application/x-ndjson", "{\"n\":1}\n{\"n\":3}\n"),
     );
+}
+
+#[test]
+fn numbers_of_a_process_and_numbers_of_things() {
+    let mut tried = Tried::default();
     tried.clean("request id in an error", |n| {
         json(n, &format!(r#"{{"error":"not found","requestId":"req-{}"}}"#, if n < 3 { "5" } else { "1" })).status(404)
     });
@@ -272,7 +276,7 @@ fn apis() {
             &format!(
                 r#"{{"status":"ok","uptime":{}.5,"uptime_seconds":{},"memory":{{"rss":{},"heapUsed":{}}}}}"#,
                 n,
-                i32::from(n < 3),
+                u8::from(n < 3),
                 if n < 3 { 5_000_000 } else { 5_000_700 },
                 if n < 3 { 900_000 } else { 900_001 }
             ),
