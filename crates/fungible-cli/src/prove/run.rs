@@ -348,7 +348,7 @@ impl<'a> Stage<'a> {
                 let filled = dir.join(format!(".file-{number}"));
                 std::fs::write(&filled, words.fill(&std::fs::read_to_string(template)?))?;
                 places.extend([filled.display().to_string(), words.fill(place)]);
-                script.push_str("mkdir -p \"$(dirname \"$2\")\" && cp \"$1\" \"$2\" && shift 2 && ");
+                script.push_str("mkdir -p \"$(dirname \"$2\")\" && cp \"$1\" \"$2\" && chmod u+w \"$2\" || { echo \"--file cannot be put in place at $2\" >&2; exit 1; }; shift 2; ");
             }
             script.push_str("exec \"$@\"");
             let mut wrapped = vec!["-c".to_owned(), script, "sh".to_owned()];

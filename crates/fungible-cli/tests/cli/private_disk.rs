@@ -311,9 +311,13 @@ print("seen")
         has(&shown, "cell-1-2 | seen");
         assert!(!shown.contains("wrote"), "{shown}");
 
-        let shown = world.cells(&["--share", "app.db", "--", "sh", "-c", "echo x > new; mv new app.db"]);
-        if kind != As::Plain {
-            has(&shown, &format!("cell-1-1 unshared {}", path.display()));
+        // From then on it would have a file of its own.
+        for script in ["echo x > new; mv new app.db", "rm app.db; echo x > app.db"] {
+            let said = world.refusal(&["--share", "app.db", "--", "sh", "-c", script]);
+            assert!(
+                said.contains(&format!("--share {}: the app put another file in its place", path.display())),
+                "{said}"
+            );
         }
     }
 }

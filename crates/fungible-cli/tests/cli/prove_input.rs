@@ -132,6 +132,26 @@ fn helpers_that_fail() {
 }
 
 #[test]
+fn a_template_that_cannot_be_put_in_place() {
+    let shop = Shop::new();
+    fs::write(shop.path("template"), "port {port}").unwrap();
+    let said = shop.refusal(&usual(&["--file", "template=/proc/app.conf"], &[]));
+    assert!(said.contains("its last line: --file cannot be put in place at /proc/app.conf"), "{said}");
+}
+
+#[test]
+fn a_shared_file_that_the_app_replaces() {
+    let shop = Shop::new();
+    for namespaces in [&[][..], &["--no-namespaces"]] {
+        fs::write(shop.path("db"), "").unwrap();
+        let line = format!("echo {{}} > db.new; mv db.new db; exec {}", serve());
+        let said = shop.refusal(&of_shell(&[&["--share", "db"], namespaces].concat(), &line));
+        assert!(said.contains("/db: the app put another file in its place, as a rename does"), "{said}");
+        assert!(said.contains("share the folder"), "{said}");
+    }
+}
+
+#[test]
 fn shared_paths_that_cannot_be_shared() {
     let shop = Shop::new();
     let said = shop.refusal(&usual(&["--share", "dta"], &[]));

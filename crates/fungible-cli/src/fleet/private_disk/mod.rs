@@ -232,12 +232,40 @@ impl Disk {
         copies::copy_shares(&self.plan, into, &self.inner(), &self.abandoned)
     }
 
-    /// Removes what the run left; its instances must have ended. When they left no space on the disk, nothing that
-    /// happened in the run says anything about them.
+    /// Removes what the run left; its instances must have ended. When they left no space on the disk, or no longer had
+    /// in common what they share, nothing that happened in the run says anything about them.
     pub(super) fn end_run(&self) -> Result<(), String> {
         let full = self.free().is_ok_and(|free| free < copies::FULL);
+        let unshared = self.unshared();
         self.remove_run()?;
-        if full { Err(format!("there is no space left{}", self.larger())) } else { Ok(()) }
+        match unshared {
+            _ if full => Err(format!("there is no space left{}", self.larger())),
+            Some(share) => Err(format!(
+                "--share {}: the app put another file in its place, as a rename does, and no other instance sees that \
+                 one: let it keep the file in a folder of its own, and share the folder",
+                share.display()
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// A shared file that an instance of this run replaced: from then on it had one of its own.
+    fn unshared(&self) -> Option<&Path> {
+        let cells = fs::read_dir(self.run_folder()).into_iter().flatten().flatten();
+        let cells: Vec<PathBuf> =
+            cells.filter(|entry| entry.file_name() != "shares").map(|entry| entry.path()).collect();
+        let files = self.plan.share.iter().filter(|share| share.is_file());
+        let replaced = |share: &&PathBuf| {
+            cells.iter().any(|cell| {
+                let link = match &self.how {
+                    #[cfg(target_os = "linux")]
+                    How::View(view) => view.link(cell, share),
+                    How::Substitute(substitute) => substitute.link(cell, share),
+                };
+                link.is_some_and(|link| fs::symlink_metadata(link).is_ok_and(|there| !there.is_symlink()))
+            })
+        };
+        files.into_iter().find(replaced).map(PathBuf::as_path)
     }
 
     fn remove_run(&self) -> Result<(), String> {

@@ -103,6 +103,11 @@ impl Substitute {
         }
     }
 
+    /// Where a cell has the link to a shared file.
+    pub(super) fn link(&self, cell: &Path, share: &Path) -> Option<PathBuf> {
+        Some(cell.join("work").join(share.strip_prefix(&self.plan.working_directory).ok()?))
+    }
+
     pub(super) fn files(&self, cell: &Path) -> Vec<Written> {
         let mut found = Vec::new();
         written::in_copy(&cell.join("work"), &self.plan.working_directory, &mut found);

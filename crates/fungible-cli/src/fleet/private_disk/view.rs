@@ -242,6 +242,16 @@ impl View {
         lay(&overlay.lower, &upper(cell, overlay), &work(cell, overlay), at, self.options, flags)
     }
 
+    /// Where a cell has the link to a shared file.
+    pub(super) fn link(&self, cell: &Path, share: &Path) -> Option<PathBuf> {
+        let steps = self.steps.iter().filter_map(|step| match &step.action {
+            Action::Overlay(overlay) => Some((share.strip_prefix(&step.at).ok()?, overlay)),
+            Action::Real | Action::Share(_) => None,
+        });
+        let (inner, overlay) = steps.min_by_key(|(inner, _)| inner.as_os_str().len())?;
+        Some(upper(cell, overlay).join(inner))
+    }
+
     /// What was written on the disk of a cell.
     pub(super) fn files(&self, cell: &Path, folder: &Path) -> Vec<Written> {
         let mut found = Vec::new();
