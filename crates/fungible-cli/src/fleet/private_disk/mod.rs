@@ -21,7 +21,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, PoisonError, RwLockReadGuard};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,9 @@ enum How {
     Substitute(Substitute),
 }
 
+#[expect(clippy::disallowed_types, reason = "copying takes long, and many do it at once; only the end waits for all")]
+type Filling = std::sync::RwLock<()>;
+
 /// The disks of one proof.
 pub(super) struct Disk {
     plan: DiskPlan,
@@ -125,7 +128,7 @@ pub(super) struct Disk {
     run: Mutex<u64>,
     abandoned: AtomicBool,
     /// Held for reading by whoever puts something into the folder, which must not be removed meanwhile.
-    filling: RwLock<()>,
+    filling: Filling,
     /// Locked as long as this proof lives.
     _lock: File,
 }
@@ -162,7 +165,7 @@ impl Disk {
             // It holds nothing yet, and the reason why is told already.
             let _ = remove(&folder);
         })?;
-        let (run, abandoned, filling) = (Mutex::new(0), AtomicBool::new(false), RwLock::new(()));
+        let (run, abandoned, filling) = (Mutex::new(0), AtomicBool::new(false), Filling::default());
         Ok((Disk { plan, folder, how, in_memory, run, abandoned, filling, _lock: lock }, world))
     }
 
