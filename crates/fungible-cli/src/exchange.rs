@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 /// One request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,16 @@ pub(crate) struct Exchange {
     pub(crate) outcome: Outcome,
     /// The client went away before the answer had ended: how much of it there is depends on the client.
     pub(crate) left: bool,
-    /// What went through an upgraded connection (WebSocket) in both directions, or the events of an event stream.
+    /// What went through a connection that changed its protocol, in both directions, or the events of an event stream.
     pub(crate) frames: Vec<Frame>,
+}
+
+impl Exchange {
+    /// Whether it may have changed something: its method is not safe, or the client said something after the change of
+    /// protocol.
+    pub(crate) fn writes(&self) -> bool {
+        !is_safe(&self.request.method) || self.frames.iter().any(|frame| frame.from_client)
+    }
 }
 
 /// What the client sent, as the instance got it but without the fields that the balancer adds.
@@ -38,7 +47,7 @@ pub(crate) struct Request {
 /// What the client got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The instance answered. `complete` is false when the answer broke off.
+    /// The instance answered. `complete` is false when the answer broke off, on whichever side (see `left`).
     Answered { status: u16, headers: Headers, body: Body, complete: bool },
     /// The balancer answered by itself, with this word for the reason: never a finding about the app.
     Ours { status: u16, reason: String },
@@ -63,11 +72,22 @@ pub(crate) enum Body {
     Hashed { sha256: [u8; 32], length: u64 },
 }
 
-/// One message on an upgraded connection or one event of an event stream.
+impl Body {
+    /// The same, with no more than its hash.
+    pub(crate) fn by_hash(&self) -> Body {
+        match self {
+            Body::Kept(bytes) => Body::Hashed { sha256: Sha256::digest(bytes).into(), length: bytes.len() as u64 },
+            Body::Hashed { .. } => self.clone(),
+        }
+    }
+}
+
+/// One text or binary message of a WebSocket, one event of an event stream (its lines), or one piece of a protocol that
+/// nobody here knows. Of more messages than anybody wants to keep the last frame of each side is the hash of the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) from_client: bool,
-    pub(crate) data: Bytes,
+    pub(crate) data: Body,
     /// Since the run began.
     pub(crate) at: Duration,
 }

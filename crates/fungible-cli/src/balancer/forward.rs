@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{SET_COOKIE, TRANSFER_ENCODING};
+use http::header::{SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
@@ -35,7 +35,7 @@ use super::refuse;
 use super::request_body::{Origin, RequestBody};
 use super::tap::Record;
 use super::thread::Thread;
-use super::tunnel;
+use super::tunnel::{self, Listener};
 
 /// A connection on which an instance may already have begun to hang up: a request that must not be executed twice
 /// never uses one that rested longer, because from its failure nobody could tell whether it was executed.
@@ -159,6 +159,10 @@ impl<'a> Exchange<'a> {
         };
         let has_body = !matches!(origin, Origin::Empty);
         let offer = headers::to_instance(&mut headers, version, has_body, &from, || thread.new_id());
+        if record.is_some() {
+            // A compressed message could not be read, and a client must do without what it merely offers (RFC 6455, 9.1).
+            headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        }
         if origin.length().is_none() {
             // hyper would drop the body of a GET that does not say so.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -370,7 +374,8 @@ impl<'a> Exchange<'a> {
             let (Some(to_client), Some(to_instance)) = (self.switch, head.extensions.remove::<OnUpgrade>()) else {
                 return Err((BAD_ANSWER, self.line));
             };
-            tunnel::start(self.thread, to_client, to_instance, claim, self.line, self.record);
+            let listener = self.record.map(|record| Listener::new(record, head.headers.get(UPGRADE)));
+            tunnel::start(self.thread, to_client, to_instance, claim, self.line, listener);
             return Ok(Response::from_parts(head, AnswerBody::Own(Bytes::new())));
         }
         let body = AnswerBody::Passing(Passing {

@@ -2,33 +2,23 @@
 //! It collects; it judges nothing.
 
 use std::cell::RefCell;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::{mpsc, oneshot};
 
+use super::event_stream::Events;
+use super::frames::Frames;
 use super::instance::InstanceId;
 use super::own_answer::Own;
-use crate::exchange::{Body, Exchange, Frame, Headers, Outcome, Request};
-
-/// A body up to this size is kept; of a larger one its hash and length.
-const KEEP_AT_MOST: usize = 256 * 1024;
-
-/// Bytes of all bodies of a run that are kept; after that only small ones are.
-const KEEP_IN_ALL: usize = 64 * 1024 * 1024;
-
-/// What is small enough to be kept always.
-const SMALL: usize = 2 * 1024;
+use super::passed::Passed;
+use crate::exchange::{Body, Exchange, Headers, Outcome, Request};
 
 /// Who chooses the instances and who listens. With it nothing is ever resent, each request gets a fresh connection to
 /// its instance, and nobody probes.
@@ -70,6 +60,11 @@ impl Plan {
         Plan { ask, tap, began, counts: Arc::default() }
     }
 
+    /// Bytes of bodies and messages that are kept of the whole run.
+    pub(super) fn kept(&self) -> &AtomicUsize {
+        &self.counts.kept
+    }
+
     pub(super) fn new_connection(&self) -> usize {
         self.counts.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -99,6 +94,9 @@ impl Plan {
             }),
             request: Passed::default(),
             answer: Passed::default(),
+            events: None,
+            frames: Frames::default(),
+            ended: false,
         })))
     }
 
@@ -127,6 +125,11 @@ struct Collected {
     exchange: Option<Exchange>,
     request: Passed,
     answer: Passed,
+    /// The answer is an event stream: its events are frames, and there is no other body.
+    events: Option<Events>,
+    frames: Frames,
+    /// One side of a tunnel has ended it.
+    ended: bool,
 }
 
 impl Record {
@@ -146,13 +149,20 @@ impl Record {
 
     /// The head of the instance's answer; that its body will have broken off is the worst case.
     pub(super) fn answered(&self, status: u16, headers: &HeaderMap) {
+        if is_event_stream(headers) {
+            self.0.borrow_mut().events = Some(Events::default());
+        }
         let headers = listed(headers);
         let body = Body::Kept(Bytes::new());
         self.edit(|exchange| exchange.outcome = Outcome::Answered { status, headers, body, complete: false });
     }
 
     pub(super) fn answer_data(&self, data: &Bytes) {
-        self.0.borrow_mut().answer.pass(data);
+        let Collected { plan, answer, events, frames, .. } = &mut *self.0.borrow_mut();
+        match events {
+            Some(events) => events.read(data, |event| frames.add(plan, false, event)),
+            None => answer.pass(data),
+        }
     }
 
     /// We answer, for this reason.
@@ -169,24 +179,44 @@ impl Record {
 
     /// The answer has ended: `whole` as the instance meant it, `left` because the client went away.
     pub(super) fn finish(&self, whole: bool, left: bool) {
+        self.set_end(whole, left);
+        self.0.borrow_mut().hand_over();
+    }
+
+    fn set_end(&self, whole: bool, left: bool) {
         self.edit(|exchange| {
             exchange.left = left;
             if let Outcome::Answered { complete, .. } = &mut exchange.outcome {
                 *complete = whole;
             }
         });
-        self.0.borrow_mut().hand_over();
     }
 
-    fn frame(&self, from_client: bool, data: &[u8]) {
-        let mut collected = self.0.borrow_mut();
-        let at = collected.plan.began.elapsed();
-        if let Some(exchange) = &mut collected.exchange {
-            let kept: usize = exchange.frames.iter().map(|frame| frame.data.len()).sum();
-            if kept + data.len() <= KEEP_AT_MOST {
-                exchange.frames.push(Frame { from_client, data: Bytes::copy_from_slice(data), at });
-            }
+    /// Something that one side of a tunnel said. What comes after the end of a tunnel is a race and read by nobody.
+    pub(super) fn frame(&self, from_client: bool, message: Passed) {
+        let Collected { plan, frames, ended, .. } = &mut *self.0.borrow_mut();
+        if !*ended {
+            frames.add(plan, from_client, message);
         }
+    }
+
+    /// What one side of a WebSocket said that is none. Nobody can tell its end, so it varies where it was cut.
+    pub(super) fn garbage(&self, from_client: bool, garbage: Passed) {
+        let Collected { plan, frames, .. } = &mut *self.0.borrow_mut();
+        frames.add(plan, from_client, garbage);
+    }
+
+    /// One side of a tunnel ends it, as it should or by breaking off; the first end counts.
+    pub(super) fn tunnel_ends(&self, from_client: bool, orderly: bool) {
+        if !std::mem::replace(&mut self.0.borrow_mut().ended, true) {
+            self.set_end(orderly, from_client && !orderly);
+        }
+    }
+
+    /// Nothing more comes through the tunnel.
+    pub(super) fn tunnel_is_over(&self) {
+        self.tunnel_ends(false, true);
+        self.0.borrow_mut().hand_over();
     }
 }
 
@@ -194,11 +224,20 @@ impl Collected {
     fn hand_over(&mut self) {
         let Some(mut exchange) = self.exchange.take() else { return };
         exchange.ended = self.plan.began.elapsed();
-        exchange.request.body = std::mem::take(&mut self.request).body(&self.plan.counts.kept);
-        let answer = std::mem::take(&mut self.answer).body(&self.plan.counts.kept);
-        if let Outcome::Answered { body, .. } = &mut exchange.outcome {
-            *body = answer;
+        exchange.request.body = std::mem::take(&mut self.request).body(self.plan.kept());
+        let answer = std::mem::take(&mut self.answer).body(self.plan.kept());
+        match &mut exchange.outcome {
+            Outcome::Answered { body, complete, .. } => {
+                *body = answer;
+                // Where it broke off, half an event is none.
+                if *complete && let Some(last) = self.events.take().and_then(|mut events| events.end()) {
+                    self.frames.add(&self.plan, false, last);
+                }
+            }
+            Outcome::Abandoned => exchange.left = true,
+            Outcome::Ours { .. } | Outcome::Failed { .. } => {}
         }
+        exchange.frames = std::mem::take(&mut self.frames).all(&self.plan);
         // Nobody listens once the run is over.
         let _ = self.plan.tap.send(exchange);
     }
@@ -206,40 +245,14 @@ impl Collected {
 
 impl Drop for Collected {
     fn drop(&mut self) {
+        if let Some(exchange) = &mut self.exchange
+            && matches!(exchange.outcome, Outcome::Answered { .. })
+            && !self.ended
+        {
+            // The balancer stopped meanwhile: the instance did not break off.
+            exchange.left = true;
+        }
         self.hand_over();
-    }
-}
-
-/// What has passed of a body.
-#[derive(Debug, Default)]
-struct Passed {
-    kept: Vec<u8>,
-    length: u64,
-    /// Once it is too large to be kept.
-    hash: Option<Sha256>,
-}
-
-impl Passed {
-    fn pass(&mut self, data: &Bytes) {
-        self.length += data.len() as u64;
-        if self.hash.is_none() && self.kept.len() + data.len() > KEEP_AT_MOST {
-            self.hash = Some(Sha256::new_with_prefix(std::mem::take(&mut self.kept)));
-        }
-        match &mut self.hash {
-            Some(hash) => hash.update(data),
-            None => self.kept.extend_from_slice(data),
-        }
-    }
-
-    fn body(self, kept_in_all: &AtomicUsize) -> Body {
-        if let Some(hash) = self.hash {
-            return Body::Hashed { sha256: hash.finalize().into(), length: self.length };
-        }
-        let before = kept_in_all.fetch_add(self.kept.len(), Ordering::Relaxed);
-        if before > KEEP_IN_ALL && self.kept.len() > SMALL {
-            return Body::Hashed { sha256: Sha256::digest(&self.kept).into(), length: self.length };
-        }
-        Body::Kept(Bytes::from(self.kept))
     }
 }
 
@@ -247,39 +260,9 @@ fn listed(headers: &HeaderMap) -> Headers {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-/// One side of an upgraded connection, whose bytes are written down as they are read.
-#[derive(Debug)]
-pub(super) struct Heard<S> {
-    pub(super) side: S,
-    pub(super) from_client: bool,
-    pub(super) record: Option<Record>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let heard = self.get_mut();
-        let before = buffer.filled().len();
-        std::task::ready!(Pin::new(&mut heard.side).poll_read(context, buffer))?;
-        if let Some(record) = &heard.record {
-            let data = &buffer.filled()[before..];
-            if !data.is_empty() {
-                record.frame(heard.from_client, data);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().side).poll_write(context, data)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().side).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().side).poll_shutdown(context)
-    }
+/// Whether the body is an event stream that can be read as it comes.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase();
+    headers.get(CONTENT_TYPE).is_some_and(|kind| text(kind).starts_with("text/event-stream"))
+        && headers.get_all(CONTENT_ENCODING).iter().all(|encoding| text(encoding) == "identity")
 }

@@ -1,15 +1,22 @@
 //! A connection that changed to another protocol (WebSocket): bytes in both directions until both have ended. It
-//! counts as in flight on its instance.
+//! counts as in flight on its instance. Whoever listens gets what passes by, as messages where it is a WebSocket.
 
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
+use http::HeaderValue;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::access::Line;
 use super::instance::Claim;
-use super::tap::{Heard, Record};
+use super::passed::Passed;
+use super::tap::Record;
 use super::thread::Thread;
+use super::websocket::{Messages, Said};
 
 /// Passes bytes on as soon as both sides have changed the protocol.
 pub(super) fn start(
@@ -18,19 +25,26 @@ pub(super) fn start(
     to_instance: OnUpgrade,
     claim: Claim,
     line: Option<Box<Line>>,
-    record: Option<Record>,
+    listener: Option<Listener>,
 ) {
     let thread = Rc::clone(thread);
     thread.tunnels.set(thread.tunnels.get() + 1);
     tokio::task::spawn_local(async move {
-        if let (Ok(client), Ok(instance)) = tokio::join!(to_client, to_instance) {
-            let mut client = Heard { side: TokioIo::new(client), from_client: true, record: record.clone() };
-            let mut instance = Heard { side: TokioIo::new(instance), from_client: false, record: record.clone() };
+        let (client, instance) = tokio::join!(to_client, to_instance);
+        if let Some(listener) = &listener {
+            // Where both failed, the client's end was the cause or does not matter.
+            if client.is_err() || instance.is_err() {
+                listener.record.tunnel_ends(client.is_err(), false);
+            }
+        }
+        if let (Ok(client), Ok(instance)) = (client, instance) {
+            let mut client = Side::new(TokioIo::new(client), true, listener.as_ref());
+            let mut instance = Side::new(TokioIo::new(instance), false, listener.as_ref());
             // An error ends the tunnel, as an orderly end does: there is nobody left to tell.
             let _ = tokio::io::copy_bidirectional(&mut client, &mut instance).await;
         }
-        if let Some(record) = record {
-            record.finish(true, false);
+        if let Some(listener) = listener {
+            listener.record.tunnel_is_over();
         }
         if let Some(line) = line {
             line.write(true);
@@ -39,4 +53,117 @@ pub(super) fn start(
         thread.tunnels.set(thread.tunnels.get() - 1);
         thread.ended.notify_one();
     });
+}
+
+/// Who wants to know what passes by.
+#[derive(Clone, Debug)]
+pub(super) struct Listener {
+    record: Record,
+    is_websocket: bool,
+}
+
+impl Listener {
+    /// `protocol`: the one to which the connection changes.
+    pub(super) fn new(record: Record, protocol: Option<&HeaderValue>) -> Listener {
+        let is_websocket = protocol.is_some_and(|name| name.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"));
+        Listener { record, is_websocket }
+    }
+}
+
+/// One side of the connection.
+#[derive(Debug)]
+struct Side<S> {
+    stream: S,
+    ear: Option<Ear>,
+}
+
+/// Hears what one side says, and how it ends.
+#[derive(Debug)]
+struct Ear {
+    record: Record,
+    from_client: bool,
+    /// `None`: in a protocol that nobody here knows each piece is a frame, and the end of the bytes is in order.
+    messages: Option<Messages>,
+}
+
+impl<S> Side<S> {
+    fn new(stream: S, from_client: bool, listener: Option<&Listener>) -> Side<S> {
+        let ear = listener.map(|listener| Ear {
+            record: listener.record.clone(),
+            from_client,
+            messages: listener.is_websocket.then(Messages::default),
+        });
+        Side { stream, ear }
+    }
+
+    fn broke_off(&self) {
+        if let Some(ear) = &self.ear {
+            ear.record.tunnel_ends(ear.from_client, false);
+        }
+    }
+}
+
+impl Ear {
+    fn hear(&mut self, data: &[u8]) {
+        let (record, from_client) = (&self.record, self.from_client);
+        match &mut self.messages {
+            Some(messages) => messages.read(data, |said| match said {
+                Said::Message(message) => record.frame(from_client, message),
+                Said::Close => record.tunnel_ends(from_client, true),
+            }),
+            None => record.frame(from_client, Passed::of(data)),
+        }
+    }
+
+    /// No more bytes come.
+    fn end(&mut self) {
+        if self.messages.is_some() {
+            // A WebSocket says so before.
+            self.record.tunnel_ends(self.from_client, false);
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        if let Some(garbage) = self.messages.as_mut().and_then(Messages::end) {
+            self.record.garbage(self.from_client, garbage);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Side<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let side = self.get_mut();
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut side.stream).poll_read(context, buffer));
+        if read.is_err() {
+            side.broke_off();
+        } else if let Some(ear) = &mut side.ear {
+            match &buffer.filled()[before..] {
+                [] => ear.end(),
+                data => ear.hear(data),
+            }
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Side<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let side = self.get_mut();
+        let written = ready!(Pin::new(&mut side.stream).poll_write(context, data));
+        if written.is_err() {
+            side.broke_off();
+        }
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
 }

@@ -8,7 +8,6 @@ use super::event::Event;
 use super::journal::Journal;
 use super::pattern::{Key, Names, Patterns};
 use super::run::Stage;
-use crate::exchange::is_safe;
 
 /// How often a difference must be there, and how often it must be healed.
 pub(super) const TIMES: usize = 3;
@@ -222,7 +221,7 @@ pub(super) fn names(baseline: &Baseline, patterns: &Patterns) -> Vec<Key> {
 /// The first of the equal safe requests in a row of which this is the last.
 fn first_of_a_row(baseline: &Baseline, names: &[Key], reader: usize) -> usize {
     let mut first = reader;
-    while is_safe(&baseline.exchanges()[first - 1].request.method)
+    while !baseline.exchanges()[first - 1].writes()
         && first > 1
         && names[first - 2].signature == names[first - 1].signature
     {
@@ -249,7 +248,7 @@ fn candidates(baseline: &Baseline, reader: usize) -> Vec<usize> {
     let minted_for = |writer: usize| {
         carried.iter().any(|one| one.minted.0 == writer && one.sent.iter().any(|(by, _)| *by == reader))
     };
-    let writes = |number: usize| !is_safe(&exchanges[number - 1].request.method);
+    let writes = |number: usize| exchanges[number - 1].writes();
     let until = exchanges[reader - 1].ended;
     let mut numbers: Vec<usize> =
         (1..=exchanges.len()).filter(|number| *number != reader && exchanges[number - 1].arrived < until).collect();

@@ -503,6 +503,12 @@ impl Raw {
         matches!(self.more().await, Ok(0) | Err(_))
     }
 
+    /// Whether the other side ends the connection, whatever it says before.
+    pub(super) async fn read_to_end(&mut self) -> bool {
+        while matches!(self.more().await, Ok(1..)) {}
+        true
+    }
+
     /// Reads something; 0: the connection has ended.
     pub(super) async fn read(&mut self) -> io::Result<usize> {
         read_more(&mut self.stream, &mut self.buffer).await

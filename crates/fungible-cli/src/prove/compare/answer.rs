@@ -2,7 +2,7 @@
 
 use super::content::{self, Content};
 use super::node::Node;
-use crate::exchange::{Exchange, Frame, Headers, Outcome};
+use crate::exchange::{Body, Exchange, Frame, Headers, Outcome};
 
 /// Fields that follow the clock, the body or the connection, or that name one exchange. Never judged.
 const NEVER_JUDGED: &[&str] = &[
@@ -82,8 +82,10 @@ pub(super) fn read(exchange: &Exchange) -> Option<Answer> {
     let mut parts = fields(headers);
     let kind = field(headers, "content-type");
     let mut unread = None;
-    let has_events = kind.starts_with("text/event-stream") && exchange.frames.iter().any(|frame| !frame.from_client);
-    if !has_events && exchange.request.method != "HEAD" {
+    let is_empty = matches!(body, Body::Kept(bytes) if bytes.is_empty());
+    // The body of an event stream that could be read is its events; after a change of protocol there is none.
+    let is_in_frames = *status == 101 || (kind.starts_with("text/event-stream") && is_empty);
+    if !is_in_frames && exchange.request.method != "HEAD" {
         match content::read(body, &field(headers, "content-encoding"), &kind) {
             Content::Read(node) => parts.push(("body".to_owned(), node)),
             Content::Unread(node, reason) => {
@@ -92,17 +94,25 @@ pub(super) fn read(exchange: &Exchange) -> Option<Answer> {
             }
         }
     }
-    if !exchange.frames.is_empty() {
-        parts.push(("frames".to_owned(), frames(&exchange.frames, false)));
+    if is_in_frames || !exchange.frames.is_empty() {
+        parts.push(("frames".to_owned(), frames(&exchange.frames, false, &kind)));
     }
     let is_of_the_process = kind.contains("version=0.0.4") || kind.starts_with("application/openmetrics-text");
     Some(Answer { status: *status, complete: *complete, parts, unread, is_of_the_process })
 }
 
-/// The messages of one side.
-pub(super) fn frames(frames: &[Frame], from_client: bool) -> Node {
+/// The messages of one side, or the events of a stream; `kind`: the type of the stream.
+pub(super) fn frames(frames: &[Frame], from_client: bool, kind: &str) -> Node {
     let messages = frames.iter().filter(|frame| frame.from_client == from_client);
-    Node::List(messages.map(|frame| content::parse(&frame.data, "")).collect())
+    let mut list = Vec::new();
+    for frame in messages {
+        match content::read(&frame.data, "", kind) {
+            // An event is a stream of one.
+            Content::Read(Node::List(mut events)) if kind.starts_with("text/event-stream") => list.append(&mut events),
+            Content::Read(node) | Content::Unread(node, _) => list.push(node),
+        }
+    }
+    Node::List(list)
 }
 
 /// The fields that are judged, by name; cookies by theirs.

@@ -112,11 +112,9 @@ impl Baseline {
         self.unstable.print()
     }
 
-    /// Requests with a method that is not safe, and connections on which the client said something.
+    /// Requests that may have changed something.
     pub(crate) fn writes(&self) -> usize {
-        let says = |exchange: &Exchange| exchange.frames.iter().any(|frame| frame.from_client);
-        let writes = |exchange: &&Exchange| !request::is_safe(&exchange.request.method) || says(exchange);
-        self.first.exchanges.iter().filter(writes).count()
+        self.first.exchanges.iter().filter(|exchange| exchange.writes()).count()
     }
 
     /// Whether requests like this one are not equally many in all references.
@@ -343,7 +341,7 @@ impl Baseline {
         }
         judge.exchange = one.number;
         judge.signature = request::signature(one);
-        judge.safe = request::is_safe(&one.request.method);
+        judge.safe = !one.writes();
         judge.after_parallel_writes = judge.parallel_writes.0.is_some_and(|first| first < one.number)
             || judge.parallel_writes.1.is_some_and(|first| first < two.number);
         request::path_and_query(&one.request.target).0.clone_into(&mut judge.path);
@@ -353,7 +351,8 @@ impl Baseline {
         {
             return;
         }
-        let (Some(mut reference), Some(mut attack)) = (answer::read(one), answer::read(two)) else { return };
+        let read = |exchange, other| answer::read(&pair::kept_like(exchange, other));
+        let (Some(mut reference), Some(mut attack)) = (read(one, two), read(two, one)) else { return };
         if one.left || two.left {
             as_far_as_seen(&mut reference, &mut attack);
         }

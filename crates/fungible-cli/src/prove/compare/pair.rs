@@ -1,5 +1,6 @@
 //! Judges one answer against its counterpart, part by part. It does not know which exchanges belong together.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::journal::Journal;
@@ -44,7 +45,7 @@ pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer
         }
         judge.part(root, r, a);
         let passed = judge.found.len() == before;
-        if passed && r != a && matches!((r, a), (Some(Node::Binary { .. }), _) | (_, Some(Node::Binary { .. }))) {
+        if passed && binaries(r) != binaries(a) {
             let reason = reference.unread.clone().or_else(|| attack.unread.clone());
             let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
             skip(root, format!("{root} varies and cannot be looked into{why}"));
@@ -182,6 +183,34 @@ pub(super) fn not_modified(journal: &Journal, exchange: &Exchange, answer: &mut 
     if let Some(full) = full {
         *answer = full;
     }
+}
+
+/// What nobody can look into: a body, or messages among others.
+fn binaries(node: Option<&Node>) -> Vec<&Node> {
+    let is_binary = |node: &&Node| matches!(node, Node::Binary { .. });
+    match node {
+        Some(Node::List(items)) => items.iter().filter(is_binary).collect(),
+        node => node.into_iter().filter(is_binary).collect(),
+    }
+}
+
+/// An exchange of which is known by its hash alone what is so of its counterpart: which of them was still kept when
+/// much had been kept already is chance.
+pub(super) fn kept_like<'e>(exchange: &'e Exchange, other: &Exchange) -> Cow<'e, Exchange> {
+    let is_less = |one: &Body, two: &Body| matches!((one, two), (Body::Kept(_), Body::Hashed { .. }));
+    let mut like = Cow::Borrowed(exchange);
+    if let (Outcome::Answered { body: one, .. }, Outcome::Answered { body: two, .. }) = (&exchange.outcome, &other.outcome)
+        && is_less(one, two)
+        && let Outcome::Answered { body, .. } = &mut like.to_mut().outcome
+    {
+        *body = one.by_hash();
+    }
+    for (at, (one, two)) in exchange.frames.iter().zip(&other.frames).enumerate() {
+        if is_less(&one.data, &two.data) {
+            like.to_mut().frames[at].data = one.data.by_hash();
+        }
+    }
+    like
 }
 
 fn count(node: Option<&Node>) -> usize {

@@ -103,7 +103,7 @@ pub(super) fn values(exchange: &Exchange) -> Vec<Value> {
     if let Content::Read(body) = content::read(&request.body, &encoding, &kind) {
         leaves("body", &body, &mut values);
     }
-    leaves("frames", &answer::frames(&exchange.frames, true), &mut values);
+    leaves("frames", &answer::frames(&exchange.frames, true, ""), &mut values);
     values
 }
 

@@ -129,7 +129,9 @@ impl Redactor {
             self.learn_message(headers, body);
         }
         for frame in &exchange.frames {
-            self.learn_body(&frame.data);
+            if let Body::Kept(bytes) = &frame.data {
+                self.learn_body(bytes);
+            }
         }
     }
 

@@ -191,7 +191,7 @@ impl Home {
             Home::Html => format!("<form><input value=\"{}\" type=hidden name={name}></form>", html(secret)),
         };
         if matches!(self, Home::Frame) {
-            let data = body.into();
+            let data = Body::Kept(body.into());
             step.exchange.frames.push(crate::exchange::Frame {
                 from_client: false,
                 data,

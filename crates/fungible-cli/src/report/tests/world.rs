@@ -193,7 +193,7 @@ fn filled_step(number: usize, next: &mut impl FnMut() -> String) -> Step {
     exchange.request.target = next();
     exchange.request.headers = vec![(next(), next().into_bytes())];
     exchange.request.body = Body::Kept(next().into());
-    exchange.frames = vec![Frame { from_client: true, data: next().into(), at: Duration::ZERO }];
+    exchange.frames = vec![Frame { from_client: true, data: Body::Kept(next().into()), at: Duration::ZERO }];
     exchange.outcome = match number % 4 {
         1 => Outcome::Ours { status: 502, reason: next() },
         3 => Outcome::Abandoned,

@@ -152,3 +152,51 @@ fn nonsense_stops_nobody() {
     }
     clean(&compare(|nth| packed(nth, "gzip", b"not gzip at all".to_vec())));
 }
+
+#[test]
+fn messages_that_vary_and_cannot_be_read_are_not_compared() {
+    let story = |nth, byte: u8| {
+        let message = |data: &[u8]| Body::Kept(data.to_vec().into());
+        run(nth).get("/chat").status(101).frame(false, "hello").message(false, message(&[0, 255, byte]))
+    };
+    clean(&compare(|nth| story(nth, 1)));
+    assert_eq!(compare(|nth| story(nth, 1)).not_compared, []);
+    found(&against(|nth| story(nth, 1), story(3, 2)), 1, "frames $[1]");
+    let comparison = compare(|nth| story(nth, u8::try_from(nth).unwrap()));
+    clean(&comparison);
+    assert_eq!(comparison.not_compared.len(), 1);
+}
+
+#[test]
+fn a_body_may_be_kept_in_one_run_and_hashed_in_another() {
+    let kept = Body::Kept("the same text".into());
+    let other = Body::Kept("other text".into());
+    let page = |nth, body: &Body| {
+        let answer = Outcome::Answered { status: 200, headers: Vec::new(), body: body.clone(), complete: true };
+        run(nth).get("/").outcome(answer)
+    };
+    let chat = |nth, body: &Body| run(nth).get("/chat").status(101).message(false, body.clone());
+    clean(&against(|nth| page(nth, &kept), page(3, &kept.by_hash())));
+    clean(&against(|nth| page(nth, &kept.by_hash()), page(3, &kept)));
+    found(&against(|nth| page(nth, &kept), page(3, &other.by_hash())), 1, "body");
+    clean(&against(|nth| chat(nth, &kept), chat(3, &kept.by_hash())));
+    found(&against(|nth| chat(nth, &kept.by_hash()), chat(3, &other)), 1, "frames $[0]");
+}
+
+#[test]
+fn an_event_stream_by_its_events() {
+    let story = |nth, said: &str| {
+        run(nth)
+            .get("/news")
+            .answer(200, "text/event-stream", "")
+            .frame(false, &format!("id: {}\ndata: {{\"n\": 1}}\n", token(nth, "event")))
+            .frame(false, &format!("event: said\ndata: {{\"say\": \"{said}\"}}\n"))
+    };
+    clean(&compare(|nth| story(nth, "hi")));
+    found(&against(|nth| story(nth, "hi"), story(3, "nothing")), 1, "frames $[1].data.say");
+    let silent = || run(3).get("/news").answer(200, "text/event-stream", "");
+    found(&against(|nth| story(nth, "hi"), silent()), 1, "frames $[0]");
+    // That the client hung up says nothing of the events before.
+    clean(&against(|nth| story(nth, "hi").cut_short(), story(3, "hi").cut_short()));
+    assert_eq!(compare(|nth| story(nth, "hi").cut_short()).not_compared, []);
+}

@@ -185,9 +185,13 @@ impl Log {
         self
     }
 
-    pub(super) fn frame(mut self, from_client: bool, data: &str) -> Log {
+    pub(super) fn frame(self, from_client: bool, data: &str) -> Log {
+        self.message(from_client, Body::Kept(Bytes::copy_from_slice(data.as_bytes())))
+    }
+
+    pub(super) fn message(mut self, from_client: bool, data: Body) -> Log {
         let at = self.clock;
-        self.last().frames.push(Frame { from_client, data: Bytes::copy_from_slice(data.as_bytes()), at });
+        self.last().frames.push(Frame { from_client, data, at });
         self
     }
 

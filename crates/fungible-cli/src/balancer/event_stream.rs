@@ -1,0 +1,60 @@
+//! The events in the body of an event stream (`text/event-stream`), in whatever pieces it comes. It does not look into
+//! them.
+
+use super::passed::Passed;
+
+/// An event stream, as far as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// The lines of the event that comes, each with its end as `\n`.
+    event: Passed,
+    line: Line,
+    /// The last byte was a carriage return: a line feed after it ends the same line.
+    after_return: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Line {
+    #[default]
+    Empty,
+    /// A heartbeat is no event.
+    Comment,
+    Field,
+}
+
+impl Events {
+    /// Reads on; `event` gets each whole event.
+    pub(super) fn read(&mut self, mut data: &[u8], mut event: impl FnMut(Passed)) {
+        while let Some(first) = data.first() {
+            if std::mem::take(&mut self.after_return) && *first == b'\n' {
+                data = &data[1..];
+                continue;
+            }
+            if self.line == Line::Empty && *first == b':' {
+                self.line = Line::Comment;
+            }
+            let end = data.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let text = &data[..end.unwrap_or(data.len())];
+            if self.line != Line::Comment && !text.is_empty() {
+                self.line = Line::Field;
+                self.event.pass(text);
+            }
+            let Some(end) = end else { return };
+            self.after_return = data[end] == b'\r';
+            data = &data[end + 1..];
+            match std::mem::take(&mut self.line) {
+                Line::Field => self.event.pass(b"\n"),
+                Line::Comment => {}
+                Line::Empty if self.event.is_empty() => {}
+                Line::Empty => event(std::mem::take(&mut self.event)),
+            }
+        }
+    }
+
+    /// What follows the last empty line. For a browser it is no event, but the instance meant it as one if it ended
+    /// its answer there.
+    pub(super) fn end(&mut self) -> Option<Passed> {
+        let last = std::mem::take(&mut self.event);
+        (!last.is_empty()).then_some(last)
+    }
+}

@@ -1,0 +1,181 @@
+//! Messages and events are the same in whatever pieces their bytes come; what is none does no harm.
+
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::world::{Dice, seed};
+use crate::balancer::event_stream::Events;
+use crate::balancer::frames::Frames;
+use crate::balancer::passed::Passed;
+use crate::balancer::tap::Plan;
+use crate::balancer::websocket::{Messages, Said};
+use crate::exchange::{Body, Frame};
+
+/// A frame as a WebSocket sends it.
+pub(super) fn frame(opcode: u8, is_last: bool, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+    let masked = if mask.is_some() { 0x80 } else { 0 };
+    let mut bytes = vec![opcode | if is_last { 0x80 } else { 0 }];
+    match payload.len() {
+        short @ 0..126 => bytes.push(masked | u8::try_from(short).expect("below 126")),
+        long => match u16::try_from(long) {
+            Ok(long) => {
+                bytes.push(masked | 126);
+                bytes.extend(long.to_be_bytes());
+            }
+            Err(_) => {
+                bytes.push(masked | 127);
+                bytes.extend((long as u64).to_be_bytes());
+            }
+        },
+    }
+    bytes.extend(mask.into_iter().flatten());
+    let mask = mask.unwrap_or_default();
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
+/// Cuts bytes into random pieces, some of them one byte long.
+fn pieces<'b>(dice: &mut Dice, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
+    let mut pieces = Vec::new();
+    let longest = [1, 3, 20, 5_000, 1_000_000][usize::try_from(dice.below(5)).expect("small")];
+    while !bytes.is_empty() {
+        let length = usize::try_from(dice.below(longest) + 1).expect("small").min(bytes.len());
+        let (piece, rest) = bytes.split_at(length);
+        pieces.push(piece);
+        bytes = rest;
+    }
+    pieces
+}
+
+fn some_bytes(dice: &mut Dice, length: u64) -> Vec<u8> {
+    (0..length).map(|_| u8::try_from(dice.below(256)).expect("a byte")).collect()
+}
+
+/// What a listener has of these pieces: messages, how often a side said that it closes, what was garbage.
+fn heard(pieces: &[&[u8]]) -> (Vec<Body>, usize, Option<Body>) {
+    let kept = AtomicUsize::new(0);
+    let (mut messages, mut bodies, mut closes) = (Messages::default(), Vec::new(), 0);
+    for piece in pieces {
+        messages.read(piece, |said| match said {
+            Said::Message(message) => bodies.push(message.body(&kept)),
+            Said::Close => closes += 1,
+        });
+    }
+    (bodies, closes, messages.end().map(|garbage| garbage.body(&kept)))
+}
+
+#[test]
+fn messages_are_the_same_in_whatever_frames_and_pieces_they_come() {
+    let mut dice = Dice::new(seed());
+    for _ in 0..60 {
+        let mut wire = Vec::new();
+        let mut expected = Vec::new();
+        for _ in 0..dice.below(12) {
+            let most = [1, 2, 125, 126, 127, 65_535, 65_536, 300_000][usize::try_from(dice.below(8)).expect("small")];
+            let length = if dice.below(2) == 0 { most } else { dice.below(most) };
+            let message = some_bytes(&mut dice, length);
+            let mut parts = pieces(&mut dice, &message);
+            // Thousands of frames of one byte show no more than some.
+            if parts.len() > 50 || parts.is_empty() || dice.below(2) == 0 {
+                parts = vec![&message];
+            }
+            for (at, part) in parts.iter().enumerate() {
+                let mask = (dice.below(2) == 0).then(|| [at as u8, 7, 0, dice.below(256) as u8]);
+                let opcode = if at > 0 { 0 } else { 1 + dice.below(2) as u8 };
+                wire.extend(frame(opcode, at + 1 == parts.len(), mask, part));
+                if dice.below(3) == 0 {
+                    let control = 9 + dice.below(2) as u8;
+                    wire.extend(frame(control, true, mask, b"still there?"));
+                }
+            }
+            expected.push(Passed::of(&message).body(&AtomicUsize::new(0)));
+        }
+        wire.extend(frame(8, true, None, b"\x03\xe8"));
+        assert_eq!(heard(&pieces(&mut dice, &wire)), (expected, 1, None));
+    }
+}
+
+#[test]
+fn a_message_that_is_too_large_is_known_by_its_hash() {
+    let message = vec![b'x'; 300_000];
+    let wire = frame(2, true, Some([1, 2, 3, 4]), &message);
+    let (messages, ..) = heard(&[&wire[..10], &wire[10..]]);
+    assert_eq!(messages, [Body::Kept(message.into()).by_hash()]);
+}
+
+#[test]
+fn garbage_does_no_harm_and_is_the_same_in_whatever_pieces_it_comes() {
+    let mut dice = Dice::new(seed());
+    for _ in 0..500 {
+        let mut wire = Vec::new();
+        if dice.below(2) == 0 {
+            wire.extend(frame(1, true, None, b"sound"));
+        }
+        let length = dice.below(200);
+        wire.extend(some_bytes(&mut dice, length));
+        let whole = heard(&[&wire]);
+        assert_eq!(heard(&pieces(&mut dice, &wire)), whole);
+    }
+    for (wire, why) in [
+        (frame(3, true, None, b"x"), "a reserved opcode"),
+        (frame(0, true, None, b"x"), "a continuation of nothing"),
+        (frame(9, false, None, b"x"), "a ping in parts"),
+        (frame(8, true, None, &[0; 126]), "a long close"),
+        ([frame(1, false, None, b"x"), frame(1, true, None, b"y")].concat(), "a message within a message"),
+        (vec![0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0], "a length beyond all"),
+    ] {
+        let (messages, closes, garbage) = heard(&[&wire]);
+        assert_eq!((messages.len(), closes), (0, 0), "{why}");
+        assert!(garbage.is_some(), "{why}");
+    }
+    // A length that nobody will ever send reserves nothing.
+    let (messages, _, garbage) = heard(&[&[0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b'a', b'b']]);
+    assert_eq!((messages.len(), garbage), (0, None));
+}
+
+fn events(pieces: &[&[u8]]) -> (Vec<String>, Option<String>) {
+    let text = |event: Passed| match event.body(&AtomicUsize::new(0)) {
+        Body::Kept(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Body::Hashed { .. } => "too large".to_owned(),
+    };
+    let (mut reader, mut all) = (Events::default(), Vec::new());
+    for piece in pieces {
+        reader.read(piece, |event| all.push(text(event)));
+    }
+    (all, reader.end().map(text))
+}
+
+#[test]
+fn events_are_the_same_in_whatever_pieces_and_with_whatever_line_ends_they_come() {
+    let mut dice = Dice::new(seed());
+    let stream = "\n: a heartbeat\n\nid: 1\ndata: one\n: within\ndata:more\n\n\n\nevent: two\ndata\n\nretry: 5\n\ndata: half";
+    let expected = ["id: 1\ndata: one\ndata:more\n", "event: two\ndata\n", "retry: 5\n"].map(str::to_owned);
+    for _ in 0..300 {
+        let end = ["\n", "\r", "\r\n"][usize::try_from(dice.below(3)).expect("small")];
+        let wire = stream.replace('\n', end).into_bytes();
+        assert_eq!(events(&pieces(&mut dice, &wire)), (expected.to_vec(), Some("data: half".to_owned())), "{end:?}");
+    }
+    let endless = [b"data: ".as_slice(), &vec![b'x'; 300_000], b"\n\ndata: 2\n\n"].concat();
+    assert_eq!(events(&pieces(&mut dice, &endless)).0, ["too large", "data: 2\n"]);
+}
+
+#[test]
+fn of_too_many_messages_the_last_are_known_by_their_hash() {
+    let (ask, tap) = (mpsc::unbounded_channel().0, mpsc::unbounded_channel().0);
+    let plan = Plan::new(ask, tap, Instant::now());
+    let said = |last: &str| -> Vec<(bool, Body)> {
+        let mut frames = Frames::default();
+        for n in 0..10_050_u32 {
+            frames.add(&plan, n % 2 == 0, Passed::of(n.to_string().as_bytes()));
+        }
+        frames.add(&plan, false, Passed::of(last.as_bytes()));
+        frames.all(&plan).into_iter().map(|Frame { from_client, data, .. }| (from_client, data)).collect()
+    };
+    let (one, two) = (said("one"), said("two"));
+    assert_eq!((one.len(), &one), (10_002, &said("one")));
+    assert_eq!(one[..10_001], two[..10_001]);
+    assert!(matches!(one[10_000], (true, Body::Hashed { .. })));
+    assert_ne!(one[10_001], two[10_001], "a message beyond the limit must still be seen to differ");
+}

@@ -1,0 +1,131 @@
+//! The messages in the bytes of one side of a WebSocket (RFC 6455, section 5), in whatever pieces the bytes come. It
+//! only listens: what is wrong on the wire is for the two sides to say.
+
+use super::passed::Passed;
+
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+/// What one side said. Ping and pong are of the connection and not of the app.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// A text or binary message, whole and in the clear.
+    Message(Passed),
+    Close,
+}
+
+/// One side of a WebSocket, as far as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    /// What is there of a frame's head, at most 14 bytes.
+    head: Vec<u8>,
+    /// The frame whose payload comes.
+    frame: Option<Frame>,
+    /// The message whose frames come.
+    message: Option<Passed>,
+    /// All since the first thing that no WebSocket says.
+    garbage: Option<Passed>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    opcode: u8,
+    is_last: bool,
+    mask: Option<[u8; 4]>,
+    /// Bytes of the payload that came, and how many there will be.
+    came: u64,
+    length: u64,
+}
+
+impl Messages {
+    /// Reads on; `said` gets what is complete.
+    pub(super) fn read(&mut self, mut data: &[u8], mut said: impl FnMut(Said)) {
+        while let Some((first, rest)) = data.split_first() {
+            if let Some(garbage) = &mut self.garbage {
+                return garbage.pass(data);
+            }
+            if let Some(frame) = &mut self.frame {
+                let count = usize::try_from(frame.length - frame.came).unwrap_or(usize::MAX).min(data.len());
+                let payload = frame.unmasked(&data[..count]);
+                data = &data[count..];
+                if frame.opcode <= BINARY {
+                    self.message.get_or_insert_default().pass(&payload);
+                }
+            } else {
+                self.head.push(*first);
+                data = rest;
+                match Frame::begin(&self.head, self.message.is_some()) {
+                    Ok(Some(frame)) => {
+                        self.head.clear();
+                        self.frame = Some(frame);
+                    }
+                    Ok(None) => {}
+                    Err(Garbage) => self.garbage.get_or_insert_default().pass(&std::mem::take(&mut self.head)),
+                }
+            }
+            if let Some(frame) = self.frame.take_if(|frame| frame.came == frame.length) {
+                match frame.opcode {
+                    CLOSE => said(Said::Close),
+                    PING | PONG => {}
+                    _ if frame.is_last => said(Said::Message(self.message.take().unwrap_or_default())),
+                    _ => _ = self.message.get_or_insert_default(),
+                }
+            }
+        }
+    }
+
+    /// What came that is no WebSocket. A message that was never ended is none.
+    pub(super) fn end(&mut self) -> Option<Passed> {
+        self.garbage.take()
+    }
+}
+
+struct Garbage;
+
+impl Frame {
+    /// `Ok(None)`: more of the head has to come. The reserved bits are not looked at: an extension is not ours to know.
+    fn begin(head: &[u8], within_a_message: bool) -> Result<Option<Frame>, Garbage> {
+        let &[first, second, ref more @ ..] = head else { return Ok(None) };
+        let (is_last, opcode) = (first & 0x80 != 0, first & 0x0f);
+        let (is_masked, short) = (second & 0x80 != 0, second & 0x7f);
+        let is_sound = match opcode {
+            CONTINUATION => within_a_message,
+            TEXT | BINARY => !within_a_message,
+            CLOSE | PING | PONG => is_last && short < 126,
+            _ => false,
+        };
+        if !is_sound {
+            return Err(Garbage);
+        }
+        let of_length = match short {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let of_mask = if is_masked { 4 } else { 0 };
+        if more.len() < of_length + of_mask {
+            return Ok(None);
+        }
+        let length = match of_length {
+            0 => u64::from(short),
+            _ => more[..of_length].iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+        };
+        if length > i64::MAX as u64 {
+            return Err(Garbage);
+        }
+        let mask = more[of_length..].first_chunk().copied();
+        Ok(Some(Frame { opcode, is_last, mask, came: 0, length }))
+    }
+
+    /// The next bytes of the payload in the clear.
+    fn unmasked(&mut self, data: &[u8]) -> Vec<u8> {
+        let mask = self.mask.unwrap_or_default();
+        let from = (self.came % 4) as usize;
+        self.came += data.len() as u64;
+        data.iter().zip(mask.iter().cycle().skip(from)).map(|(byte, mask)| byte ^ mask).collect()
+    }
+}
