@@ -150,7 +150,8 @@ fn events(pieces: &[&[u8]]) -> (Vec<String>, Option<String>) {
 #[test]
 fn events_are_the_same_in_whatever_pieces_and_with_whatever_line_ends_they_come() {
     let mut dice = Dice::new(seed());
-    let stream = "\n: a heartbeat\n\nid: 1\ndata: one\n: within\ndata:more\n\n\n\nevent: two\ndata\n\nretry: 5\n\ndata: half";
+    let stream =
+        "\n: a heartbeat\n\nid: 1\ndata: one\n: within\ndata:more\n\n\n\nevent: two\ndata\n\nretry: 5\n\ndata: half";
     let expected = ["id: 1\ndata: one\ndata:more\n", "event: two\ndata\n", "retry: 5\n"].map(str::to_owned);
     for _ in 0..300 {
         let end = ["\n", "\r", "\r\n"][usize::try_from(dice.below(3)).expect("small")];

@@ -21,8 +21,10 @@ impl Tapped {
     fn new(fake: &Fake) -> Tapped {
         let (ask, mut asked) = mpsc::unbounded_channel::<Question>();
         let (tap, exchanges) = mpsc::unbounded_channel();
-        let balancer =
-            balancer(super::super::Config { plan: Some(Plan::new(ask, tap, Instant::now())), ..config(Routing::RoundRobin) });
+        let balancer = balancer(super::super::Config {
+            plan: Some(Plan::new(ask, tap, Instant::now())),
+            ..config(Routing::RoundRobin)
+        });
         let id = balancer.add_ready("i", fake.address);
         tokio::spawn(async move {
             while let Some(question) = asked.recv().await {
@@ -90,7 +92,8 @@ const TO_THE_END: &str = "HTTP/1.1 200 OK\r\n\r\nhalf";
 
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_of_an_answer_left() {
-    let heads = ["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"];
+    let heads =
+        ["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"];
     for sent in [heads[0], heads[1], HALF, CHUNK, TO_THE_END] {
         let fake = Fake::new(move |_| vec![raw(sent), never()]).await;
         let mut tapped = Tapped::new(&fake);
@@ -331,7 +334,10 @@ async fn an_event_stream_is_told_by_its_events() {
     client.until("half").await;
     drop(client);
     let exchange = tapped.next().await;
-    assert_eq!((end(&exchange), said(&exchange)), (End::ClientLeft, vec!["< data: one\n".into(), "< data: two\n".into()]));
+    assert_eq!(
+        (end(&exchange), said(&exchange)),
+        (End::ClientLeft, vec!["< data: one\n".into(), "< data: two\n".into()])
+    );
     assert_eq!(body(&exchange), "", "events are kept once");
     assert!(!exchange.writes());
 

@@ -1,8 +1,6 @@
 //! A disk for one instance that nobody else writes to: everything it wrote is its own, what is shared is a copy made
 //! for the run. It knows paths and mounts, not programs; the keeper owns it and runs the programs.
 
-#![expect(clippy::disallowed_types, reason = "many fill the folder at the same time, and take long; one removes it")]
-
 mod copies;
 #[cfg(target_os = "linux")]
 mod layout;

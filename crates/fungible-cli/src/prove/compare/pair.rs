@@ -199,7 +199,8 @@ fn binaries(node: Option<&Node>) -> Vec<&Node> {
 pub(super) fn kept_like<'e>(exchange: &'e Exchange, other: &Exchange) -> Cow<'e, Exchange> {
     let is_less = |one: &Body, two: &Body| matches!((one, two), (Body::Kept(_), Body::Hashed { .. }));
     let mut like = Cow::Borrowed(exchange);
-    if let (Outcome::Answered { body: one, .. }, Outcome::Answered { body: two, .. }) = (&exchange.outcome, &other.outcome)
+    if let (Outcome::Answered { body: one, .. }, Outcome::Answered { body: two, .. }) =
+        (&exchange.outcome, &other.outcome)
         && is_less(one, two)
         && let Outcome::Answered { body, .. } = &mut like.to_mut().outcome
     {
