@@ -1,7 +1,7 @@
 //! Secrets that were seen where secrets stand, so that they are found wherever else they turn up, in any encoding. It
 //! does not know where secrets stand.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::decode::{bare, base64, digit64};
@@ -16,8 +16,10 @@ type Head = [u8; 6];
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// By their first bytes: looking at a text costs its length, whatever the number of secrets.
-    by_head: HashMap<Head, Vec<Vec<u8>>>,
+    secrets: HashSet<Vec<u8>>,
+    /// How long those are that begin so: looking at a text costs its length, whatever the number of secrets, also
+    /// where they all begin alike, as signed tokens do.
+    lengths: HashMap<Head, BTreeSet<usize>>,
 }
 
 impl Known {
@@ -30,26 +32,24 @@ impl Known {
         // It may look like an escape without being one, so it is kept as it stands, too.
         for form in [folded(secret), folded(bare(secret).trim_ascii())] {
             if form.len() >= size_of::<Head>() {
-                let same = self.by_head.entry(head(&form)).or_default();
-                if !same.contains(&form) {
-                    same.push(form);
-                }
+                self.lengths.entry(head(&form)).or_default().insert(form.len());
+                self.secrets.insert(form);
             }
         }
     }
 
     /// Where one stands in these bytes.
     pub(super) fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        if self.by_head.is_empty() {
+        if self.secrets.is_empty() {
             return Vec::new();
         }
         let bytes = folded(bytes);
         let mut found = Vec::new();
         for at in 0..bytes.len().saturating_sub(size_of::<Head>() - 1) {
-            let longest = self
-                .by_head
-                .get(&head(&bytes[at..]))
-                .and_then(|secrets| secrets.iter().filter(|one| bytes[at..].starts_with(one)).map(Vec::len).max());
+            let longest = self.lengths.get(&head(&bytes[at..])).and_then(|lengths| {
+                let stands = |length: &&usize| bytes.get(at..at + **length).is_some_and(|one| self.secrets.contains(one));
+                lengths.iter().rev().find(stands)
+            });
             found.extend(longest.map(|length| at..at + length));
         }
         found
@@ -58,7 +58,7 @@ impl Known {
     /// Runs of base64 that hold one, wherever in the run its group of four begins.
     pub(super) fn find_base64(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let mut found = Vec::new();
-        if self.by_head.is_empty() {
+        if self.secrets.is_empty() {
             return found;
         }
         let mut at = 0;

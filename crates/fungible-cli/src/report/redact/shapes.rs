@@ -30,8 +30,9 @@ fn in_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// Of base64 that gives itself away by its signs: `+` inside or `=` at the end.
+/// Of base64 that gives itself away by its signs: `+` inside or `=` at the end. What is longer is found piece by piece.
 fn base64_length(bytes: &[u8]) -> Option<usize> {
+    let bytes = &bytes[..bytes.len().min(1024)];
     let body = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)).count();
     let padding = bytes[body..].iter().take_while(|byte| **byte == b'=').count();
     let text = &bytes[..body];
