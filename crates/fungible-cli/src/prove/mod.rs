@@ -429,8 +429,8 @@ impl Proof {
     async fn control(&mut self, stage: &mut Stage<'_>, hand_over: HandOver) -> Result<(), ProveError> {
         if stage.plan().share.is_empty() {
             self.covered.not_covered.push(
-                "a positive control: there is no --share that could be withheld, so it is not shown that this traffic \
-                 would notice trapped state"
+                "whether this traffic would notice trapped state at all: with no --share there is nothing to withhold \
+                 from an instance, so the positive control was not run"
                     .to_owned(),
             );
             return Ok(());
@@ -442,7 +442,7 @@ impl Proof {
                 let at =
                     if first.exchange == 0 { "the driver's end".to_owned() } else { format!("#{}", first.exchange) };
                 self.covered.control =
-                    Some(format!("with the shared paths withheld the traffic breaks at {at}, as it should"));
+                    Some(format!("positive control: with the shared paths withheld the traffic breaks at {at}, as it should"));
             }
             None => self.reasons.push(
                 "nothing breaks when each instance has its own copy of the shared paths: this traffic does not depend \
@@ -644,7 +644,7 @@ fn covers(attack: &Attack, journal: &Journal) -> String {
                 served.len()
             )
         }
-        Attack::Rotate { bit, .. } => format!("rotate: {requests} requests over two live instances, by bit {bit}"),
+        Attack::Rotate { .. } => format!("rotate: {requests} requests over two live instances"),
         Attack::Reference { .. } | Attack::Withheld { .. } => attack.word().to_owned(),
     }
 }

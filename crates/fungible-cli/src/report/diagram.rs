@@ -2,7 +2,7 @@
 //! characters or in Mermaid. It knows which requests matter by their numbers alone.
 
 use super::plain::{shortened, width};
-use super::view::{FindingView, StepView};
+use super::view::{CarriedView, FindingView, StepView};
 use super::words;
 
 /// A story, cut down to what matters.
@@ -19,9 +19,12 @@ enum Row<'a> {
         step: &'a StepView,
         instance: Option<usize>,
         wrong: bool,
+        /// What the request carries, and what the answer gives, what matters most first.
+        carries: Vec<&'a CarriedView>,
+        sets: Vec<&'a CarriedView>,
     },
-    /// So many requests that do not matter.
-    Others(usize),
+    /// Requests that do not matter, and writers for which there is no room.
+    Others { count: usize, writers: Vec<StepView> },
 }
 
 /// The story in which the reader missed it, and the one in which it did not; `None` for one that is not known.
@@ -31,27 +34,43 @@ pub(super) fn stories(finding: &FindingView) -> [Option<Diagram<'_>>; 2] {
 
 impl<'a> Diagram<'a> {
     fn of(finding: &FindingView, story: &'a [StepView], failing: bool) -> Option<Diagram<'a>> {
-        let reader = finding.reader.number;
         let is_writer = |number: usize| finding.writers.iter().any(|writer| writer.number == number);
+        let reader = story.iter().find(|step| step.number == finding.reader.number)?;
+        let writers: Vec<StepView> = story.iter().filter(|step| is_writer(step.number)).cloned().collect();
+        let tied = words::tied(&writers, reader);
+        let sorted = |carried: &'a [CarriedView]| {
+            let mut sorted: Vec<&CarriedView> = carried.iter().collect();
+            sorted.sort_by_key(|one| (!tied.iter().any(|tied| tied.name == one.name), words::is_of_forms(&one.name)));
+            sorted
+        };
+        let ends = [writers.first(), writers.last(), Some(reader)].map(|end| end.map(|step| step.number));
         let mut names: Vec<&str> = Vec::new();
         let mut rows = Vec::new();
         for step in story {
-            if step.number == reader || is_writer(step.number) {
+            if ends.contains(&Some(step.number)) {
                 let instance = step.instance.as_deref().map(|name| {
                     names.iter().position(|known| *known == name).unwrap_or_else(|| {
                         names.push(name);
                         names.len() - 1
                     })
                 });
-                rows.push(Row::Exchange { step, instance, wrong: failing && step.number == reader });
-            } else if let Some(Row::Others(count)) = rows.last_mut() {
-                *count += 1;
-            } else {
-                rows.push(Row::Others(1));
+                let (carries, sets) = (sorted(&step.carries), sorted(&step.sets));
+                let wrong = failing && step.number == reader.number;
+                rows.push(Row::Exchange { step, instance, wrong, carries, sets });
+                continue;
+            }
+            if !matches!(rows.last(), Some(Row::Others { .. })) {
+                rows.push(Row::Others { count: 0, writers: Vec::new() });
+            }
+            if let Some(Row::Others { count, writers }) = rows.last_mut() {
+                if is_writer(step.number) {
+                    writers.push(step.clone());
+                } else {
+                    *count += 1;
+                }
             }
         }
-        let known = story.iter().any(|step| step.number == reader);
-        known.then_some(Diagram { instances: names.len(), rows })
+        Some(Diagram { instances: names.len(), rows })
     }
 
     /// In box characters, in lines of at most `room` columns; with the line that went wrong marked by `true`.
@@ -60,19 +79,21 @@ impl<'a> Diagram<'a> {
         let mut lines = vec![(columns.heads(), false)];
         for row in &self.rows {
             match row {
-                Row::Others(count) => {
-                    let label = format!("… {} …", words::count(*count, "request"));
+                Row::Others { count, writers } => {
+                    let label = shortened(&others(*count, writers), columns.label_room());
                     lines.push((columns.row(None, &label, ' ', [' ', ' ']), false));
                 }
-                Row::Exchange { step, instance, wrong } => {
+                Row::Exchange { step, instance, wrong, carries, sets } => {
                     let to = Some(instance.map_or(0, |instance| instance + 1));
-                    lines.push((columns.row(to, &sent(step, columns.label_room()), '─', ['─', '▶']), false));
+                    let label = sent(step, carries, columns.label_room());
+                    lines.push((columns.row(to, &label, '─', ['─', '▶']), false));
                     if step.answer.from == "nobody" {
-                        lines.push((columns.row(None, "✗ the client went away", ' ', [' ', ' ']), *wrong));
+                        let label = shortened("✗ the client went away", columns.label_room());
+                        lines.push((columns.row(None, &label, ' ', [' ', ' ']), *wrong));
                         continue;
                     }
                     let to = if step.answer.from == "balancer" { Some(0) } else { to };
-                    let label = got(step, *wrong, columns.label_room());
+                    let label = got(step, sets, *wrong, columns.label_room());
                     lines.push((columns.row(to, &label, '─', ['◀', '─']), *wrong));
                 }
             }
@@ -91,12 +112,12 @@ impl<'a> Diagram<'a> {
         let last = if self.instances == 0 { "B".to_owned() } else { format!("I{}", self.instances) };
         for row in &self.rows {
             match row {
-                Row::Others(count) => {
-                    lines.push(format!("    Note over C,{last}: … {} …", words::count(*count, "request")));
+                Row::Others { count, writers } => {
+                    lines.push(format!("    Note over C,{last}: {}", mermaid_text(&others(*count, writers))));
                 }
-                Row::Exchange { step, instance, wrong } => {
-                    let request = mermaid_text(&sent(step, 72));
-                    let answer = mermaid_text(&got(step, *wrong, 72));
+                Row::Exchange { step, instance, wrong, carries, sets } => {
+                    let request = mermaid_text(&sent(step, carries, 72));
+                    let answer = mermaid_text(&got(step, sets, *wrong, 72));
                     lines.push(format!("    C->>B: {request}"));
                     if let Some(instance) = instance.map(|instance| instance + 1) {
                         lines.push(format!("    B->>I{instance}: {request}"));
@@ -115,26 +136,40 @@ impl<'a> Diagram<'a> {
     }
 }
 
+/// `… #2 to #4 POST /login, 3 requests …`
+fn others(count: usize, writers: &[StepView]) -> String {
+    let mut parts = vec![words::requests(writers), words::count(count, "request")];
+    parts.retain(|part| !part.is_empty() && part != "0 requests");
+    format!("… {} …", parts.join(", "))
+}
+
 /// What the arrow to the right says: the request, and what it carries where there is room.
-fn sent(step: &StepView, room: usize) -> String {
+fn sent(step: &StepView, carries: &[&CarriedView], room: usize) -> String {
     let head = format!("#{} {} ", step.number, step.method);
     let head = shortened(&head, room / 2);
     let request = format!("{head}{}", shortened(&step.target, room.saturating_sub(width(&head))));
-    with_carried(request, &step.carries, room)
+    with_carried(request, carries, room)
 }
 
 /// What the arrow to the left says: the status, and what it gives the client where there is room.
-fn got(step: &StepView, wrong: bool, room: usize) -> String {
+fn got(step: &StepView, sets: &[&CarriedView], wrong: bool, room: usize) -> String {
     let mark = if wrong { " ✗" } else { "" };
     let answer = shortened(&words::answer(&step.answer), room.saturating_sub(width(mark)));
-    with_carried(format!("{answer}{mark}"), &step.sets, room)
+    with_carried(format!("{answer}{mark}"), sets, room)
 }
 
-fn with_carried(text: String, carried: &[super::view::CarriedView], room: usize) -> String {
-    carried.iter().fold(text, |text, one| {
+/// For what has no room stands `…`.
+fn with_carried(mut text: String, carried: &[&CarriedView], room: usize) -> String {
+    for (place, one) in carried.iter().enumerate() {
         let longer = format!("{text}, {}={}", one.name, one.value);
-        if width(&longer) <= room { longer } else { text }
-    })
+        let more = if place + 1 < carried.len() { ", …" } else { "" };
+        if width(&longer) + width(more) > room {
+            let cut = format!("{text}, …");
+            return if width(&cut) <= room { cut } else { text };
+        }
+        text = longer;
+    }
+    text
 }
 
 /// Where the lines of life stand.
@@ -145,7 +180,9 @@ struct Columns {
 
 impl Columns {
     fn new(instances: usize, room: usize) -> Columns {
-        let between = (room / 6).clamp(12, 18);
+        // Two writers and the reader may have an instance each; the words on the arrows need room first.
+        let wide = instances < 3 && room >= 72;
+        let between = if wide { (room / 6).clamp(12, 18) } else { (room / 9).clamp(8, 12) };
         let client = 3;
         // Half of the last head stands right of its line.
         let balancer = (room - 6 - instances * between).min(client + 56);
@@ -163,6 +200,7 @@ impl Columns {
             let head = match place {
                 0 => "client".to_owned(),
                 1 => "balancer".to_owned(),
+                _ if self.at[place] - self.at[place - 1] < 12 => format!("inst. {}", place - 1),
                 _ => format!("instance {}", place - 1),
             };
             let start = at - head.len() / 2;

@@ -2,38 +2,45 @@
 //! diagrams in Mermaid.
 
 use super::diagram::stories;
-use super::view::{DifferenceView, FindingView, View};
+use super::view::{DifferenceView, FindingView, UnstableView, View};
 use super::{screen, words};
 
 pub(super) fn markdown(view: &View) -> String {
-    let mut blocks = vec![format!("# {}", view.verdict), facts(view)];
+    let mut blocks = vec![format!("# {}", view.verdict)];
+    blocks.extend(view.limit().map(|limit| format!("Not covered: {}", words_of(limit))));
+    blocks.push(facts(view));
     for finding in &view.findings {
         blocks.extend(finding_blocks(finding));
     }
     if view.verdict == "NOT SHOWN" {
         blocks.push("## Why it could not be told".to_owned());
-        blocks.push(list(view.reasons.iter().map(|reason| words_of(reason))));
-        blocks.push("This is no verdict on the app: mend what is named here, and prove it again.".to_owned());
+        for reason in &view.reasons {
+            blocks.push(list([words_of(reason)].into_iter()));
+            blocks.extend(view.unstable_of(reason).into_iter().flat_map(unstable));
+        }
+        blocks.extend(log("last lines of the driver:", &view.driver_lines));
+        blocks.push(capitalised(&words_of(&words::no_verdict(view))) + ".");
     }
-    if !view.unstable.is_empty() {
+    let others = view.other_unstable();
+    if !others.is_empty() {
         blocks.push("## Unstable, and so not judged".to_owned());
-        for one in &view.unstable {
+        for one in others {
             blocks.push(format!("{}: {}", code(&words::request(&one.step)), words_of(&one.why)));
-            blocks.extend(differences(&one.differences));
+            blocks.extend(unstable(one));
         }
     }
     blocks.push("## Covered".to_owned());
     let covered = &view.covered;
-    let control = covered.control.clone().unwrap_or_else(|| "no positive control was run".to_owned());
-    let tried = covered.attacks.iter().chain([&control]).chain(&covered.notes).map(|text| words_of(text));
+    let attacks = words::attacks(&covered.attacks);
+    let tried = attacks.iter().chain(&covered.control).chain(&covered.notes).map(|text| words_of(text));
     let ignored = view.ignored.iter().map(|one| {
         let times = words::count(one.times, "difference");
         format!("ignored {} ({times}): {}", code(&one.place), words_of(&one.reason))
     });
     blocks.push(list(tried.chain(ignored)));
-    if !covered.not_covered.is_empty() {
+    if !view.not_covered().is_empty() {
         blocks.push("## Not covered".to_owned());
-        blocks.push(list(covered.not_covered.iter().map(|text| words_of(text))));
+        blocks.push(list(view.not_covered().iter().map(|text| words_of(text))));
     }
     details(view, &mut blocks);
     blocks.retain(|block| !block.is_empty());
@@ -76,12 +83,19 @@ fn finding_blocks(finding: &FindingView) -> Vec<String> {
         blocks.push(format!("{title}:"));
         blocks.push(fenced("mermaid", &diagram.mermaid()));
     }
-    if !finding.last_lines.is_empty() {
-        let title = screen::last_lines_of(finding);
-        blocks.push(format!("L{}", title[1..].replace('#', "\\#")));
-        blocks.push(fenced("text", &finding.last_lines.join("\n")));
-    }
+    blocks.extend(log(&screen::last_lines_of(finding), &finding.last_lines));
     blocks
+}
+
+/// The evidence of a difference that is not judged.
+fn unstable(one: &UnstableView) -> Vec<String> {
+    let log = log("last lines of its instance:", &one.last_lines);
+    differences(&one.differences).into_iter().chain(log).collect()
+}
+
+fn log(title: &str, lines: &[String]) -> Vec<String> {
+    let told: Vec<&str> = words::told(lines).into_iter().map(String::as_str).collect();
+    if told.is_empty() { Vec::new() } else { vec![capitalised(&words_of(title)), fenced("text", &told.join("\n"))] }
 }
 
 fn differences(differences: &[DifferenceView]) -> Option<String> {
@@ -105,6 +119,11 @@ fn details(view: &View, blocks: &mut Vec<String>) {
             blocks.extend([title.to_owned(), table]);
         }
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 /// `None` without rows.

@@ -2,7 +2,7 @@
 
 use super::diagram::stories;
 use super::plain::{shortened, shortened_pair, width, wrapped};
-use super::view::{DifferenceView, FindingView, StepView, View};
+use super::view::{DifferenceView, FindingView, StepView, UnstableView, View};
 use super::{Style, words};
 
 const RED: u8 = 31;
@@ -13,10 +13,13 @@ const DIM: u8 = 2;
 
 /// Differences and files of a finding that are shown; the rest is counted.
 const MANY: usize = 8;
-const LAST_LINES: usize = 10;
+/// Lines of a log that are shown.
+const OF_INSTANCE: usize = 5;
+const OF_DRIVER: usize = 10;
 
 pub(super) fn text(view: &View, style: Style) -> String {
-    let mut page = Page { text: String::new(), colour: style.colour, width: style.width.clamp(60, 120) };
+    let mut page =
+        Page { text: String::new(), colour: style.colour, width: style.width.clamp(60, 120), all: style.all };
     page.head(view);
     for (place, finding) in view.findings.iter().enumerate() {
         page.blank();
@@ -34,6 +37,7 @@ struct Page {
     text: String,
     colour: bool,
     width: usize,
+    all: bool,
 }
 
 impl Page {
@@ -62,6 +66,11 @@ impl Page {
                 self.raw(&format!("{}{line}", " ".repeat(view.verdict.len() + 3)));
             }
         }
+        if let Some(limit) = view.limit() {
+            for line in wrapped(&format!("not covered: {limit}"), self.width) {
+                self.raw(&self.painted(YELLOW, &line));
+            }
+        }
     }
 
     fn finding(&mut self, finding: &FindingView, with_diagrams: bool) {
@@ -69,7 +78,9 @@ impl Page {
             self.raw(&self.painted(BOLD, &line));
         }
         self.lines("  ", &trials(finding));
-        self.lines("  ", &format!("attack: {}", finding.attack));
+        if self.all {
+            self.lines("  ", &format!("attack: {}", finding.attack));
+        }
         self.differences("  ", &finding.differences);
         self.lines("  ", &format!("what helps: {}", finding.remedy));
         if !finding.also.is_empty() {
@@ -77,20 +88,33 @@ impl Page {
             let more = more(finding.also.len(), MANY);
             self.lines("  ", &format!("missed the same: {}{more}", shown.join(", ")));
         }
-        if !finding.files.is_empty() {
-            let shown = &finding.files[..finding.files.len().min(MANY)];
-            let more = more(finding.files.len(), MANY);
-            self.lines("  ", &format!("its instance wrote: {}{more}", shown.join(", ")));
+        let files = if self.all { &finding.files } else { words::telling(&finding.files) };
+        if self.all || files.first().is_some_and(|file| !finding.remedy.contains(file)) {
+            self.files(files);
         }
-        if !finding.last_lines.is_empty() {
-            self.lines("  ", &last_lines_of(finding));
-            for line in &finding.last_lines[finding.last_lines.len().saturating_sub(LAST_LINES)..] {
-                let line = shortened(line, self.width - 6);
-                self.raw(&format!("    {} {}", self.painted(DIM, "|"), line));
-            }
-        }
+        self.log("  ", &last_lines_of(finding), &finding.last_lines, OF_INSTANCE);
         if with_diagrams {
             self.diagrams(finding);
+        }
+    }
+
+    fn files(&mut self, files: &[String]) {
+        if !files.is_empty() {
+            let shown = &files[..files.len().min(MANY)];
+            self.lines("  ", &format!("its instance wrote: {}{}", shown.join(", "), more(files.len(), MANY)));
+        }
+    }
+
+    /// The last of these lines, without the empty ones.
+    fn log(&mut self, indent: &str, title: &str, lines: &[String], many: usize) {
+        let told = words::told(lines);
+        let shown = if self.all { 0 } else { told.len().saturating_sub(many) };
+        if !told.is_empty() {
+            self.lines(indent, title);
+        }
+        for line in &told[shown..] {
+            let line = shortened(line, self.width - indent.len() - 4);
+            self.raw(&format!("{indent}  {} {line}", self.painted(DIM, "|")));
         }
     }
 
@@ -129,17 +153,27 @@ impl Page {
             self.blank();
             for reason in &view.reasons {
                 self.item("- ", reason);
+                if let Some(one) = view.unstable_of(reason) {
+                    self.unstable("    ", one);
+                }
             }
-            self.lines("", "this is no verdict on the app: mend what is named here, and prove it again");
+            self.log("", "last lines of the driver:", &view.driver_lines, OF_DRIVER);
+            self.lines("", &words::no_verdict(view));
         }
-        if !view.unstable.is_empty() {
+        let others: Vec<&UnstableView> = view.other_unstable();
+        if !others.is_empty() {
             self.blank();
             self.lines("", "unstable, and so not judged:");
-            for one in &view.unstable {
+            for one in others {
                 self.lines("  ", &format!("{}: {}", words::request(&one.step), one.why));
-                self.differences("    ", &one.differences);
+                self.unstable("    ", one);
             }
         }
+    }
+
+    fn unstable(&mut self, indent: &str, one: &UnstableView) {
+        self.differences(indent, &one.differences);
+        self.log(indent, "last lines of its instance:", &one.last_lines, OF_INSTANCE);
     }
 
     fn covered(&mut self, view: &View) {
@@ -147,12 +181,8 @@ impl Page {
         let covered = &view.covered;
         let runs = format!("{}, {} of the app", words::count(view.runs, "run"), words::count(view.starts, "start"));
         self.lines("", &format!("covered ({runs}):"));
-        for attack in &covered.attacks {
-            self.item("  ", attack);
-        }
-        match &covered.control {
-            Some(control) => self.item("  ", control),
-            None => self.item("  ", "no positive control was run"),
+        for text in words::attacks(&covered.attacks).iter().chain(&covered.control) {
+            self.item("  ", text);
         }
         for one in &view.ignored {
             let times = words::count(one.times, "difference");
@@ -161,8 +191,12 @@ impl Page {
         for note in &covered.notes {
             self.item("  ", note);
         }
-        if !covered.not_covered.is_empty() {
-            self.lines("", &format!("not covered: {}", covered.not_covered.join(", ")));
+        let not_covered = view.not_covered();
+        if !not_covered.is_empty() {
+            self.lines("", "not covered:");
+            for text in not_covered {
+                self.item("  ", text);
+            }
         }
     }
 
@@ -234,12 +268,12 @@ pub(super) fn trials(finding: &FindingView) -> String {
         );
     }
     let reader = |story: &[StepView]| {
-        story.iter().find(|step| step.number == finding.reader.number).map(|step| words::answer(&step.answer))
+        story.iter().find(|step| step.number == finding.reader.number).map(|step| words::status(&step.answer))
     };
     let status = finding.differences.iter().find(|one| one.place == "status");
     let sound = reader(&finding.sound).or_else(|| status.map(|one| one.reference.clone()));
     let sound = sound.unwrap_or_else(|| "as the reference".to_owned());
-    let failing = words::answer(&finding.reader.answer);
+    let failing = words::status(&finding.reader.answer);
     let failing = if failing == sound { format!("{failing}, another answer") } else { failing };
     let (together, apart) = (&finding.together, &finding.apart);
     let mut parts = Vec::new();

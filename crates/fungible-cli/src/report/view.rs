@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::redact::{Redactor, is_secret};
+use super::redact::{Redactor, is_readable, is_secret_header};
 use super::{plain, words};
 use crate::exchange::{Exchange, Headers, Outcome};
 use crate::prove::{Difference, Finding, Outcome as Judgement, Step, Unstable, Verdict};
@@ -22,6 +22,8 @@ pub(super) struct View {
     pub(super) findings: Vec<FindingView>,
     /// Why it could not be told.
     pub(super) reasons: Vec<String>,
+    /// The last lines that the driver printed, where it fails on one instance left in peace.
+    pub(super) driver_lines: Vec<String>,
     pub(super) unstable: Vec<UnstableView>,
     pub(super) covered: CoverageView,
     pub(super) ignored: Vec<IgnoredView>,
@@ -81,6 +83,8 @@ pub(super) struct AnswerView {
     pub(super) from: &'static str,
     pub(super) status: Option<u16>,
     pub(super) complete: bool,
+    /// The client hung up before the end.
+    pub(super) left: bool,
     /// Why the balancer answered by itself.
     pub(super) reason: Option<String>,
 }
@@ -103,6 +107,7 @@ pub(super) struct UnstableView {
     pub(super) step: StepView,
     pub(super) differences: Vec<DifferenceView>,
     pub(super) why: String,
+    pub(super) last_lines: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -148,6 +153,7 @@ impl View {
             milliseconds: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
             findings: findings.iter().map(|finding| safe.finding(finding)).collect(),
             reasons: safe.texts(reasons),
+            driver_lines: safe.texts(&verdict.driver_lines),
             unstable: verdict.unstable.iter().map(|one| safe.unstable(one)).collect(),
             command: safe.text(&verdict.command),
             drive: safe.text(&verdict.drive),
@@ -177,7 +183,7 @@ impl View {
             masks: verdict
                 .masks
                 .iter()
-                .map(|(place, compared)| MaskView { place: safe.text(place), compared: safe.at(place, compared) })
+                .map(|(place, compared)| MaskView { place: safe.text(place), compared: safe.text(compared) })
                 .collect(),
             renaming: verdict
                 .renaming
@@ -191,11 +197,43 @@ impl View {
     }
 }
 
+impl View {
+    /// What an acquittal says least about, to be told first: without a positive control, the first of what is not
+    /// covered.
+    pub(super) fn limit(&self) -> Option<&String> {
+        let uncontrolled = self.verdict == "FUNGIBLE" && self.covered.control.is_none();
+        self.covered.not_covered.first().filter(|_| uncontrolled)
+    }
+
+    /// All but the [`View::limit`].
+    pub(super) fn not_covered(&self) -> &[String] {
+        &self.covered.not_covered[usize::from(self.limit().is_some())..]
+    }
+
+    /// The evidence for a reason that speaks of a difference which is not judged.
+    pub(super) fn unstable_of(&self, reason: &str) -> Option<&UnstableView> {
+        self.unstable.iter().find(|one| one.is_meant_by(reason))
+    }
+
+    /// What no reason speaks of.
+    pub(super) fn other_unstable(&self) -> Vec<&UnstableView> {
+        let meant = |one: &UnstableView| self.reasons.iter().any(|reason| one.is_meant_by(reason));
+        self.unstable.iter().filter(|one| !meant(one)).collect()
+    }
+}
+
+impl UnstableView {
+    fn is_meant_by(&self, reason: &str) -> bool {
+        reason.starts_with(&format!("#{} ", self.step.number)) && reason.ends_with(&self.why)
+    }
+}
+
 /// Every text of the verdict that stands outside an exchange, with its place where it has one.
 pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str, &'a str)) {
     let covered = &verdict.covered;
     let plain = [&verdict.command, &verdict.drive].into_iter().chain(&covered.attacks).chain(&covered.control);
     plain.chain(&covered.not_covered).chain(&covered.notes).for_each(|text| visit("", text));
+    verdict.driver_lines.iter().for_each(|line| visit("", line));
     for one in &verdict.ignored {
         visit("", &one.place);
         visit("", &one.reason);
@@ -208,7 +246,7 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
     }
     for (place, compared) in &verdict.masks {
         visit("", place);
-        visit(place, compared);
+        visit("", compared);
     }
     for (reference, attack) in &verdict.renaming {
         visit("", reference);
@@ -229,6 +267,7 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
     }
     for one in &verdict.unstable {
         visit("", &one.why);
+        one.last_lines.iter().for_each(|line| visit("", line));
         differences.extend(&one.differences);
     }
     for one in differences {
@@ -274,17 +313,19 @@ impl Safe {
     fn finding(&mut self, finding: &Finding) -> FindingView {
         let writers = self.steps(&finding.writers);
         let reader = self.step(&finding.reader);
-        let files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
+        let mut files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
+        files.sort_by_key(|file| words::worth(file));
+        let differences = self.differences(&finding.differences);
         FindingView {
             kind: words::key(finding.kind),
             summary: words::summary(finding.kind, &writers, &reader),
-            remedy: words::remedy(finding.kind, &writers, &reader, &files),
+            remedy: words::remedy(finding.kind, &writers, &reader, (&files, &differences)),
             attack: self.text(&finding.attack),
             writers,
             reader,
             together: trial(finding.together),
             apart: trial(finding.apart),
-            differences: self.differences(&finding.differences),
+            differences,
             files,
             last_lines: self.texts(&finding.last_lines),
             failing: self.steps(&finding.failing),
@@ -298,6 +339,7 @@ impl Safe {
             step: self.step(&unstable.step),
             differences: self.differences(&unstable.differences),
             why: self.text(&unstable.why),
+            last_lines: self.texts(&unstable.last_lines),
         }
     }
 
@@ -320,15 +362,17 @@ impl Safe {
         let exchange = &step.exchange;
         let (answer, sets) = match &exchange.outcome {
             Outcome::Answered { status, headers, complete, .. } => {
-                let answer = AnswerView { from: "instance", status: Some(*status), complete: *complete, reason: None };
+                let (complete, left) = (*complete, exchange.left && !*complete);
+                let answer =
+                    AnswerView { from: "instance", status: Some(*status), complete, left, reason: None };
                 (answer, self.carried(headers))
             }
             Outcome::Ours { status, reason } | Outcome::Failed { status, reason } => {
                 let reason = Some(self.text(reason));
-                (AnswerView { from: "balancer", status: Some(*status), complete: true, reason }, Vec::new())
+                (AnswerView { from: "balancer", status: Some(*status), complete: true, left: false, reason }, Vec::new())
             }
             Outcome::Abandoned => {
-                (AnswerView { from: "nobody", status: None, complete: false, reason: None }, Vec::new())
+                (AnswerView { from: "nobody", status: None, complete: false, left: true, reason: None }, Vec::new())
             }
         };
         StepView {
@@ -346,18 +390,18 @@ impl Safe {
     fn carried(&mut self, headers: &Headers) -> Vec<CarriedView> {
         let mut carried = Vec::new();
         for (name, value) in headers {
-            // Hidden as a whole first: what looks like two cookies may be one secret.
-            let shown = self.at(&format!("header {name}"), &String::from_utf8_lossy(value));
             let pairs = match name.as_str() {
                 "cookie" => usize::MAX,
                 "set-cookie" => 1,
-                _ => {
-                    if is_secret(name) {
-                        carried.push(CarriedView { name: self.text(name), value: shown });
-                    }
-                    continue;
-                }
+                _ if is_secret_header(name) && !is_readable(name, value) => 0,
+                _ => continue,
             };
+            // Hidden as a whole first: what looks like two cookies may be one secret.
+            let shown = self.at(&format!("header {name}"), &String::from_utf8_lossy(value));
+            if pairs == 0 {
+                carried.push(CarriedView { name: self.text(name), value: shown });
+                continue;
+            }
             for (cookie, value) in shown.split(';').take(pairs).filter_map(|pair| pair.split_once('=')) {
                 carried.push(CarriedView { name: cookie.trim().to_owned(), value: value.trim().to_owned() });
             }

@@ -2,7 +2,7 @@
 //! claimed than the experiment has shown.
 
 use super::plain::shortened;
-use super::view::{AnswerView, StepView};
+use super::view::{AnswerView, CarriedView, DifferenceView, StepView, View};
 use crate::prove::FindingKind;
 
 /// As in the JSON.
@@ -22,17 +22,57 @@ pub(super) fn request(step: &StepView) -> String {
     format!("#{} {} {}", step.number, shortened(&step.method, 16), shortened(&step.target, 48))
 }
 
+/// `#1 to #5 POST /login and #7 GET /cart`: equal requests are named together.
+pub(super) fn requests(steps: &[StepView]) -> String {
+    let mut kinds: Vec<Vec<&StepView>> = Vec::new();
+    for step in steps {
+        let same = |kind: &&mut Vec<&StepView>| kind[0].method == step.method && kind[0].target == step.target;
+        match kinds.iter_mut().find(same) {
+            Some(kind) => kind.push(step),
+            None => kinds.push(vec![step]),
+        }
+    }
+    let named = kinds.iter().map(|kind| {
+        let numbers: Vec<usize> = kind.iter().map(|step| step.number).collect();
+        let one = request(kind[0]);
+        let rest = one.split_once(' ').map_or("", |(_, rest)| rest);
+        format!("{} {rest}", ranges(&numbers))
+    });
+    listed(&named.collect::<Vec<String>>())
+}
+
+/// `#1 to #3, #5 and #7`
+fn ranges(numbers: &[usize]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, end)) if *end + 1 == *number => *end = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    let named = ranges.into_iter().flat_map(|(start, end)| match end - start {
+        0 => vec![format!("#{start}")],
+        1 => vec![format!("#{start}"), format!("#{end}")],
+        _ => vec![format!("#{start} to #{end}")],
+    });
+    listed(&named.collect::<Vec<String>>())
+}
+
+/// `a, b and c`; of many the first three, and how many more.
+fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [all @ .., last] if items.len() <= 4 => format!("{} and {last}", all.join(", ")),
+        some => format!("{} and {} more", some[..3].join(", "), some.len() - 3),
+    }
+}
+
 /// What happened.
 pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView) -> String {
     let missed = request(reader);
-    let named: Vec<String> = writers.iter().take(3).map(request).collect();
-    let left = match &named[..] {
-        [] => None,
-        [one] => Some(one.clone()),
-        [all @ .., last] if writers.len() == named.len() => Some(format!("{} and {last}", all.join(", "))),
-        some => Some(format!("{} and {} more", some.join(", "), writers.len() - some.len())),
-    };
-    let theirs = if named.len() > 1 { "their" } else { "its" };
+    let left = (!writers.is_empty()).then(|| requests(writers));
+    let theirs = if writers.len() > 1 { "their" } else { "its" };
     match (kind, left) {
         (FindingKind::Trapped, Some(left)) => format!("{left} left something in {theirs} instance; {missed} missed it"),
         (FindingKind::Trapped, None) => format!("{missed} missed what earlier requests had left in their instance"),
@@ -45,7 +85,8 @@ pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView
         }
         (FindingKind::Collision, None) => format!("{missed} got an identifier that something else already had"),
         (FindingKind::AnsweredTooEarly, Some(early)) => {
-            format!("{early} was answered before what it acknowledged was stored; {missed} missed it")
+            let was = if writers.len() > 1 { "were" } else { "was" };
+            format!("{early} {was} answered before what was acknowledged had been stored; {missed} missed it")
         }
         (FindingKind::AnsweredTooEarly, None) => {
             format!("{missed} missed what had been acknowledged: the answer came before it was stored")
@@ -56,9 +97,19 @@ pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView
 }
 
 /// What helps.
-pub(super) fn remedy(kind: FindingKind, writers: &[StepView], reader: &StepView, files: &[String]) -> String {
+pub(super) fn remedy(
+    kind: FindingKind,
+    writers: &[StepView],
+    reader: &StepView,
+    (files, differences): (&[String], &[DifferenceView]),
+) -> String {
     match kind {
-        FindingKind::Trapped => trapped(writers, reader, files),
+        FindingKind::Trapped if is_limit(differences) => {
+            "something is counted here (a rate limit, attempts), and each instance counts for itself: let the shared \
+             store count"
+                .to_owned()
+        }
+        FindingKind::Trapped => trapped(writers, reader, telling(files)),
         FindingKind::Stale => "read it from the shared store at each request, or let a change reach every instance; a \
                                time limit on the copy only makes the gap shorter"
             .to_owned(),
@@ -78,15 +129,12 @@ pub(super) fn remedy(kind: FindingKind, writers: &[StepView], reader: &StepView,
 }
 
 fn trapped(writers: &[StepView], reader: &StepView, files: &[String]) -> String {
-    let given = writers.iter().find_map(|writer| {
-        let back = |set: &&super::view::CarriedView| reader.carries.iter().any(|carried| carried.name == set.name);
-        let set = writer.sets.iter().filter(|set| !set.value.is_empty()).find(back)?;
-        Some(format!("it gave the client {}, which #{} carries", set.name, reader.number))
-    });
-    let wrote = files.split_first().map(|(first, others)| {
-        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-        format!("its instance wrote {first}{more}")
-    });
+    let mut cookies: Vec<String> = tied(writers, reader).into_iter().map(|one| one.name.clone()).collect();
+    cookies.dedup();
+    let they = if writers.len() > 1 { "they" } else { "it" };
+    let given = (!cookies.is_empty())
+        .then(|| format!("{they} gave the client {}, which #{} carries", listed(&cookies), reader.number));
+    let wrote = (!files.is_empty()).then(|| format!("its instance wrote {}", listed(files)));
     match (given, wrote) {
         (Some(given), Some(wrote)) => {
             format!("{given}, and {wrote}: keep sessions in a shared store, on a shared path, or in a signed token")
@@ -105,14 +153,106 @@ fn trapped(writers: &[StepView], reader: &StepView, files: &[String]) -> String 
     }
 }
 
+/// What the writers gave to the client and the reader carries, the likeliest first: all of it is written to the session,
+/// but a token against forged requests is seldom what is missed.
+pub(super) fn tied<'a>(writers: &[StepView], reader: &'a StepView) -> Vec<&'a CarriedView> {
+    let sets = || writers.iter().flat_map(|writer| &writer.sets).filter(|set| !set.value.is_empty());
+    let same = |carried: &&CarriedView| sets().any(|set| set == *carried);
+    let named = |carried: &&CarriedView| sets().any(|set| set.name == carried.name);
+    let mut tied: Vec<&CarriedView> = reader.carries.iter().filter(same).collect();
+    if tied.is_empty() {
+        tied = reader.carries.iter().filter(named).collect();
+    }
+    tied.sort_by_key(|one| is_of_forms(&one.name));
+    tied
+}
+
+/// Whether it is a token against forged requests, by its name.
+pub(super) fn is_of_forms(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("csrf") || name.contains("xsrf")
+}
+
+/// Whether what differs is how often something may be done.
+fn is_limit(differences: &[DifferenceView]) -> bool {
+    let too_many =
+        differences.iter().any(|one| one.place == "status" && [&*one.reference, &*one.attack].contains(&"429"));
+    let counts = |one: &DifferenceView| {
+        let name = one.place.strip_prefix("header ").unwrap_or_default().to_ascii_lowercase();
+        name.contains("ratelimit") || name.contains("rate-limit")
+    };
+    too_many || (!differences.is_empty() && differences.iter().all(counts))
+}
+
+/// What a file is worth as evidence: last come logs and caches of tools, before them hidden files.
+pub(super) fn worth(file: &str) -> u8 {
+    const TOOLS: &[&str] = &["_logs", "_cacache", "__pycache__", ".npm", ".cache", ".yarn", ".vite"];
+    let of_a_tool = file.split('/').any(|part| TOOLS.contains(&part));
+    let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match () {
+        () if of_a_tool || ["log", "pyc"].contains(&ending) => 2,
+        () if file.contains("/.") => 1,
+        () => 0,
+    }
+}
+
+/// Of files in the order of their worth those that may hold what is missed.
+pub(super) fn telling(files: &[String]) -> &[String] {
+    match files.iter().position(|file| worth(file) == 2) {
+        Some(first) if first > 0 => &files[..first],
+        _ => files,
+    }
+}
+
 /// What came back, in a few words.
 pub(super) fn answer(answer: &AnswerView) -> String {
     match (answer.from, answer.status, &answer.reason) {
         ("balancer", Some(status), Some(reason)) => format!("{status} by the balancer: {reason}"),
         (_, Some(status), _) if answer.complete => status.to_string(),
+        (_, Some(status), _) if answer.left => format!("{status}, client hung up"),
         (_, Some(status), _) => format!("{status}, cut short"),
         _ => "client gone".to_owned(),
     }
+}
+
+/// As [`answer`], where only the app's part in it counts.
+pub(super) fn status(given: &AnswerView) -> String {
+    match given.status {
+        Some(status) if given.left => status.to_string(),
+        _ => answer(given),
+    }
+}
+
+/// What was tried, with the passes of one attack told together.
+pub(super) fn attacks(attacks: &[String]) -> Vec<String> {
+    let word = |text: &String| text.split(':').next().unwrap_or_default().to_owned();
+    let told = attacks.chunk_by(|one, other| word(one) == word(other)).map(|passes| match passes {
+        [one] => one.clone(),
+        _ => {
+            let rest = passes[0].split_once(": ").map_or("", |(_, rest)| rest);
+            format!("{}: {} passes, {rest}", word(&passes[0]), passes.len())
+        }
+    });
+    told.collect()
+}
+
+/// The lines of a log that say something.
+pub(super) fn told(lines: &[String]) -> Vec<&String> {
+    lines.iter().filter(|line| !line.trim().is_empty()).collect()
+}
+
+/// What NOT SHOWN means, and what to do now.
+pub(super) fn no_verdict(view: &View) -> String {
+    let all_unstable = view.reasons.iter().all(|reason| view.unstable_of(reason).is_some());
+    if !all_unstable {
+        return "this is no verdict on the app: mend what is named here, and prove it again".to_owned();
+    }
+    let failed = view.unstable.iter().any(|one| !one.last_lines.is_empty());
+    let health = if failed { "with --health PATH an instance must answer before it gets traffic; " } else { "" };
+    format!(
+        "this is no verdict on the app: no request was found to be the cause, so it may be chance, the time or a race. \
+         Prove it again; {health}what need not be equal is left out by [[prove.ignore]] in fungible.toml"
+    )
 }
 
 /// `1 request`, `2 requests`

@@ -132,7 +132,7 @@ impl View {
     fn describe(&self, notes: &mut Vec<String>) {
         let real: Vec<String> = self.real.iter().map(|path| path.display().to_string()).collect();
         notes.push(format!(
-            "the machine's own: {}, with /dev/shm, and sockets that another program listens on",
+            "not private to an instance: {} (with /dev/shm), and sockets that other programs listen on",
             real.join(", ")
         ));
         if !self.options.contains("redirect_dir") {

@@ -15,7 +15,8 @@ use crate::exchange::{Body, Exchange, Outcome};
 use crate::prove::Verdict;
 use known::Known;
 
-pub(in crate::report) use names::is_secret;
+use names::is_secret;
+pub(in crate::report) use names::{is_readable, is_secret_header};
 
 /// What is known of the secrets of one verdict.
 #[derive(Debug, Default)]
@@ -211,11 +212,15 @@ fn in_place(place: &str, value: &[u8]) -> Vec<Range<usize>> {
         if name != "set-cookie" || value.contains(&b'=') {
             return names::in_header(&name, value);
         }
+        let cookie = rest.split_once(' ').map_or("", |(_, cookie)| cookie);
+        if names::is_readable_of_cookie(cookie, value) {
+            return Vec::new();
+        }
     }
     let mut segments = place.rsplit([' ', '$', '.', '[', ']', '"', '\'', '=', '/', '(', ')', '@', '>', ',']);
     let quotes = usize::from(value.len() >= 2 && value.starts_with(b"\"") && value.ends_with(b"\""));
     let whole = quotes..value.len() - quotes;
     let hidden =
-        segments.find(|segment| is_secret(segment)).filter(|name| !names::is_readable(name, &value[whole.clone()]));
+        segments.find(|segment| is_secret(segment)).filter(|name| !is_readable(name, &value[whole.clone()]));
     hidden.into_iter().map(|_| whole.clone()).collect()
 }

@@ -69,6 +69,9 @@ const HARMLESS_END: &[&str] = &[
     "in", "lifetime", "size", "field", "header", "error", "valid", "required", "policy", "status", "endpoint", "name",
 ];
 
+/// Header fields that speak of secrets and hold none: `Access-Control-Allow-Credentials: true`, `Sec-Fetch-Site`.
+const HARMLESS_HEADERS: &[&str] = &["access-control-", "sec-"];
+
 /// Whether a value of this name is a secret.
 pub(in crate::report) fn is_secret(name: &str) -> bool {
     let words = words(name);
@@ -99,13 +102,20 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
+/// Whether a header field of this name holds a secret, apart from cookies.
+pub(in crate::report) fn is_secret_header(name: &str) -> bool {
+    is_secret(name) && !HARMLESS_HEADERS.iter().any(|prefix| name.to_ascii_lowercase().starts_with(prefix))
+}
+
 /// Whether a value may be read although its name is a secret's: it is hardly more than yes or no.
-pub(super) fn is_readable(name: &str, value: &[u8]) -> bool {
+pub(in crate::report) fn is_readable(name: &str, value: &[u8]) -> bool {
     let word = value.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
     let password = ["pass", "pwd", "pin", "otp"].iter().any(|part| name.to_ascii_lowercase().contains(part));
     let number = value.iter().all(u8::is_ascii_digit) && value.len() <= 3;
     let constant = matches!(value, b"true" | b"false" | b"null" | b"None" | b"none" | b"undefined");
-    let error_code = name.eq_ignore_ascii_case("code") && word && value.len() < 12;
+    // `code: 'ERR_RATE_LIMIT_STORE'`
+    let constant_name = value.contains(&b'_') && !value.iter().any(u8::is_ascii_lowercase);
+    let error_code = name.eq_ignore_ascii_case("code") && word && (value.len() < LONG_WORD || constant_name);
     value.is_empty() || constant || (number && !password) || error_code
 }
 
@@ -114,7 +124,7 @@ pub(super) fn in_header(name: &str, value: &[u8]) -> Vec<Range<usize>> {
     match name {
         "cookie" => in_cookies(value, usize::MAX),
         "set-cookie" => in_cookies(value, 1),
-        _ if is_secret(name) => vec![after_scheme(value)],
+        _ if is_secret_header(name) && !is_readable(name, value) => vec![after_scheme(value)],
         _ => Vec::new(),
     }
 }
@@ -125,11 +135,21 @@ fn in_cookies(value: &[u8], pairs: usize) -> Vec<Range<usize>> {
     let mut start = 0;
     for pair in value.split(|byte| *byte == b';').take(pairs) {
         let sign = pair.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
-        found.push(trimmed(value, start + sign..start + pair.len()));
+        let inside = trimmed(value, start + sign..start + pair.len());
+        let name = String::from_utf8_lossy(&pair[..sign.saturating_sub(1)]);
+        if !inside.is_empty() && (sign == 0 || !says_little(&name, &value[inside.clone()])) {
+            found.push(inside);
+        }
         start += pair.len() + 1;
     }
-    found.retain(|range| !range.is_empty());
     found
+}
+
+/// `theme=dark`, `page=2`: what a cookie holds that is no secret, unless its name says that it is one.
+fn says_little(name: &str, value: &[u8]) -> bool {
+    let number = value.len() <= 3 && value.iter().all(u8::is_ascii_digit);
+    let word = value.len() < 8 && value.iter().all(u8::is_ascii_lowercase);
+    !is_secret(name) && (number || word)
 }
 
 /// `Bearer abc`: the scheme may be read.
@@ -201,7 +221,7 @@ fn beside(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     let mut at = end + usize::from(quoted.is_some());
     if quoted.is_some() && text[at..].starts_with(b"\r\n") {
         // A part of a form: its value stands behind the empty line.
-        let blank = text[at..].windows(4).position(|four| four == b"\r\n\r\n")?;
+        let blank = text[at..].windows(4).take(FAR / 8).position(|four| four == b"\r\n\r\n")?;
         return Some(until(text, at + blank + 4, |byte| byte == b'\r' || byte == b'\n'));
     }
     if text[..start].ends_with(b"<") && text.get(at) == Some(&b'>') {
@@ -254,9 +274,15 @@ fn beside(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
 
 const LONG_WORD: usize = 12;
 
+/// The end of a tag is looked for so far, the value of a part less: a text without them must not cost its square.
+const FAR: usize = 4096;
+
 /// `<input name="csrf" value="..">`, whatever the order of its attributes, and `<meta name=".." content="..">`.
 fn in_tag(text: &[u8], start: usize) -> Option<Range<usize>> {
-    let tag = until(text, start, |byte| byte == b'>');
+    if !text.get(start + 1).is_some_and(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    let tag = until(&text[..text.len().min(start + FAR)], start, |byte| byte == b'>');
     let mut secret = false;
     let mut value = None;
     let mut at = tag.start;
@@ -288,6 +314,17 @@ fn in_address(text: &[u8], colon: usize) -> Option<Range<usize>> {
     let sign = rest[host].iter().rposition(|byte| *byte == b'@')?;
     let user = rest[..sign].iter().position(|byte| *byte == b':')?;
     Some(colon + 3 + user + 1..colon + 3 + sign)
+}
+
+/// What a comparison says of a cookie (`lang.value`, `sid.expires`) that is no secret.
+pub(super) fn is_readable_of_cookie(place: &str, value: &[u8]) -> bool {
+    const ATTRIBUTES: &[&str] =
+        &["expires", "max-age", "path", "domain", "secure", "httponly", "samesite", "partitioned", "priority"];
+    match place.rsplit_once('.') {
+        Some((_, attribute)) if ATTRIBUTES.contains(&attribute) => true,
+        Some((name, "value")) => says_little(name, value),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -337,6 +374,43 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_speak_of_secrets_and_hold_none() {
+        for (name, value) in [
+            ("access-control-allow-credentials", "true"),
+            ("access-control-expose-headers", "X-Api-Key, X-Session"),
+            ("access-control-allow-headers", "authorization"),
+            ("sec-token-binding", "AAAA"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("vary", "cookie, authorization"),
+            ("x-session", "true"),
+            ("set-cookie", "theme=dark; Path=/"),
+            ("cookie", "lang=en; page=12; seen="),
+        ] {
+            assert!(in_header(name, value.as_bytes()).is_empty(), "{name}: {value}");
+        }
+        for (name, value, secret) in [
+            ("x-api-key", "hunter", "hunter"),
+            ("authorization", "Bearer abc", "abc"),
+            ("set-cookie", "sid=herring; Path=/", "herring"),
+            ("cookie", "lang=en; s=a1b2c3; theme=9999", "a1b2c3 9999"),
+            ("cookie", "nameless", "nameless"),
+        ] {
+            let found: Vec<&str> = in_header(name, value.as_bytes()).into_iter().map(|range| &value[range]).collect();
+            assert_eq!(found.join(" "), secret, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_a_comparison_says_of_a_cookie() {
+        for (place, value) in [("lang.value", "en"), ("connect.sid.expires", "a time"), ("sid.path", "/admin")] {
+            assert!(is_readable_of_cookie(place, value.as_bytes()), "{place}: {value}");
+        }
+        for (place, value) in [("connect.sid.value", "en"), ("lang.value", "s3cr3t"), ("lang", "en"), ("", "en")] {
+            assert!(!is_readable_of_cookie(place, value.as_bytes()), "{place}: {value}");
+        }
+    }
+
+    #[test]
     fn secrets_beside_their_names() {
         for (text, secret) in [
             (r#"{"user":"ann","password":"hunter2"}"#, "hunter2"),
@@ -371,6 +445,7 @@ mod tests {
             "session=true",
             "\"code\": 404",
             "\"code\": \"NOT_FOUND\"",
+            "code: 'ERR_ERL_UNEXPECTED_X_FORWARDED_FOR',",
             "no session for 42",
             "\"session\": {\"user\": 1}",
             "tokens: 5000 of 10000",
