@@ -369,7 +369,7 @@ impl Proof {
             Cause::NotNeeded => (Vec::new(), false, None),
             Cause::Unknown => {
                 let why = format!(
-                    "there in {seen} of {seen} runs of {}, and no other request's instance heals it",
+                    "there in {seen} of {seen} runs of {}, and it stays so whichever other request shares its instance",
                     attack.word()
                 );
                 self.not_judged(reader, &comparison, Some(failing), why);
@@ -632,7 +632,7 @@ fn covers(attack: &Attack, journal: &Journal) -> String {
     let requests = journal.exchanges.len();
     match attack {
         Attack::Amnesia { hand_over: HandOver::Each, .. } => {
-            format!("amnesia: each of {requests} requests on an instance that had served nothing")
+            format!("amnesia: every request (of {requests}) on an instance that had served nothing")
         }
         Attack::Amnesia { hand_over: HandOver::Only(_), .. } => {
             let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();

@@ -39,7 +39,7 @@ impl<'a> Diagram<'a> {
         let writers: Vec<StepView> = story.iter().filter(|step| is_writer(step.number)).cloned().collect();
         let tied = words::tied(&writers, reader);
         let sorted = |carried: &'a [CarriedView]| {
-            let mut sorted: Vec<&CarriedView> = carried.iter().collect();
+            let mut sorted: Vec<&CarriedView> = carried.iter().filter(|one| !is_request_id(story, &one.name)).collect();
             sorted.sort_by_key(|one| (!tied.iter().any(|tied| tied.name == one.name), words::is_of_forms(&one.name)));
             sorted
         };
@@ -134,6 +134,17 @@ impl<'a> Diagram<'a> {
         }
         lines.join("\n")
     }
+}
+
+/// Whether the client makes up a new value for each request, and no answer ever gave one.
+fn is_request_id(story: &[StepView], name: &str) -> bool {
+    let mut values: Vec<&str> =
+        story.iter().flat_map(|step| &step.carries).filter(|one| one.name == name).map(|one| &*one.value).collect();
+    let sent = values.len();
+    values.sort_unstable();
+    values.dedup();
+    let given = story.iter().flat_map(|step| &step.sets).any(|one| one.name == name);
+    sent > 1 && values.len() == sent && !given && !name.eq_ignore_ascii_case("authorization")
 }
 
 /// `… #2 to #4 POST /login, 3 requests …`

@@ -31,7 +31,9 @@ impl Known {
         }
         // It may look like an escape without being one, so it is kept as it stands, too.
         for form in [folded(secret), folded(bare(secret).trim_ascii())] {
-            if form.len() >= size_of::<Head>() {
+            // Bytes that are no text look all alike, so they would be found in whatever is decoded from base64.
+            let is_text = !form.windows(3).any(|three| three == "\u{fffd}".as_bytes());
+            if is_text && form.len() >= size_of::<Head>() {
                 self.lengths.entry(head(&form)).or_default().insert(form.len());
                 self.secrets.insert(form);
             }

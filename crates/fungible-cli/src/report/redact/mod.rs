@@ -154,7 +154,7 @@ impl Redactor {
         for part in decode::bare(secret).split(|byte| b".:|,= ".contains(byte)) {
             self.known.learn(part);
         }
-        if let Some((_, password)) = String::from_utf8_lossy(&decode::base64(secret)).split_once(':') {
+        if let Some((_, password)) = std::str::from_utf8(&decode::base64(secret)).ok().and_then(|it| it.split_once(':')) {
             self.known.learn(password.as_bytes());
         }
     }

@@ -346,6 +346,7 @@ fn the_cookie_that_ties_reader_and_writer_stands_first() {
                 step
             }
             4 => request_header(request_header(step, "cookie", csrf), "postman-token", "48c7f0e1-2b6d-4a2f-9c3e-5d"),
+            5 => request_header(step, "postman-token", "93ab01c4-77de-4f10-8a52-6b"),
             _ => step,
         };
         steps.into_iter().map(more).collect()

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use sha2::{Digest as _, Sha256};
 
 use super::world::{filled, for_any, login, request_header, step, verdict};
 use crate::exchange::Body;
@@ -324,4 +325,18 @@ fn base64_with_slashes_is_decoded_to_be_seen() {
     finding.last_lines = vec![format!("/api/{}/x", base64(secret.as_bytes(), ['+', '/']))];
     assert!(finding.last_lines[0].contains("d2hvPz8/YXJlPz8/eW91Pz8/"));
     assert_untold(&verdict(Judgement::NotFungible(vec![finding])), secret);
+}
+
+/// Read as base64 such a name is bytes that are no text; what stands behind a colon in there is no password.
+#[test]
+fn of_a_path_with_a_secret_only_the_secret_is_hidden() {
+    for number in 0..40_u32 {
+        let id = Sha256::digest(number.to_be_bytes()).iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
+        let mut finding = login(FindingKind::Trapped);
+        finding.reader = request_header(finding.reader, "cookie", &format!("sid={id}"));
+        finding.files = vec![format!("/tmp/shop-of-ada/data/{id}").into()];
+        let screen =
+            text(&verdict(Judgement::NotFungible(vec![finding])), Style { colour: false, width: 120, all: true });
+        assert!(screen.contains("its instance wrote: /tmp/shop-of-ada/data/"), "{id}\n{screen}");
+    }
 }
