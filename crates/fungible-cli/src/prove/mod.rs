@@ -441,8 +441,9 @@ impl Proof {
             Some(first) => {
                 let at =
                     if first.exchange == 0 { "the driver's end".to_owned() } else { format!("#{}", first.exchange) };
-                self.covered.control =
-                    Some(format!("positive control: with the shared paths withheld the traffic breaks at {at}, as it should"));
+                self.covered.control = Some(format!(
+                    "positive control: with the shared paths withheld the traffic breaks at {at}, as it should"
+                ));
             }
             None => self.reasons.push(
                 "nothing breaks when each instance has its own copy of the shared paths: this traffic does not depend \

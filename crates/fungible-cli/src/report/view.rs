@@ -363,13 +363,15 @@ impl Safe {
         let (answer, sets) = match &exchange.outcome {
             Outcome::Answered { status, headers, complete, .. } => {
                 let (complete, left) = (*complete, exchange.left && !*complete);
-                let answer =
-                    AnswerView { from: "instance", status: Some(*status), complete, left, reason: None };
+                let answer = AnswerView { from: "instance", status: Some(*status), complete, left, reason: None };
                 (answer, self.carried(headers))
             }
             Outcome::Ours { status, reason } | Outcome::Failed { status, reason } => {
                 let reason = Some(self.text(reason));
-                (AnswerView { from: "balancer", status: Some(*status), complete: true, left: false, reason }, Vec::new())
+                (
+                    AnswerView { from: "balancer", status: Some(*status), complete: true, left: false, reason },
+                    Vec::new(),
+                )
             }
             Outcome::Abandoned => {
                 (AnswerView { from: "nobody", status: None, complete: false, left: true, reason: None }, Vec::new())

@@ -226,12 +226,10 @@ pub(super) fn status(given: &AnswerView) -> String {
 /// What was tried, with the passes of one attack told together.
 pub(super) fn attacks(attacks: &[String]) -> Vec<String> {
     let word = |text: &String| text.split(':').next().unwrap_or_default().to_owned();
-    let told = attacks.chunk_by(|one, other| word(one) == word(other)).map(|passes| match passes {
-        [one] => one.clone(),
-        _ => {
-            let rest = passes[0].split_once(": ").map_or("", |(_, rest)| rest);
-            format!("{}: {} passes, {rest}", word(&passes[0]), passes.len())
-        }
+    let told = attacks.chunk_by(|one, other| word(one) == word(other)).map(|passes| {
+        let [first, .., _] = passes else { return passes.concat() };
+        let rest = first.split_once(": ").map_or("", |(_, rest)| rest);
+        format!("{}: {} passes, {rest}", word(first), passes.len())
     });
     told.collect()
 }

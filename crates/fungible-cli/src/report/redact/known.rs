@@ -49,7 +49,8 @@ impl Known {
         let mut found = Vec::new();
         for at in 0..bytes.len().saturating_sub(size_of::<Head>() - 1) {
             let longest = self.lengths.get(&head(&bytes[at..])).and_then(|lengths| {
-                let stands = |length: &&usize| bytes.get(at..at + **length).is_some_and(|one| self.secrets.contains(one));
+                let stands =
+                    |length: &&usize| bytes.get(at..at + **length).is_some_and(|one| self.secrets.contains(one));
                 lengths.iter().rev().find(stands)
             });
             found.extend(longest.map(|length| at..at + length));

@@ -154,7 +154,8 @@ impl Redactor {
         for part in decode::bare(secret).split(|byte| b".:|,= ".contains(byte)) {
             self.known.learn(part);
         }
-        if let Some((_, password)) = std::str::from_utf8(&decode::base64(secret)).ok().and_then(|it| it.split_once(':')) {
+        if let Some((_, password)) = std::str::from_utf8(&decode::base64(secret)).ok().and_then(|it| it.split_once(':'))
+        {
             self.known.learn(password.as_bytes());
         }
     }
@@ -220,7 +221,6 @@ fn in_place(place: &str, value: &[u8]) -> Vec<Range<usize>> {
     let mut segments = place.rsplit([' ', '$', '.', '[', ']', '"', '\'', '=', '/', '(', ')', '@', '>', ',']);
     let quotes = usize::from(value.len() >= 2 && value.starts_with(b"\"") && value.ends_with(b"\""));
     let whole = quotes..value.len() - quotes;
-    let hidden =
-        segments.find(|segment| is_secret(segment)).filter(|name| !is_readable(name, &value[whole.clone()]));
+    let hidden = segments.find(|segment| is_secret(segment)).filter(|name| !is_readable(name, &value[whole.clone()]));
     hidden.into_iter().map(|_| whole.clone()).collect()
 }

@@ -342,8 +342,7 @@ fn the_cookie_that_ties_reader_and_writer_stands_first() {
         let more = |step: Step| match step.number {
             3 => {
                 let step = answer_header(step, "access-control-allow-credentials", "true");
-                let step = answer_header(answer_header(step, "set-cookie", "lang=en"), "set-cookie", csrf);
-                step
+                answer_header(answer_header(step, "set-cookie", "lang=en"), "set-cookie", csrf)
             }
             4 => request_header(request_header(step, "cookie", csrf), "postman-token", "48c7f0e1-2b6d-4a2f-9c3e-5d"),
             5 => request_header(step, "postman-token", "93ab01c4-77de-4f10-8a52-6b"),
@@ -419,10 +418,11 @@ fn a_client_that_hangs_up_is_told_from_an_answer_that_is_cut_short() {
 
 #[test]
 fn a_driver_that_fails_in_peace_shows_what_it_said() {
-    let mut verdict =
-        verdict(Judgement::NotShown(vec!["the driver ends with exit code 1 on one instance that is left in peace: \
+    let mut verdict = verdict(Judgement::NotShown(vec![
+        "the driver ends with exit code 1 on one instance that is left in peace: \
              what it would do after that was not tried; mend it first, then ask again"
-            .to_owned()]));
+            .to_owned(),
+    ]));
     verdict.driver_lines = (1..=14).map(|n| format!("line {n}")).collect();
     verdict.driver_lines.extend(["", "AssertionError: expected 3, token=abc123xyz789"].map(str::to_owned));
     assert_snapshot!(plain(&verdict, 80).split("covered").next().unwrap_or_default(), @r#"
