@@ -633,7 +633,7 @@ fn covers(attack: &Attack, journal: &Journal) -> String {
     let requests = journal.exchanges.len();
     match attack {
         Attack::Amnesia { hand_over: HandOver::Each, .. } => {
-            format!("amnesia: every request (of {requests}) on an instance that had served nothing")
+            format!("amnesia: each request ({requests} came) on an instance that had served nothing")
         }
         Attack::Amnesia { hand_over: HandOver::Only(_), .. } => {
             let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();
