@@ -158,7 +158,8 @@ In the app's command, --env and --file stand:
   {dir}        for a folder of the instance's own
 In these and in --drive, --reset and --beside stand:
   {run}        for a word that differs from run to run
-  {url}        for the address that clients see, which is also in BASE_URL
+  {url}        for the address that clients see, which is also in BASE_URL, and
+               in FUNGIBLE_URL where a test runner sets BASE_URL by itself
 
 Exit codes:
   0  FUNGIBLE

@@ -352,6 +352,15 @@ fn every_kind_of_user_gets_the_same_verdicts() {
 }
 
 #[test]
+fn shared_paths_in_full_are_found_without_namespaces_too() {
+    let shop = Shop::new();
+    let store = format!("store={}", shop.path("data").display());
+    let out = shop.prove(&usual(&["--no-namespaces", "--share", "data"], &[&store])).verdict(0, "FUNGIBLE");
+    assert!(out.contains("as it should"), "the control withheld them: {out}");
+    assert_eq!(fs::read_dir(shop.path("data")).unwrap().count(), 0, "what is shared stays as it is");
+}
+
+#[test]
 fn help_fits_a_narrow_terminal_and_says_the_exit_codes() {
     let shop = Shop::new();
     let said = shop.ended(shop.place.tool(&["prove", "--help"]).env("COLUMNS", "80"));

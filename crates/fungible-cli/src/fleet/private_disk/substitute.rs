@@ -21,6 +21,23 @@ pub(super) struct Substitute {
     plan: DiskPlan,
 }
 
+/// `text` with the folder `from`, and what is in it, named as in `to`: also behind `--data=`, and more than once.
+fn moved(text: &str, from: &str, to: &str) -> String {
+    let in_name = |letter: char| letter.is_alphanumeric() || "_-./".contains(letter);
+    let mut done = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(from) {
+        let (before, after) = (&rest[..at], &rest[at + from.len()..]);
+        let path = !before.chars().next_back().or(done.chars().next_back()).is_some_and(in_name);
+        let begins = path || before.ends_with("://") || before.ends_with(":///");
+        let ends = after.starts_with('/') || !after.starts_with(in_name);
+        done.push_str(before);
+        done.push_str(if begins && ends { to } else { from });
+        rest = after;
+    }
+    done + rest
+}
+
 impl Substitute {
     pub(super) fn new(plan: &DiskPlan, notes: &mut Vec<String>) -> Result<Substitute, String> {
         let directory = &plan.working_directory;
@@ -85,8 +102,8 @@ impl Substitute {
     /// `start` with the names that the copies have.
     pub(super) fn placed(&self, cell: &Path, start: Start) -> Start {
         let (from, to) = (&self.plan.working_directory, cell.join("work"));
-        let moved = |text: String| match Path::new(&text).strip_prefix(from) {
-            Ok(inner) if !text.is_empty() => to.join(inner).to_str().map_or(text.clone(), str::to_owned),
+        let moved = |text: String| match (from.to_str(), to.to_str()) {
+            (Some(from), Some(to)) => moved(&text, from, to),
             _ => text,
         };
         let mut env: Vec<(String, String)> = start.env.into_iter().map(|(key, value)| (key, moved(value))).collect();
@@ -124,5 +141,30 @@ impl Substitute {
         }
         found.extend(temporary);
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_the_working_directory_are_moved_wherever_they_stand() {
+        for (text, expected) in [
+            ("/srv/app", "/cell"),
+            ("/srv/app/data", "/cell/data"),
+            ("session.save_path=/srv/app/s", "session.save_path=/cell/s"),
+            ("-v/srv/app/a:/srv/app/b,/srv/app", "-v/srv/app/a:/cell/b,/cell"),
+            ("sqlite:////srv/app/x file:///srv/app/y", "sqlite:////cell/x file:///cell/y"),
+            ("{\"db\":\"/srv/app/y\"}", "{\"db\":\"/cell/y\"}"),
+            (
+                "/srv/application /old/srv/app/x /srv/app-2 /srv/app.bak",
+                "/srv/application /old/srv/app/x /srv/app-2 /srv/app.bak",
+            ),
+            ("/srv/app/srv/app", "/cell/srv/app"),
+            ("", ""),
+        ] {
+            assert_eq!(moved(text, "/srv/app", "/cell"), expected, "{text}");
+        }
     }
 }
