@@ -4,9 +4,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::shop::{PYTHON, Shop, app, customer, driven, quoted, usual};
-use super::world::{eventually, is_root, program};
+use super::world::{is_root, program};
 
 /// A proof of what this line of shell starts, by the customer.
 fn of_shell(options: &[&str], line: &str) -> Vec<String> {
@@ -297,17 +298,24 @@ fn a_huge_answer_costs_no_memory() {
     }
     let shop = Shop::new();
     let drive = format!("{} /huge", customer());
-    let mut child =
-        shop.tool(&driven(&["--share", "data"], &drive, &["huge=200000000"])).stdout(Stdio::piped()).spawn().unwrap();
-    let mut most = 0;
-    let status = eventually("the end of the proof", || {
+    // Two references and one attack: each run reads it three times or so.
+    let told = driven(&["--share", "data", "--runs", "3"], &drive, &["huge=200000000"]);
+    let mut child = shop.tool(&told).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut most: u64 = 0;
+    let deadline = Instant::now() + Duration::from_mins(4);
+    let status = loop {
         let about = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let peak = about.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         most = most.max(peak.unwrap_or(0));
-        child.try_wait().unwrap()
-    });
-    assert_eq!(status.code(), Some(0));
-    let kib: u64 = most;
-    assert!((1..200_000).contains(&kib), "{kib} KiB");
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it took too long");
+        std::thread::park_timeout(Duration::from_millis(20));
+    };
+    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    // Whether so few runs are enough for a verdict is not asked here.
+    assert!(matches!(status.code(), Some(0 | 3)), "{status}: {said}");
+    assert!((1..200_000).contains(&most), "{most} KiB");
     shop.is_clean();
 }
