@@ -354,7 +354,7 @@ impl Baseline {
         let read = |exchange, other| answer::read(&pair::kept_like(exchange, other));
         let (Some(mut reference), Some(mut attack)) = (read(one, two), read(two, one)) else { return };
         if one.left || two.left {
-            as_far_as_seen(&mut reference, &mut attack);
+            as_far_as_seen(one, two, &mut reference, &mut attack);
         }
         not_modified(&self.first, one, &mut reference, &attack);
         not_modified(other, two, &mut attack, &reference);

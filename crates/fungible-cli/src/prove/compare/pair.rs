@@ -10,7 +10,7 @@ use super::judge::{Facts, Judge, Mode};
 use super::names::sends_to_port;
 use super::node::{Node, Place};
 use super::token::plain;
-use crate::exchange::{Body, Exchange, Headers, Outcome, is_safe};
+use crate::exchange::{Body, Exchange, Frame, Headers, Outcome, is_safe};
 
 /// Judges two answers; `skip` gets what could not be compared, and why.
 pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer, skip: &mut impl FnMut(&str, String)) {
@@ -67,21 +67,28 @@ pub(super) fn first_parallel_write(exchanges: &[Exchange]) -> Option<usize> {
     })
 }
 
-/// A client that went away saw as much as it happened to see: only what both have seen of it is judged.
-pub(super) fn as_far_as_seen(reference: &mut Answer, attack: &mut Answer) {
+/// A client that went away saw as much as it happened to see. Of a body only what both have seen could be judged. Of
+/// messages and events it is known when they came: one is missing where the client waited for it twice as long as
+/// it took on the other side, and what came after that is neither judged nor missing.
+pub(super) fn as_far_as_seen(one: &Exchange, two: &Exchange, reference: &mut Answer, attack: &mut Answer) {
     if !(reference.complete && attack.complete) {
         for answer in [&mut *reference, &mut *attack] {
             answer.complete = true;
             answer.parts.retain(|(root, _)| root != "body");
         }
     }
-    let frames = |answer: &Answer| answer.parts.iter().position(|(root, _)| root == "frames");
-    let (r, a) = (frames(reference), frames(attack));
-    let seen =
-        r.map_or(0, |at| count(Some(&reference.parts[at].1))).min(a.map_or(0, |at| count(Some(&attack.parts[at].1))));
-    for (answer, at) in [(reference, r), (attack, a)] {
-        if let Some((_, Node::List(messages))) = at.map(|at| &mut answer.parts[at]) {
-            messages.truncate(seen);
+    let came = |exchange: &Exchange| exchange.frames.iter().filter(|frame| !frame.from_client).count();
+    let due = |there: &Exchange, here: &Exchange| {
+        let waited = if here.left { here.ended.saturating_sub(here.arrived) } else { Duration::MAX };
+        let is_due = |frame: &&Frame| frame.at.saturating_sub(there.arrived).saturating_mul(2) <= waited;
+        there.frames.iter().filter(|frame| !frame.from_client).take_while(is_due).count()
+    };
+    let seen = came(one).min(came(two)).max(due(one, two)).max(due(two, one));
+    for answer in [reference, attack] {
+        for (root, node) in &mut answer.parts {
+            if let (true, Node::List(messages)) = (root == "frames", node) {
+                messages.truncate(seen);
+            }
         }
         answer.parts.retain(|(root, _)| root != "frames" || seen > 0);
     }

@@ -456,3 +456,19 @@ fn statuses_that_vary_between_references() {
     clean(&against(references, story(3, 200)));
     found(&against(references, story(3, 500)), 1, "status");
 }
+
+#[test]
+fn an_event_for_which_a_client_waited_long_enough_is_missing() {
+    let story = |nth, events: &[&str], waited: u64| {
+        let log = events.iter().fold(run(nth).get("/events"), |log, event| log.frame(false, event));
+        log.status(200).field("content-type", "text/event-stream").cut_short().left().stayed(waited)
+    };
+    let usual = |nth| story(nth, &["data: {\"n\": 1}\n", "data: {\"n\": 2}\n"], 15);
+    found(&against(usual, story(3, &[], 2_000)), 1, "frames $[0]");
+    found(&against(usual, story(3, &["data: {\"n\": 1}\n"], 2_000)), 1, "frames $[1]");
+    clean(&against(usual, story(3, &["data: {\"n\": 1}\n"], 12)));
+    clean(&against(usual, story(3, &[], 12)));
+    // The other way round: what a client had to see and did not in the references.
+    found(&against(|nth| story(nth, &[], 2_000), usual(3)), 1, "frames $[0]");
+    clean(&against(|nth| story(nth, &[], 12), usual(3)));
+}

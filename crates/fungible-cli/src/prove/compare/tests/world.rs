@@ -185,6 +185,13 @@ impl Log {
         self
     }
 
+    /// How long the client waited, in milliseconds.
+    pub(super) fn stayed(mut self, milliseconds: u64) -> Log {
+        let last = self.last();
+        last.ended = last.arrived + Duration::from_millis(milliseconds);
+        self
+    }
+
     pub(super) fn frame(self, from_client: bool, data: &str) -> Log {
         self.message(from_client, Body::Kept(Bytes::copy_from_slice(data.as_bytes())))
     }
