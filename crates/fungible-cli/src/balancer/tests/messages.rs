@@ -17,18 +17,14 @@ use crate::exchange::{Body, Frame};
 pub(super) fn frame(opcode: u8, is_last: bool, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     let masked = if mask.is_some() { 0x80 } else { 0 };
     let mut bytes = vec![opcode | if is_last { 0x80 } else { 0 }];
-    match payload.len() {
-        short @ 0..126 => bytes.push(masked | u8::try_from(short).expect("below 126")),
-        long => match u16::try_from(long) {
-            Ok(long) => {
-                bytes.push(masked | 126);
-                bytes.extend(long.to_be_bytes());
-            }
-            Err(_) => {
-                bytes.push(masked | 127);
-                bytes.extend((long as u64).to_be_bytes());
-            }
-        },
+    if let Ok(short @ 0..126) = u8::try_from(payload.len()) {
+        bytes.push(masked | short);
+    } else if let Ok(long) = u16::try_from(payload.len()) {
+        bytes.push(masked | 0x7e);
+        bytes.extend(long.to_be_bytes());
+    } else {
+        bytes.push(masked | 0x7f);
+        bytes.extend((payload.len() as u64).to_be_bytes());
     }
     bytes.extend(mask.into_iter().flatten());
     let mask = mask.unwrap_or_default();
@@ -50,7 +46,11 @@ fn pieces<'b>(dice: &mut Dice, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
 }
 
 fn some_bytes(dice: &mut Dice, length: u64) -> Vec<u8> {
-    (0..length).map(|_| u8::try_from(dice.below(256)).expect("a byte")).collect()
+    (0..length).map(|_| small(dice.below(256))).collect()
+}
+
+fn small(number: u64) -> u8 {
+    u8::try_from(number).expect("a byte")
 }
 
 /// What a listener has of these pieces: messages, how often a side said that it closes, what was garbage.
@@ -82,11 +82,11 @@ fn messages_are_the_same_in_whatever_frames_and_pieces_they_come() {
                 parts = vec![&message];
             }
             for (at, part) in parts.iter().enumerate() {
-                let mask = (dice.below(2) == 0).then(|| [at as u8, 7, 0, dice.below(256) as u8]);
-                let opcode = if at > 0 { 0 } else { 1 + dice.below(2) as u8 };
+                let mask = (dice.below(2) == 0).then(|| [small(dice.below(256)), 7, 0, small(dice.below(256))]);
+                let opcode = if at > 0 { 0 } else { 1 + small(dice.below(2)) };
                 wire.extend(frame(opcode, at + 1 == parts.len(), mask, part));
                 if dice.below(3) == 0 {
-                    let control = 9 + dice.below(2) as u8;
+                    let control = 9 + small(dice.below(2));
                     wire.extend(frame(control, true, mask, b"still there?"));
                 }
             }

@@ -195,9 +195,9 @@ async fn an_instance_that_breaks_off_was_not_left() {
 
 #[tokio::test]
 async fn a_balancer_that_stops_is_no_instance_that_breaks_off() {
-    let fake = Fake::new(|seen| match seen.line.contains("socket") {
-        true => vec![raw(SWITCH), never()],
-        false => vec![raw(HALF), never()],
+    let fake = Fake::new(|seen| {
+        let head = if seen.line.contains("socket") { SWITCH } else { HALF };
+        vec![raw(head), never()]
     })
     .await;
     for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), upgrade("websocket")] {
