@@ -440,20 +440,20 @@ impl Judge<'_> {
     }
 
     /// Whether `leaf` would find nothing, without binding anything.
-    pub(super) fn leaf_alike(&self, reference: &str, attack: &str) -> bool {
+    pub(super) fn leaf_alike(&self, reference: &str, attack: &str, any_order: bool) -> bool {
         if reference == attack {
             return true;
         }
         let (reference, attack) = (plain(reference), plain(attack));
         if let (Some(r), Some(a)) = (embedded(&reference), embedded(&attack)) {
-            return self.alike(&r, &a);
+            return self.alike_if(&r, &a, any_order);
         }
         if self.renaming.translate(&reference).as_deref() == Some(&attack) {
             return true;
         }
         let (r, a) = (atoms(&reference), atoms(&attack));
         parallel(&r, &a).is_some_and(|pairs| pairs.iter().all(|(r, a)| r.text == a.text || self.atoms_alike(r, a)))
-            || self.is_shuffled(&r, &a)
+            || any_order && self.is_shuffled(&r, &a)
     }
 
     fn atoms_alike(&self, reference: &Atom<'_>, attack: &Atom<'_>) -> bool {
