@@ -86,7 +86,8 @@ pub(super) fn read(exchange: &Exchange) -> Option<Answer> {
     // The body of an event stream that could be read is its events; after a change of protocol there is none.
     let is_in_frames = *status == 101 || (kind.starts_with("text/event-stream") && is_empty);
     if !is_in_frames && exchange.request.method != "HEAD" {
-        match content::read(body, &field(headers, "content-encoding"), &kind) {
+        let seen = if exchange.left && !complete { content::whole_pieces(body, &kind) } else { body.clone() };
+        match content::read(&seen, &field(headers, "content-encoding"), &kind) {
             Content::Read(node) => parts.push(("body".to_owned(), node)),
             Content::Unread(node, reason) => {
                 parts.push(("body".to_owned(), node));

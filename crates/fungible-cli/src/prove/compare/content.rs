@@ -34,6 +34,18 @@ pub(super) fn read(body: &Body, encoding: &str, kind: &str) -> Content {
     }
 }
 
+/// What a client that hung up has seen of a stream: events or lines up to the last whole one.
+pub(super) fn whole_pieces(body: &Body, kind: &str) -> Body {
+    let Body::Kept(bytes) = body else { return body.clone() };
+    let end = if kind.starts_with("text/event-stream") {
+        let ends = |mark: &[u8]| bytes.windows(mark.len()).rposition(|window| window == mark).map(|at| at + mark.len());
+        ends(b"\n\n").max(ends(b"\r\n\r\n"))
+    } else {
+        bytes.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1)
+    };
+    Body::Kept(bytes.slice(..end.unwrap_or(0)))
+}
+
 /// Undoes the encodings, the last one first.
 fn unpack(bytes: &Bytes, encoding: &str) -> Result<Bytes, String> {
     let mut bytes = bytes.clone();

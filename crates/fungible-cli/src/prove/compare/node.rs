@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A tree of leaves.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Node {
     Null,
     Bool(bool),
@@ -83,6 +83,18 @@ impl Node {
                 let [a, b, c, d, ..] = sha256;
                 _ = write!(out, "{length} bytes, sha256 {a:02x}{b:02x}{c:02x}{d:02x}..");
             }
+        }
+    }
+
+    /// Whether a message only keeps a connection open: of these there are as many as there is time.
+    pub(super) fn is_heartbeat(&self) -> bool {
+        const WORDS: &[&str] = &["ping", "pong", "ka", "heartbeat", "keepalive", "keep-alive", "2", "3", "h"];
+        let is_one = |node: &Node| matches!(node, Node::Text(text) if WORDS.contains(&&*text.to_ascii_lowercase()));
+        match self {
+            Node::Lines(lines) => matches!(&lines[..], [line] if is_one(line)),
+            Node::Map(entries) => entries.iter().any(|(key, value)| key == "type" && is_one(value)),
+            Node::Number(text) => WORDS.contains(&text.as_str()),
+            _ => false,
         }
     }
 

@@ -67,14 +67,20 @@ pub(super) fn first_parallel_write(exchanges: &[Exchange]) -> Option<usize> {
     })
 }
 
-/// A client that went away saw as much as it happened to see. Of a body only what both have seen could be judged. Of
+/// A client that went away saw as much as it happened to see. Of a body only the lines that both have seen are judged. Of
 /// messages and events it is known when they came: one is missing where the client waited for it twice as long as
 /// it took on the other side, and what came after that is neither judged nor missing.
 pub(super) fn as_far_as_seen(one: &Exchange, two: &Exchange, reference: &mut Answer, attack: &mut Answer) {
     if !(reference.complete && attack.complete) {
+        let lines = lines_of_body(reference).min(lines_of_body(attack));
         for answer in [&mut *reference, &mut *attack] {
             answer.complete = true;
-            answer.parts.retain(|(root, _)| root != "body");
+            for (root, node) in &mut answer.parts {
+                if let (true, Node::List(pieces) | Node::Lines(pieces)) = (root == "body", node) {
+                    pieces.truncate(lines);
+                }
+            }
+            answer.parts.retain(|(root, _)| root != "body" || lines > 0);
         }
     }
     let came = |exchange: &Exchange| exchange.frames.iter().filter(|frame| !frame.from_client).count();
@@ -91,6 +97,15 @@ pub(super) fn as_far_as_seen(one: &Exchange, two: &Exchange, reference: &mut Ans
             }
         }
         answer.parts.retain(|(root, _)| root != "frames" || seen > 0);
+    }
+}
+
+/// How many lines or items of its body were seen; none where it has no such parts.
+fn lines_of_body(answer: &Answer) -> usize {
+    let body = answer.parts.iter().find(|(root, _)| root == "body");
+    match body.map(|(_, node)| node) {
+        Some(Node::List(pieces) | Node::Lines(pieces)) => pieces.len(),
+        _ => 0,
     }
 }
 
@@ -223,7 +238,7 @@ pub(super) fn kept_like<'e>(exchange: &'e Exchange, other: &Exchange) -> Cow<'e,
 
 fn count(node: Option<&Node>) -> usize {
     match node {
-        Some(Node::List(items)) => items.len(),
+        Some(Node::List(items)) => items.iter().filter(|item| !item.is_heartbeat()).count(),
         _ => 0,
     }
 }

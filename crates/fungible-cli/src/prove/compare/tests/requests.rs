@@ -367,6 +367,21 @@ fn clients_that_hang_up_have_seen_what_they_have_seen() {
     let broken = |nth: u64| story(nth, 200, "", false).cut_short();
     found(&against(|nth| story(nth, 200, "cart: socks", false), broken(3)), 2, "end of the answer");
     // Of a stream that the client closed, what both have seen.
+    let stream = |nth: u64, kind: &str, seen: &str| {
+        run(nth).get("/stream").answer(200, kind, seen.to_owned()).cut_short().left()
+    };
+    for (kind, whole) in [
+        ("text/event-stream", ["data: 1\n\n", "data: 2\n\n", "data: 7\n\n"]),
+        ("application/x-ndjson", ["{\"n\":1}\n", "{\"n\":2}\n", "{\"n\":7}\n"]),
+    ] {
+        let references = |nth: u64| stream(nth, kind, &whole[..2].concat());
+        clean(&against(references, stream(3, kind, whole[0])));
+        clean(&against(references, stream(3, kind, &format!("{}{}", whole[0], &whole[2][..5]))));
+        clean(&against(references, stream(3, kind, &whole.concat())));
+        let wrong = against(references, stream(3, kind, &format!("{}{}", whole[0], whole[2])));
+        assert_eq!(wrong.differences[0].exchange, 1);
+        clean(&against(references, stream(3, kind, "")));
+    }
     let events = |nth: u64, events: &[&str]| {
         events.iter().fold(run(nth).get("/events").cut_short().left(), |log, event| log.frame(false, event))
     };

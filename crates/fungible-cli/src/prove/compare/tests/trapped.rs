@@ -312,6 +312,24 @@ fn frames_are_judged() {
 }
 
 #[test]
+fn heartbeats_are_as_many_as_there_is_time() {
+    let socket = |nth: u64, beats: &[usize], said: &str| {
+        let log = run(nth).get("/ws").frame(true, "hello");
+        let log = (0..beats[0]).fold(log, |log, _| log.frame(false, r#"{"type":"ping","message":1795461333}"#));
+        let log = log.frame(false, said);
+        (0..beats[1]).fold(log, |log, _| log.frame(false, "2"))
+    };
+    let references = |nth: u64| socket(nth, &[1, 1], r#"{"said":"hi"}"#);
+    let comparison = against(references, socket(3, &[0, 3], r#"{"said":"hi"}"#));
+    clean(&comparison);
+    assert!(comparison.not_compared.is_empty(), "{comparison:#?}");
+    assert!(!against(references, socket(3, &[2, 0], r#"{"said":"no"}"#)).differences.is_empty());
+    // What answers a client's own word is no heartbeat too many.
+    let echo = |nth: u64, said: &str| run(nth).get("/ws").frame(true, "ping").frame(false, said);
+    found(&against(|nth| echo(nth, "pong"), echo(3, "who are you?")), 1, "frames $[0] line 1");
+}
+
+#[test]
 fn ignored_places_are_not_judged() {
     let base = |nth| run(nth).get("/status").json(r#"{"load":1,"ok":true,"items":[{"seen":1}]}"#);
     let other = || run(3).get("/status").json(r#"{"load":2,"ok":true,"items":[{"seen":2}]}"#).journal();
