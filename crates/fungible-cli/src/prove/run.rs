@@ -21,9 +21,6 @@ use crate::fleet::{LaunchError, Launcher, Port, ProcessId, Spec, Waited};
 /// No more instances than these are ready ahead: each takes memory.
 const AHEAD_AT_MOST: usize = 16;
 
-/// No more instances than these are ready ahead: each takes memory.
-const AHEAD_AT_MOST: usize = 16;
-
 /// So much longer than in peace, and more, things may take under attack.
 const LONGER: Duration = Duration::from_secs(20);
 
