@@ -11,6 +11,7 @@ mod event;
 mod journal;
 mod pattern;
 mod plan;
+mod renaming;
 mod run;
 mod verdict;
 
@@ -238,7 +239,7 @@ impl Proof {
             return Ok(());
         }
         self.last = self.baseline.compare(&journal);
-        self.covered.attacks.push(covers(attack, &journal));
+        self.covered.attacks.push(covers(attack, &journal, self.baseline.exchanges().len()));
         if matches!(attack, Attack::Amnesia { .. }) {
             self.amnesia = readers(&self.last);
         }
@@ -629,11 +630,12 @@ fn pace_of(journal: &Journal) -> Duration {
     held / u32::try_from(journal.exchanges.len().max(1)).unwrap_or(u32::MAX)
 }
 
-fn covers(attack: &Attack, journal: &Journal) -> String {
+fn covers(attack: &Attack, journal: &Journal, expected: usize) -> String {
     let requests = journal.exchanges.len();
     match attack {
         Attack::Amnesia { hand_over: HandOver::Each, .. } => {
-            format!("amnesia: each request ({requests} came) on an instance that had served nothing")
+            let all = if requests == expected { format!("{requests}") } else { format!("{requests} (of {expected})") };
+            format!("amnesia: each of {all} requests on an instance that had served nothing")
         }
         Attack::Amnesia { hand_over: HandOver::Only(_), .. } => {
             let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();
@@ -661,4 +663,3 @@ fn labels(comparison: &Comparison) -> Vec<(String, Vec<String>)> {
     }
     labels
 }
-mod renaming;

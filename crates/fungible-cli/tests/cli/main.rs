@@ -11,6 +11,7 @@ mod private_disk;
 mod prove;
 mod prove_ends;
 mod prove_input;
+mod readme;
 #[path = "../../src/report/tests/schema_check.rs"]
 mod schema_check;
 mod shop;

@@ -15,7 +15,7 @@ fn fungible_ends_with_0() {
     let shop = Shop::new();
     let out = shop.prove(&usual(&["--share", "data"], &[])).verdict(0, "FUNGIBLE");
     assert!(out.starts_with("FUNGIBLE   2 requests, 1 write · "), "{out}");
-    assert!(out.contains("\ncovered (") && out.contains("not covered: "), "never a bare pass: {out}");
+    assert!(out.contains("\ncovered (") && out.contains("\nnot covered:\n"), "never a bare pass: {out}");
     assert!(!out.contains('\u{1b}'), "no colour where it is no terminal: {out}");
     assert_eq!(fs::read_dir(shop.path("data")).unwrap().count(), 0, "what is shared stays as it is");
 }
@@ -55,7 +55,7 @@ fn not_fungible_ends_with_1_and_shows_no_secrets() {
 #[test]
 fn not_shown_ends_with_3_or_0_where_that_is_wished() {
     let shop = Shop::new();
-    let told = driven(&[], "curl -sf $BASE_URL/env?X", &[]);
+    let told = driven(&[], "curl -sf $BASE_URL/env?X; curl -sf $BASE_URL/env?Y", &[]);
     let out = shop.prove(&told).verdict(3, "NOT SHOWN");
     assert!(out.contains("nothing is written and nothing is carried from one request to another"), "{out}");
     assert!(out.contains("prove it again"), "{out}");

@@ -126,7 +126,7 @@ fn packages() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-programs")
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let there = to.join(entry.file_name());
@@ -163,7 +163,7 @@ macro_rules! each {
 }
 
 /// `--quick` leaves out what takes long.
-fn is_whole() -> bool {
+pub(crate) fn is_whole() -> bool {
     std::env::var_os("FUNGIBLE_QUICK").is_none()
 }
 
