@@ -113,7 +113,7 @@ pub(crate) struct Step {
 /// One place where two answers differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// "status", "header location", "body $.items[0].id".
+    /// `status`, `header location`, `body $.items[0].id`.
     pub(crate) place: String,
     pub(crate) reference: String,
     pub(crate) attack: String,
