@@ -246,6 +246,7 @@ impl Proof {
         let Some(first) = self.last.differences.first() else { return Ok(()) };
         stage.tell(Event::Differs { exchange: first.exchange, place: first.place.clone() });
         let runs = self.confirm(stage, attack, journal).await?;
+        self.last_references(stage, &runs).await?;
         let comparisons: Vec<Comparison> = runs.iter().map(|journal| self.baseline.compare(journal)).collect();
         let mut seen: Vec<(usize, usize)> = Vec::new();
         for exchange in comparisons.iter().flat_map(readers) {
@@ -343,6 +344,22 @@ impl Proof {
             runs.push(run);
         }
         Ok(runs)
+    }
+
+    /// A difference that does not hold may be noise of which too few references have been seen.
+    async fn last_references(&mut self, stage: &mut Stage<'_>, runs: &[Journal]) -> Result<(), ProveError> {
+        let holds = |proof: &Proof| {
+            let seen: Vec<Vec<usize>> = runs.iter().map(|run| readers(&proof.baseline.compare(run))).collect();
+            let any = seen.iter().any(|readers| !readers.is_empty());
+            let first = seen.first().cloned().unwrap_or_default();
+            !any || runs.len() == TIMES && first.iter().any(|one| seen.iter().all(|readers| readers.contains(one)))
+        };
+        while !holds(self) && self.references.len() < REFERENCES && stage.may_run(1) {
+            let pace = runs.first().map(pace_of).unwrap_or_default();
+            let slowed = stage.run(&Attack::reference(pace)).await?;
+            self.add_reference(slowed);
+        }
+        Ok(())
     }
 
     /// Finds the cause of a difference that was there in all `runs` and writes down the finding; or why there is none.

@@ -9,6 +9,7 @@ mod demo;
 mod fleet;
 mod private_disk;
 mod prove;
+mod prove_apps;
 mod prove_ends;
 mod prove_input;
 mod readme;

@@ -4,7 +4,10 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 const { values: options } = parseArgs({ options: { port: { type: "string" } } });
-const tips = ["Water in the morning.", "Leave the leaves.", "Sow again in two weeks."];
+const tips = [
+  "Water in the morning.", "Leave the leaves.", "Sow again in two weeks.", "Cut what has faded.",
+  "Let the ladybirds be.", "Cover the young plants.", "Turn the compost.", "Harvest before the rain.",
+];
 const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 function entries() {
   try {

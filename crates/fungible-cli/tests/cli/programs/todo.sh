@@ -1,0 +1,16 @@
+#!/bin/sh
+# The to-do list's traffic: register, log in, add, tick, look at the list and the page, log out.
+set -e
+jar=$(mktemp)
+trap 'rm -f "$jar"' EXIT
+ask() { curl --silent --show-error --fail --output /dev/null --cookie "$jar" --cookie-jar "$jar" -H 'Content-Type: application/json' "$@"; }
+who='{"name":"anna","password":"correct horse battery"}'
+task=00000000-0000-4000-8000-0000000000a1
+ask "$BASE_URL/api/register" --data "$who"
+ask "$BASE_URL/api/login" --data "$who"
+ask "$BASE_URL/api/tasks" --next --silent --fail --output /dev/null --cookie "$jar" "$BASE_URL/"
+ask --request PUT "$BASE_URL/api/tasks/$task" --data '{"title":"buy socks"}'
+ask --request PATCH "$BASE_URL/api/tasks/$task" --data '{"done":true}'
+ask "$BASE_URL/api/tasks"
+ask --request POST "$BASE_URL/api/logout"
+[ "$(curl --silent --output /dev/null --write-out '%{http_code}' --cookie "$jar" "$BASE_URL/api/me")" = 401 ]

@@ -1,0 +1,40 @@
+//! The reference apps proved: the right to-do list is fungible, the article's section 3 is not, for its login.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::world::{Place, program};
+
+/// The verdict over one of them, whose instances are started by the tool itself.
+fn verdict(app: &str, more: &[&str]) -> Value {
+    let place = Place::new();
+    fs::create_dir(place.folder.path().join("data")).unwrap();
+    let driver = program("todo.sh");
+    let told =
+        [&["prove", "--json", "--drive", &driver], more, &["--", env!("CARGO_BIN_EXE_fungible"), "demo-instance", app]];
+    let output = place.output(&told.concat());
+    let said = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&said).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+#[test]
+fn the_right_list_is_fungible_and_its_page_names_the_instance() {
+    let secret = format!("FUNGIBLE_SECRET={}=", "c2VjcmV0".repeat(5) + "c2U");
+    let store = "FUNGIBLE_STORE=sqlite:data/todo.sqlite";
+    let told = ["--share", "data", "--env", store, "--env", &secret, "--env", "FUNGIBLE_COOKIES=plain"];
+    let verdict = verdict("todo", &told);
+    assert_eq!(verdict["verdict"], "FUNGIBLE", "{verdict:#}");
+    assert!(verdict["covered"]["control"].as_str().unwrap().contains("breaks at #2"), "{verdict:#}");
+    let labels = verdict["labels"].as_array().unwrap();
+    assert!(labels.iter().any(|label| label["place"].as_str().unwrap().contains("x-served-by")), "{verdict:#}");
+}
+
+#[test]
+fn the_broken_list_is_not_for_its_login() {
+    let verdict = verdict("todo-broken", &[]);
+    assert_eq!(verdict["verdict"], "NOT FUNGIBLE", "{verdict:#}");
+    let finding = &verdict["findings"][0];
+    assert_eq!(finding["writers"][0]["target"], "/api/login", "{verdict:#}");
+    assert_eq!(finding["reader"]["target"], "/api/tasks", "{verdict:#}");
+}
