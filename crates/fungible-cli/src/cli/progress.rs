@@ -44,7 +44,6 @@ impl Progress {
 
     pub(super) fn show(&mut self, event: &Event) {
         match event {
-            Event::Note(note) => self.bar.println(format!("note: {note}")),
             Event::Run { attack, requests, .. } => {
                 self.estimate.begins(*requests);
                 self.run.attack.clone_from(attack);

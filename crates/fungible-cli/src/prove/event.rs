@@ -5,8 +5,6 @@ use std::time::Duration;
 /// One step of a proof.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// What could not be had, and other things worth knowing before it starts: a sentence.
-    Note(String),
     /// A run begins.
     Run { number: usize, attack: String, requests: Option<usize> },
     /// A request was answered in the run.

@@ -364,7 +364,7 @@ fn the_cookie_that_ties_reader_and_writer_stands_first() {
     finding.reader = finding.failing[3].clone();
     finding.last_lines = Vec::new();
     finding.files =
-        ["/root/.npm/_logs/1.log", "/root/.config/a", "/srv/data/db.sqlite3"].map(std::path::PathBuf::from).to_vec();
+        ["/home/.npm/_logs/1.log", "/home/.config/a", "/srv/data/db.sqlite3"].map(std::path::PathBuf::from).to_vec();
     assert_snapshot!(plain(&found(finding), 80), @r#"
     NOT FUNGIBLE   1 finding · 31 requests, 12 writes · 14 s
 
@@ -373,7 +373,7 @@ fn the_cookie_that_ties_reader_and_writer_stands_first() {
       status: 200 -> 401
       body $.cart[0]: "socks" -> (absent)
       what helps: it gave the client sid and csrftoken, which #4 carries, and its
-      instance wrote /srv/data/db.sqlite3 and /root/.config/a: keep sessions in a
+      instance wrote /srv/data/db.sqlite3 and /home/.config/a: keep sessions in a
       shared store, on a shared path, or in a signed token
 
       apart:
