@@ -49,7 +49,7 @@ pub(crate) struct Alone {
 pub(crate) struct InstanceRecord {
     pub(crate) name: String,
     pub(crate) port: u16,
-    /// As the instance sees itself, where it has a process namespace, and as the system sees it.
+    /// The number of its first process, where it has no process namespace of its own.
     pub(crate) pids: Vec<i32>,
     pub(crate) host_name: String,
     pub(crate) started: Duration,

@@ -233,6 +233,12 @@ impl Launcher {
         lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
     }
 
+    /// The number of its first process as the instance sees itself; not told where it has a namespace of its own.
+    pub(crate) fn pid(&self, id: ProcessId) -> Option<i32> {
+        let known = self.known.borrow();
+        known.lives.get(&id).and_then(|life| life.first).filter(|_| !self.world.namespaces)
+    }
+
     /// The TCP addresses where processes of an instance listen.
     pub(crate) async fn listens(&self, id: ProcessId) -> Vec<SocketAddr> {
         let first = self.known.borrow().lives.get(&id).and_then(|life| life.first);

@@ -296,7 +296,7 @@ impl<'a, 'b> Live<'a, 'b> {
             host_name: name.clone(),
             name,
             port,
-            pids: Vec::new(),
+            pids: self.launcher.pid(id).into_iter().collect(),
             started: since,
             ready: Some(self.began.elapsed()),
             killed: None,
