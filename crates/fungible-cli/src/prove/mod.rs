@@ -8,6 +8,7 @@ mod attack;
 mod cause;
 mod compare;
 mod event;
+mod evidence;
 mod journal;
 mod pattern;
 mod plan;
@@ -27,7 +28,8 @@ use crate::exchange::{Exchange, Outcome as Exchanged, is_safe};
 
 use attack::{Attack, HandOver, Together, rotations};
 use cause::{Cause, TIMES};
-use compare::{Baseline, Comparison, DifferenceKind};
+use compare::{Baseline, Comparison, DifferenceKind, NotCompared};
+use evidence::Evidence;
 use journal::{Alone, DriverEnd, Journal};
 use pattern::{Key, Patterns};
 
@@ -87,6 +89,8 @@ struct Proof {
     baseline: Baseline,
     findings: Vec<Finding>,
     unstable: Vec<Unstable>,
+    /// What could not be compared, in all attacks.
+    not_compared: Vec<NotCompared>,
     /// The requests that differed under amnesia.
     amnesia: Vec<usize>,
     covered: Coverage,
@@ -106,6 +110,7 @@ impl Proof {
             baseline,
             findings: Vec::new(),
             unstable: Vec::new(),
+            not_compared: Vec::new(),
             amnesia: Vec::new(),
             covered: Coverage::default(),
             last: Comparison::default(),
@@ -240,6 +245,7 @@ impl Proof {
         }
         self.last = self.baseline.compare(&journal);
         self.covered.attacks.push(covers(attack, &journal, self.baseline.exchanges().len()));
+        self.not_compared.append(&mut self.last.not_compared);
         if matches!(attack, Attack::Amnesia { .. }) {
             self.amnesia = readers(&self.last);
         }
@@ -256,17 +262,15 @@ impl Proof {
             }
         }
         seen.sort_by_key(|(exchange, times)| (std::cmp::Reverse(*times), order(*exchange)));
-        self.last = comparisons.into_iter().next().unwrap_or_default();
-        let Some((most, times)) = seen.first().copied() else { return Ok(()) };
-        if times < TIMES {
-            let mut again = runs.iter().map(|journal| self.baseline.compare(journal));
-            let shown = again.find(|one| readers(one).contains(&most)).unwrap_or_default();
+        if let Some((most, times)) = seen.first().copied().filter(|(_, times)| *times < TIMES) {
             let why = format!("there in {times} of {} runs of {}", runs.len(), attack.word());
-            let run = runs.iter().find(|journal| readers(&self.baseline.compare(journal)).contains(&most));
-            self.not_judged(most, &shown, run, why);
-            return Ok(());
+            let differs = comparisons.iter().zip(&runs).find(|(one, _)| readers(one).contains(&most));
+            if let Some((comparison, run)) = differs {
+                self.not_judged(most, comparison, run, why);
+            }
         }
-        for (reader, _) in seen.into_iter().filter(|(_, times)| *times == runs.len()).take(READERS) {
+        self.last = comparisons.into_iter().next().unwrap_or_default();
+        for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
             if self.convict(stage, attack, reader, &runs).await? {
                 break;
             }
@@ -390,7 +394,7 @@ impl Proof {
                     "there in {seen} of {seen} runs of {}, and it stays so whichever other request shares its instance",
                     attack.word()
                 );
-                self.not_judged(reader, &comparison, Some(failing), why);
+                self.not_judged(reader, &comparison, failing, why);
                 return Ok(false);
             }
             Cause::NotFound => {
@@ -399,7 +403,7 @@ impl Proof {
                      --runs and --budget)",
                     attack.word()
                 );
-                self.not_judged(reader, &comparison, Some(failing), why);
+                self.not_judged(reader, &comparison, failing, why);
                 return Ok(false);
             }
         };
@@ -412,17 +416,18 @@ impl Proof {
             _ => FindingKind::Trapped,
         };
         let together = if sound.is_some() { TIMES } else { 0 };
+        let evidence = Evidence::of(&self.baseline, failing);
         self.findings.push(Finding {
             kind,
-            reader: self.step(failing, reader).unwrap_or_else(|| self.reference_step(reader)),
+            reader: evidence.step(reader).unwrap_or_else(|| self.reference_step(reader)),
             differences: differences(&comparison, reader),
             together: (together, together),
             apart: (0, seen),
             attack: attack.word().to_owned(),
-            files: self.files(failing, &writers),
-            last_lines: self.last_lines(failing, reader),
-            failing: self.story(failing, &writers, reader),
-            sound: sound.map_or_else(Vec::new, |sound| self.story(&sound, &writers, reader)),
+            files: evidence.files(&writers),
+            last_lines: evidence.last_lines(reader),
+            failing: evidence.story(&writers, reader),
+            sound: sound.map_or_else(Vec::new, |sound| Evidence::of(&self.baseline, &sound).story(&writers, reader)),
             also: Vec::new(),
             writers: writers.iter().map(|number| self.reference_step(*number)).collect(),
         });
@@ -430,16 +435,17 @@ impl Proof {
     }
 
     /// Writes down a difference that counts for nothing, once.
-    fn not_judged(&mut self, reader: usize, comparison: &Comparison, run: Option<&Journal>, why: String) {
+    fn not_judged(&mut self, reader: usize, comparison: &Comparison, run: &Journal, why: String) {
         if self.unstable.iter().any(|one| one.step.number == reader && one.why == why) {
             return;
         }
-        let failed = run.filter(|run| self.step(run, reader).is_some_and(|step| is_server_error(&step)));
+        let evidence = Evidence::of(&self.baseline, run);
+        let failed = evidence.step(reader).is_some_and(|step| is_server_error(&step));
         self.unstable.push(Unstable {
             step: self.reference_step(reader),
             differences: differences(comparison, reader),
             why,
-            last_lines: failed.map(|run| self.last_lines(run, reader)).unwrap_or_default(),
+            last_lines: if failed { evidence.last_lines(reader) } else { Vec::new() },
         });
     }
 
@@ -448,8 +454,7 @@ impl Proof {
         if stage.plan().share.is_empty() {
             self.covered.not_covered.push(
                 "whether this traffic would notice trapped state at all: with no --share there is nothing to withhold \
-                 from an instance, so the positive control was not run"
-                    .to_owned(),
+                 from an instance, so the positive control was not run",
             );
             return Ok(());
         }
@@ -506,7 +511,7 @@ impl Proof {
             );
         }
         if self.baseline.writes() > 0 {
-            reasons.extend(self.last.not_compared.first().map(|one| format!("#{}: {}", one.exchange, one.reason)));
+            reasons.extend(self.not_compared.first().map(|one| format!("#{}: {}", one.exchange, one.reason)));
         }
         reasons.extend(self.unstable.iter().map(|one| {
             let request = &one.step.exchange.request;
@@ -562,40 +567,6 @@ impl Proof {
     fn reference_step(&self, number: usize) -> Step {
         let at = number.max(1).min(self.baseline.exchanges().len()) - 1;
         Step { number, exchange: self.baseline.exchanges()[at].clone() }
-    }
-
-    /// A request of the reference as it went in another run; nothing where it never came there.
-    fn step(&self, journal: &Journal, number: usize) -> Option<Step> {
-        self.pair(journal, number).map(|at| Step { number, exchange: journal.exchanges[at - 1].clone() })
-    }
-
-    fn pair(&self, journal: &Journal, number: usize) -> Option<usize> {
-        let pairs = self.baseline.compare(journal).pairs;
-        pairs.into_iter().find(|(reference, _)| *reference == number).map(|(_, attack)| attack)
-    }
-
-    /// From the first writer to the reader.
-    fn story(&self, journal: &Journal, writers: &[usize], reader: usize) -> Vec<Step> {
-        let first = writers.first().copied().unwrap_or(reader);
-        (first..=reader).filter_map(|number| self.step(journal, number)).collect()
-    }
-
-    fn instance<'a>(&self, journal: &'a Journal, number: usize) -> Option<&'a journal::InstanceRecord> {
-        let name = self.pair(journal, number).and_then(|at| journal.exchanges[at - 1].instance.clone())?;
-        journal.instances.iter().find(|one| one.name == name)
-    }
-
-    /// What the instances of these requests wrote to their private disks.
-    fn files(&self, journal: &Journal, numbers: &[usize]) -> Vec<std::path::PathBuf> {
-        let instances = numbers.iter().filter_map(|number| self.instance(journal, *number));
-        let mut files: Vec<_> = instances.flat_map(|one| one.files.clone()).collect();
-        files.sort();
-        files.dedup();
-        files
-    }
-
-    fn last_lines(&self, journal: &Journal, number: usize) -> Vec<String> {
-        self.instance(journal, number).map(|one| one.last_lines.clone()).unwrap_or_default()
     }
 }
 
