@@ -1,12 +1,13 @@
 //! Which request of one run is which of another. It goes by what the requests say and carry, never by their number:
 //! several clients at once arrive in any order. It judges no answer.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::super::journal::Journal;
-use super::answer::NO_ANSWER;
+use super::answer::{self, NO_ANSWER};
 use super::request::{self, Value};
 use super::survey::given;
+use super::threads::{Threads, threads};
 use crate::exchange::{Exchange, Outcome};
 
 /// So many open requests of one signature are looked at; the right one is nearly always the first.
@@ -44,7 +45,7 @@ pub(super) struct Alignment {
 type Group = Vec<usize>;
 
 /// The groups of a run, by their last requests.
-fn groups(exchanges: &[Exchange], signatures: &[u64], polled: &HashSet<u64>) -> Vec<Group> {
+fn groups(exchanges: &[Exchange], signatures: &[u64], polled: &HashSet<u64>, one_client: bool) -> Vec<Group> {
     let mut last_of: HashMap<u64, usize> = HashMap::new();
     let mut groups: Vec<Group> = (0..exchanges.len()).map(|at| vec![at]).collect();
     for (at, exchange) in exchanges.iter().enumerate() {
@@ -54,7 +55,10 @@ fn groups(exchanges: &[Exchange], signatures: &[u64], polled: &HashSet<u64>) -> 
             let polls = is_poll(exchange) && polled.contains(&signatures[at]);
             // What was not yet served is sent again.
             let again = status(&exchanges[before]) == Some(503) && one.body == other.body;
-            if same && (polls || again) {
+            // Of several clients who carry nothing yet, each is given something of its own.
+            let is_other = !one_client
+                && (exchange.arrived < exchanges[before].ended || !answer::cookies_set(&exchanges[before]).is_empty());
+            if same && (polls || again) && !is_other {
                 let mut earlier = std::mem::take(&mut groups[before]);
                 earlier.push(at);
                 groups[at] = earlier;
@@ -131,25 +135,42 @@ pub(super) fn align(reference: &Run<'_>, attack: &Run<'_>, polled: &HashSet<u64>
         varied.filter(|(signature, counts)| sent.get(signature).is_some_and(|sent| sent != counts)).map(|(key, _)| key),
     );
 
+    let sequential = is_sequential(reference.exchanges);
+    let one_client = sequential && is_sequential(attack.exchanges);
+    let in_reference = groups(reference.exchanges, &of_reference, &alignment.polled, one_client);
+    let in_attack = groups(attack.exchanges, &of_attack, &alignment.polled, one_client);
+    let certain = if one_client {
+        HashMap::new()
+    } else {
+        by_thread((reference, &of_reference, &in_reference), (attack, &of_attack, &in_attack))
+    };
     let mut open: HashMap<u64, VecDeque<Group>> = HashMap::new();
-    for group in groups(reference.exchanges, &of_reference, &alignment.polled) {
+    for group in in_reference {
         open.entry(of_reference[last(&group)]).or_default().push_back(group);
     }
-    let sequential = is_sequential(reference.exchanges);
     let client = |at: usize| if sequential { 0 } else { request::client(&reference.exchanges[at]) };
     // Per client of the reference: when its last request arrived that has a counterpart.
     let mut came_to: HashMap<u64, std::time::Duration> = HashMap::new();
     let mut chain = Chain::default();
     chain.add(reference.word, attack.word);
-    for group in groups(attack.exchanges, &of_attack, &alignment.polled) {
+    let taken: HashSet<usize> = certain.values().copied().collect();
+    for group in in_attack {
         let a = last(&group);
         let candidates = open.entry(of_attack[a]).or_default();
-        let best = candidates.iter().map(last).take(CANDIDATES).enumerate().max_by_key(|(at, r)| {
-            let passed = came_to.get(&client(*r)).is_some_and(|came| *came > reference.exchanges[*r].ended);
-            let fit = fit(&chain, &reference.values[*r], &attack.values[a]) - if passed { 4 } else { 0 };
-            (fit, std::cmp::Reverse(*at))
-        });
-        let Some(counterpart) = best.map(|(at, _)| at).and_then(|at| candidates.remove(at)) else {
+        let likeliest = || {
+            let free = candidates.iter().map(last).enumerate().filter(|(_, r)| !taken.contains(r));
+            let best = free.take(CANDIDATES).max_by_key(|(at, r)| {
+                let passed = came_to.get(&client(*r)).is_some_and(|came| *came > reference.exchanges[*r].ended);
+                let fit = fit(&chain, &reference.values[*r], &attack.values[a]) - if passed { 4 } else { 0 };
+                (fit, std::cmp::Reverse(*at))
+            });
+            best.map(|(at, _)| at)
+        };
+        let best = match certain.get(&a) {
+            Some(r) => candidates.iter().position(|group| last(group) == *r),
+            None => likeliest(),
+        };
+        let Some(counterpart) = best.and_then(|at| candidates.remove(at)) else {
             alignment.surplus.push(a);
             continue;
         };
@@ -216,6 +237,48 @@ impl Alignment {
             false
         });
     }
+}
+
+/// A run, the signatures of its requests, and its groups.
+type Signed<'a, 'e> = (&'a Run<'e>, &'a [u64], &'a [Group]);
+
+/// The counterparts, by the last of each group of the attack, of those whose whole thread has one: where both runs have
+/// as many threads that send the same requests in the same order, these are paired, and within them each with each.
+fn by_thread(reference: Signed<'_, '_>, attack: Signed<'_, '_>) -> HashMap<usize, usize> {
+    let mut chain = Chain::default();
+    chain.add(reference.0.word, attack.0.word);
+    let threads = |(run, ..): &Signed<'_, '_>| threads(run.exchanges, run.values);
+    let (of_reference, of_attack) = (threads(&reference), threads(&attack));
+    let mut certain = HashMap::new();
+    let mut in_reference = of_one_shape(&of_reference, reference);
+    for (shape, threads) in of_one_shape(&of_attack, attack).into_iter().filter(|(shape, _)| shape.len() > 1) {
+        let Some(mut open) = in_reference.remove(&shape).filter(|open| open.len() == threads.len()) else { continue };
+        for thread in threads {
+            let best = open.iter().enumerate().max_by_key(|(at, other)| {
+                let pairs = other.iter().zip(&thread);
+                let fit: i32 = pairs.map(|(r, a)| fit(&chain, &of_reference.own[*r], &of_attack.own[*a])).sum();
+                (fit, std::cmp::Reverse(*at))
+            });
+            if let Some((at, _)) = best {
+                certain.extend(thread.into_iter().zip(open.remove(at)));
+            }
+        }
+    }
+    certain
+}
+
+/// The threads of a run, as the last requests of their groups, by what they send. In the order in which they began.
+fn of_one_shape(threads: &Threads, (_, signatures, groups): Signed<'_, '_>) -> BTreeMap<Vec<u64>, Vec<Vec<usize>>> {
+    let mut by_first: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for at in groups.iter().map(last) {
+        by_first.entry(threads.first[at]).or_default().push(at);
+    }
+    let mut shapes: BTreeMap<Vec<u64>, Vec<Vec<usize>>> = BTreeMap::new();
+    for thread in by_first.into_values() {
+        let shape = thread.iter().map(|at| signatures[*at]).collect();
+        shapes.entry(shape).or_default().push(thread);
+    }
+    shapes
 }
 
 /// Whether no two requests were in flight together.

@@ -28,6 +28,7 @@ mod parallel;
 mod request;
 mod sequence;
 mod survey;
+mod threads;
 mod token;
 mod unstable;
 

@@ -183,6 +183,47 @@ fn any_interleaving_of_clients_aligns() {
     });
 }
 
+/// A run in which clients do all the same in the order of these draws: each answer gives a new cookie, quoted as some
+/// frameworks do, until one takes it away; then they come once more as strangers.
+fn equals(nth: u64, clients: usize, draws: &[Index]) -> Log {
+    let mut next = vec![0; clients];
+    let mut log = run(nth);
+    for (at, draw) in draws.iter().take(clients * 5).enumerate() {
+        let open: Vec<usize> = (0..clients).filter(|who| next[*who] < 5).collect();
+        let who = *draw.get(&open);
+        let step = next[who];
+        let sealed = |step: usize| token(nth, &format!("client {who}, {step}"));
+        let path = if step == 3 { "/reset" } else { "/" };
+        log = if step == 3 { log.post(path, "") } else { log.get(path) };
+        if (1..4).contains(&step) {
+            log = log.with("cookie", &format!("SESSION={}", sealed(step - 1)));
+        }
+        log = if step == 3 {
+            log.json(r#"{"ok":true}"#).field("set-cookie", "SESSION=\"\"; Max-Age=0; Path=/")
+        } else {
+            let visits = if step == 4 { 1 } else { step + 1 };
+            let log = log.json(&format!(r#"{{"visits":{visits}}}"#));
+            log.field("set-cookie", &format!("SESSION=\"{}\"; HttpOnly; Path=/", sealed(step)))
+        };
+        if at > 0 {
+            log = log.meanwhile();
+        }
+        next[who] += 1;
+    }
+    log
+}
+
+#[test]
+fn any_interleaving_of_equal_clients_is_clean() {
+    let draws = || vec(any::<Index>(), 15);
+    for_any(&(2..4_usize, draws(), draws(), draws()), |(clients, first, second, attack)| {
+        let references = [equals(1, clients, &first).journal(), equals(2, clients, &second).journal()];
+        let comparison = Baseline::new(&references, &[]).compare(&equals(3, clients, &attack).journal());
+        clean(&comparison);
+        assert_eq!(comparison.pairs.len(), clients * 5);
+    });
+}
+
 #[test]
 fn any_number_of_polls_is_one() {
     let story = |nth: u64, polls: &[u8]| {

@@ -372,3 +372,28 @@ fn another_thing_than_the_one_asked_for() {
     clean(&compare(|nth| story(nth, 7)));
     found(&against(|nth| story(nth, 7), story(3, 8)), 2, "body $.id");
 }
+
+#[test]
+fn equal_clients_at_once_whose_cookies_nobody_can_read_are_told_apart() {
+    let visit = |log: Log, nth: u64, who: usize, step: usize, visits: usize| {
+        let sealed = |step: usize| token(nth, &format!("client {who}, {step}"));
+        let log = if step > 0 { log.get("/").with("cookie", &format!("S={}", sealed(step - 1))) } else { log.get("/") };
+        log.json(&format!(r#"{{"visits":{visits}}}"#)).field("set-cookie", &format!("S={}; Path=/", sealed(step)))
+    };
+    let story = |nth: u64| {
+        let mut log = run(nth);
+        for (step, who) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)] {
+            log = visit(log, nth, who, step, step + 1);
+            if (step, who) != (0, 0) {
+                log = log.meanwhile();
+            }
+        }
+        log
+    };
+    // Both clients give up when they are taken for strangers.
+    let attack = [(0, 0), (0, 1), (1, 1), (1, 0)];
+    let attack = attack.into_iter().fold(run(3), |log, (step, who)| visit(log, 3, who, step, 1));
+    let comparison = against(story, attack.driver(DriverEnd::Exited(1)));
+    found(&comparison, 3, "body $.visits");
+    assert_eq!(comparison.not_reached, [5, 6]);
+}
