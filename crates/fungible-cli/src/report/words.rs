@@ -109,6 +109,11 @@ pub(super) fn remedy(
              store count"
                 .to_owned()
         }
+        FindingKind::Trapped if is_count(writers, reader, differences) => {
+            "each request adds to it: let the shared store count, where it is a counter; what a process tells of itself \
+             is left out by [[prove.ignore]] in fungible.toml"
+                .to_owned()
+        }
         FindingKind::Trapped => trapped(writers, reader, telling(files)),
         FindingKind::Stale => "read it from the shared store at each request, or let a change reach every instance; a \
                                time limit on the copy only makes the gap shorter"
@@ -182,6 +187,14 @@ fn is_limit(differences: &[DifferenceView]) -> bool {
         name.contains("ratelimit") || name.contains("rate-limit")
     };
     too_many || (!differences.is_empty() && differences.iter().all(counts))
+}
+
+/// Whether numbers differ that every earlier request has a part in.
+fn is_count(writers: &[StepView], reader: &StepView, differences: &[DifferenceView]) -> bool {
+    let is_number = |text: &str| text.parse::<f64>().is_ok();
+    let numbers = differences.iter().filter(|one| one.place != "status");
+    let mut numbers = numbers.map(|one| is_number(&one.reference) && is_number(&one.attack)).peekable();
+    writers.len() > 2 && writers.len() + 1 == reader.number && numbers.peek().is_some() && numbers.all(|is| is)
 }
 
 /// What a file is worth as evidence: last come logs and caches of tools, before them hidden files.
