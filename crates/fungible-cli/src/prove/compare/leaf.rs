@@ -7,7 +7,7 @@ use serde_json::from_str;
 use super::super::renaming::Conflict;
 use super::finding::{DifferenceKind, Label};
 use super::judge::{Judge, LARGEST_SET, Mode, Unequal, key};
-use super::measured::{Measured, is_entity_tag, measured, names_the_exchange, says_whether_cached};
+use super::measured::{Measured, is_entity_tag, is_software, measured, names_the_exchange, says_whether_cached};
 use super::moment::Moment;
 use super::names::{around, is_address, is_bare, is_id, sends_to_port};
 use super::node::{Node, Step};
@@ -47,7 +47,7 @@ impl Judge<'_> {
             return self.walk(&r, &a);
         }
         if self.tells_nothing(&reference, &attack) {
-            return self.mask(self.kind(), "it follows from the rest, or names the exchange");
+            return self.mask(self.kind(), "it follows from the rest, or names the exchange or the software");
         }
         let reference = self.without_host(&reference, attack.as_ref());
         if reference == attack || self.renaming.translate(&reference).as_deref() == Some(&attack) {
@@ -383,12 +383,13 @@ impl Judge<'_> {
     }
 
     fn names_a_span(&self, reference: &str, attack: &str) -> bool {
-        let Some(measured) = measured(self.place.name(), self.place.is_header()) else { return false };
+        let Some(measured) = measured(&self.place) else { return false };
         let (Ok(r), Ok(a)) = (reference.parse::<f64>(), attack.parse::<f64>()) else { return false };
         let apart = (r - a).abs();
         let said = self.survey.said.contains(reference);
         match measured {
             Measured::Always => true,
+            Measured::Bytes => r.min(a) >= 1000.0,
             Measured::Span => !said,
             Measured::PerhapsSpan => !said && r.max(a) < 10.0,
             Measured::Until => apart <= self.shift.slack,
@@ -411,6 +412,7 @@ impl Judge<'_> {
         let name = self.place.name();
         let carried = |text: &str| self.survey.sent.contains(text) || self.survey.said.contains(text);
         is_entity_tag(name)
+            || self.place.is_header() && is_software(name)
             || says_whether_cached(name, reference, attack)
             || names_the_exchange(name) && !carried(reference)
     }

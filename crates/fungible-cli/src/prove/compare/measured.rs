@@ -1,10 +1,14 @@
 //! Names under which a service says how long something took, what its process uses, or which exchange it speaks of.
 
+use super::node::Place;
+
 /// What names promise of the numbers under them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Measured {
     /// Another in each process and at each time.
     Always,
+    /// What a process uses of its memory, where it is large enough to be bytes.
+    Bytes,
     /// A time span of this exchange; but where a request said the number, it is somebody's setting.
     Span,
     /// As `Span`, and as often a property of a thing: only where it is small can two runs agree on it by chance.
@@ -15,16 +19,19 @@ pub(super) enum Measured {
     Until,
 }
 
-/// By the name of a header, a key or an element.
-pub(super) fn measured(name: &str, is_header: bool) -> Option<Measured> {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    let squeezed: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+/// By the name of a header, a key or an element, and that of the object that it stands in.
+pub(super) fn measured(place: &Place) -> Option<Measured> {
+    let is_header = place.is_header();
+    let name = place.name().to_ascii_lowercase().replace('-', "_");
+    let squeezed = squeezed(&name);
     let ends = |words: &[&str]| words.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
     let of_an_exchange = ends(&["runtime", "response_time", "process_time", "duration", "server_timing"]);
     let of_a_process = ["rss", "maxrss", "vms", "heapused", "heaptotal", "arraybuffers", "goroutines", "loadavg"]
         .contains(&&*squeezed);
     if name.contains("uptime") || of_a_process || is_header && of_an_exchange {
         Some(Measured::Always)
+    } else if is_use_of_memory(&squeezed, &self::squeezed(place.group())) {
+        Some(Measured::Bytes)
     } else if ends(&["took", "elapsed", "latency", "response_time", "process_time", "ms"])
         || ["elapsedms", "durationms", "tookms", "latencyms"].contains(&&*squeezed)
     {
@@ -40,16 +47,30 @@ pub(super) fn measured(name: &str, is_header: bool) -> Option<Measured> {
     }
 }
 
+/// As Node's `process.memoryUsage()` and health pages have it: `memory.external`, `heap.used`.
+fn is_use_of_memory(name: &str, group: &str) -> bool {
+    const PARTS: &[&str] =
+        &["external", "used", "total", "free", "resident", "virtual", "shared", "available", "allocated"];
+    ["memory", "memoryusage", "mem", "heap", "process"].contains(&group) && PARTS.contains(&name)
+}
+
+fn squeezed(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
 /// Whether the value under this name is a number of the exchange itself, as in `X-Request-Id`.
 pub(super) fn names_the_exchange(name: &str) -> bool {
-    let squeezed: String =
-        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
-    ["requestid", "reqid", "traceid", "spanid", "correlationid", "xrequestid"].contains(&&*squeezed)
+    ["requestid", "reqid", "traceid", "spanid", "correlationid", "xrequestid"].contains(&&*squeezed(name))
 }
 
 /// Whether the name says that a value is an entity tag: it follows from the rest.
 pub(super) fn is_entity_tag(name: &str) -> bool {
     ["etag", "getetag"].contains(&&*name.to_ascii_lowercase())
+}
+
+/// Whether a header of this name only says which software answered, which it may come to know while it runs.
+pub(super) fn is_software(name: &str) -> bool {
+    ["server", "via", "x-powered-by"].contains(&name)
 }
 
 /// Whether two unequal values under this name only say whether a cache had the rest: which the rest itself shows.

@@ -262,6 +262,15 @@ impl Place {
             .unwrap_or_default()
     }
 
+    /// The name of the object that it stands in.
+    pub(super) fn group(&self) -> &str {
+        let mut keys = self.steps.iter().rev().filter_map(|step| match step {
+            Step::Key(name) => Some(name.as_str()),
+            _ => None,
+        });
+        keys.nth(1).unwrap_or_default()
+    }
+
     pub(super) fn is_header(&self) -> bool {
         matches!(self.steps.first(), Some(Step::Root(name)) if name.starts_with("header "))
     }

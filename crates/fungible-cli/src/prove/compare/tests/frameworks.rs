@@ -274,14 +274,19 @@ fn numbers_of_a_process_and_numbers_of_things() {
         json(
             n,
             &format!(
-                r#"{{"status":"ok","uptime":{}.5,"uptime_seconds":{},"memory":{{"rss":{},"heapUsed":{}}}}}"#,
+                r#"{{"status":"ok","uptime":{}.5,"uptime_seconds":{},"memory":{{"rss":{},"heapUsed":{},"external":{}}}}}"#,
                 n,
                 u8::from(n < 3),
                 if n < 3 { 5_000_000 } else { 5_000_700 },
-                if n < 3 { 900_000 } else { 900_001 }
+                if n < 3 { 900_000 } else { 900_001 },
+                if n < 3 { 2_362_569 } else { 2_198_223 }
             ),
         )
     });
+    let game = |used: usize| format!(r#"{{"memory":{{"used":{used}}}}}"#);
+    tried.found("cards of a game", |n| json(n, &game(3)), json(3, &game(1)));
+    let software = |n: u64| says(n, "hi").field("server", if n < 3 { "webdav/2.6" } else { "webdav/undefined" });
+    tried.clean("which software", software);
     tried.clean("uptime in words", |n| says(n, &format!("up {}", if n < 3 { "3 seconds" } else { "0 seconds" })));
     tried.clean("whether cached", |n| {
         json(n, if n < 3 { r#"{"data":1,"cached":true}"# } else { r#"{"data":1,"cached":false}"# })
