@@ -17,7 +17,7 @@ pub(crate) use event::Event;
 pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
 pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};
 pub(crate) use port::Port;
-pub(crate) use private_disk::{Change, DiskPlan};
+pub(crate) use private_disk::{Apart, Change, DiskPlan};
 pub(crate) use process::Template;
 pub(crate) use status::{FleetStatus, InstanceState};
 pub(crate) use supervisor::{Asked, supervise};

@@ -452,7 +452,7 @@ impl Proof {
     /// The traffic once more with each instance on its own copy of the shared paths: it must break.
     async fn control(&mut self, stage: &mut Stage<'_>, hand_over: HandOver) -> Result<(), ProveError> {
         if stage.plan().share.is_empty() {
-            self.covered.not_covered.push(
+            self.covered.limit(
                 "whether this traffic would notice trapped state at all: with no --share there is nothing to withhold \
                  from an instance, so the positive control was not run",
             );
@@ -460,13 +460,13 @@ impl Proof {
         }
         let journal = stage.run(&Attack::Withheld { hand_over }).await?;
         let comparison = self.baseline.compare(&journal);
-        match comparison.differences.first() {
-            Some(first) => {
-                let at =
-                    if first.exchange == 0 { "the driver's end".to_owned() } else { format!("#{}", first.exchange) };
-                self.covered.control = Some(format!(
-                    "positive control: with the shared paths withheld the traffic breaks at {at}, as it should"
-                ));
+        let Some(first) = comparison.differences.first() else {
+            let mut why =
+                "nothing breaks when each instance has its own copy of the shared paths: this traffic does not \
+                           depend on what it writes, so it would not notice trapped state"
+                    .to_owned();
+            if !stage.disk_is_private() {
+                why += "; or, as there are no namespaces, the app knows them by full names of its own";
             }
             None => self.reasons.push(
                 "nothing breaks when each instance has its own copy of the shared paths: this traffic does not depend \
@@ -535,6 +535,12 @@ impl Proof {
             "what is done after a log-out on the other instances".to_owned(),
         ]);
         if matches!(outcome, Outcome::NotFungible(_)) {
+        if !stage.disk_is_private() {
+            covered.limit(
+                "what an instance keeps on the disk outside of its working directory, HOME and TMPDIR: without \
+                 namespaces all instances have that in common",
+            );
+        }
             covered.not_covered.push("what comes after the first finding".to_owned());
         }
         Verdict {

@@ -16,7 +16,7 @@ use super::journal::{DriverEnd, Journal};
 use super::pattern::Patterns;
 use super::plan::{Plan, Words, named_ports};
 use crate::balancer::{self, Balancer, Config};
-use crate::fleet::{LaunchError, Launcher, Port, ProcessId, Spec, Waited};
+use crate::fleet::{Apart, LaunchError, Launcher, Port, ProcessId, Spec, Waited};
 
 /// No more instances than these are ready ahead: each takes memory.
 const AHEAD_AT_MOST: usize = 16;
@@ -175,6 +175,11 @@ impl<'a> Stage<'a> {
             Some(first) => self.plan.start_limit.min(first * 20 + LONGER),
             None => self.plan.start_limit,
         }
+    }
+
+    /// Whether each instance has a view of the whole disk of its own.
+    pub(crate) fn disk_is_private(&self) -> bool {
+        self.launcher.world().disk != Apart::Copies
     }
 
     /// What is worth knowing of the world that instances live in.

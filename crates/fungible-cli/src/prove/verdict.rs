@@ -44,6 +44,12 @@ pub(crate) enum Outcome {
     NotShown(Vec<String>),
 }
 
+impl Outcome {
+    pub(crate) fn is_acquittal(&self) -> bool {
+        matches!(self, Outcome::Fungible)
+    }
+}
+
 /// What was tried, and what was not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage {
@@ -51,10 +57,20 @@ pub(crate) struct Coverage {
     pub(crate) attacks: Vec<String>,
     /// "positive control: with the shared paths withheld the traffic breaks at #4".
     pub(crate) control: Option<String>,
-    /// Sentences about what was not covered: "kill in the middle of a request".
+    /// Sentences about what was not covered: "kill in the middle of a request". The most important first.
     pub(crate) not_covered: Vec<String>,
+    /// So many of these, the first ones, make an acquittal say less than it seems to.
+    pub(crate) limits: usize,
     /// Sentences about the world: "the disk of each instance was private except /home, because ..".
     pub(crate) notes: Vec<String>,
+}
+
+impl Coverage {
+    /// Notes what an acquittal says less about than it seems to.
+    pub(crate) fn limit(&mut self, what: &str) {
+        self.not_covered.insert(self.limits, what.to_owned());
+        self.limits += 1;
+    }
 }
 
 /// State that is trapped in an instance.

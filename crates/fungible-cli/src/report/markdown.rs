@@ -7,7 +7,7 @@ use super::{screen, words};
 
 pub(super) fn markdown(view: &View) -> String {
     let mut blocks = vec![format!("# {}", view.verdict)];
-    blocks.extend(view.limit().map(|limit| format!("Not covered: {}", words_of(limit))));
+    blocks.extend(view.limits().iter().map(|limit| format!("Not covered: {}", words_of(limit))));
     blocks.push(facts(view));
     for finding in &view.findings {
         blocks.extend(finding_blocks(finding));

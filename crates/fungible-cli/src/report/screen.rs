@@ -66,7 +66,7 @@ impl Page {
                 self.raw(&format!("{}{line}", " ".repeat(view.verdict.len() + 3)));
             }
         }
-        if let Some(limit) = view.limit() {
+        for limit in view.limits() {
             for line in wrapped(&format!("not covered: {limit}"), self.width) {
                 self.raw(&self.painted(YELLOW, &line));
             }

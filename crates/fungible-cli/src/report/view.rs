@@ -37,6 +37,8 @@ pub(super) struct CoverageView {
     pub(super) attacks: Vec<String>,
     pub(super) control: Option<String>,
     pub(super) not_covered: Vec<String>,
+    #[serde(skip)]
+    pub(super) limits: usize,
     pub(super) notes: Vec<String>,
 }
 
@@ -161,6 +163,7 @@ impl View {
                 attacks: safe.texts(&verdict.covered.attacks),
                 control: verdict.covered.control.as_deref().map(|control| safe.text(control)),
                 not_covered: safe.texts(&verdict.covered.not_covered),
+                limits: if verdict.outcome.is_acquittal() { verdict.covered.limits } else { 0 },
                 notes: safe.texts(&verdict.covered.notes),
             },
             ignored: verdict
@@ -198,16 +201,14 @@ impl View {
 }
 
 impl View {
-    /// What an acquittal says least about, to be told first: without a positive control, the first of what is not
-    /// covered.
-    pub(super) fn limit(&self) -> Option<&String> {
-        let uncontrolled = self.verdict == "FUNGIBLE" && self.covered.control.is_none();
-        self.covered.not_covered.first().filter(|_| uncontrolled)
+    /// What an acquittal says less about than it seems to, to be told first.
+    pub(super) fn limits(&self) -> &[String] {
+        &self.covered.not_covered[..self.covered.limits]
     }
 
-    /// All but the [`View::limit`].
+    /// All but the [`View::limits`].
     pub(super) fn not_covered(&self) -> &[String] {
-        &self.covered.not_covered[usize::from(self.limit().is_some())..]
+        &self.covered.not_covered[self.covered.limits..]
     }
 
     /// The evidence for a reason that speaks of a difference which is not judged.

@@ -204,6 +204,7 @@ fn fungible_in_colour_without_control() {
     let mut verdict = verdict(Judgement::Fungible);
     verdict.covered.control = None;
     verdict.covered.not_covered.insert(0, "whether this traffic would notice trapped state at all".to_owned());
+    verdict.covered.limits = 1;
     assert_snapshot!(text(&verdict, Style { colour: true, width: 100, all: false }).replace('\u{1b}', "^"), @r#"
     ^[1m^[32mFUNGIBLE^[0m^[0m   31 requests, 12 writes · 14 s
     ^[33mnot covered: whether this traffic would notice trapped state at all^[0m
@@ -587,19 +588,19 @@ fn the_remedy_follows_the_evidence() {
         let from = screen.find("  what helps").unwrap();
         all.push_str(&screen[from..screen.find("  last lines").unwrap()]);
     }
-    assert_snapshot!(all, @r#"
     let mut count = login(FindingKind::Trapped);
     count.writers = count.failing[..3].to_vec();
     count.differences = vec![difference("body $.served", "4", "1")];
     let screen = plain(&found(count), 120);
     all.push_str(&screen[screen.find("  what helps").unwrap()..screen.find("  last lines").unwrap()]);
+    assert_snapshot!(all, @r#"
     what helps: keep it in a shared store, or let the request carry it; a key that an instance makes for itself counts too
     what helps: its instance wrote ./sessions/0: if what is missed stands there, share that path or use a shared store
     what helps: it gave the client sid, which #4 carries, and its instance wrote ./sessions/0, ./sessions/1 and
     ./sessions/2: keep sessions in a shared store, on a shared path, or in a signed token
-    "#);
     what helps: each request adds to it: let the shared store count, where it is a counter; what a process tells of itself
     is left out by [[prove.ignore]] in fungible.toml
+    "#);
 }
 
 #[test]
