@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{Ports, ProveError, Stage, Started};
 use crate::balancer::{Balancer, InstanceId, Question};
 use crate::exchange::{Exchange, Outcome};
-use crate::fleet::{Launcher, Port, ProcessId, Waited};
+use crate::fleet::{Change, Launcher, Port, ProcessId, Waited};
 use crate::prove::attack::{Attack, Route, Router};
 use crate::prove::event::Event;
 use crate::prove::journal::{Alone, DriverEnd, InstanceRecord};
@@ -206,7 +206,8 @@ impl<'a, 'b> Live<'a, 'b> {
         for (place, instance) in std::mem::take(&mut self.instances).into_iter().enumerate() {
             let mut record = instance.record;
             if served.contains(&place) {
-                record.files = self.launcher.files(instance.id).await?.into_iter().map(|one| one.path).collect();
+                let files = self.launcher.files(instance.id).await?.into_iter();
+                record.files = files.filter(|one| one.change != Change::Deleted).map(|one| one.path).collect();
                 record.last_lines = self.launcher.last_lines(instance.id);
             }
             instances.push(record);
