@@ -468,12 +468,12 @@ impl Proof {
             if !stage.disk_is_private() {
                 why += "; or, as there are no namespaces, the app knows them by full names of its own";
             }
-            None => self.reasons.push(
-                "nothing breaks when each instance has its own copy of the shared paths: this traffic does not depend \
-                 on what it writes, so it would not notice trapped state"
-                    .to_owned(),
-            ),
-        }
+            self.reasons.push(why);
+            return Ok(());
+        };
+        let at = if first.exchange == 0 { "the driver's end".to_owned() } else { format!("#{}", first.exchange) };
+        self.covered.control =
+            Some(format!("positive control: with the shared paths withheld the traffic breaks at {at}, as it should"));
         Ok(())
     }
 
@@ -511,7 +511,13 @@ impl Proof {
             );
         }
         if self.baseline.writes() > 0 {
-            reasons.extend(self.not_compared.first().map(|one| format!("#{}: {}", one.exchange, one.reason)));
+            reasons.extend(self.not_compared.first().map(|one| {
+                let request = &self.reference_step(one.exchange).exchange.request;
+                format!(
+                    "#{} {} {}: {}; where the driver checks it by itself, leave it out by [[prove.ignore]] in fungible.toml",
+                    one.exchange, request.method, request.target, one.reason
+                )
+            }));
         }
         reasons.extend(self.unstable.iter().map(|one| {
             let request = &one.step.exchange.request;
@@ -529,18 +535,18 @@ impl Proof {
         let failed = self.references.iter().find(|one| how_it_failed(one).is_some());
         let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
         let mut covered = self.covered;
-        covered.notes.extend(stage.notes());
-        covered.not_covered.extend([
-            "a kill in the middle of a request".to_owned(),
-            "what is done after a log-out on the other instances".to_owned(),
-        ]);
-        if matches!(outcome, Outcome::NotFungible(_)) {
         if !stage.disk_is_private() {
             covered.limit(
                 "what an instance keeps on the disk outside of its working directory, HOME and TMPDIR: without \
                  namespaces all instances have that in common",
             );
         }
+        covered.notes.extend(stage.notes());
+        covered.not_covered.extend([
+            "a kill in the middle of a request".to_owned(),
+            "what is done after a log-out on the other instances".to_owned(),
+        ]);
+        if matches!(outcome, Outcome::NotFungible(_)) {
             covered.not_covered.push("what comes after the first finding".to_owned());
         }
         Verdict {
@@ -603,14 +609,22 @@ fn readers(comparison: &Comparison) -> Vec<usize> {
 }
 
 fn differences(comparison: &Comparison, reader: usize) -> Vec<Difference> {
-    let of_reader = comparison.differences.iter().filter(|one| one.exchange == reader);
-    of_reader
-        .map(|one| Difference {
-            place: one.place.clone(),
-            reference: one.reference.clone(),
-            attack: one.attack.clone(),
-        })
-        .collect()
+    let mut differences: Vec<Difference> = Vec::new();
+    for one in comparison.differences.iter().filter(|one| one.exchange == reader) {
+        match differences.iter_mut().find(|before| before.place == one.place) {
+            // Several words of one text.
+            Some(before) => {
+                before.reference = format!("{} .. {}", before.reference, one.reference);
+                before.attack = format!("{} .. {}", before.attack, one.attack);
+            }
+            None => differences.push(Difference {
+                place: one.place.clone(),
+                reference: one.reference.clone(),
+                attack: one.attack.clone(),
+            }),
+        }
+    }
+    differences
 }
 
 /// Numbers in the order in which a client would meet them: what has none (the driver's end) comes last.

@@ -360,11 +360,14 @@ impl Baseline {
         not_modified(&self.first, one, &mut reference, &attack);
         not_modified(other, two, &mut attack, &reference);
         let ignored = |place: &str| self.ignores.iter().position(|ignore| ignore.covers(&one.request, place));
-        answers(judge, &reference, &attack, &mut |root, reason| {
-            if ignored(root).is_none() {
-                skip(reason);
-            }
+        let mut left_out = Vec::new();
+        answers(judge, &reference, &attack, &mut |root, reason| match ignored(root) {
+            Some(ignore) => left_out.push(ignore),
+            None => skip(reason),
         });
+        for ignore in left_out {
+            judge.ignored[ignore] += 1;
+        }
         judge.found.retain(|unequal| {
             let known = unequal.pair.as_ref().is_some_and(|(r, a)| judge.renaming.knows(r, a));
             let pending = unequal.token.is_none() && unequal.kind != DifferenceKind::Collision;

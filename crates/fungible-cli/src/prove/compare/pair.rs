@@ -34,7 +34,7 @@ pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer
         let r = part(reference).map(|at| &reference.parts[at].1);
         let a = part(attack).map(|at| &attack.parts[at].1);
         if root == "body" && !whole {
-            skip(root, "the answer broke off".to_owned());
+            skip(root, "its answer broke off".to_owned());
             continue;
         }
         let before = judge.found.len();
@@ -48,10 +48,10 @@ pub(super) fn answers(judge: &mut Judge<'_>, reference: &Answer, attack: &Answer
         if passed && binaries(r) != binaries(a) {
             let reason = reference.unread.clone().or_else(|| attack.unread.clone());
             let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
-            skip(root, format!("{root} varies and cannot be looked into{why}"));
+            skip(root, format!("its {root} is another in each run and cannot be looked into{why}"));
         }
         if passed && root == "frames" && count(r) != count(a) {
-            skip(root, "the number of frames varies".to_owned());
+            skip(root, "the number of its frames varies".to_owned());
         }
     }
     own_port(judge, attack);
