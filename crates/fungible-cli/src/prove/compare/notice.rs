@@ -57,10 +57,22 @@ impl Said {
         let mut first: HashMap<(&str, &str), usize> = HashMap::new();
         exchanges.iter().enumerate().any(|(at, exchange)| {
             let before = *first.entry(key(exchange)).or_insert(at);
-            let same = exchanges[before].request.body == exchange.request.body;
-            before != at && same && self.0.get(&before) != self.0.get(&at)
+            before != at && asks_the_same(&exchanges[before], exchange) && self.0.get(&before) != self.0.get(&at)
         })
     }
+}
+
+/// Whether two requests for one target ask alike: not one for a part of it, or on a condition, or as somebody else.
+fn asks_the_same(one: &Exchange, other: &Exchange) -> bool {
+    let asks = |name: &str| {
+        ["range", "cookie", "authorization"].contains(&name) || name.starts_with("if-") || name.starts_with("accept")
+    };
+    let asked = |exchange: &'_ Exchange| -> Vec<(String, Vec<u8>)> {
+        let mut asked: Vec<_> = exchange.request.headers.iter().filter(|(name, _)| asks(name)).cloned().collect();
+        asked.sort();
+        asked
+    };
+    one.request.body == other.request.body && asked(one) == asked(other)
 }
 
 fn key(exchange: &Exchange) -> (&str, &str) {

@@ -316,6 +316,11 @@ fn traffic_that_would_notice_a_loss() {
     assert!(!notices(&|nth| feedback(nth).get("/search?q=splendid").text("you asked for splendid")));
     // The same request is answered otherwise.
     assert!(notices(&|nth| run(nth).get("/count").text("0").post("/hit", "").status(204).get("/count").text("1")));
+    let asked = |field: &'static str, status: u16, body: &'static str| {
+        move |nth: u64| run(nth).get("/a").text("whole").get("/a").with(field, "x").status(status).text(body)
+    };
+    assert!(!notices(&asked("range", 206, "wh")) && !notices(&asked("if-none-match", 304, "")));
+    assert!(!notices(&asked("authorization", 200, "hello x")) && notices(&asked("traceparent", 404, "gone")));
     assert!(notices(&|nth| run(nth).post("/name", "a=b").status(201).post("/name", "a=b").status(409)));
     let limited = |nth: u64, left: &[u32]| {
         left.iter().fold(run(nth), |log, left| log.get("/").text("x").field("x-ratelimit-remaining", &left.to_string()))
