@@ -6,23 +6,21 @@ use serde_json::from_str;
 
 use super::super::renaming::Conflict;
 use super::finding::{DifferenceKind, Label};
-use super::judge::{Judge, LARGEST_SET, Mode, Unequal, key};
-use super::measured::{Measured, is_entity_tag, is_software, measured, names_the_exchange, says_whether_cached};
+use super::judge::{Judge, Mode, Unequal, key};
+use super::measured::{is_entity_tag, is_software, names_the_exchange, says_whether_cached};
 use super::moment::Moment;
-use super::names::{around, is_address, is_bare, is_id, sends_to_port};
+use super::names::{around, sends_to_port};
 use super::node::{Node, Step};
 use super::parallel::{by_chunks, of_one_make, parallel, sealed};
 use super::token::{Atom, Kind, atoms, plain, take_apart};
-use super::unstable::{class, class_of_text};
+use super::unstable::class_of_text;
 
-/// In place of an atom's place: the order of all.
-const ORDER: usize = usize::MAX - 1;
 /// Places of atoms within chunks are counted from here, apart from those of whole texts.
 const CHUNKS: usize = 1 << 20;
 
 /// A word or token that stands where another stood, with the leave it would need.
 #[derive(Clone, Copy)]
-enum Verdict {
+pub(super) enum Verdict {
     Pass,
     Mask(&'static str),
     Finding(DifferenceKind),
@@ -82,54 +80,6 @@ impl Judge<'_> {
                 None => self.unequal_text(&reference, &attack, &r, &a),
             },
         }
-    }
-
-    /// Pairs of the words of a list that is written as a text (`soup vegan cold`), where references have it in
-    /// another order.
-    fn words_in_any_order<'t>(
-        &mut self,
-        reference: &[Atom<'t>],
-        attack: &[Atom<'t>],
-    ) -> Option<Vec<(Atom<'t>, Atom<'t>)>> {
-        let key = key(self.kind(), ORDER);
-        if self.is_learning() && !self.mode.unstable().is_unordered(key) && self.is_shuffled(reference, attack) {
-            let (exchange, place) = (self.exchange, self.place.to_string());
-            if let Mode::Learn(unstable) = &mut self.mode {
-                unstable.add_unordered(key, exchange, place);
-            }
-        }
-        if !self.mode.unstable().is_unordered(key) {
-            return None;
-        }
-        parallel(reference, attack)?;
-        let mut free: Vec<Atom<'t>> = attack.iter().filter(|atom| atom.kind != Kind::Gap).copied().collect();
-        let mut pairs = Vec::new();
-        let mut left = Vec::new();
-        for r in reference.iter().filter(|atom| atom.kind != Kind::Gap) {
-            match free
-                .iter()
-                .position(|a| r.text == a.text)
-                .or_else(|| free.iter().position(|a| self.atoms_alike(r, a)))
-            {
-                Some(at) => pairs.push((*r, free.remove(at))),
-                None => left.push(*r),
-            }
-        }
-        self.mask(key, "in any order");
-        pairs.extend(left.into_iter().zip(free));
-        Some(pairs)
-    }
-
-    /// Whether both are the same words in another order. Numbers that change their places are other numbers.
-    fn is_shuffled(&self, reference: &[Atom<'_>], attack: &[Atom<'_>]) -> bool {
-        let Some(pairs) = parallel(reference, attack).filter(|pairs| pairs.len() <= LARGEST_SET) else { return false };
-        let moved: Vec<_> = pairs.iter().filter(|(r, a)| r.text != a.text && !self.atoms_alike(r, a)).collect();
-        let mut free: Vec<&Atom<'_>> = moved.iter().map(|(_, a)| a).collect();
-        !moved.is_empty()
-            && moved.iter().all(|(r, _)| {
-                let at = free.iter().position(|a| r.kind == Kind::Word && r.text == a.text);
-                at.map(|at| free.swap_remove(at)).is_some()
-            })
     }
 
     /// Random tokens now and then look like words: then only the other run's shows what they are.
@@ -320,93 +270,6 @@ impl Judge<'_> {
         }
     }
 
-    fn number(&mut self, at: usize, key: u64, reference: &str, attack: &str) -> Verdict {
-        let finding = Verdict::Finding(self.kind_of_finding());
-        let known = self.renaming.knows(reference, attack);
-        let asked_for = self.asked_for.contains(reference);
-        if self.names_a_thing() && (known || !asked_for && self.may_rename_number(reference)) {
-            let kind = super::judge::key(self.kind(), at);
-            return match self.renaming.bind_number(kind, reference, attack) {
-                Ok(()) => Verdict::Pass,
-                Err(Conflict::Taken) => Verdict::Finding(DifferenceKind::Collision),
-                Err(Conflict::Moved) if known => Verdict::Pass,
-                Err(Conflict::Moved) => finding,
-            };
-        }
-        if known {
-            return Verdict::Pass;
-        }
-        if self.names_a_span(reference, attack) || self.mode.unstable().covers(key, class::NUMBER) {
-            return if self.is_learning() { finding } else { Verdict::Mask("a time, or unequal in references") };
-        }
-        finding
-    }
-
-    /// Equal numbers that name things are bound too: another thing must not get the same one.
-    fn identity(&mut self, text: &str) {
-        if self.is_learning() || text.len() > 2000 || !text.bytes().any(|byte| byte.is_ascii_digit()) {
-            return;
-        }
-        if self.names_a_thing() {
-            let text = plain(text);
-            let telling = atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Gap).enumerate();
-            for (at, atom) in telling.filter(|(_, atom)| atom.kind == Kind::Number) {
-                self.identity_number(at, atom.text);
-            }
-        }
-    }
-
-    fn identity_number(&mut self, at: usize, number: &str) {
-        if self.is_learning() || !self.names_a_thing() || !self.may_rename_number(number) {
-            return;
-        }
-        let kind = key(self.kind(), at);
-        if self.renaming.bind_number(kind, number, number) == Err(Conflict::Taken) {
-            self.note(DifferenceKind::Collision, number, number);
-        }
-    }
-
-    /// A number that a later request carries, or that an answer to a write gives to what it made.
-    fn may_rename_number(&self, reference: &str) -> bool {
-        if self.survey.numbers.contains(reference) {
-            return true;
-        }
-        let name = self.place.name().to_ascii_lowercase();
-        let stem = name.trim_end_matches("id").trim_end_matches(['_', '-']);
-        !self.safe && is_id(self.place.name()) && (is_bare(&name) || self.path.to_ascii_lowercase().contains(stem))
-    }
-
-    /// Whether a number here stands for a thing: an id, or a part of an address.
-    fn names_a_thing(&self) -> bool {
-        let name = self.place.name();
-        is_id(name) || is_address(name) || self.survey.carriers.contains(&name.to_ascii_lowercase())
-    }
-
-    fn names_a_span(&self, reference: &str, attack: &str) -> bool {
-        let Some(measured) = measured(&self.place) else { return false };
-        let (Ok(r), Ok(a)) = (reference.parse::<f64>(), attack.parse::<f64>()) else { return false };
-        let apart = (r - a).abs();
-        let said = self.survey.said.contains(reference);
-        match measured {
-            Measured::Always => true,
-            Measured::Bytes => r.min(a) >= 1000.0,
-            Measured::Span => !said,
-            Measured::PerhapsSpan => !said && r.max(a) < 10.0,
-            Measured::Until => apart <= self.shift.slack,
-            Measured::CountsDown => !said && apart <= self.shift.slack && apart <= r.max(a) / 2.0,
-        }
-    }
-
-    /// Whether two times are the same. A span that a request named is a setting, unless it says how long ago.
-    fn same_time(&self, (r, reference): (Moment, &str), (a, attack): (Moment, &str)) -> bool {
-        let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
-        let is_setting = matches!(r, Moment::Span(seconds) if seconds >= 1.0)
-            && !reference.ends_with("ago")
-            && !attack.ends_with("ago")
-            && self.survey.said.contains(&number(reference));
-        !is_setting && self.shift.same(r, a)
-    }
-
     /// Whether what stands here follows from the rest of the answer, or names only the exchange.
     fn tells_nothing(&self, reference: &str, attack: &str) -> bool {
         let name = self.place.name();
@@ -465,7 +328,7 @@ impl Judge<'_> {
             || any_order && self.is_shuffled(&r, &a)
     }
 
-    fn atoms_alike(&self, reference: &Atom<'_>, attack: &Atom<'_>) -> bool {
+    pub(super) fn atoms_alike(&self, reference: &Atom<'_>, attack: &Atom<'_>) -> bool {
         let (r, a) = (reference.text, attack.text);
         self.renaming.knows(r, a)
             || match (reference.kind, attack.kind) {

@@ -14,15 +14,19 @@ mod alignment;
 mod answer;
 mod carriage;
 mod content;
+mod driver;
 mod finding;
 mod html;
 mod judge;
 mod leaf;
+mod learn;
+mod list;
 mod measured;
 mod moment;
 mod names;
 mod node;
 mod notice;
+mod number;
 mod pair;
 mod parallel;
 mod request;
@@ -47,7 +51,7 @@ use node::Place;
 use pair::{answers, as_far_as_seen, facts, first_parallel_write, not_modified, plainly_equal};
 use request::Value;
 use survey::Survey;
-use unstable::{Unstable, class};
+use unstable::Unstable;
 
 /// Runs take different times to come to the same place; so much more than their lengths is allowed, in seconds.
 const SLACK: f64 = 60.0;
@@ -143,75 +147,6 @@ impl Baseline {
     /// Values of an earlier reference in the answers of a later one: the shared state was not fresh.
     pub(crate) fn values_from_earlier_runs(&self) -> Vec<Leftover> {
         self.leftovers.clone()
-    }
-
-    /// Holds one more reference, the `nth`, against the first. `earlier` has the tokens minted so far and where.
-    fn learn(&mut self, nth: usize, other: &Journal, earlier: &mut HashMap<String, (usize, usize)>) {
-        let values: Vec<_> = other.exchanges.iter().map(request::values).collect();
-        let alignment = self.align(other, &values);
-        self.polled.extend(&alignment.polled);
-        for at in &alignment.not_reached {
-            self.loose.insert(request::signature(&self.first.exchanges[*at]));
-        }
-        for at in &alignment.surplus {
-            self.loose.insert(request::signature(&other.exchanges[*at]));
-        }
-        let mut unstable = std::mem::take(&mut self.unstable);
-        let mut judge = self.judge(Mode::Learn(&mut unstable), other, &values, &alignment);
-        let mut not_compared = Vec::new();
-        for (r, a) in &alignment.pairs {
-            bind_tokens(&mut judge.renaming, &self.values[*r], &values[*a]);
-            judge.asked_for = same_numbers(&self.values[*r], &values[*a]);
-            if !alignment.is_stage(other, *a) {
-                self.exchange(&mut judge, other, *r, *a, &mut not_compared);
-            }
-        }
-        let (stood, renaming) = (std::mem::take(&mut judge.stood), std::mem::take(&mut judge.renaming));
-        drop(judge);
-        for (token, key, exchange, place) in &stood {
-            if unstable.fickle.contains(token) {
-                unstable.add(*key, *exchange, place.clone(), class::MIXED);
-            }
-        }
-        self.unstable = unstable;
-        for (r, a) in &alignment.pairs {
-            self.said.keep(*r, &other.exchanges[*a]);
-        }
-
-        for (token, _, exchange, _) in &stood {
-            if !self.survey.sent_before(token, *exchange) {
-                earlier.entry(token.clone()).or_insert((1, *exchange));
-            }
-        }
-        self.find_leftovers(nth, other, earlier);
-        let numbers =
-            alignment.pairs.iter().map(|(r, a)| (self.first.exchanges[*r].number, other.exchanges[*a].number));
-        let numbers: HashMap<usize, usize> = numbers.collect();
-        for (token, _, exchange, _) in &stood {
-            if let (Some(name), Some(there)) = (renaming.name(token), numbers.get(exchange)) {
-                earlier.entry(name.to_owned()).or_insert((nth, *there));
-            }
-        }
-    }
-
-    fn find_leftovers(&mut self, nth: usize, other: &Journal, earlier: &HashMap<String, (usize, usize)>) {
-        if earlier.is_empty() {
-            return;
-        }
-        for exchange in &other.exchanges {
-            survey::tokens(exchange, &mut |token| {
-                if let Some(minted) = earlier.get(token)
-                    && minted.0 < nth
-                    && !self.leftovers.iter().any(|leftover| leftover.value == token)
-                {
-                    self.leftovers.push(Leftover {
-                        value: token.to_owned(),
-                        minted: *minted,
-                        answered: (nth, exchange.number),
-                    });
-                }
-            });
-        }
     }
 
     /// Holds one attack against the references.
@@ -405,46 +340,6 @@ impl Baseline {
         found.retain(|unequal| !unequal.token.as_ref().is_some_and(|token| is_label(token)));
         labels
     }
-
-    /// Requests that every reference sent and the driver left out of this run, though it went on.
-    fn left_out(&self, alignment: &Alignment) -> Vec<Difference> {
-        let judged = |r: &&usize| {
-            let exchange = &self.first.exchanges[**r];
-            let part_of_a_page =
-                !["", "document", "empty"].contains(&&*answer::field(&exchange.request.headers, "sec-fetch-dest"));
-            let answered = matches!(exchange.outcome, Outcome::Answered { .. });
-            answered && !part_of_a_page && !self.loose.contains(&request::signature(exchange))
-        };
-        let left_out = alignment.left_out.iter().filter(judged);
-        left_out
-            .map(|r| Difference {
-                exchange: self.first.exchanges[*r].number,
-                attack_exchange: None,
-                place: "request".to_owned(),
-                kind: DifferenceKind::LeftOut,
-                reference: format!(
-                    "{} {}",
-                    self.first.exchanges[*r].request.method, self.first.exchanges[*r].request.target
-                ),
-                attack: "(not sent)".to_owned(),
-            })
-            .collect()
-    }
-
-    fn driver_end(&self, attack: &Journal, alignment: &Alignment) -> Option<Difference> {
-        if self.driver_ends.is_empty() || self.driver_ends.contains(&attack.driver) {
-            return None;
-        }
-        let last = alignment.pairs.iter().map(|(r, a)| (*r, *a)).max();
-        Some(Difference {
-            exchange: last.map_or(0, |(r, _)| self.first.exchanges[r].number),
-            attack_exchange: last.map(|(_, a)| attack.exchanges[a].number),
-            place: "driver exit code".to_owned(),
-            kind: DifferenceKind::DriverExit,
-            reference: driver_end(&self.first.driver),
-            attack: driver_end(&attack.driver),
-        })
-    }
 }
 
 fn nothing() -> Journal {
@@ -460,14 +355,6 @@ fn nothing() -> Journal {
         driver_lines: Vec::new(),
         alone: None,
         took: std::time::Duration::ZERO,
-    }
-}
-
-fn driver_end(end: &DriverEnd) -> String {
-    match end {
-        DriverEnd::Exited(code) => code.to_string(),
-        DriverEnd::Killed(signal) => format!("ended by {signal}"),
-        DriverEnd::Hung => "did not end".to_owned(),
     }
 }
 
