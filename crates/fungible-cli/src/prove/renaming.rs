@@ -16,8 +16,8 @@ pub(crate) struct Renaming {
     numbers_back: HashMap<(u64, String), String>,
     /// Pairs that a request showed or a number was bound by: they hold wherever they stand.
     pairs: HashSet<(String, String)>,
-    /// Whole values that the driver made up, with other numbers of words in either run.
-    phrases: Vec<(String, String)>,
+    /// Whole values that the driver made up, by their first two letters.
+    phrases: HashMap<(char, char), Vec<(String, String)>>,
 }
 
 /// Why a pair does not fit.
@@ -73,12 +73,14 @@ impl Renaming {
         forms.push((slug(reference, '-'), slug(attack, '-')));
         forms.push((slug(reference, '_'), slug(attack, '_')));
         for form in forms {
-            if form.0.len() > 1 && !self.phrases.contains(&form) {
-                self.phrases.push(form);
+            let Some(start) = start(&form.0) else { continue };
+            let alike = self.phrases.entry(start).or_default();
+            if !alike.contains(&form) {
+                // The longest first: a name may hold another.
+                let at = alike.partition_point(|(reference, _)| reference.len() >= form.0.len());
+                alike.insert(at, form);
             }
         }
-        // The longest first: a name may hold another.
-        self.phrases.sort_by_key(|(reference, _)| std::cmp::Reverse(reference.len()));
     }
 
     /// Whether the two are known to be the same thing.
@@ -108,8 +110,9 @@ impl Renaming {
         let mut changed = false;
         // One pass from left to right: what was put in is not looked at again.
         while let Some(first) = rest.chars().next() {
+            let alike = start(rest).and_then(|start| self.phrases.get(&start));
             if let Some((reference, attack)) =
-                self.phrases.iter().find(|(reference, _)| rest.starts_with(reference.as_str()))
+                alike.and_then(|alike| alike.iter().find(|(reference, _)| rest.starts_with(reference.as_str())))
             {
                 out.push_str(attack);
                 rest = &rest[reference.len()..];
@@ -149,6 +152,11 @@ fn bind(
     backward.insert(attack.clone(), reference.clone());
     forward.insert(reference, attack);
     Ok(())
+}
+
+fn start(text: &str) -> Option<(char, char)> {
+    let mut letters = text.chars();
+    Some((letters.next()?, letters.next()?))
 }
 
 /// `My First Post!` as `my-first-post`.

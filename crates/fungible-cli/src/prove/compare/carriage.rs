@@ -36,8 +36,12 @@ pub(super) fn bind_tokens(renaming: &mut Renaming, reference: &[Value], attack: 
 pub(super) fn pair_words(renaming: &mut Renaming, reference: &Value, attack: &Value) {
     let (r, a) = (plain(&reference.text), plain(&attack.text));
     let (in_r, in_a) = (atoms(&r), atoms(&a));
-    let Some(pairs) = parallel(&in_r, &in_a) else { return renaming.phrase(r.trim(), a.trim()) };
-    for (one, two) in pairs.into_iter().filter(|(one, two)| one.text != two.text) {
+    let pairs = parallel(&in_r, &in_a);
+    let words = in_r.iter().filter(|atom| atom.kind != Kind::Gap).count();
+    if pairs.is_none() || words > 1 {
+        renaming.phrase(r.trim(), a.trim());
+    }
+    for (one, two) in pairs.into_iter().flatten().filter(|(one, two)| one.text != two.text) {
         match (one.kind, two.kind) {
             (Kind::Opaque, Kind::Opaque) => {}
             // A short number in a body is an amount, not a name.

@@ -224,6 +224,39 @@ fn any_interleaving_of_equal_clients_is_clean() {
     });
 }
 
+/// Things with sentences for titles, which the driver makes up anew in each run; then all of them by their titles.
+fn made_up(nth: u64, words: &[Index]) -> Log {
+    const WORDS: [&str; 12] =
+        ["claim", "end", "program", "not", "media", "class", "cultural", "blood", "yet", "a", "hold", "group"];
+    let mut words = words.iter().map(|word| *word.get(&WORDS));
+    let mut titles: Vec<String> = (0..5)
+        .map(|title| {
+            let words: Vec<&str> = words.by_ref().take(3 + (title + usize::try_from(nth).unwrap()) % 5).collect();
+            format!("{} {nth}{title}.", words.join(" "))
+        })
+        .collect();
+    let mut log = run(nth);
+    for (at, title) in titles.iter().enumerate() {
+        let answer = format!(r#"{{"id":{at},"title":"{title}"}}"#);
+        log = log.post_json("/posts", &format!(r#"{{"title":"{title}"}}"#)).json(&answer);
+    }
+    titles.sort();
+    let page = |titles: &[String]| {
+        let items: Vec<String> = titles.iter().map(|title| format!(r#"{{"title":"{title}"}}"#)).collect();
+        format!(r#"{{"items":[{}],"total":5}}"#, items.join(","))
+    };
+    log.get("/posts?page=1").json(&page(&titles[..3])).get("/posts?page=2").json(&page(&titles[3..]))
+}
+
+#[test]
+fn any_sentences_that_the_driver_makes_up_are_clean() {
+    let draws = || vec(any::<Index>(), 40);
+    for_any(&[draws(), draws(), draws(), draws(), draws(), draws()], |draws| {
+        let runs: Vec<_> = draws.iter().zip(1..).map(|(draws, nth)| made_up(nth, draws).journal()).collect();
+        clean(&Baseline::new(&runs[..5], &[]).compare(&runs[5]));
+    });
+}
+
 #[test]
 fn any_number_of_polls_is_one() {
     let story = |nth: u64, polls: &[u8]| {
