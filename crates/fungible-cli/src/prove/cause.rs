@@ -1,6 +1,8 @@
 //! The cause of a difference, by experiment: with everything else the same, which earlier request must share its
 //! instance with the one that went wrong, so that it goes right? No conviction without it.
 
+use std::collections::HashMap;
+
 use super::ProveError;
 use super::attack::{Attack, Together, side};
 use super::compare::{Baseline, Difference};
@@ -49,8 +51,11 @@ pub(super) async fn find(
     let Some(name) = names.get(reader.wrapping_sub(1)) else { return Ok(Cause::Unknown) };
     let candidates: Vec<Candidate> =
         candidates(baseline, reader).into_iter().map(|number| (number, names[number - 1].clone())).collect();
-    let pairs = baseline.compare(failing).pairs;
-    let there = pairs.iter().find(|(one, _)| *one == reader).map_or(reader, |(_, there)| *there);
+    let pairs: HashMap<usize, usize> = baseline.compare(failing).pairs.into_iter().collect();
+    let there = pairs.get(&reader).copied().unwrap_or(reader);
+    let instance = |number: usize| pairs.get(&number).and_then(|there| failing.exchanges[there - 1].instance.as_ref());
+    // What shared the reader's instance all the time is not what it missed.
+    let apart = |number: usize| instance(number).is_none() || instance(number) != instance(reader);
     let side = if let Attack::Rotate { bit, .. } = attack { side(*bit, there) } else { 0 };
     let exact = Trials { baseline, attack, reader, name: name.clone(), polls: false, side, differences };
     let first = first_of_a_row(baseline, &names, reader);
@@ -62,7 +67,7 @@ pub(super) async fn find(
         }
         let before: Vec<Candidate> = candidates
             .iter()
-            .filter(|(number, _)| !trials.polls || !(first..reader).contains(number))
+            .filter(|(number, _)| apart(*number) && (!trials.polls || !(first..reader).contains(number)))
             .cloned()
             .collect();
         cause = trials.find(stage, &before).await?;

@@ -16,6 +16,9 @@ use crate::exchange::Outcome as Exchanged;
 /// References in all, at most.
 const REFERENCES: usize = 5;
 
+/// So often an attack must fail again after an experiment has healed it.
+const COUNTER_CHECKS: usize = 2;
+
 /// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
 const READERS: usize = 3;
 
@@ -177,6 +180,13 @@ impl Proof {
             cause::find(stage, &self.baseline, attack, (reader, failing), &of_reader).await?
         };
         let seen = runs.len();
+        if let Cause::Writer { .. } | Cause::Several { .. } = cause
+            && let Some(again) = self.goes_right_by_itself(stage, attack, reader).await?
+        {
+            let why = format!("there in {} of {} runs of {}", seen + again - 1, seen + again, attack.word());
+            self.not_judged(reader, &comparison, failing, why);
+            return Ok(false);
+        }
         let (writers, late, sound) = match cause {
             Cause::Writer { writer, late, sound } => (vec![writer], late, Some(sound)),
             Cause::Several { writers, sound } => (writers, false, Some(sound)),
@@ -224,6 +234,26 @@ impl Proof {
             writers: writers.iter().map(|number| self.reference_step(*number)).collect(),
         });
         Ok(true)
+    }
+
+    /// The attack again as it was: what an experiment healed by chance is now and then right by chance here too. After so
+    /// many runs, where one of them is.
+    async fn goes_right_by_itself(
+        &self,
+        stage: &mut Stage<'_>,
+        attack: &Attack,
+        reader: usize,
+    ) -> Result<Option<usize>, ProveError> {
+        for again in 1..=COUNTER_CHECKS {
+            if !stage.may_run(1) {
+                break;
+            }
+            let run = stage.run(attack).await?;
+            if !run.is_starved() && !readers(&self.baseline.compare(&run)).contains(&reader) {
+                return Ok(Some(again));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes down a difference that counts for nothing, once.
