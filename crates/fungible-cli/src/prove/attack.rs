@@ -34,7 +34,8 @@ pub(crate) enum Attack {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HandOver {
     Each,
-    /// Those that write, and these; the others stay where the one before went. For apps that start slowly.
+    /// Those that write, the one after each of them, and these; the others stay where the one before went. For apps that
+    /// start slowly.
     Only(Vec<Key>),
 }
 
@@ -71,11 +72,13 @@ pub(crate) struct Router {
     names: Names,
     /// What the last request looked like, if it was the reader or a repetition of it.
     reader: Option<String>,
+    /// Whether the last request may have written.
+    wrote: bool,
 }
 
 impl Router {
     pub(crate) fn new(attack: Attack, patterns: Patterns) -> Router {
-        Router { attack, names: Names::new(patterns), reader: None }
+        Router { attack, names: Names::new(patterns), reader: None, wrote: false }
     }
 
     /// Must be called once for each request, in the order of arrival.
@@ -96,6 +99,7 @@ impl Router {
         });
         let is_writer = together.is_some_and(|together| together.writers.iter().any(|one| one.covers(key)));
         self.reader = is_reader.then(|| key.signature.clone());
+        let after_a_write = std::mem::replace(&mut self.wrote, !is_safe(method));
         match &self.attack {
             Attack::Reference { .. } => Route::Live(0),
             Attack::Rotate { together, .. } if is_reader || is_writer => Route::Live(together.side),
@@ -103,7 +107,11 @@ impl Router {
             Attack::Amnesia { .. } if is_reader || is_writer => Route::Kept,
             Attack::Amnesia { spared, .. } if spared.iter().any(|one| one.covers(key)) => Route::Spared,
             Attack::Amnesia { hand_over, .. } | Attack::Withheld { hand_over } => match hand_over {
-                HandOver::Only(keys) if is_safe(method) && !keys.iter().any(|one| one.covers(key)) => Route::Stay,
+                HandOver::Only(keys)
+                    if is_safe(method) && !after_a_write && !keys.iter().any(|one| one.covers(key)) =>
+                {
+                    Route::Stay
+                }
                 HandOver::Only(_) | HandOver::Each => Route::Fresh,
             },
         }
@@ -224,13 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn slow_starters_are_left_at_writes_and_where_something_minted_comes_back() {
+    fn slow_starters_are_left_at_writes_after_them_and_where_something_minted_comes_back() {
         let slow = HandOver::Only(vec![key("GET /cart", 1)]);
         let mut router = Router::new(Attack::amnesia(slow), Patterns::default());
-        let requests = [("GET", "/"), ("POST", "/login"), ("GET", "/"), ("GET", "/cart"), ("GET", "/help")];
+        let requests =
+            [("GET", "/"), ("POST", "/login"), ("GET", "/"), ("GET", "/help"), ("GET", "/cart"), ("GET", "/help")];
         let given: Vec<Route> =
             requests.iter().zip(1..).map(|((method, target), number)| router.route(number, method, target).1).collect();
-        assert_eq!(given, [Route::Stay, Route::Fresh, Route::Stay, Route::Fresh, Route::Stay]);
+        assert_eq!(given, [Route::Stay, Route::Fresh, Route::Fresh, Route::Stay, Route::Fresh, Route::Stay]);
     }
 
     fn given(writers: &[Key], reader: Option<Key>, requests: &[&str]) -> Vec<Route> {

@@ -329,8 +329,8 @@ fn covers(attack: &Attack, journal: &Journal, expected: usize) -> String {
             served.sort();
             served.dedup();
             format!(
-                "amnesia: {requests} requests on {} instances, a new one for each that writes or uses what was made \
-                 earlier: for more there is no time, as an instance starts slowly (more with --budget)",
+                "amnesia: {requests} requests on {} instances, a new one for each that writes, comes next or uses what \
+                 was made earlier: for more there is no time, as an instance starts slowly (more with --budget)",
                 served.len()
             )
         }
