@@ -1,5 +1,6 @@
 //! A request with its answer as both passed through the balancer. Pure data: whoever judges it works on this alone.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,6 +79,31 @@ impl Body {
         match self {
             Body::Kept(bytes) => Body::Hashed { sha256: Sha256::digest(bytes).into(), length: bytes.len() as u64 },
             Body::Hashed { .. } => self.clone(),
+        }
+    }
+}
+
+/// Bodies that stand in several runs, each kept once.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies(HashSet<Bytes>);
+
+impl Bodies {
+    /// Lets equal bodies be the same one. Those of references are held for the runs to come.
+    pub(crate) fn share(&mut self, exchanges: &mut [Exchange], hold: bool) {
+        for exchange in exchanges {
+            let answer = match &mut exchange.outcome {
+                Outcome::Answered { body, .. } => Some(body),
+                Outcome::Ours { .. } | Outcome::Failed { .. } | Outcome::Abandoned => None,
+            };
+            let frames = exchange.frames.iter_mut().map(|frame| &mut frame.data);
+            for body in answer.into_iter().chain([&mut exchange.request.body]).chain(frames) {
+                let Body::Kept(bytes) = body else { continue };
+                match self.0.get(bytes) {
+                    Some(same) => bytes.clone_from(same),
+                    None if hold => _ = self.0.insert(bytes.clone()),
+                    None => {}
+                }
+            }
         }
     }
 }

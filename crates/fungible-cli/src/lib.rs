@@ -1,7 +1,9 @@
-//! The tool `fungible`: runs interchangeable instances of any service.
+//! The tool `fungible`: runs interchangeable instances of any service, and proves that they are.
 //!
 //! - `balancer` spreads requests over instances; it knows addresses, never processes.
 //! - `fleet` keeps the processes of one command running behind a balancer.
+//! - `exchange` is a request with its answer, as both passed through the balancer.
+//! - `prove` drives the app's traffic over instances that are killed, judges it, and finds what trapped state.
 //! - `report` turns a verdict into text; pure.
 //! - `cli` is the only place with arguments, the environment, the terminal and exit codes.
 
@@ -9,7 +11,6 @@ mod balancer;
 mod cli;
 mod exchange;
 mod fleet;
-#[expect(dead_code, reason = "the prover is being built")]
 mod prove;
 mod report;
 

@@ -44,19 +44,19 @@ impl Progress {
 
     pub(super) fn show(&mut self, event: &Event) {
         match event {
-            Event::Run { attack, requests, .. } => {
+            Event::Run { attack, requests } => {
                 self.estimate.begins(*requests);
                 self.run.attack.clone_from(attack);
                 self.run.requests = *requests;
                 self.at_request(0);
             }
             Event::Request { number } => self.at_request(*number),
-            Event::Ran { took, .. } => self.estimate.ended(*took),
-            Event::Differs { exchange, .. } => {
+            Event::Ran { took } => self.estimate.ended(*took),
+            Event::Differs { exchange } => {
                 self.run.why = Some(format!("is it there again at {}?", place(*exchange)));
                 self.estimate.more(CONFIRMING);
             }
-            Event::Trying { reader, .. } => {
+            Event::Trying { reader } => {
                 self.run.why = Some(format!("what does {} miss?", place(*reader)));
                 self.estimate.more(TRIAL);
             }

@@ -194,7 +194,7 @@ impl Trials<'_> {
         writers: &[Candidate],
         times: usize,
     ) -> Result<Option<Journal>, ProveError> {
-        stage.tell(Event::Trying { writers: writers.iter().map(|(number, _)| *number).collect(), reader: self.reader });
+        stage.tell(Event::Trying { reader: self.reader });
         let writers = writers.iter().map(|(_, key)| key.clone()).collect();
         let together = Together { writers, reader: Some(self.name.clone()), polls: self.polls, side: self.side };
         self.goes_right(stage, &self.attack.with_together(together), times).await

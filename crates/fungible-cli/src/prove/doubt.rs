@@ -79,7 +79,7 @@ impl Proof {
             );
         }
         if self.baseline.writes() > 0 {
-            reasons.extend(self.not_compared.first().map(|one| {
+            reasons.extend(self.listed.not_compared.first().map(|one| {
                 let request = &self.reference_step(one.exchange).exchange.request;
                 format!(
                     "#{} {} {}: {}; where the driver checks it by itself, leave it out by [[prove.ignore]] in fungible.toml",

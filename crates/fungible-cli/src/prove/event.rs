@@ -6,13 +6,13 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A run begins.
-    Run { number: usize, attack: String, requests: Option<usize> },
+    Run { attack: String, requests: Option<usize> },
     /// A request was answered in the run.
     Request { number: usize },
     /// A run has ended.
-    Ran { took: Duration, requests: usize },
+    Ran { took: Duration },
     /// A difference was seen; numbers as in the reference.
-    Differs { exchange: usize, place: String },
-    /// It is tried whether these requests are the cause.
-    Trying { writers: Vec<usize>, reader: usize },
+    Differs { exchange: usize },
+    /// It is tried which request is the cause of what this one missed.
+    Trying { reader: usize },
 }

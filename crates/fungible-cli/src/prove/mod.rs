@@ -11,6 +11,7 @@ mod doubt;
 mod event;
 mod evidence;
 mod journal;
+mod listed;
 mod pattern;
 mod plan;
 mod renaming;
@@ -29,9 +30,10 @@ use std::time::{Duration, Instant};
 use crate::exchange::{Exchange, is_safe};
 
 use attack::{Attack, HandOver, Together, rotations};
-use compare::{Baseline, Comparison, NotCompared};
+use compare::Baseline;
 use doubt::how_it_failed;
 use journal::Journal;
+use listed::Listed;
 use pattern::{Key, Patterns};
 
 /// Each of so many attacks in a row must fit into the time; else only some requests are handed over.
@@ -43,37 +45,18 @@ const AMNESIA_AT_MOST: u32 = 4;
 /// When the app or the traffic cannot be run at all; what an app does wrong is a finding.
 pub(crate) async fn prove(stage: &mut Stage<'_>) -> Result<Verdict, ProveError> {
     let began = Instant::now();
-    let in_peace = Attack::reference(Duration::ZERO);
-    let mut proof = Proof::new(stage.plan().ignores.clone(), stage.run(&in_peace).await?);
-    if let Some(reason) = proof.no_traffic(stage.plan().drive_limit) {
-        return Ok(proof.verdict(stage, began, vec![reason]));
-    }
-    let second = stage.run(&in_peace).await?;
-    proof.add_reference(second);
-    if let Some(reason) = proof.unsteady_traffic() {
-        return Ok(proof.verdict(stage, began, vec![reason]));
-    }
-    stage.expect(proof.patterns(), proof.in_flight_at_once());
-    proof.swap(stage).await?;
-    let hand_over = proof.hand_over(stage);
-    proof.attack(stage, &Attack::amnesia(hand_over.clone())).await?;
-    let requests = proof.baseline.exchanges().len();
-    for bit in 0..rotations(requests) {
-        if !proof.findings.is_empty() {
-            break;
+    let first = stage.run(&Attack::reference(Duration::ZERO)).await?;
+    let mut proof = Proof::new(stage.plan().ignores.clone(), first);
+    let nothing_to_see = match proof.carry_out(stage).await {
+        Ok(reason) => reason,
+        // What was found until then stands.
+        Err(error @ ProveError::OutOfTime { .. }) => {
+            proof.reasons.push(error.to_string());
+            None
         }
-        if !stage.may_run(1) {
-            let missing =
-                format!("{} of {} passes of rotate: the budget ended", rotations(requests) - bit, rotations(requests));
-            proof.reasons.push(missing);
-            break;
-        }
-        proof.attack(stage, &Attack::Rotate { bit, together: Together::default() }).await?;
-    }
-    if proof.findings.is_empty() && proof.fails_in_peace().is_none() {
-        proof.control(stage, hand_over).await?;
-    }
-    let reasons = proof.doubts();
+        Err(error) => return Err(error),
+    };
+    let reasons = nothing_to_see.map_or_else(|| proof.doubts(), |reason| vec![reason]);
     Ok(proof.verdict(stage, began, reasons))
 }
 
@@ -84,13 +67,10 @@ struct Proof {
     baseline: Baseline,
     findings: Vec<Finding>,
     unstable: Vec<Unstable>,
-    /// What could not be compared, in all attacks.
-    not_compared: Vec<NotCompared>,
     /// The requests that differed under amnesia.
     amnesia: Vec<usize>,
     covered: Coverage,
-    /// Of the last attack: what is listed and not judged.
-    last: Comparison,
+    listed: Listed,
     /// Reasons why nothing can be said that came up on the way.
     reasons: Vec<String>,
 }
@@ -105,10 +85,9 @@ impl Proof {
             baseline,
             findings: Vec::new(),
             unstable: Vec::new(),
-            not_compared: Vec::new(),
             amnesia: Vec::new(),
             covered: Coverage::default(),
-            last: Comparison::default(),
+            listed: Listed::default(),
             reasons: Vec::new(),
         }
     }
@@ -116,6 +95,45 @@ impl Proof {
     fn add_reference(&mut self, reference: Journal) {
         self.references.push(reference);
         self.baseline = Baseline::new(&self.references, &self.ignores);
+    }
+
+    /// The plot; why it ends early, where the traffic shows nothing at all.
+    async fn carry_out(&mut self, stage: &mut Stage<'_>) -> Result<Option<String>, ProveError> {
+        if let Some(reason) = self.no_traffic(stage.plan().drive_limit) {
+            return Ok(Some(reason));
+        }
+        let second = stage.run(&Attack::reference(Duration::ZERO)).await?;
+        self.add_reference(second);
+        if let Some(reason) = self.unsteady_traffic() {
+            return Ok(Some(reason));
+        }
+        stage.expect(self.patterns(), self.in_flight_at_once());
+        self.swap(stage).await?;
+        let hand_over = self.hand_over(stage);
+        if self.may_go_on(stage, "amnesia was not tried") {
+            self.attack(stage, &Attack::amnesia(hand_over.clone())).await?;
+        }
+        let passes = rotations(self.baseline.exchanges().len());
+        for bit in 0..passes {
+            let missing = format!("{} of {passes} passes of rotate were not tried", passes - bit);
+            if !self.findings.is_empty() || !self.may_go_on(stage, &missing) {
+                break;
+            }
+            self.attack(stage, &Attack::Rotate { bit, together: Together::default() }).await?;
+        }
+        if self.findings.is_empty() && self.fails_in_peace().is_none() {
+            self.control(stage, hand_over).await?;
+        }
+        Ok(None)
+    }
+
+    /// Whether the budget allows one more run; else it is a reason that this was left out.
+    fn may_go_on(&mut self, stage: &Stage<'_>, left_out: &str) -> bool {
+        let may = stage.may_run(1);
+        if !may {
+            self.reasons.push(format!("{left_out}: the budget ended (more with --runs and --budget)"));
+        }
+        may
     }
 
     /// What the requests look like in any run.
@@ -158,7 +176,7 @@ impl Proof {
         });
         let swap: Vec<(Key, Key)> =
             together.map(|(one, next)| (names[one.number - 1].clone(), names[next.number - 1].clone())).collect();
-        if swap.is_empty() {
+        if swap.is_empty() || !stage.may_run(1) {
             return Ok(());
         }
         let swapped = stage.run(&Attack::Reference { pace: Duration::ZERO, swap }).await?;
@@ -191,6 +209,9 @@ impl Proof {
                 "whether this traffic would notice trapped state at all: with no --share there is nothing to withhold \
                  from an instance, so the positive control was not run",
             );
+            return Ok(());
+        }
+        if !self.may_go_on(stage, "the positive control was not run") {
             return Ok(());
         }
         let journal = stage.run(&Attack::Withheld { hand_over }).await?;
@@ -245,20 +266,12 @@ impl Proof {
             drive: stage.plan().drive.clone(),
             command: stage.plan().command(),
             covered,
-            ignored: self
-                .ignores
-                .into_iter()
-                .enumerate()
-                .map(|(at, one)| {
-                    let times = self.last.ignored.get(at).copied().unwrap_or_default();
-                    Ignored { place: one.place, reason: one.reason, times }
-                })
-                .collect(),
+            ignored: self.listed.ignored(self.ignores),
             driver_lines,
             unstable: self.unstable,
-            labels: labels(&self.last),
-            masks: self.last.masks.iter().map(|mask| (mask.place.clone(), mask.reason.clone())).collect(),
-            renaming: self.last.renaming,
+            labels: self.listed.labels,
+            masks: self.listed.masks,
+            renaming: self.listed.renaming,
         }
     }
 
@@ -266,16 +279,4 @@ impl Proof {
         let at = number.max(1).min(self.baseline.exchanges().len()) - 1;
         Step { number, exchange: self.baseline.exchanges()[at].clone() }
     }
-}
-
-fn labels(comparison: &Comparison) -> Vec<(String, Vec<String>)> {
-    let mut labels: Vec<(String, Vec<String>)> = Vec::new();
-    for label in &comparison.labels {
-        match labels.iter_mut().find(|(place, _)| *place == label.place) {
-            Some((_, values)) if values.len() < 3 && !values.contains(&label.value) => values.push(label.value.clone()),
-            Some(_) => {}
-            None => labels.push((label.place.clone(), vec![label.value.clone()])),
-        }
-    }
-    labels
 }

@@ -16,6 +16,7 @@ use super::journal::{DriverEnd, Journal};
 use super::pattern::Patterns;
 use super::plan::{Plan, Words, named_ports};
 use crate::balancer::{self, Balancer, Config};
+use crate::exchange::Bodies;
 use crate::fleet::{Apart, LaunchError, Launcher, Port, ProcessId, Spec, Waited};
 
 /// No more instances than these are ready ahead: each takes memory.
@@ -51,6 +52,8 @@ pub(crate) enum ProveError {
     SecondPort { port: u16, lines: Vec<String> },
     #[error("`{command}` failed ({how}){}", last_of(.lines))]
     Helper { command: String, how: String, lines: Vec<String> },
+    #[error("the {} s of --budget ended in the middle of run {run}, {attack}: it needs more", .budget.as_secs_f32())]
+    OutOfTime { budget: Duration, run: usize, attack: &'static str },
     #[error("the driver cannot be started: {0}")]
     Driver(String),
 }
@@ -92,6 +95,7 @@ pub(crate) struct Stage<'a> {
     ahead: usize,
     /// How long the last run took.
     last: Duration,
+    bodies: Bodies,
 }
 
 impl<'a> Stage<'a> {
@@ -120,6 +124,7 @@ impl<'a> Stage<'a> {
             patterns: Patterns::default(),
             ahead: cores.max(1),
             last: Duration::ZERO,
+            bodies: Bodies::default(),
         }
     }
 
@@ -159,6 +164,11 @@ impl<'a> Stage<'a> {
     pub(crate) fn expected_time(&self, starts: usize) -> Duration {
         let starts = u32::try_from(starts.div_ceil(self.cores)).unwrap_or(u32::MAX);
         self.usual.saturating_add(self.start.unwrap_or_default().saturating_mul(starts))
+    }
+
+    /// When the budget ends.
+    fn deadline(&self) -> Instant {
+        self.began + self.plan.budget
     }
 
     /// How long the driver may take before it counts as hanging: a trap may leave it waiting for what never comes.
@@ -209,15 +219,20 @@ impl<'a> Stage<'a> {
     async fn run_once(&mut self, attack: &Attack) -> Result<Journal, ProveError> {
         let began = Instant::now();
         self.runs += 1;
-        let (number, requests) = (self.runs, self.expected);
-        self.tell(Event::Run { number, attack: attack.word().to_owned(), requests });
+        let requests = self.expected;
+        self.tell(Event::Run { attack: attack.word().to_owned(), requests });
         let run = format!("{}{}", self.mark, self.runs);
         let journal = self.run_named(attack, &run).await;
         // Also after a failure: nothing of a run may reach the next one.
         let ended = self.launcher.end_run().await;
         // It may be the reason for whatever else went wrong, as a full disk is.
         ended?;
-        let journal = journal?;
+        let mut journal = journal?;
+        if journal.driver == DriverEnd::Hung && Instant::now() >= self.deadline() {
+            let (budget, run) = (self.plan.budget, self.runs);
+            return Err(ProveError::OutOfTime { budget, run, attack: attack.word() });
+        }
+        self.bodies.share(&mut journal.exchanges, matches!(attack, Attack::Reference { .. }));
         self.expected.get_or_insert(journal.exchanges.len());
         self.last = began.elapsed();
         let first = journal.instances.first().and_then(|one| Some(one.ready?.saturating_sub(one.started)));
@@ -225,7 +240,7 @@ impl<'a> Stage<'a> {
         if matches!(attack, Attack::Reference { .. }) {
             self.usual = self.usual.max(journal.took);
         }
-        self.tell(Event::Ran { took: journal.took, requests: journal.exchanges.len() });
+        self.tell(Event::Ran { took: journal.took });
         Ok(journal)
     }
 

@@ -38,14 +38,16 @@ impl Proof {
             ));
             return Ok(());
         }
-        self.last = self.baseline.compare(&journal);
+        let comparison = self.baseline.compare(&journal);
         self.covered.attacks.push(covers(attack, &journal, self.baseline.exchanges().len()));
-        self.not_compared.append(&mut self.last.not_compared);
         if matches!(attack, Attack::Amnesia { .. }) {
-            self.amnesia = readers(&self.last);
+            self.amnesia = readers(&comparison);
         }
-        let Some(first) = self.last.differences.first() else { return Ok(()) };
-        stage.tell(Event::Differs { exchange: first.exchange, place: first.place.clone() });
+        let Some(first) = comparison.differences.first() else {
+            self.listed.add(&comparison);
+            return Ok(());
+        };
+        stage.tell(Event::Differs { exchange: first.exchange });
         let runs = self.confirm(stage, attack, journal).await?;
         self.last_references(stage, &runs).await?;
         let comparisons: Vec<Comparison> = runs.iter().map(|journal| self.baseline.compare(journal)).collect();
@@ -64,7 +66,7 @@ impl Proof {
                 self.not_judged(most, comparison, run, why);
             }
         }
-        self.last = comparisons.into_iter().next().unwrap_or_default();
+        comparisons.first().into_iter().for_each(|first| self.listed.add(first));
         for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
             if self.convict(stage, attack, reader, &runs).await? {
                 break;

@@ -93,7 +93,7 @@ pub(super) struct Judge<'b> {
     /// Where each was seen first.
     pub(super) observed_at: HashMap<String, String>,
     /// Where each token stood, for those that turn out to be fickle.
-    pub(super) stood: Vec<(String, u64, usize, String)>,
+    pub(super) stood: Vec<(String, u64, usize)>,
     pub(super) masks: HashMap<u64, (usize, String, &'static str)>,
     pub(super) labels: Vec<Label>,
     /// By place in the list of ignores: how often each took effect.
@@ -208,12 +208,11 @@ impl Judge<'_> {
         let part = reference.or(attack).map(Node::shape).unwrap_or_default();
         // A part of a list is known by its shape, a key or a header by its name.
         let (whole, part) = if whole == 0 { (self.kind(), 0) } else { (whole, part) };
-        let place = self.place.to_string();
         if self.place.is_frame() && reference.or(attack).is_some_and(Node::is_heartbeat) {
             return self.mask(whole ^ part, "keeps a connection open");
         }
         match &mut self.mode {
-            Mode::Learn(unstable) => unstable.add_optional(whole, part, self.exchange, place),
+            Mode::Learn(unstable) => unstable.add_optional(whole, part),
             Mode::Judge(unstable) if unstable.is_optional(whole, part) => {
                 self.mask(whole ^ part, "not in every reference");
             }
@@ -227,10 +226,9 @@ impl Judge<'_> {
     /// Two nodes of different kinds, or two that cannot be looked into.
     pub(super) fn unequal_whole(&mut self, reference: &Node, attack: &Node) {
         let key = key(self.kind(), usize::MAX);
-        let place = self.place.to_string();
         match &mut self.mode {
             Mode::Learn(unstable) => {
-                unstable.add(key, self.exchange, place, class_of(reference) | class_of(attack));
+                unstable.add(key, class_of(reference) | class_of(attack));
             }
             Mode::Judge(unstable) if unstable.covers(key, class_of(attack)) => self.mask(key, "unequal in references"),
             Mode::Judge(_) => self.note(self.kind_of_finding(), &reference.print(), &attack.print()),

@@ -148,10 +148,9 @@ impl Judge<'_> {
         let whole = key(kind, usize::MAX);
         let (head, tail) = self.in_common(atoms, others);
         let classes = class_of_text(attack);
-        let place = self.place.to_string();
         match &mut self.mode {
             Mode::Learn(unstable) => {
-                unstable.add(whole, self.exchange, place, class_of_text(reference) | classes);
+                unstable.add(whole, class_of_text(reference) | classes);
                 unstable.add_hole(whole, head, tail);
             }
             Mode::Judge(unstable) => {
@@ -228,7 +227,7 @@ impl Judge<'_> {
                 if let Some(token) = token {
                     unstable.fickle.insert(token);
                 }
-                unstable.add(key, self.exchange, place, class_of_text(reference) | class_of_text(attack));
+                unstable.add(key, class_of_text(reference) | class_of_text(attack));
             }
             Mode::Judge(unstable) if unstable.covers(key, class_of_text(attack)) => {
                 self.observe(reference, attack);
@@ -264,8 +263,7 @@ impl Judge<'_> {
 
     fn opaque(&mut self, key: u64, reference: &str, attack: &str) -> Verdict {
         if self.is_learning() {
-            let place = self.place.to_string();
-            self.stood.push((reference.to_owned(), key, self.exchange, place));
+            self.stood.push((reference.to_owned(), key, self.exchange));
         } else {
             self.observe(reference, attack);
             self.tokens_at.entry(key).or_default().insert(reference.to_owned());

@@ -34,9 +34,9 @@ impl Baseline {
         }
         let (stood, renaming) = (std::mem::take(&mut judge.stood), std::mem::take(&mut judge.renaming));
         drop(judge);
-        for (token, key, exchange, place) in &stood {
+        for (token, key, _) in &stood {
             if unstable.fickle.contains(token) {
-                unstable.add(*key, *exchange, place.clone(), class::MIXED);
+                unstable.add(*key, class::MIXED);
             }
         }
         self.unstable = unstable;
@@ -44,7 +44,7 @@ impl Baseline {
             self.said.keep(*r, &other.exchanges[*a]);
         }
 
-        for (token, _, exchange, _) in &stood {
+        for (token, _, exchange) in &stood {
             if !self.survey.sent_before(token, *exchange) {
                 earlier.entry(token.clone()).or_insert((1, *exchange));
             }
@@ -53,7 +53,7 @@ impl Baseline {
         let numbers =
             alignment.pairs.iter().map(|(r, a)| (self.first.exchanges[*r].number, other.exchanges[*a].number));
         let numbers: HashMap<usize, usize> = numbers.collect();
-        for (token, _, exchange, _) in &stood {
+        for (token, _, exchange) in &stood {
             if let (Some(name), Some(there)) = (renaming.name(token), numbers.get(exchange)) {
                 earlier.entry(name.to_owned()).or_insert((nth, *there));
             }

@@ -19,7 +19,7 @@ impl Judge<'_> {
         let kind = self.kind();
         if self.mode.unstable().is_unordered(kind) || self.is_reordered(reference, attack) {
             match &mut self.mode {
-                Mode::Learn(unstable) => unstable.add_unordered(kind, self.exchange, self.place.to_string()),
+                Mode::Learn(unstable) => unstable.add_unordered(kind),
                 Mode::Judge(_) if self.after_parallel_writes => {
                     self.mask(kind, "written by requests in flight together");
                 }
@@ -202,11 +202,10 @@ impl Judge<'_> {
         attack: &[Atom<'t>],
     ) -> Option<Vec<(Atom<'t>, Atom<'t>)>> {
         let key = key(self.kind(), ORDER);
-        if self.is_learning() && !self.mode.unstable().is_unordered(key) && self.is_shuffled(reference, attack) {
-            let (exchange, place) = (self.exchange, self.place.to_string());
-            if let Mode::Learn(unstable) = &mut self.mode {
-                unstable.add_unordered(key, exchange, place);
-            }
+        let is_new = self.is_learning() && !self.mode.unstable().is_unordered(key);
+        let shuffled = is_new && self.is_shuffled(reference, attack);
+        if let (true, Mode::Learn(unstable)) = (shuffled, &mut self.mode) {
+            unstable.add_unordered(key);
         }
         if !self.mode.unstable().is_unordered(key) {
             return None;

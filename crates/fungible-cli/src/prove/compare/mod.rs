@@ -112,11 +112,6 @@ impl Baseline {
         &self.first.exchanges
     }
 
-    /// Where the references disagree, and how each place is treated.
-    pub(crate) fn unstable(&self) -> Vec<Mask> {
-        self.unstable.print()
-    }
-
     /// Requests that may have changed something.
     pub(crate) fn writes(&self) -> usize {
         self.first.exchanges.iter().filter(|exchange| exchange.writes()).count()

@@ -3,33 +3,25 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::finding::Mask;
 use super::node::Node;
 
 /// The places where values need not be equal.
 #[derive(Debug, Default)]
 pub(super) struct Unstable {
-    /// By kind of place and atom.
-    seen: HashMap<u64, Seen>,
+    /// By kind of place and atom: the classes of the values that were seen there.
+    seen: HashMap<u64, u16>,
     /// Texts of other lengths: how many atoms they have in common at their beginnings and ends.
     holes: HashMap<u64, (usize, usize)>,
     /// Parts that are there in one reference and not in another, by kind of the whole and shape of the part.
-    optional: HashMap<(u64, u64), Seen>,
+    optional: HashSet<(u64, u64)>,
     /// Lists whose items come in any order.
-    unordered: HashMap<u64, Seen>,
+    unordered: HashSet<u64>,
     /// Other statuses of an exchange.
     statuses: HashSet<(usize, u16)>,
     /// Tokens of the first reference that are another in each: minted in the run.
     pub(super) minted: HashSet<String>,
     /// Tokens that no one-to-one map holds together.
     pub(super) fickle: HashSet<String>,
-}
-
-#[derive(Debug)]
-struct Seen {
-    exchange: usize,
-    place: String,
-    classes: u16,
 }
 
 /// What a value looks like, from afar.
@@ -69,16 +61,16 @@ pub(super) fn class_of(node: &Node) -> u16 {
 }
 
 impl Unstable {
-    pub(super) fn add(&mut self, key: u64, exchange: usize, place: String, classes: u16) {
-        self.seen.entry(key).or_insert(Seen { exchange, place, classes: 0 }).classes |= classes;
+    pub(super) fn add(&mut self, key: u64, classes: u16) {
+        *self.seen.entry(key).or_default() |= classes;
     }
 
     /// Whether the references had other values there too, and such ones.
     pub(super) fn covers(&self, key: u64, class: u16) -> bool {
-        let Some(seen) = self.seen.get(&key) else { return false };
+        let Some(seen) = self.seen.get(&key).copied() else { return false };
         // What was letters here and digits there may be either, or both mixed.
-        let mixed = seen.classes & class::MIXED != 0 || seen.classes & class::TEXT == class::NUMBER | class::LETTERS;
-        let wide = if mixed { seen.classes | class::NUMBER | class::LETTERS | class::MIXED } else { seen.classes };
+        let mixed = seen & class::MIXED != 0 || seen & class::TEXT == class::NUMBER | class::LETTERS;
+        let wide = if mixed { seen | class::NUMBER | class::LETTERS | class::MIXED } else { seen };
         wide & class == class
     }
 
@@ -96,20 +88,20 @@ impl Unstable {
         self.seen.contains_key(&key)
     }
 
-    pub(super) fn add_optional(&mut self, whole: u64, part: u64, exchange: usize, place: String) {
-        self.optional.entry((whole, part)).or_insert(Seen { exchange, place, classes: 0 });
+    pub(super) fn add_optional(&mut self, whole: u64, part: u64) {
+        self.optional.insert((whole, part));
     }
 
     pub(super) fn is_optional(&self, whole: u64, part: u64) -> bool {
-        self.optional.contains_key(&(whole, part))
+        self.optional.contains(&(whole, part))
     }
 
-    pub(super) fn add_unordered(&mut self, list: u64, exchange: usize, place: String) {
-        self.unordered.entry(list).or_insert(Seen { exchange, place, classes: 0 });
+    pub(super) fn add_unordered(&mut self, list: u64) {
+        self.unordered.insert(list);
     }
 
     pub(super) fn is_unordered(&self, list: u64) -> bool {
-        self.unordered.contains_key(&list)
+        self.unordered.contains(&list)
     }
 
     pub(super) fn count_unordered(&self) -> usize {
@@ -122,26 +114,5 @@ impl Unstable {
 
     pub(super) fn has_status(&self, exchange: usize, status: u16) -> bool {
         self.statuses.contains(&(exchange, status))
-    }
-
-    /// All of it, for a reader.
-    pub(super) fn print(&self) -> Vec<Mask> {
-        let mask = |seen: &Seen, reason: &str| Mask {
-            exchange: seen.exchange,
-            place: seen.place.clone(),
-            reason: reason.to_owned(),
-        };
-        let mut masks: Vec<Mask> =
-            self.seen.values().map(|seen| mask(seen, "the references disagree: compared by shape")).collect();
-        masks.extend(self.optional.values().map(|seen| mask(seen, "not in every reference: may be there or not")));
-        masks.extend(self.unordered.values().map(|seen| mask(seen, "in any order: compared as a set")));
-        masks.extend(self.statuses.iter().map(|(exchange, status)| Mask {
-            exchange: *exchange,
-            place: "status".to_owned(),
-            reason: format!("a reference answered {status}: may be this too"),
-        }));
-        masks.sort_by(|a, b| (a.exchange, &a.place, &a.reason).cmp(&(b.exchange, &b.place, &b.reason)));
-        masks.dedup();
-        masks
     }
 }
