@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::super::renaming::Renaming;
 use super::finding::{DifferenceKind, Label};
-use super::measured::says_whether_cached;
+use super::measured::{says_that_cached, says_whether_cached};
 use super::moment::Shift;
 use super::node::{Node, Place, Step};
 use super::survey::Survey;
@@ -134,9 +134,7 @@ impl Judge<'_> {
             (Node::Text(r), Node::Text(a)) | (Node::Number(r), Node::Number(a)) => self.leaf(r, a),
             (Node::Null, Node::Null) => {}
             (Node::Bool(r), Node::Bool(a)) if r == a => {}
-            (Node::Bool(r), Node::Bool(a))
-                if says_whether_cached(self.place.name(), &r.to_string(), &a.to_string()) =>
-            {
+            (Node::Bool(r), Node::Bool(a)) if says_whether_cached(&self.place, &r.to_string(), &a.to_string()) => {
                 self.mask(self.kind(), "whether a cache had it");
             }
             (Node::Map(r), Node::Map(a)) => self.map(r, a, Step::Key),
@@ -210,6 +208,9 @@ impl Judge<'_> {
         let (whole, part) = if whole == 0 { (self.kind(), 0) } else { (whole, part) };
         if self.place.is_frame() && reference.or(attack).is_some_and(Node::is_heartbeat) {
             return self.mask(whole ^ part, "keeps a connection open");
+        }
+        if reference.or(attack).is_some_and(|only| says_that_cached(&self.place, &only.print())) {
+            return self.mask(whole ^ part, "whether a cache had it");
         }
         match &mut self.mode {
             Mode::Learn(unstable) => unstable.add_optional(whole, part),

@@ -53,15 +53,28 @@ impl Judge<'_> {
         if reference == attack || self.renaming.translate(&reference).as_deref() == Some(&attack) {
             return;
         }
-        let (r, a) = (atoms(&reference), atoms(&attack));
+        let before = self.found.len();
+        self.unequal(&reference, &attack);
+        if self.is_learning() {
+            self.learn_make(&reference, &attack);
+        } else if self.found.len() > before {
+            let found = self.found.split_off(before);
+            if !self.by_make(&reference, &attack) {
+                self.found.extend(found);
+            }
+        }
+    }
+
+    fn unequal(&mut self, reference: &str, attack: &str) {
+        let (r, a) = (atoms(reference), atoms(attack));
         if self.place.is_cookie()
-            && let Some(pieces) = sealed(&reference, &attack)
+            && let Some(pieces) = sealed(reference, attack)
         {
             return self.pieces(&pieces);
         }
         // Elsewhere, too, where nothing else is unequal: a piece of base64 between two of its marks may look like a word.
         if words_differ(&r, &a)
-            && let Some(pieces) = sealed(&reference, &attack)
+            && let Some(pieces) = sealed(reference, attack)
             && pieces.iter().all(|((r, a), is_token)| r == a || *is_token && of_one_make(r, a))
         {
             return self.pieces(&pieces);
@@ -69,7 +82,7 @@ impl Judge<'_> {
         let pairs = self.words_in_any_order(&r, &a).or_else(|| parallel(&r, &a));
         match pairs {
             // By chance it has as many words this time.
-            Some(pairs) if pairs.len() >= A_FEW && self.is_free_text_of_one_length(&attack, &r, &a) => {}
+            Some(pairs) if pairs.len() >= A_FEW && self.is_free_text_of_one_length(attack, &r, &a) => {}
             Some(pairs) => {
                 for (at, (r, a)) in pairs.into_iter().enumerate() {
                     if r.text != a.text {
@@ -79,9 +92,9 @@ impl Judge<'_> {
                     }
                 }
             }
-            None => match by_chunks(&reference, &attack) {
+            None => match by_chunks(reference, attack) {
                 Some(chunks) => self.chunks(&chunks),
-                None => self.unequal_text(&reference, &attack, &r, &a),
+                None => self.unequal_text(reference, attack, &r, &a),
             },
         }
     }
@@ -107,10 +120,15 @@ impl Judge<'_> {
                 }
             } else {
                 let key = key(self.kind(), CHUNKS * (at + 1));
-                let verdict = self.opaque(key, reference, attack);
-                self.settle(key, reference, attack, verdict, Some((*reference).to_owned()));
+                self.token(key, reference, attack);
             }
         }
+    }
+
+    /// Two texts that are one token each, whatever they look like.
+    pub(super) fn token(&mut self, key: u64, reference: &str, attack: &str) {
+        let verdict = self.opaque(key, reference, attack);
+        self.settle(key, reference, attack, verdict, Some(reference.to_owned()));
     }
 
     /// The value of a cookie is opaque to the client: a token in it is not cut where it happens to look like words.
@@ -118,8 +136,7 @@ impl Judge<'_> {
         for (at, ((reference, attack), is_token)) in pieces.iter().enumerate() {
             if *is_token {
                 let key = key(self.kind(), CHUNKS * (at + 1));
-                let verdict = self.opaque(key, reference, attack);
-                self.settle(key, reference, attack, verdict, Some((*reference).to_owned()));
+                self.token(key, reference, attack);
             } else {
                 self.chunks(&[(reference, attack)]);
             }
@@ -295,7 +312,7 @@ impl Judge<'_> {
         let carried = |text: &str| self.survey.sent.contains(text) || self.survey.said.contains(text);
         is_entity_tag(name)
             || self.place.is_header() && is_software(name)
-            || says_whether_cached(name, reference, attack)
+            || says_whether_cached(&self.place, reference, attack)
             || names_the_exchange(name) && !carried(reference)
     }
 

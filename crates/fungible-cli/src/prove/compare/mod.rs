@@ -21,6 +21,7 @@ mod judge;
 mod leaf;
 mod learn;
 mod list;
+mod make;
 mod measured;
 mod moment;
 mod names;

@@ -81,7 +81,8 @@ impl Judge<'_> {
         match measured {
             Measured::Always => true,
             Measured::Bytes => r.min(a) >= 1000.0,
-            Measured::Span => !said,
+            // Minutes are no time that an exchange takes.
+            Measured::Span => !said && r.max(a) <= 10_000.0,
             Measured::PerhapsSpan => !said && r.max(a) < 10.0,
             Measured::Until => apart <= self.shift.slack,
             Measured::CountsDown => !said && apart <= self.shift.slack && apart <= r.max(a) / 2.0,

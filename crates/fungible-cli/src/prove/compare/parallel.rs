@@ -32,14 +32,18 @@ pub(super) fn by_chunks<'t>(reference: &'t str, attack: &'t str) -> Option<Vec<(
 pub(super) fn sealed<'t>(reference: &'t str, attack: &'t str) -> Option<Vec<((&'t str, &'t str), bool)>> {
     let says_when = |text: &str| atoms(text).iter().any(|atom| atom.kind == Kind::Signed);
     let judged = pieces(reference, attack, "-_+/")?.into_iter().map(|(r, a)| {
-        let same = r.bytes().zip(a.bytes()).take_while(|(r, a)| r == a).count();
-        // Readable is a prefix that both have: `cus_`, or the folder of a path.
-        let prefix = r.get(..same).and_then(|same| same.rfind(['-', '_', '/', '+'])).map_or(0, |at| at + 1);
+        let prefix = readable_prefix(r, a);
         let (r, a) = (&r[prefix..], &a[prefix..]);
         ((r, a), r != a && (looks_random(r) || looks_random(a)))
     });
     let judged: Vec<_> = judged.collect();
     (judged.iter().any(|(_, is_token)| *is_token) && !says_when(reference) && !says_when(attack)).then_some(judged)
+}
+
+/// The length of the readable prefix that both have: `cus_`, or the folder of a path.
+pub(super) fn readable_prefix(reference: &str, attack: &str) -> usize {
+    let same = reference.bytes().zip(attack.bytes()).take_while(|(r, a)| r == a).count();
+    reference.get(..same).and_then(|same| same.rfind(['-', '_', '/', '+'])).map_or(0, |at| at + 1)
 }
 
 /// The pieces of letters, digits and these marks, where both texts have the same other marks.

@@ -12,6 +12,8 @@ pub(super) struct Unstable {
     seen: HashMap<u64, u16>,
     /// Texts of other lengths: how many atoms they have in common at their beginnings and ends.
     holes: HashMap<u64, (usize, usize)>,
+    /// Tokens that are another in each reference: their lengths.
+    makes: HashMap<u64, (usize, usize)>,
     /// Parts that are there in one reference and not in another, by kind of the whole and shape of the part.
     optional: HashSet<(u64, u64)>,
     /// Lists whose items come in any order.
@@ -82,6 +84,16 @@ impl Unstable {
 
     pub(super) fn hole(&self, key: u64) -> (usize, usize) {
         self.holes.get(&key).copied().unwrap_or_default()
+    }
+
+    /// Notes that tokens of such lengths stand there.
+    pub(super) fn add_make(&mut self, key: u64, shortest: usize, longest: usize) {
+        let make = self.makes.entry(key).or_insert((shortest, longest));
+        *make = (make.0.min(shortest), make.1.max(longest));
+    }
+
+    pub(super) fn make(&self, key: u64) -> Option<(usize, usize)> {
+        self.makes.get(&key).copied()
     }
 
     pub(super) fn varies(&self, key: u64) -> bool {

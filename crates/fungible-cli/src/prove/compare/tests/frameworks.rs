@@ -294,6 +294,20 @@ fn numbers_of_a_process_and_numbers_of_things() {
     tried.clean("where from", |n| {
         json(n, if n < 3 { r#"{"data":1,"source":"cache"}"# } else { r#"{"data":1,"source":"database"}"# })
     });
+    tried.clean("only where cached", |n| json(n, if n < 3 { r#"{"data":1,"cached":true}"# } else { r#"{"data":1}"# }));
+    tried.clean("as Go's httpcache says it", |n| {
+        let log = says(n, "hi");
+        if n < 3 { log.field("x-from-cache", "1") } else { log }
+    });
+    let switch = |on: bool| format!(r#"{{"page_cache":{on}}}"#);
+    tried.found("a cache switched off", |n| json(n, &switch(false)), json(3, &switch(true)));
+    let timing = |n: u64| if n < 3 { "db;dur=1.2" } else { "compile;dur=2.1, db;dur=1.2" };
+    tried.clean("compiled at first", |n| field(n, "server-timing", timing(n)));
+    tried.clean("cold start", |n| field(n, "x-cold-start", if n < 3 { "false" } else { "true" }));
+    let one = |key: &str, number: u64| format!(r#"{{"{key}":{number}}}"#);
+    for (key, reference, attack) in [("uptime_percent", 50, 100), ("total_ms", 121_080, 0), ("preset", 4, 1)] {
+        tried.found(key, |n| json(n, &one(key, reference)), json(3, &one(key, attack)));
+    }
     tried.found("what is cached", |n| json(n, r#"{"data":1,"cached":true}"#), json(3, r#"{"data":2,"cached":false}"#));
     tried.found(
         "duration of a talk",
