@@ -83,6 +83,8 @@ pub(super) struct Judge<'b> {
     pub(super) reference: Facts,
     pub(super) attack: Facts,
     pub(super) place: Place,
+    /// The two texts that are judged there, where they are more than a number each.
+    pub(super) texts: Option<(String, String)>,
     pub(super) found: Vec<Unequal>,
 
     // Of the whole run.

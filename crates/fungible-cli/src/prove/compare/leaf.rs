@@ -62,11 +62,15 @@ impl Judge<'_> {
             if !self.by_make(&reference, &attack) {
                 self.found.extend(found);
             }
+        } else {
+            self.bind_whole(&reference, &attack);
         }
     }
 
     fn unequal(&mut self, reference: &str, attack: &str) {
         let (r, a) = (atoms(reference), atoms(attack));
+        let is_more = |atoms: &[Atom<'_>]| atoms.iter().filter(|atom| atom.kind != Kind::Gap).count() > 1;
+        self.texts = (is_more(&r) || is_more(&a)).then(|| (reference.to_owned(), attack.to_owned()));
         if self.place.is_cookie()
             && let Some(pieces) = sealed(reference, attack)
         {
@@ -87,8 +91,6 @@ impl Judge<'_> {
                 for (at, (r, a)) in pairs.into_iter().enumerate() {
                     if r.text != a.text {
                         self.atom(at, r, a);
-                    } else if r.kind == Kind::Number {
-                        self.identity_number(at, r.text);
                     }
                 }
             }

@@ -23,7 +23,7 @@ impl Judge<'_> {
     pub(super) fn learn_make(&mut self, reference: &str, attack: &str) {
         let Some(run) = differing(reference, attack) else { return };
         let (r, a) = (run.reference.len(), run.attack.len());
-        if may_be_random(run.reference) && may_be_random(run.attack) && r.abs_diff(a) * 4 <= r.max(a) {
+        if (may_be_random(run.reference) || may_be_random(run.attack)) && r.abs_diff(a) * 4 <= r.max(a) {
             let key = self.key_of(&run);
             if let Mode::Learn(unstable) = &mut self.mode {
                 unstable.add_make(key, r.min(a), r.max(a));

@@ -227,6 +227,7 @@ impl Baseline {
             reference: Facts::default(),
             attack: Facts::default(),
             place: Place::default(),
+            texts: None,
             found: Vec::new(),
             observed: HashMap::new(),
             tokens_at: HashMap::new(),

@@ -262,6 +262,12 @@ impl Place {
             .unwrap_or_default()
     }
 
+    /// An attribute by which elements of a page are tied to each other.
+    pub(super) fn names_an_element(&self) -> bool {
+        matches!(self.steps.last(), Some(Step::Attribute(name))
+            if ["id", "for", "headers", "list"].contains(&name.as_str()) || name.starts_with("aria-"))
+    }
+
     /// The name of the object that it stands in.
     pub(super) fn group(&self) -> &str {
         let mut keys = self.steps.iter().rev().filter_map(|step| match step {

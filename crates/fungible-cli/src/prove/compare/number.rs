@@ -1,5 +1,7 @@
 //! Numbers and times: which stand for things, which measure, which say when. What looks random is not its business.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::super::renaming::Conflict;
 use super::finding::DifferenceKind;
 use super::judge::{Judge, key};
@@ -7,17 +9,34 @@ use super::leaf::Verdict;
 use super::measured::{Measured, measured};
 use super::moment::Moment;
 use super::names::{is_address, is_bare, is_id};
-use super::token::{Kind, atoms, plain};
+use super::token::{Atom, Kind, atoms, plain};
 use super::unstable::class;
+
+/// Names of elements hold within one page.
+const ELEMENTS: u64 = 1;
+/// In place of an atom's place: the whole text.
+const WHOLE: usize = usize::MAX - 2;
 
 impl Judge<'_> {
     pub(super) fn number(&mut self, at: usize, key: u64, reference: &str, attack: &str) -> Verdict {
         let finding = Verdict::Finding(self.kind_of_finding());
         let known = self.renaming.knows(reference, attack);
-        let asked_for = self.asked_for.contains(reference);
-        if self.names_a_thing() && (known || !asked_for && self.may_rename_number(reference)) {
-            let kind = super::judge::key(self.kind(), at);
-            return match self.renaming.bind_number(kind, reference, attack) {
+        // Of ORD-7f3a-0002 and /orders/2 the whole is one thing's own, not the number.
+        let texts = self.texts.clone();
+        let (at, one, two) = texts
+            .as_ref()
+            .map_or((at, reference, attack), |(reference, attack)| (WHOLE, reference.trim(), attack.trim()));
+        if self.place.names_an_element() && !self.survey.numbers.contains(reference) {
+            let within_the_page = super::judge::key(ELEMENTS, self.exchange);
+            let bound = self.renaming.bind_number(within_the_page, one, two);
+            return if bound.is_ok() { Verdict::Pass } else { finding };
+        }
+        if self.names_a_thing() && (known || !self.asked_for.contains(reference) && self.may_rename_number(reference)) {
+            let bound = self.renaming.bind_number(self.numbered_in(at), one, two);
+            if bound.is_ok() {
+                self.renaming.request_pair(reference, attack);
+            }
+            return match bound {
                 Ok(()) => Verdict::Pass,
                 Err(Conflict::Taken) => Verdict::Finding(DifferenceKind::Collision),
                 Err(Conflict::Moved) if known => Verdict::Pass,
@@ -38,23 +57,36 @@ impl Judge<'_> {
         if self.is_learning() || text.len() > 2000 || !text.bytes().any(|byte| byte.is_ascii_digit()) {
             return;
         }
-        if self.names_a_thing() {
-            let text = plain(text);
-            let telling = atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Gap).enumerate();
-            for (at, atom) in telling.filter(|(_, atom)| atom.kind == Kind::Number) {
-                self.identity_number(at, atom.text);
-            }
+        let text = plain(text);
+        let is_one = atoms(&text).iter().filter(|atom| atom.kind != Kind::Gap).count() == 1;
+        self.texts = (!is_one).then(|| (text.clone().into_owned(), text.clone().into_owned()));
+        self.bind_whole(&text, &text);
+    }
+
+    /// What names a thing may name no other one.
+    pub(super) fn bind_whole(&mut self, reference: &str, attack: &str) {
+        if !self.names_a_thing() {
+            return;
+        }
+        let may_rename = |atom: &Atom<'_>| atom.kind == Kind::Number && self.may_rename_number(atom.text);
+        if !atoms(reference).iter().any(may_rename) {
+            return;
+        }
+        let at = if self.texts.is_some() { WHOLE } else { 0 };
+        if self.renaming.bind_number(self.numbered_in(at), reference.trim(), attack.trim()) == Err(Conflict::Taken) {
+            self.note(DifferenceKind::Collision, reference, attack);
         }
     }
 
-    pub(super) fn identity_number(&mut self, at: usize, number: &str) {
-        if self.is_learning() || !self.names_a_thing() || !self.may_rename_number(number) {
-            return;
+    /// Where a number there must be one thing's own: among those of its kind of place, or of its name.
+    fn numbered_in(&self, at: usize) -> u64 {
+        let name = self.place.name().to_ascii_lowercase();
+        if self.survey.sequences.contains(&name) {
+            let mut hasher = DefaultHasher::new();
+            name.hash(&mut hasher);
+            return hasher.finish();
         }
-        let kind = key(self.kind(), at);
-        if self.renaming.bind_number(kind, number, number) == Err(Conflict::Taken) {
-            self.note(DifferenceKind::Collision, number, number);
-        }
+        key(self.kind(), at)
     }
 
     /// A number that a later request carries, or that an answer to a write gives to what it made.
@@ -67,10 +99,13 @@ impl Judge<'_> {
         !self.safe && is_id(self.place.name()) && (is_bare(&name) || self.path.to_ascii_lowercase().contains(stem))
     }
 
-    /// Whether a number here stands for a thing: an id, or a part of an address.
+    /// Whether a number here stands for a thing: an id, or a part of an address. What is no more than a number under a
+    /// name of addresses (`value`, `next`) is one where the traffic took such a number from there.
     fn names_a_thing(&self) -> bool {
-        let name = self.place.name();
-        is_id(name) || is_address(name) || self.survey.carriers.contains(&name.to_ascii_lowercase())
+        let name = self.place.name().to_ascii_lowercase();
+        is_id(self.place.name())
+            || self.survey.carriers.contains(&name)
+            || is_address(&name) && (self.texts.is_some() || self.survey.minted_under.contains(&name))
     }
 
     fn names_a_span(&self, reference: &str, attack: &str) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::answer::{self, Answer};
 use super::finding::Carried;
-use super::names::{is_address, is_id};
+use super::names::{is_address, is_bare, is_id};
 use super::node::{Node, Place};
 use super::request::{self, Value, is_safe};
 use super::token::{Kind, atoms, looks_random, plain};
@@ -23,6 +23,10 @@ pub(super) struct Survey {
     pub(super) numbers: HashSet<String>,
     /// Lower-case names under which answers may give such numbers.
     pub(super) carriers: HashSet<String>,
+    /// Lower-case names under which an answer gave such a number first, as no more than a number.
+    pub(super) minted_under: HashSet<String>,
+    /// Lower-case names under which several kinds of requests get ever higher numbers: of one sequence.
+    pub(super) sequences: HashSet<String>,
     /// Numbers and short words that requests carried in any place.
     pub(super) said: HashSet<String>,
     /// Tokens and cookie values that requests carried.
@@ -88,7 +92,28 @@ pub(super) fn survey(exchanges: &[Exchange], values: &[Vec<Value>]) -> Survey {
         survey.numbers_things.push(found.unwrap_or(false));
     }
     survey.cookies_never_sent_back = never_sent(exchanges, values);
+    survey.sequences = sequences(exchanges);
     survey
+}
+
+/// Names under which the answers to writes of at least two kinds have three and more numbers, each higher than the last.
+fn sequences(exchanges: &[Exchange]) -> HashSet<String> {
+    let mut runs: HashMap<String, (HashSet<u64>, Vec<u64>)> = HashMap::new();
+    for exchange in exchanges.iter().filter(|exchange| !is_safe(&exchange.request.method)) {
+        let Some(answer) = answer::read(exchange) else { continue };
+        for (root, node) in answer.parts.iter().filter(|(root, _)| root == "body") {
+            node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
+                let name = place.name().to_ascii_lowercase();
+                if let (true, Ok(number)) = (is_bare(&name), text.parse()) {
+                    let (kinds, numbers) = runs.entry(name).or_default();
+                    kinds.insert(request::signature(exchange));
+                    numbers.push(number);
+                }
+            });
+        }
+    }
+    let rises = |numbers: &[u64]| numbers.len() > 2 && numbers.windows(2).all(|two| two[0] < two[1]);
+    runs.into_iter().filter(|(_, (kinds, numbers))| kinds.len() > 1 && rises(numbers)).map(|(name, _)| name).collect()
 }
 
 impl Survey {
@@ -135,6 +160,9 @@ impl Survey {
                     if !is_drivers && minted.insert(value.to_owned()) {
                         if is_number {
                             self.numbers.insert(value.to_owned());
+                            if text == value {
+                                self.minted_under.insert(name.to_ascii_lowercase());
+                            }
                         }
                         self.carried.push(Carried {
                             value: value.to_owned(),

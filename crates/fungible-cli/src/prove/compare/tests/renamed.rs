@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use sha2::{Digest, Sha256};
 
+use super::super::DifferenceKind;
 use super::world::{Log, against, clean, compare, found, run, token};
 
 fn base64(text: &str) -> String {
@@ -338,4 +339,66 @@ fn nonces_in_a_header_whatever_their_letters_look_like() {
         };
         clean(&compare(story));
     }
+}
+
+#[test]
+fn an_identifier_is_its_whole_text() {
+    // A process part and a counter: unique together.
+    let story = |nth: u64, ids: [&str; 2]| {
+        let [first, second] = ids;
+        let made = |log: Log, id: &str| {
+            log.post_json("/orders", "{}")
+                .json(&format!(r#"{{"id":"{id}"}}"#))
+                .field("location", &format!("/orders/{id}"))
+                .get(&format!("/orders/{id}"))
+                .json(&format!(r#"{{"id":"{id}"}}"#))
+        };
+        made(made(run(nth), first), second)
+    };
+    let ids = |nth: u64| match nth {
+        1 => ["ORD-7F3A-0001", "ORD-7F3A-0002"],
+        2 => ["ORD-11C2-0001", "ORD-11C2-0002"],
+        _ => ["ORD-9B11-0001", "ORD-2C44-0001"],
+    };
+    clean(&compare(|nth| story(nth, ids(nth))));
+    clean(&against(|nth| story(nth, ["1-1", "1-2"]), story(3, ["1-1", "2-1"])));
+    let same = against(|nth| story(nth, ids(nth)), story(3, ["ORD-9B11-0001", "ORD-9B11-0001"]));
+    assert!(!same.differences.is_empty(), "two orders of one name");
+}
+
+#[test]
+fn one_sequence_gives_no_number_twice_whoever_asks() {
+    let story = |nth: u64, numbers: [u32; 3]| {
+        let kinds = ["/orders", "/refunds", "/payouts"];
+        kinds
+            .into_iter()
+            .zip(numbers)
+            .fold(run(nth), |log, (path, number)| log.post_json(path, "{}").json(&format!(r#"{{"seq":{number}}}"#)))
+    };
+    clean(&against(|nth| story(nth, [1, 2, 3]), story(3, [1, 51, 101])));
+    let twice = against(|nth| story(nth, [1, 2, 3]), story(3, [1, 1, 1]));
+    assert_eq!(twice.differences.first().map(|one| one.kind), Some(DifferenceKind::Collision), "{twice:#?}");
+}
+
+#[test]
+fn a_number_under_a_name_of_addresses_is_no_name() {
+    let story = |nth: u64, votes: u32| {
+        run(nth)
+            .post_json("/polls", "{}")
+            .json(r#"{"id":2}"#)
+            .post("/polls/2/votes", "for=tea")
+            .get("/polls/2")
+            .json(&format!(r#"{{"id":2,"data":[{{"name":"tea","value":{votes}}}]}}"#))
+    };
+    found(&against(|nth| story(nth, 2), story(3, 0)), 3, "body $.data[0].value");
+}
+
+#[test]
+fn elements_of_a_page_may_be_numbered_by_the_process() {
+    let story = |nth: u64, number: u32, labelled: u32| {
+        let page = format!(r#"<label for="field-{labelled}">Name</label><input id="field-{number}" name="name">"#);
+        run(nth).get("/").html(&page).get("/").html(&page.replace(&number.to_string(), &(number + 1).to_string()))
+    };
+    clean(&against(|nth| story(nth, 3, 3), story(3, 1, 1)));
+    assert!(!against(|nth| story(nth, 3, 3), story(3, 1, 4)).differences.is_empty(), "another field's label");
 }
