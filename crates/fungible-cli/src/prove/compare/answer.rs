@@ -60,6 +60,13 @@ pub(super) struct Answer {
     pub(super) is_of_the_process: bool,
 }
 
+impl Answer {
+    /// Whether nobody can look into its body.
+    pub(super) fn has_binary_body(&self) -> bool {
+        self.parts.iter().any(|(root, node)| root == "body" && matches!(node, Node::Binary { .. }))
+    }
+}
+
 /// The first value of a field as text.
 pub(super) fn field(headers: &Headers, name: &str) -> String {
     let found = headers.iter().find(|(key, _)| key == name);

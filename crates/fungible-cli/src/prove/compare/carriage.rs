@@ -38,7 +38,7 @@ pub(super) fn pair_words(renaming: &mut Renaming, reference: &Value, attack: &Va
     let (in_r, in_a) = (atoms(&r), atoms(&a));
     let pairs = parallel(&in_r, &in_a);
     let words = in_r.iter().filter(|atom| atom.kind != Kind::Gap).count();
-    if pairs.is_none() || words > 1 {
+    if pairs.is_none() || words > 1 && !reference.names_a_thing {
         renaming.phrase(r.trim(), a.trim());
     }
     for (one, two) in pairs.into_iter().flatten().filter(|(one, two)| one.text != two.text) {

@@ -92,8 +92,8 @@ pub(super) struct Judge<'b> {
     pub(super) observed: HashMap<String, HashMap<String, Option<String>>>,
     /// The reference's tokens by their place.
     pub(super) tokens_at: HashMap<u64, HashSet<String>>,
-    /// Where each was seen first.
-    pub(super) observed_at: HashMap<String, String>,
+    /// In which exchange each was seen first, and where there.
+    pub(super) observed_at: HashMap<String, (usize, String)>,
     /// Where each token stood, for those that turn out to be fickle.
     pub(super) stood: Vec<(String, u64, usize)>,
     pub(super) masks: HashMap<u64, (usize, String, &'static str)>,

@@ -59,7 +59,8 @@ impl Judge<'_> {
             self.learn_make(&reference, &attack);
         } else if self.found.len() > before {
             let found = self.found.split_off(before);
-            if !self.by_make(&reference, &attack) {
+            let collides = found.iter().any(|unequal| unequal.kind == DifferenceKind::Collision);
+            if collides || !self.by_make(&reference, &attack) {
                 self.found.extend(found);
             }
         } else {
@@ -267,7 +268,8 @@ impl Judge<'_> {
     /// Remembers from which instance a value came.
     fn observe(&mut self, reference: &str, attack: &str) {
         let (instance, place) = (&self.attack.instance, &self.place);
-        self.observed_at.entry(reference.to_owned()).or_insert_with(|| place.to_string());
+        let exchange = self.exchange;
+        self.observed_at.entry(reference.to_owned()).or_insert_with(|| (exchange, place.to_string()));
         self.observed
             .entry(reference.to_owned())
             .or_default()

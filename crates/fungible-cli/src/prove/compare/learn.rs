@@ -29,7 +29,7 @@ impl Baseline {
             bind_tokens(&mut judge.renaming, &self.values[*r], &values[*a]);
             judge.asked_for = same_numbers(&self.values[*r], &values[*a]);
             if !alignment.is_stage(other, *a) {
-                self.exchange(&mut judge, other, *r, *a, &mut not_compared);
+                self.exchange(&mut judge, (other, &alignment), (*r, *a), &mut not_compared);
             }
         }
         let (stood, renaming) = (std::mem::take(&mut judge.stood), std::mem::take(&mut judge.renaming));

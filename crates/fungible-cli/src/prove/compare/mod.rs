@@ -15,9 +15,11 @@ mod answer;
 mod carriage;
 mod content;
 mod driver;
+mod echo;
 mod finding;
 mod html;
 mod judge;
+mod label;
 mod leaf;
 mod learn;
 mod list;
@@ -45,8 +47,8 @@ use super::renaming::Renaming;
 use crate::exchange::{Exchange, Outcome};
 use alignment::{Alignment, Run, align};
 use carriage::{bind_tokens, pair_words, same_numbers};
-pub(crate) use finding::{Carried, Comparison, Difference, DifferenceKind, Ignore, Label, Leftover, Mask, NotCompared};
-use judge::{Facts, Judge, Mode, Unequal};
+pub(crate) use finding::{Carried, Comparison, Difference, DifferenceKind, Ignore, Leftover, Mask, NotCompared};
+use judge::{Facts, Judge, Mode};
 use moment::Shift;
 use node::Place;
 use pair::{answers, as_far_as_seen, facts, first_parallel_write, not_modified, plainly_equal};
@@ -160,12 +162,14 @@ impl Baseline {
             bind_tokens(&mut judge.renaming, &self.values[*r], &values[*a]);
             judge.asked_for = same_numbers(&self.values[*r], &values[*a]);
             if !alignment.is_stage(attack, *a) {
-                self.exchange(&mut judge, attack, *r, *a, &mut comparison.not_compared);
+                self.exchange(&mut judge, (attack, &alignment), (*r, *a), &mut comparison.not_compared);
             }
             found.append(&mut judge.found);
         }
         let labels = self.labels(&judge, &survey::sent(&values), &mut found);
+        comparison.not_compared.extend(Baseline::doubtful(&judge, &labels));
         judge.labels.extend(labels);
+        judge.labels.extend(self.ordinals(attack, &mut found));
         for unequal in found {
             comparison.differences.push(Difference {
                 exchange: unequal.exchange,
@@ -258,9 +262,8 @@ impl Baseline {
     fn exchange(
         &self,
         judge: &mut Judge<'_>,
-        other: &Journal,
-        r: usize,
-        a: usize,
+        (other, alignment): (&Journal, &Alignment),
+        (r, a): (usize, usize),
         not_compared: &mut Vec<NotCompared>,
     ) {
         let (one, two) = (&self.first.exchanges[r], &other.exchanges[a]);
@@ -291,6 +294,10 @@ impl Baseline {
         }
         not_modified(&self.first, one, &mut reference, &attack);
         not_modified(other, two, &mut attack, &reference);
+        if [&reference, &attack].iter().all(|answer| answer.has_binary_body()) && self.is_echo(alignment, other, r, a) {
+            reference.parts.retain(|(root, _)| root != "body");
+            attack.parts.retain(|(root, _)| root != "body");
+        }
         let ignored = |place: &str| self.ignores.iter().position(|ignore| ignore.covers(&one.request, place));
         let mut left_out = Vec::new();
         answers(judge, &reference, &attack, &mut |root, reason| match ignored(root) {
@@ -309,33 +316,6 @@ impl Baseline {
             let ignore = ignored(&unequal.place);
             ignore.inspect(|at| judge.ignored[*at] += 1).is_none()
         });
-    }
-
-    /// Names that instances give themselves, among what no one-to-one map holds together.
-    fn labels(&self, judge: &Judge<'_>, sent: &HashSet<String>, found: &mut Vec<Unequal>) -> Vec<Label> {
-        let mut labels = Vec::new();
-        // The one instance of a reference has one name: where several values move at once, they are of other things.
-        let moves = |token: &&String| judge.observed.get(*token).is_some_and(|names| names.len() > 1);
-        let moving = judge.tokens_at.values().map(|tokens| tokens.iter().filter(moves).collect::<Vec<_>>());
-        let several: HashSet<&str> = moving.filter(|moving| moving.len() > 1).flatten().map(String::as_str).collect();
-        let is_label = |token: &str| {
-            let Some(names) = judge.observed.get(token) else { return false };
-            let instances: HashSet<_> = names.values().flatten().collect();
-            let differs = self.references == 1 || self.unstable.minted.contains(token);
-            let sent = self.survey.sent.contains(token) || names.keys().any(|name| sent.contains(name));
-            differs && !sent && !several.contains(token) && names.len() > 1 && instances.len() == names.len()
-        };
-        for (token, names) in judge.observed.iter().filter(|(token, _)| is_label(token)) {
-            for (value, instance) in names {
-                labels.push(Label {
-                    place: judge.observed_at.get(token).cloned().unwrap_or_default(),
-                    instance: instance.clone().unwrap_or_default(),
-                    value: value.clone(),
-                });
-            }
-        }
-        found.retain(|unequal| !unequal.token.as_ref().is_some_and(|token| is_label(token)));
-        labels
     }
 }
 

@@ -261,7 +261,8 @@ fn any_sentences_that_the_driver_makes_up_are_clean() {
 
 /// A page with tokens of a few bytes, as they come out: in hexadecimal and in base64 for addresses.
 fn short_tokens(nth: u64, bytes: &[u8]) -> Log {
-    let number = bytes[..8].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    // With no letter at all in two of them they are numbers.
+    let number = bytes[..8].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)) | 0xa << 60;
     let short = URL_SAFE_NO_PAD.encode(&bytes[8..]);
     run(nth)
         .get("/")
@@ -275,10 +276,7 @@ fn any_short_token_is_clean() {
     let draws = || vec(any::<u8>(), 16);
     for_any(&(draws(), draws(), draws()), |(one, two, three)| {
         let references = [short_tokens(1, &one).journal(), short_tokens(2, &two).journal()];
-        // A number that begins with many zeros is of another make.
-        if [&one, &two, &three].iter().all(|draw| draw[0] > 15) {
-            clean(&Baseline::new(&references, &[]).compare(&short_tokens(3, &three).journal()));
-        }
+        clean(&Baseline::new(&references, &[]).compare(&short_tokens(3, &three).journal()));
     });
 }
 

@@ -131,6 +131,12 @@ impl Log {
         self
     }
 
+    /// The body of the request.
+    pub(super) fn body(mut self, bytes: Vec<u8>) -> Log {
+        self.last().request.body = Body::Kept(bytes.into());
+        self
+    }
+
     /// A field of the answer.
     pub(super) fn field(mut self, name: &str, value: &str) -> Log {
         if let Outcome::Answered { headers, .. } = &mut self.last().outcome {
