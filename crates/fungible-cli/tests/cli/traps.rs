@@ -1,6 +1,7 @@
-//! `fungible prove` over the programs in tests/traps and tests/real: verdict, writer and reader of each variant are as its
-//! `trap.toml` says.
+//! `fungible prove` over the programs in tests/traps and tests/real: the verdict of each variant, and what it finds or why
+//! it can tell nothing, are as its `trap.toml` says.
 
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,10 +37,75 @@ struct Trap {
 struct Variant {
     command: Vec<String>,
     verdict: String,
-    writer: Option<String>,
+    /// The kind of the one finding.
+    #[serde(default = "trapped")]
+    finding: String,
+    /// All requests that it takes.
+    writer: Option<Requests>,
     reader: Option<String>,
+    /// Part of a reason why it can tell nothing.
+    reason: Option<String>,
+    /// Part of a line of what was covered.
+    covered: Option<String>,
     #[serde(default)]
     extra: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Requests {
+    One(String),
+    Several(Vec<String>),
+}
+
+fn trapped() -> String {
+    "trapped".to_owned()
+}
+
+impl Variant {
+    fn writers(&self) -> &[String] {
+        match &self.writer {
+            None => &[],
+            Some(Requests::One(writer)) => std::slice::from_ref(writer),
+            Some(Requests::Several(writers)) => writers,
+        }
+    }
+
+    /// What of the verdict is not as it should be: nothing, or all of it in a line each.
+    fn wrong(&self, verdict: &Value) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut expect = |what: &str, expected: &dyn Debug, got: &dyn Debug, holds: bool| {
+            if !holds {
+                wrong.push(format!("{what}: expected {expected:?}, got {got:?}"));
+            }
+        };
+        let word = text(&verdict["verdict"]);
+        expect("verdict", &self.verdict, &word, word == self.verdict);
+        if self.verdict == "NOT FUNGIBLE" {
+            let kinds: Vec<&str> = list(&verdict["findings"]).iter().map(|one| text(&one["kind"])).collect();
+            expect("findings", &[&self.finding], &kinds, kinds == [&self.finding]);
+            let finding = &verdict["findings"][0];
+            let writers: Vec<String> = list(&finding["writers"]).iter().map(request).collect();
+            let expected = self.writers();
+            let all = writers.len() == expected.len() && expected.iter().zip(&writers).all(|(one, got)| fits(one, got));
+            expect("writer", &expected, &writers, all);
+            // An app that cannot start beside another has none; the finding names the first request.
+            if let Some(reader) = &self.reader {
+                let got = request(&finding["reader"]);
+                expect("reader", reader, &got, fits(reader, &got));
+            }
+        }
+        let says = |lines: &[Value], part: &str| lines.iter().any(|line| text(line).contains(part));
+        if let Some(reason) = &self.reason {
+            let reasons = list(&verdict["reasons"]);
+            expect("reason", reason, &reasons, says(reasons, reason));
+        }
+        if let Some(part) = &self.covered {
+            let lines = list(&verdict["covered"]["attacks"]);
+            expect("covered", part, &lines, says(lines, part));
+        }
+        wrong
+    }
 }
 
 /// One variant proved: nothing where all is as expected, else what is not.
@@ -62,32 +128,28 @@ fn proved(shelf: &str, name: &str, trap: &Trap, variant: &Variant) -> Option<Str
     let output = tool.current_dir(&folder).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let verdict: Value = serde_json::from_str(&said).unwrap_or_default();
-    let finding = &verdict["findings"][0];
-    let request = |step: &Value| format!("{} {}", text(&step["method"]), text(&step["target"]));
-    let writers: Vec<String> = finding["writers"].as_array().into_iter().flatten().map(request).collect();
-    let reader = finding.get("reader").map(request);
+    let found: Vec<String> = list(&verdict["findings"])
+        .iter()
+        .map(|one| {
+            let writers: Vec<String> = list(&one["writers"]).iter().map(request).collect();
+            format!("{}: {writers:?} missed by {}", text(&one["kind"]), request(&one["reader"]))
+        })
+        .collect();
     println!(
-        "{shelf}/{name}: {}; writers {writers:?}, reader {reader:?}; {} runs, {:.1} s",
+        "{shelf}/{name}: {}; {}; {} runs, {:.1} s",
         text(&verdict["verdict"]),
+        if found.is_empty() { verdict["reasons"].to_string() } else { found.join("; ") },
         verdict["runs"],
         began.elapsed().as_secs_f32()
     );
-    let is = |expected: &Option<String>, got: &[String]| match expected {
-        Some(expected) => got.iter().any(|got| fits(expected, got)),
-        None => got.is_empty(),
-    };
-    let as_expected = text(&verdict["verdict"]) == variant.verdict
-        && (variant.verdict != "NOT FUNGIBLE"
-            || (is(&variant.writer, &writers) && is(&variant.reader, reader.as_slice())));
-    (!as_expected).then(|| {
+    let wrong = variant.wrong(&verdict);
+    (!wrong.is_empty()).then(|| {
         format!(
-            "{shelf}/{name} ({}; kind {}): expected {} with writer {:?} and reader {:?}, because {}\n{said}\n{}",
+            "{shelf}/{name} ({}; kind {}; {}):\n{}\n{said}\n{}",
             trap.about,
             trap.kind,
-            variant.verdict,
-            variant.writer,
-            variant.reader,
             trap.why,
+            wrong.join("\n"),
             String::from_utf8_lossy(&output.stderr)
         )
     })
@@ -110,9 +172,20 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Method and path; `*` stands for one segment.
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// `#2 POST /mcp`
+fn request(step: &Value) -> String {
+    format!("#{} {} {}", step["number"], text(&step["method"]), text(&step["target"]))
+}
+
+/// Method and path, with the number where one is expected; `*` stands for one segment.
 fn fits(expected: &str, request: &str) -> bool {
     let request = request.split('?').next().unwrap_or_default();
+    let request =
+        if expected.starts_with('#') { request } else { request.split_once(' ').map_or("", |(_, rest)| rest) };
     let (expected, request): (Vec<&str>, Vec<&str>) = (expected.split('/').collect(), request.split('/').collect());
     expected.len() == request.len() && expected.iter().zip(request).all(|(one, there)| *one == "*" || *one == there)
 }
@@ -179,14 +252,14 @@ fn is_installed() -> bool {
 
 each! {
     traps, 1, super::is_whole(),
-    avatar_files block_ids chunked_answers clocks conditional_requests cookie_never_back cookie_secret csp_nonce
-    csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart guestbook gzip_bodies idempotency_keys
-    instance_names invoice_numbers job_in_process jwt lazy_write lockout logout_elsewhere long_polling masked_csrf
-    mcp_session notes_map oauth_state one_time_code order_ids own_port parallel_clients preferences_fallback
-    process_etags queue_in_process random_names random_order rate_limit read_only session_file_cwd session_file_home
-    session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie stale_cache ticking_tokens
-    tip_of_the_day upload_parts_file upload_parts_ram upload_resumable views_counter warming_up_health
-    warming_up_retry webdav worker_beside
+    avatar_files block_ids chunked_answers clocks conditional_requests cookie_never_back cookie_secret
+    csp_nonce csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart guestbook gzip_bodies
+    idempotency_keys instance_names invoice_numbers job_in_process jwt lazy_write lockout logout_elsewhere
+    long_polling masked_csrf mcp_session notes_map oauth_state one_time_code order_ids own_port parallel_clients
+    preferences_fallback process_etags queue_in_process random_names random_order rate_limit read_only
+    session_file_cwd session_file_home session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie
+    stale_cache ticking_tokens tip_of_the_day upload_parts_file upload_parts_ram upload_resumable
+    views_counter warming_up_health warming_up_retry webdav worker_beside
 }
 
 each! {
