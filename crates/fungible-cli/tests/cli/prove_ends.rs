@@ -1,5 +1,6 @@
 //! `fungible prove` that is stopped in the middle: nothing survives, nothing stays mounted, nothing stays on the disk.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ fn nothing_survives_whenever_it_is_stopped() {
     for namespaces in [&[][..], &["--no-namespaces"]] {
         for word in ["INT", "TERM", "HUP", "KILL", "INT", "TERM", "KILL"] {
             let after = u64::try_from(random.below(LATEST)).unwrap();
-            stopped(word, namespaces, &|_| std::thread::park_timeout(Duration::from_millis(after)));
+            let whom = if random.below(2) == 0 { Whom::Tool } else { Whom::Group };
+            stopped(word, whom, namespaces, &|_| std::thread::park_timeout(Duration::from_millis(after)));
         }
     }
 }
@@ -26,15 +28,25 @@ fn nothing_survives_whenever_it_is_stopped() {
 #[test]
 fn nothing_survives_while_the_traffic_goes_on() {
     for namespaces in [&[][..], &["--no-namespaces"]] {
-        for word in ["INT", "KILL"] {
-            stopped(word, namespaces, &|shop| eventually("the driver", || shop.path(DRIVING).exists().then_some(())));
+        for (word, whom) in [("INT", Whom::Tool), ("INT", Whom::Group), ("KILL", Whom::Tool), ("KILL", Whom::Group)] {
+            stopped(word, whom, namespaces, &|shop| {
+                eventually("the driver", || shop.path(DRIVING).exists().then_some(()));
+            });
         }
     }
 }
 
+/// Who gets the signal.
+#[derive(Debug, Clone, Copy)]
+enum Whom {
+    Tool,
+    /// The tool's process group, as a terminal sends what Ctrl-C means.
+    Group,
+}
+
 /// Stops a proof whose app, driver and worker have left processes of their own behind.
 #[track_caller]
-fn stopped(word: &str, namespaces: &[&str], when: &dyn Fn(&Shop)) {
+fn stopped(word: &str, whom: Whom, namespaces: &[&str], when: &dyn Fn(&Shop)) {
     let shop = Shop::new();
     let started = shop.path(DRIVING);
     let drive = format!("setsid sleep 1000 & : > {}; {}; sleep 0.3", started.display(), customer());
@@ -52,9 +64,10 @@ fn stopped(word: &str, namespaces: &[&str], when: &dyn Fn(&Shop)) {
         "-c",
     ]);
     tool.arg(&served).args(&app(&["port={port}"])[1..]);
-    let mut child = tool.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = tool.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     when(&shop);
-    signal(child.id().cast_signed(), word);
+    let tool = child.id().cast_signed();
+    signal(if let Whom::Group = whom { -tool } else { tool }, word);
     let status = eventually("its end", || child.try_wait().unwrap());
     let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
     match (word, status.code()) {
@@ -62,7 +75,7 @@ fn stopped(word: &str, namespaces: &[&str], when: &dyn Fn(&Shop)) {
         // It may have been over before.
         (_, Some(0 | 1)) => {}
         (_, code) => {
-            assert_eq!(code, Some(2), "{word} {namespaces:?}: {said}");
+            assert_eq!(code, Some(2), "{word} {whom:?} {namespaces:?}: {said}");
             assert_eq!(said, "fungible: stopped before there was a verdict; nothing is left running\n");
         }
     }
