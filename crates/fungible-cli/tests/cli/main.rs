@@ -10,6 +10,7 @@ mod fleet;
 mod private_disk;
 mod prove;
 mod prove_apps;
+mod prove_doubts;
 mod prove_ends;
 mod prove_input;
 mod readme;
