@@ -74,11 +74,17 @@ pub(crate) struct Router {
     reader: Option<String>,
     /// Whether the last request may have written.
     wrote: bool,
+    /// The last request if it was safe, and how many like it have come in a row.
+    row: (String, usize),
+    /// A driver that polls longer than in any reference waits for what no instance lives long enough to do.
+    longest_row: usize,
 }
 
 impl Router {
     pub(crate) fn new(attack: Attack, patterns: Patterns) -> Router {
-        Router { attack, names: Names::new(patterns), reader: None, wrote: false }
+        let longest_row = patterns.longest_row();
+        let row = (String::new(), 0);
+        Router { attack, names: Names::new(patterns), reader: None, wrote: false, row, longest_row }
     }
 
     /// Must be called once for each request, in the order of arrival.
@@ -100,12 +106,16 @@ impl Router {
         let is_writer = together.is_some_and(|together| together.writers.iter().any(|one| one.covers(key)));
         self.reader = is_reader.then(|| key.signature.clone());
         let after_a_write = std::mem::replace(&mut self.wrote, !is_safe(method));
+        let as_before = is_safe(method) && self.row.0 == key.signature;
+        self.row = (key.signature.clone(), if as_before { self.row.1 + 1 } else { 1 });
+        let polls = self.row.1 > self.longest_row;
         match &self.attack {
             Attack::Reference { .. } => Route::Live(0),
             Attack::Rotate { together, .. } if is_reader || is_writer => Route::Live(together.side),
             Attack::Rotate { bit, .. } => Route::Live(side(*bit, number)),
             Attack::Amnesia { .. } if is_reader || is_writer => Route::Kept,
             Attack::Amnesia { spared, .. } if spared.iter().any(|one| one.covers(key)) => Route::Spared,
+            Attack::Amnesia { .. } if polls => Route::Stay,
             Attack::Amnesia { hand_over, .. } | Attack::Withheld { hand_over } => match hand_over {
                 HandOver::Only(keys)
                     if is_safe(method) && !after_a_write && !keys.iter().any(|one| one.covers(key)) =>

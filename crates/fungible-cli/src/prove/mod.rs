@@ -153,6 +153,13 @@ impl Proof {
             }
             patterns.add(&exchange.request.method, &targets, &minted);
         }
+        for reference in &self.references {
+            let rows = reference.exchanges.chunk_by(|one, next| {
+                let (one, next) = (&one.request, &next.request);
+                is_safe(&one.method) && (&one.method, &one.target) == (&next.method, &next.target)
+            });
+            rows.for_each(|row| patterns.add_row(row.len()));
+        }
         patterns
     }
 

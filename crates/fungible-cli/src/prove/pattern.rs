@@ -19,7 +19,14 @@ impl Key {
 
 /// What the requests of the reference look like.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Patterns(Vec<Pattern>);
+pub(crate) struct Patterns {
+    patterns: Vec<Pattern>,
+    /// How many equal safe requests came in a row, at most.
+    longest_row: usize,
+}
+
+/// So many equal requests in a row are no polling yet.
+const A_FEW: usize = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
@@ -47,15 +54,24 @@ impl Patterns {
             parts.agree_with(&other);
         }
         let pattern = Pattern { method: method.to_owned(), parts };
-        if !self.0.contains(&pattern) {
-            self.0.push(pattern);
+        if !self.patterns.contains(&pattern) {
+            self.patterns.push(pattern);
         }
+    }
+
+    /// Takes up how often a driver asked the same in a row.
+    pub(crate) fn add_row(&mut self, length: usize) {
+        self.longest_row = self.longest_row.max(length);
+    }
+
+    pub(crate) fn longest_row(&self) -> usize {
+        self.longest_row.max(A_FEW)
     }
 
     /// The pattern that fits best: the one with the most that is literal.
     fn of(&self, method: &str, target: &str) -> Option<&Pattern> {
         let parts = cut(target);
-        let fitting = self.0.iter().filter(|pattern| pattern.method == method && pattern.parts.fits(&parts));
+        let fitting = self.patterns.iter().filter(|pattern| pattern.method == method && pattern.parts.fits(&parts));
         // The first of equals: `max_by_key` gives the last.
         fitting.rev().max_by_key(|pattern| pattern.parts.literal())
     }

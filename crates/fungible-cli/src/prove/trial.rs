@@ -125,7 +125,7 @@ impl Proof {
         attack: &Attack,
         first: Journal,
     ) -> Result<Vec<Journal>, ProveError> {
-        let pace = pace_of(&first);
+        let pace = self.pace_of(&first);
         let mut runs = vec![first];
         while runs.len() < TIMES {
             if self.references.len() < REFERENCES && stage.may_run(2) {
@@ -156,11 +156,17 @@ impl Proof {
             !any || runs.len() == TIMES && first.iter().any(|one| seen.iter().all(|readers| readers.contains(one)))
         };
         while !holds(self) && self.references.len() < REFERENCES && stage.may_run(1) {
-            let pace = runs.first().map(pace_of).unwrap_or_default();
+            let pace = runs.first().map(|run| self.pace_of(run)).unwrap_or_default();
             let slowed = stage.run(&Attack::reference(pace)).await?;
             self.add_reference(slowed);
         }
         Ok(())
+    }
+
+    /// By how much each request must be held back for a reference to take as long as this run did, had it come to its end.
+    fn pace_of(&self, journal: &Journal) -> Duration {
+        let requests = journal.exchanges.len().max(self.baseline.exchanges().len()).max(1);
+        journal.held / u32::try_from(requests).unwrap_or(u32::MAX)
     }
 
     /// Finds the cause of a difference that was there in all `runs` and writes down the finding; or why there is none.
@@ -311,12 +317,6 @@ fn differences(comparison: &Comparison, reader: usize) -> Vec<Difference> {
 /// Numbers in the order in which a client would meet them: what has none (the driver's end) comes last.
 fn order(exchange: usize) -> usize {
     if exchange == 0 { usize::MAX } else { exchange }
-}
-
-/// How long requests were held back on average, waiting for an instance.
-fn pace_of(journal: &Journal) -> Duration {
-    let held = journal.held;
-    held / u32::try_from(journal.exchanges.len().max(1)).unwrap_or(u32::MAX)
 }
 
 fn covers(attack: &Attack, journal: &Journal, expected: usize) -> String {

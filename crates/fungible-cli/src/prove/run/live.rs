@@ -23,6 +23,9 @@ use crate::prove::plan::Words;
 /// How long the last answers may take after the driver has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// How long the request after a spared one waits: what was answered too early is stored by then.
+const STORED_BY_THEN: Duration = Duration::from_secs(1);
+
 /// How long a request waits for another one that shall come first.
 const SWAPPED_AT_MOST: Duration = Duration::from_secs(1);
 
@@ -71,6 +74,8 @@ pub(super) struct Live<'a, 'b> {
     swapped: Vec<(Key, oneshot::Sender<()>)>,
     /// The one that got the last request, where requests may stay.
     current: Option<usize>,
+    /// A spared one has just been given.
+    spared: bool,
     /// One that said 503, and to which request: until it says something else it has served nothing.
     warming: Option<(String, String, usize)>,
     starts: usize,
@@ -132,6 +137,7 @@ impl<'a, 'b> Live<'a, 'b> {
             keys: HashMap::new(),
             swapped: Vec::new(),
             current: None,
+            spared: false,
             warming: None,
             starts: 0,
         }
@@ -311,22 +317,35 @@ impl<'a, 'b> Live<'a, 'b> {
             let held = one.since.elapsed();
             self.held += held;
             self.longest_hold = self.longest_hold.max(held);
+            let wait = std::mem::replace(&mut self.spared, one.route == Route::Spared);
             if there.is_none() {
                 match one.route {
                     Route::Kept => self.kept = Some(place),
                     Route::Fresh if self.attack.stays() => self.hand_over_to(place),
                     Route::Stay => self.hand_over_to(place),
-                    Route::Fresh => self.instances[place].dies = true,
+                    Route::Fresh => {
+                        self.instances[place].dies = true;
+                        self.nobody_stays();
+                    }
                     Route::Spared | Route::Live(_) => {}
                 }
             }
-            self.give(one.number, place, one.answer);
+            if wait {
+                self.give_later(one.number, place, one.answer, STORED_BY_THEN);
+            } else {
+                self.give(one.number, place, one.answer);
+            }
         }
     }
 
     /// From now on requests stay with this one; the one before dies when it has answered all it got.
     fn hand_over_to(&mut self, place: usize) {
-        if let Some(before) = self.current.replace(place) {
+        self.nobody_stays();
+        self.current = Some(place);
+    }
+
+    fn nobody_stays(&mut self) {
+        if let Some(before) = self.current.take() {
             self.instances[before].dies = true;
             self.may_die(before);
         }
