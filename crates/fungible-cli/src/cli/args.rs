@@ -1,10 +1,14 @@
 //! What can be typed.
 
+mod prove;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::prove::PROVE_EXAMPLES;
+pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
 use crate::balancer::Routing;
 use crate::fleet::KEEPER_STAGES;
 
@@ -144,101 +148,6 @@ pub(super) struct RunOptions {
     /// The program and its arguments, after `--`; {port} stands for the instance's port
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
-}
-
-const PROVE_EXAMPLES: &str = "\
-Examples:
-  fungible prove --drive 'npx playwright test' --share ./data -- node server.js
-  fungible prove --drive ./e2e.sh --reset './fresh-db.sh {run}' \\
-      --env DATABASE_URL=postgres://localhost/app_{run} -- ./app --port {port}
-
-In the app's command, --env and --file stand:
-  {port}       for the instance's port, which is also in PORT
-  {port:NAME}  for a further port of the instance
-  {dir}        for a folder of the instance's own
-In these and in --drive, --reset and --beside stand:
-  {run}        for a word that differs from run to run
-  {url}        for the address that clients see, which is also in BASE_URL, and
-               in FUNGIBLE_URL where a test runner sets BASE_URL by itself
-
-Exit codes:
-  0  FUNGIBLE
-  1  NOT FUNGIBLE
-  2  wrong usage, the app cannot be run, or a failure of the tool itself
-  3  NOT SHOWN: it could not be told, for example because the driver fails
-     on a single instance, too; 0 with --not-shown=warn";
-
-/// Two references and an attack.
-pub(super) const FEWEST_RUNS: i64 = 3;
-
-#[derive(Debug, Args)]
-pub(super) struct ProveOptions {
-    /// The traffic: any end-to-end suite or script; it finds the address in `BASE_URL`
-    #[arg(long, value_name = "COMMAND")]
-    pub(super) drive: Option<String>,
-    /// The traffic as Hurl files, run by your `hurl` with the variable `base_url`
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub(super) hurl: Vec<std::path::PathBuf>,
-    /// A file or folder that all instances share; each run starts with its present content, the original stays as it is
-    #[arg(long, value_name = "PATH")]
-    pub(super) share: Vec<std::path::PathBuf>,
-    /// A folder that is not private to instances but the real one
-    #[arg(long, value_name = "PATH")]
-    pub(super) real: Vec<std::path::PathBuf>,
-    /// Set for each instance
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
-    pub(super) env: Vec<(String, String)>,
-    /// A template of a configuration file, and where each instance finds it filled in
-    #[arg(long, value_name = "TEMPLATE=DEST")]
-    pub(super) file: Vec<String>,
-    /// Runs before every run
-    #[arg(long, value_name = "COMMAND")]
-    pub(super) reset: Option<String>,
-    /// Runs next to the instances: a worker, a fake mail server
-    #[arg(long, value_name = "COMMAND")]
-    pub(super) beside: Vec<String>,
-    /// The port that clients use, for suites that hard-code it [default: a free one]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) listen: Option<u16>,
-    /// Ask for this path to see whether an instance is ready [default: a TCP connection]
-    #[arg(long, value_name = "PATH", value_parser = parse_path)]
-    pub(super) health: Option<String>,
-    /// How many runs of the traffic there may be in all [default: 60]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(FEWEST_RUNS..))]
-    pub(super) runs: Option<u16>,
-    /// How long the whole may take [default: 10m]
-    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
-    pub(super) budget: Option<Duration>,
-    /// How long an instance may take until it is ready [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
-    pub(super) start_limit: Option<Duration>,
-    /// How long the driver may take for one run in peace [default: 5m]
-    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
-    pub(super) drive_limit: Option<Duration>,
-    /// What NOT SHOWN ends with: `fail`, exit code 3, or `warn`, 0
-    #[arg(long, value_name = "fail|warn", value_parser = ["fail", "warn"], default_value = "fail", hide_possible_values = true)]
-    pub(super) not_shown: String,
-    /// The verdict as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Also write verdict.json and report.md into this folder
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) report: Option<std::path::PathBuf>,
-    /// Also show what was renamed, masked and only listed
-    #[arg(short, long)]
-    pub(super) verbose: bool,
-    /// Do without Linux namespaces, also where they can be had
-    #[arg(long)]
-    pub(super) no_namespaces: bool,
-    /// The app: the program and its arguments, after `--`
-    #[arg(last = true, value_name = "COMMAND")]
-    pub(super) command: Vec<String>,
-}
-
-impl ProveOptions {
-    pub(super) fn not_shown_warns(&self) -> bool {
-        self.not_shown == "warn"
-    }
 }
 
 /// What `run` and `dev` were asked to do.

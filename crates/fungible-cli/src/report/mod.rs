@@ -12,6 +12,7 @@ mod screen;
 #[cfg(test)]
 mod tests;
 mod view;
+mod visit;
 mod words;
 
 use crate::prove::Verdict;

@@ -39,8 +39,8 @@ impl Redactor {
     /// Learns all secrets that stand in the verdict where secrets stand.
     pub(super) fn new(verdict: &Verdict) -> Redactor {
         let mut redactor = Redactor::default();
-        super::view::each_text(verdict, &mut |place, text| redactor.learn(place, text));
-        super::view::each_exchange(verdict, &mut |exchange| redactor.learn_exchange(exchange));
+        super::visit::each_text(verdict, &mut |place, text| redactor.learn(place, text));
+        super::visit::each_exchange(verdict, &mut |exchange| redactor.learn_exchange(exchange));
         redactor
     }
 

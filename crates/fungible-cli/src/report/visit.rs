@@ -1,0 +1,64 @@
+//! Goes through a verdict: every text and every exchange that a report may show.
+
+use crate::exchange::Exchange;
+use crate::prove::{Difference, Outcome as Judgement, Verdict};
+
+/// Every text of the verdict that stands outside an exchange, with its place where it has one.
+pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str, &'a str)) {
+    let covered = &verdict.covered;
+    let plain = [&verdict.command, &verdict.drive].into_iter().chain(&covered.attacks).chain(&covered.control);
+    plain.chain(&covered.not_covered).chain(&covered.notes).for_each(|text| visit("", text));
+    verdict.driver_lines.iter().for_each(|line| visit("", line));
+    for one in &verdict.ignored {
+        visit("", &one.place);
+        visit("", &one.reason);
+    }
+    for (place, values) in &verdict.labels {
+        visit("", place);
+        for value in values {
+            visit(place, value);
+        }
+    }
+    for (place, compared) in &verdict.masks {
+        visit("", place);
+        visit("", compared);
+    }
+    for (reference, attack) in &verdict.renaming {
+        visit("", reference);
+        visit("", attack);
+    }
+    let mut differences: Vec<&Difference> = Vec::new();
+    match &verdict.outcome {
+        Judgement::Fungible => {}
+        Judgement::NotShown(reasons) => reasons.iter().for_each(|reason| visit("", reason)),
+        Judgement::NotFungible(findings) => {
+            for finding in findings {
+                visit("", &finding.attack);
+                finding.files.iter().filter_map(|file| file.to_str()).for_each(|file| visit("", file));
+                finding.last_lines.iter().for_each(|line| visit("", line));
+                differences.extend(&finding.differences);
+            }
+        }
+    }
+    for one in &verdict.unstable {
+        visit("", &one.why);
+        one.last_lines.iter().for_each(|line| visit("", line));
+        differences.extend(&one.differences);
+    }
+    for one in differences {
+        visit("", &one.place);
+        visit(&one.place, &one.reference);
+        visit(&one.place, &one.attack);
+    }
+}
+
+/// Every exchange of the verdict.
+pub(super) fn each_exchange(verdict: &Verdict, visit: &mut impl FnMut(&Exchange)) {
+    if let Judgement::NotFungible(findings) = &verdict.outcome {
+        for finding in findings {
+            let ends = finding.writers.iter().chain([&finding.reader]).chain(&finding.also);
+            ends.chain(&finding.failing).chain(&finding.sound).for_each(|step| visit(&step.exchange));
+        }
+    }
+    verdict.unstable.iter().for_each(|one| visit(&one.step.exchange));
+}
