@@ -138,6 +138,23 @@ fn helpers_that_fail() {
 }
 
 #[test]
+fn passwords_in_commands_are_told_nowhere() {
+    let shop = Shop::new();
+    for given in [
+        "PGPASSWORD=Tr0ub4dor9",
+        "DBPASSWORD=Tr0ub4dor9",
+        "STRIPE_KEY=Tr0ub4dor9",
+        "mysql -pTr0ub4dor9",
+        "curl -u ann:Tr0ub4dor9",
+    ] {
+        let said = shop.refusal(&usual(&["--reset", &format!(": {given}; exit 3")], &[]));
+        assert!(said.contains("failed (exit status 3)") && !said.contains("ub4dor9"), "{said}");
+        let json = shop.prove(&driven(&["--json"], &format!(": {given}"), &[]));
+        assert!(json.out.contains("\"drive\": \": ") && !json.out.contains("ub4dor9"), "{json:?}");
+    }
+}
+
+#[test]
 fn a_template_that_cannot_be_put_in_place() {
     let shop = Shop::new();
     fs::write(shop.path("template"), "port {port}").unwrap();

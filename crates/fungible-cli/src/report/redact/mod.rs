@@ -1,6 +1,7 @@
 //! Hides secrets: the same secret gets the same short tag wherever it stands in one report. It knows the places of a
 //! verdict where secrets stand, and learns from them what to look for everywhere else.
 
+mod commands;
 mod decode;
 mod known;
 mod names;
@@ -193,9 +194,9 @@ fn named(place: &str, text: &str) -> Vec<Mark> {
                 marks.push(Mark { range: level.original(&range), secret, strength: 1 });
             }
         };
-        for range in names::in_text(&level.bytes).into_iter().chain(in_place(place, &level.bytes)) {
-            mark(range);
-        }
+        names::in_text(&level.bytes).into_iter().for_each(&mut mark);
+        commands::find(&level.bytes).into_iter().for_each(&mut mark);
+        in_place(place, &level.bytes).into_iter().for_each(&mut mark);
     }
     marks
 }

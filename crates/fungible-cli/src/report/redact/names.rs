@@ -47,6 +47,9 @@ const SECRET: &[&str] = &[
     "ticket",
 ];
 
+/// So ends a word that is written together: `PGPASSWORD`, `authtoken`.
+const SECRET_END: &[&str] = &["password", "passwd", "pwd", "passphrase", "token", "secret", "apikey"];
+
 /// Two words beside each other that say the same.
 const PAIRS: &[(&str, &str)] = &[
     ("api", "key"),
@@ -81,7 +84,8 @@ pub(in crate::report) fn is_secret(name: &str) -> bool {
     if words.last().is_some_and(|last| HARMLESS_END.contains(&last.as_str())) {
         return false;
     }
-    words.iter().any(|word| SECRET.contains(&word.as_str()))
+    let is_secret = |word: &String| SECRET.contains(&word.as_str()) || SECRET_END.iter().any(|end| word.ends_with(end));
+    words.iter().any(is_secret)
         || words.windows(2).any(|two| PAIRS.contains(&(two[0].as_str(), two[1].as_str())))
         || words.last().is_some_and(|last| last == "code" && words.len() == 1)
 }
@@ -103,6 +107,12 @@ fn words(name: &str) -> Vec<String> {
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+/// Whether the variable is set to a secret: `STRIPE_KEY=..`. Elsewhere a key may be what something is sorted by.
+fn is_key_of(name: &[u8], behind: &[u8]) -> bool {
+    let shouted = name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+    shouted && name.ends_with(b"_KEY") && behind.starts_with(b"=")
 }
 
 /// Whether a header field of this name holds a secret, apart from cookies.
@@ -195,7 +205,7 @@ pub(super) fn in_text(text: &[u8]) -> Vec<Range<usize>> {
             let line = until(text, end + 1, |byte| matches!(byte, b'\n' | b'\r' | b'\''));
             let inside = in_header(&name, &text[line.clone()]);
             found.extend(inside.into_iter().map(|range| line.start + range.start..line.start + range.end));
-        } else if is_secret(&String::from_utf8_lossy(&text[at..end])) {
+        } else if is_secret(&String::from_utf8_lossy(&text[at..end])) || is_key_of(&text[at..end], &text[end..]) {
             found.extend(beside(text, at, end));
         }
         at = end;

@@ -158,6 +158,8 @@ const NAMES: &[&str] = &[
     "code",
     "api_key",
     "access_key",
+    "PGPASSWORD",
+    "DBPASSWORD",
 ];
 
 impl Home {
@@ -261,6 +263,9 @@ fn a_secret_beside_its_name_is_told_in_no_text() {
         |name, secret| format!("run --{name} {secret} --verbose"),
         |_, secret| format!("Authorization: Bearer {secret}"),
         |_, secret| format!("Cookie: a=1; b={secret}"),
+        |_, secret| format!("STRIPE_KEY={secret} ./e2e.sh"),
+        |_, secret| format!("mysql -u root -p{secret} shop"),
+        |_, secret| format!("curl -u ann:{secret} $BASE_URL"),
         |_, secret| format!("postgres://app:{secret}@localhost/app"),
         |name, secret| format!("\u{1b}[33m{name}\u{1b}[0m=\u{1b}[36m{secret}\u{1b}[0m"),
     ];

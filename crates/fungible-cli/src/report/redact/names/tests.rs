@@ -26,6 +26,10 @@ fn names_of_secrets() {
         "aws_secret_access_key",
         "authorization",
         "SECRET_KEY_BASE",
+        "PGPASSWORD",
+        "DBPASSWORD",
+        "MYSQLPWD",
+        "authtoken",
     ] {
         assert!(is_secret(name), "{name}");
     }
@@ -93,6 +97,8 @@ fn secrets_beside_their_names() {
         ("Authorization: Bearer abcdefgh", "abcdefgh"),
         ("--api-key hunter2 --verbose", "hunter2"),
         ("--api-key=hunter2 --verbose", "hunter2"),
+        ("PGPASSWORD=hunter2 ./e2e.sh", "hunter2"),
+        ("STRIPE_KEY='hunter2' ./e2e.sh", "hunter2"),
         ("postgres://app:s3cr@t@localhost/db", "s3cr@t"),
         (r#"<input type="hidden" value="v1" name="csrf_token">"#, "v1"),
         (r#"<meta name="csrf-token" content="v1">"#, "v1"),
@@ -123,6 +129,7 @@ fn what_is_no_secret_beside_such_a_name() {
         "http://localhost:3000/a",
         "password",
         "pin=",
+        "sort_key=name DUPLICATE_KEY: too long",
     ] {
         assert!(in_text(text.as_bytes()).is_empty(), "{text}");
     }
