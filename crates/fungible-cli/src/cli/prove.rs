@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+mod hurl;
+
 use super::args::ProveOptions;
 use super::progress::Progress;
 use super::settings::{self, Prove};
@@ -55,6 +57,8 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
         "there is no app to prove: put its command behind --, or `command` into fungible.toml (`fungible init` writes one)",
     )?;
     anyhow::ensure!(!program.is_empty(), "there is no app to prove: its command is empty");
+    let mut env: Vec<(String, String)> = file.env.into_iter().collect();
+    env.extend(options.env);
     // Either flag wins over both keys.
     let flags = options.drive.is_some() || !options.hurl.is_empty();
     let (drive, hurl) = if flags { (options.drive, options.hurl) } else { (file.drive, file.hurl) };
@@ -62,7 +66,7 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
         (Some(_), false) => bail!("give the traffic once: --drive or --hurl"),
         (Some(drive), true) if drive.trim().is_empty() => bail!("there is no traffic: the command of --drive is empty"),
         (Some(drive), true) => drive,
-        (None, false) => hurl_command(&hurl),
+        (None, false) => hurl::command(&hurl, &env)?,
         (None, true) => {
             bail!("there is no traffic: give a command with --drive, such as --drive 'npx playwright test'")
         }
@@ -75,8 +79,6 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
     {
         command.map_or(Ok(()), |command| of_no_instance(option, command))?;
     }
-    let mut env: Vec<(String, String)> = file.env.into_iter().collect();
-    env.extend(options.env);
     let or = |flag: Vec<PathBuf>, file: Vec<PathBuf>| if flag.is_empty() { file } else { flag };
     let files = if options.file.is_empty() { file.file } else { options.file };
     Ok(Plan {
@@ -111,12 +113,6 @@ fn of_no_instance(option: &str, command: &str) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-fn hurl_command(files: &[PathBuf]) -> String {
-    let files: Vec<String> =
-        files.iter().map(|file| format!("'{}'", file.display().to_string().replace('\'', "'\\''"))).collect();
-    format!("hurl --test --variable base_url=\"$BASE_URL\" {}", files.join(" "))
 }
 
 fn template(text: &str) -> anyhow::Result<(PathBuf, String)> {

@@ -1,32 +1,35 @@
 //! Why nothing can be said, or no acquittal is possible though nothing was found: each reason a sentence.
 
-use std::time::Duration;
-
-use super::Proof;
 use super::journal::{DriverEnd, Journal};
+use super::{Plan, Proof, ProveError};
 
 impl Proof {
-    /// Why the first reference shows nothing at all.
-    pub(super) fn no_traffic(&self, limit: Duration) -> Option<String> {
-        let first = self.references.first()?;
+    /// Why the first reference shows nothing at all; an error where there is no driver.
+    pub(super) fn no_traffic(&self, plan: &Plan) -> Result<Option<String>, ProveError> {
+        let Some(first) = self.references.first() else { return Ok(None) };
+        if first.exchanges.is_empty()
+            && let Some(error) = ProveError::of_driver(plan, &first.driver, &first.driver_lines)
+        {
+            return Err(error);
+        }
         let nothing = if first.exchanges.is_empty() {
             format!(", and none of its requests arrived at {}", first.address)
         } else {
             String::new()
         };
-        match how_it_failed(first) {
+        Ok(match how_it_failed(first) {
             None if first.exchanges.is_empty() => Some(format!(
                 "none of the driver's requests arrived at {}: it must use the address in BASE_URL (also in \
                  FUNGIBLE_URL, for test runners that set BASE_URL themselves, as Vitest does)",
                 first.address
             )),
             Some(how) if first.driver == DriverEnd::Hung => {
-                let limit = limit.as_secs_f32();
+                let limit = plan.drive_limit.as_secs_f32();
                 Some(format!("{how} within {limit} s (more time with --drive-limit){nothing}"))
             }
             Some(how) if first.exchanges.is_empty() => Some(format!("{how}{nothing}")),
             _ => None,
-        }
+        })
     }
 
     /// Why the references cannot be compared with anything.

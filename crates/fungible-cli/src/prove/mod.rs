@@ -99,7 +99,7 @@ impl Proof {
 
     /// The plot; why it ends early, where the traffic shows nothing at all.
     async fn carry_out(&mut self, stage: &mut Stage<'_>) -> Result<Option<String>, ProveError> {
-        if let Some(reason) = self.no_traffic(stage.plan().drive_limit) {
+        if let Some(reason) = self.no_traffic(stage.plan())? {
             return Ok(Some(reason));
         }
         let second = stage.run(&Attack::reference(Duration::ZERO)).await?;

@@ -56,6 +56,27 @@ pub(crate) enum ProveError {
     OutOfTime { budget: Duration, run: usize, attack: &'static str },
     #[error("the driver cannot be started: {0}")]
     Driver(String),
+    #[error(
+        "the driver cannot be run: `{command}` ended with exit code {code} ({}), and no request arrived{}",
+        if *.code == NOT_FOUND { "command not found" } else { "command cannot be executed" }, last_of(.lines)
+    )]
+    NoDriver { command: String, code: i32, lines: Vec<String> },
+}
+
+/// By these exit codes a shell says that it could not run a command.
+const NOT_FOUND: i32 = 127;
+const NOT_EXECUTABLE: i32 = 126;
+
+impl ProveError {
+    /// What it means that the driver ended like this without a request: perhaps there is none.
+    pub(super) fn of_driver(plan: &Plan, end: &DriverEnd, lines: &[String]) -> Option<ProveError> {
+        match end {
+            DriverEnd::Exited(code @ (NOT_FOUND | NOT_EXECUTABLE)) => {
+                Some(ProveError::NoDriver { command: plan.drive.clone(), code: *code, lines: lines.to_vec() })
+            }
+            _ => None,
+        }
+    }
 }
 
 fn last_of(lines: &[String]) -> String {

@@ -267,11 +267,22 @@ fn hurl_files_are_driven_by_the_users_hurl() {
     fs::write(shop.path("bin/hurl"), stand_in).unwrap();
     let _ = Command::new("chmod").arg("+x").arg(shop.path("bin/hurl")).status().unwrap();
     let path = format!("{}:{}", shop.path("bin").display(), std::env::var("PATH").unwrap());
-    let mut tool = shop.tool(&["--share", "data", "--hurl", "it's.hurl", "b.hurl", "--"]);
-    shop.ended(tool.args(app(&[])).env("PATH", path)).verdict(0, "FUNGIBLE");
+    let proof = |path: &str| {
+        let mut tool = shop.tool(&["--not-shown=warn", "--share", "data", "--hurl", "it's.hurl", "b.hurl", "--"]);
+        shop.ended(tool.args(app(&[])).env("PATH", path))
+    };
+    fs::write(shop.path("it's.hurl"), "").unwrap();
+    let said = proof(&path).refusal();
+    assert!(said.contains("--hurl b.hurl: it cannot be read: No such file"), "{said}");
+    fs::write(shop.path("b.hurl"), "").unwrap();
+    proof(&path).verdict(0, "FUNGIBLE");
     let told = fs::read_to_string(shop.path("real/told")).unwrap();
-    assert!(told.starts_with("--test --variable base_url=http://127.0.0.1:"), "{told}");
+    assert!(told.starts_with("--test --jobs 1 --variable base_url=http://127.0.0.1:"), "{told}");
     assert!(told.ends_with(" it's.hurl b.hurl\n"), "{told}");
+    // There, but no program.
+    let _ = Command::new("chmod").arg("-x").arg(shop.path("bin/hurl")).status().unwrap();
+    let said = proof(shop.path("bin").to_str().unwrap()).refusal();
+    assert!(said.contains("`hurl`, which is not in PATH: install it"), "{said}");
 }
 
 #[test]

@@ -98,14 +98,31 @@ fn a_second_port_that_all_instances_have_in_common() {
 }
 
 #[test]
+fn a_driver_that_is_not_there_is_no_verdict() {
+    let shop = Shop::new();
+    fs::write(shop.path("plain.sh"), "text").unwrap();
+    for (drive, expected) in [
+        ("./nosuch.sh", "`./nosuch.sh` ended with exit code 127 (command not found), and no request arrived; its last"),
+        ("no-such-driver --all", "no-such-driver: not found"),
+        ("./plain.sh", "exit code 126 (command cannot be executed), and no request arrived; its last line: "),
+    ] {
+        let said = shop.refusal(&driven(&["--not-shown=warn"], drive, &[]));
+        assert!(said.contains("the driver cannot be run: `") && said.contains(expected), "{said}");
+    }
+    // What asked before it failed is a driver.
+    let late = format!("{}; no-such-cleaner", customer());
+    let out = shop.prove(&driven(&["--share", "data"], &late, &[])).verdict(3, "NOT SHOWN");
+    assert!(out.contains("exit code 127"), "{out}");
+}
+
+#[test]
 fn a_driver_that_fails_by_itself_shows_nothing() {
     let shop = Shop::new();
     let elsewhere = format!("BASE_URL=http://127.0.0.1:{} {} || true", free_port(), customer());
     let hung = format!("{}; echo waiting; sleep 1000", customer());
     let wrong = format!("{}; echo the cart is empty; exit 7", customer());
     for (options, drive, expected) in [
-        (&[][..], "no-such-driver --all", &["exit code 127", "no-such-driver: not found"][..]),
-        (&[], wrong.as_str(), &["exit code 7", "on one instance that is left in peace", "the cart is empty"]),
+        (&[][..], wrong.as_str(), &["exit code 7", "on one instance that is left in peace", "the cart is empty"][..]),
         (&["--drive-limit", "3s"], hung.as_str(), &["does not end", "waiting"]),
         (&[], "kill -TERM $$", &["SIGTERM"]),
         (&[], elsewhere.as_str(), &["none of the driver's requests arrived at 127.0.0.1:", "BASE_URL"]),

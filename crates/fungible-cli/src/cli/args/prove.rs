@@ -25,7 +25,8 @@ In these and in --drive, --reset and --beside stand:
 Exit codes:
   0  FUNGIBLE
   1  NOT FUNGIBLE
-  2  wrong usage, the app cannot be run, or a failure of the tool itself
+  2  wrong usage, the app or the driver cannot be run, or the tool itself
+     failed
   3  NOT SHOWN: it could not be told, for example because the driver fails
      on a single instance, too; 0 with --not-shown=warn";
 
@@ -37,7 +38,7 @@ pub(in crate::cli) struct ProveOptions {
     /// The traffic: any end-to-end suite or script; it finds the address in `BASE_URL`
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) drive: Option<String>,
-    /// The traffic as Hurl files, run by your `hurl` with the variable `base_url`
+    /// The traffic as Hurl files, run one after the other by your `hurl` (5 or newer) with the variable `base_url`
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(in crate::cli) hurl: Vec<PathBuf>,
     /// A file or folder that all instances share; each run starts with its present content, the original stays as it is
