@@ -37,7 +37,7 @@ pub(crate) enum ProveError {
     Io(#[from] io::Error),
     #[error("the app cannot be started: `{program}`: {reason}")]
     NotStarted { program: String, reason: String },
-    #[error("the app ended ({how}) before it was ready{}", last_of(.lines))]
+    #[error("the app ended ({how}) before it was ready{}", port_or_last_of(.lines))]
     DiedAtStart { how: String, lines: Vec<String> },
     #[error(
         "the app was not ready within {} s (more with --start-limit): it must listen on the port in PORT or \
@@ -81,10 +81,30 @@ impl ProveError {
 
 fn last_of(lines: &[String]) -> String {
     let last = lines.iter().rfind(|line| !line.trim().is_empty());
-    last.map_or_else(String::new, |line| match line.char_indices().nth(LONGEST_LINE) {
-        Some((end, _)) => format!("; its last line: {}..", &line[..end]),
-        None => format!("; its last line: {line}"),
-    })
+    last.map_or_else(String::new, |line| format!("; its last line: {}", cut(line)))
+}
+
+fn cut(line: &str) -> String {
+    line.char_indices().nth(LONGEST_LINE).map_or_else(|| line.to_owned(), |(end, _)| format!("{}..", &line[..end]))
+}
+
+/// What to do about a port that is taken, with the line that says so: the last one may be the end of a stack trace.
+fn port_or_last_of(lines: &[String]) -> String {
+    let taken = lines.iter().rfind(|line| {
+        let line = line.to_ascii_lowercase();
+        let of_a_port = line.contains("address") || line.contains("port");
+        line.contains("eaddrinuse") || (line.contains("in use") && of_a_port)
+    });
+    taken.map_or_else(
+        || last_of(lines),
+        |line| {
+            format!(
+                ": it wants a port that is taken; give it one of its own, {{port}} (or PORT) for the one that clients \
+                 use, {{port:NAME}} for others; it says: {}",
+                cut(line.trim())
+            )
+        },
+    )
 }
 
 fn instead_of(listens: &[SocketAddr]) -> String {

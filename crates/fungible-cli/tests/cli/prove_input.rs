@@ -98,6 +98,21 @@ fn a_second_port_that_all_instances_have_in_common() {
 }
 
 #[test]
+fn a_port_that_another_program_has_at_the_first_start() {
+    let shop = Shop::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("port={}", taken.local_addr().unwrap().port());
+    let said = shop.refusal(&usual(&[], &[&port]));
+    let advice = "give it one of its own, {port} (or PORT) for the one that clients use, {port:NAME} for others";
+    assert!(said.contains(advice) && said.contains("Address already in use"), "{said}");
+    // What else is in use is no port, and what follows may be the end of a trace.
+    let said = shop.refusal(&of_shell(&[], "echo the database is in use; exit 1"));
+    assert!(!said.contains(advice) && said.contains("; its last line: the database is in use"), "{said}");
+    let said = shop.refusal(&of_shell(&[], "echo Error: listen EADDRINUSE :::3000; echo; echo Node.js v20; exit 1"));
+    assert!(said.contains(advice) && said.ends_with("; it says: Error: listen EADDRINUSE :::3000\n"), "{said}");
+}
+
+#[test]
 fn a_driver_that_is_not_there_is_no_verdict() {
     let shop = Shop::new();
     fs::write(shop.path("plain.sh"), "text").unwrap();
