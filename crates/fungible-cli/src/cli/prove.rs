@@ -22,14 +22,14 @@ const NOT_FUNGIBLE: u8 = 1;
 const NOT_SHOWN: u8 = 3;
 
 pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
-    let settings = settings::read()?.prove;
     let (json, report, warn, all) = (options.json, options.report.clone(), options.not_shown_warns(), options.verbose);
+    if let Some(folder) = &report {
+        // Now, and not when the work is done: nobody shall take an old verdict for that of a proof which failed.
+        make_way_for_a_report(folder)?;
+    }
+    let settings = settings::read()?.prove;
     let namespaces = !options.no_namespaces;
     let plan = plan(options, settings)?;
-    if let Some(folder) = &report {
-        // Now, and not when the work is done.
-        can_take_a_report(folder)?;
-    }
     let verdict = carry_out(&plan, namespaces)?;
     if json {
         screen::print(&crate::report::json(&verdict));
@@ -159,17 +159,31 @@ fn carry_out(plan: &Plan, namespaces: bool) -> anyhow::Result<Verdict> {
     })
 }
 
-fn can_take_a_report(folder: &Path) -> anyhow::Result<()> {
+/// What a report consists of: the verdict as JSON and as Markdown.
+const REPORT: [&str; 2] = ["verdict.json", "report.md"];
+
+/// Sees to it that the folder can take a report, and that no old one is in there.
+fn make_way_for_a_report(folder: &Path) -> anyhow::Result<()> {
     let unusable = || format!("cannot write the report to {}", folder.display());
     anyhow::ensure!(!folder.exists() || folder.is_dir(), "{}: it is not a folder", unusable());
     std::fs::create_dir_all(folder).with_context(unusable)?;
-    nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).with_context(unusable)
+    nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).with_context(unusable)?;
+    for name in REPORT {
+        match std::fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{}: the old {name} is in the way", unusable()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn write_report(folder: &Path, verdict: &Verdict) -> anyhow::Result<()> {
-    let unusable = || format!("cannot write the report to {}", folder.display());
-    std::fs::write(folder.join("verdict.json"), crate::report::json(verdict)).with_context(unusable)?;
-    std::fs::write(folder.join("report.md"), crate::report::markdown(verdict)).with_context(unusable)?;
+    for (name, text) in REPORT.into_iter().zip([crate::report::json(verdict), crate::report::markdown(verdict)]) {
+        let unusable = || format!("cannot write the report to {}", folder.display());
+        std::fs::write(folder.join(name), text).with_context(unusable)?;
+    }
     Ok(())
 }
 

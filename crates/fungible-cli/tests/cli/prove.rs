@@ -53,6 +53,17 @@ fn not_fungible_ends_with_1_and_shows_no_secrets() {
 }
 
 #[test]
+fn an_old_report_does_not_outlive_a_proof_that_fails() {
+    let shop = Shop::new();
+    shop.prove(&usual(&["--share", "data", "--report", "report"], &[])).verdict(0, "FUNGIBLE");
+    fs::write(shop.path("report/mine"), "").unwrap();
+    assert_eq!(fs::read_dir(shop.path("report")).unwrap().count(), 3);
+    shop.refusal(&["--drive", "true", "--report", "report", "--", "no-such-program"]);
+    let left: Vec<_> = fs::read_dir(shop.path("report")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["mine"]);
+}
+
+#[test]
 fn not_shown_ends_with_3_or_0_where_that_is_wished() {
     let shop = Shop::new();
     let told = driven(&[], "curl -sf $BASE_URL/env?X; curl -sf $BASE_URL/env?Y", &[]);

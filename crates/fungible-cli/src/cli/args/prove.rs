@@ -83,7 +83,7 @@ pub(in crate::cli) struct ProveOptions {
     /// The verdict as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
-    /// Also write verdict.json and report.md into this folder
+    /// Also write verdict.json and report.md into this folder; old ones go first
     #[arg(long, value_name = "FOLDER")]
     pub(in crate::cli) report: Option<PathBuf>,
     /// Also show what was renamed, masked and only listed
