@@ -50,8 +50,8 @@ pub(crate) enum ProveError {
          an argument, --env or --file{}", last_of(.lines)
     )]
     SecondPort { port: u16, lines: Vec<String> },
-    #[error("`{command}` failed ({how}){}", last_of(.lines))]
-    Helper { command: String, how: String, lines: Vec<String> },
+    #[error("{option} `{command}` failed ({how}){}", last_of(.lines))]
+    Helper { option: &'static str, command: String, how: String, lines: Vec<String> },
     #[error("the {} s of --budget ended in the middle of run {run}, {attack}: it needs more", .budget.as_secs_f32())]
     OutOfTime { budget: Duration, run: usize, attack: &'static str },
     #[error("the driver cannot be started: {0}")]
@@ -289,7 +289,7 @@ impl<'a> Stage<'a> {
         let address = self.listener.local_addr()?;
         let words = Words { run: run.to_owned(), url: format!("http://{address}"), ..Words::default() };
         if let Some(reset) = &self.plan.reset {
-            self.helper(&words.fill(reset), &words).await?;
+            self.reset(&words.fill(reset), &words).await?;
         }
         self.launcher.begin_run().await?;
         let mut beside = Vec::new();
@@ -312,7 +312,7 @@ impl<'a> Stage<'a> {
             match tokio::time::timeout(Duration::ZERO, self.launcher.ended(id)).await {
                 Ok(Waited::Ended(how) | Waited::NotStarted(how)) if how != "exit status 0" => {
                     let lines = self.launcher.last_lines(id);
-                    return Err(ProveError::Helper { command: command.clone(), how, lines });
+                    return Err(ProveError::Helper { option: "--beside", command: command.clone(), how, lines });
                 }
                 _ => {}
             }
@@ -334,9 +334,9 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Runs a command of the user's to its end.
-    async fn helper(&self, command: &str, words: &Words) -> Result<(), ProveError> {
-        let id = self.launcher.launch(self.shell("helper", command, words, true)).await?;
+    /// Runs the user's `--reset` to its end. At the address that it may write down nobody answers yet.
+    async fn reset(&self, command: &str, words: &Words) -> Result<(), ProveError> {
+        let id = self.launcher.launch(self.shell("reset", command, words, true)).await?;
         let ended = tokio::time::timeout(self.plan.drive_limit, self.launcher.ended(id)).await;
         let how = match ended {
             Ok(Waited::Ended(how)) if how == "exit status 0" => return Ok(()),
@@ -344,7 +344,8 @@ impl<'a> Stage<'a> {
             Ok(Waited::Ready | Waited::Late(_)) | Err(_) => "it did not end".to_owned(),
         };
         self.launcher.kill(id).await?;
-        Err(ProveError::Helper { command: command.to_owned(), how, lines: self.launcher.last_lines(id) })
+        let lines = self.launcher.last_lines(id);
+        Err(ProveError::Helper { option: "--reset", command: command.to_owned(), how, lines })
     }
 
     /// A command line of the user's, for the shell.

@@ -157,16 +157,20 @@ fn helpers_that_fail() {
     let shop = Shop::new();
     let said = shop.refusal(&usual(&["--reset", "echo no database here; exit 4"], &[]));
     assert!(
-        said.contains("`echo no database here; exit 4` failed (exit status 4); its last line: no database"),
+        said.contains(
+            "fungible: --reset `echo no database here; exit 4` failed (exit status 4); its last line: no database"
+        ),
         "{said}"
     );
     let said = shop.refusal(&usual(&["--share", "data", "--beside", "echo no mail today; exit 4"], &[]));
     assert!(
-        said.contains("`echo no mail today; exit 4` failed (exit status 4); its last line: no mail today"),
+        said.contains(
+            "fungible: --beside `echo no mail today; exit 4` failed (exit status 4); its last line: no mail today"
+        ),
         "{said}"
     );
     let said = shop.refusal(&usual(&["--reset", "echo; sleep 1000", "--drive-limit", "300ms"], &[]));
-    assert!(said.contains("`echo; sleep 1000` failed (it did not end)"), "{said}");
+    assert!(said.contains("fungible: --reset `echo; sleep 1000` failed (it did not end)"), "{said}");
 }
 
 #[test]

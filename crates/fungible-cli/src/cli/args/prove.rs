@@ -53,7 +53,7 @@ pub(in crate::cli) struct ProveOptions {
     /// A template of a configuration file, and where each instance finds it filled in
     #[arg(long, value_name = "TEMPLATE=DEST")]
     pub(in crate::cli) file: Vec<String>,
-    /// Runs before every run
+    /// Runs before every run, when no instance answers yet
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) reset: Option<String>,
     /// Runs next to the instances: a worker, a fake mail server
