@@ -5,6 +5,7 @@ mod prove;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::prove::PROVE_EXAMPLES;
@@ -21,6 +22,20 @@ Exit codes: 0 it did what was asked; 2 wrong usage or a failure of the tool itse
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+/// Who types the app's command without the `--` before it is told so.
+pub(super) fn with_advice(mut error: clap::Error) -> clap::Error {
+    let mut words = std::env::args_os().skip(1);
+    let takes_a_command = words.next().is_some_and(|word| ["run", "dev", "prove"].iter().any(|one| word == *one));
+    if let (ErrorKind::UnknownArgument, true, Some(ContextValue::String(word))) =
+        (error.kind(), takes_a_command, error.get(ContextKind::InvalidArg))
+        && !word.starts_with('-')
+    {
+        let advice = format!("put the command of the app behind --, as in `-- {word}`");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+    }
+    error
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::settings::{self, Prove};
 use super::{run, screen};
 use crate::fleet::{DiskPlan, Launcher};
-use crate::prove::{Event, Outcome, Plan, ProveError, Stage, Verdict, prove};
+use crate::prove::{Event, Outcome, Plan, ProveError, Stage, Verdict, misspelt, prove};
 
 /// The exit code of NOT FUNGIBLE, and of NOT SHOWN.
 const NOT_FUNGIBLE: u8 = 1;
@@ -30,6 +30,8 @@ pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
     let settings = settings::read()?.prove;
     let namespaces = !options.no_namespaces;
     let plan = plan(options, settings)?;
+    can_be_shared(&plan.share)?;
+    warn_of_misspelt_words(&plan)?;
     let verdict = carry_out(&plan, namespaces)?;
     if json {
         screen::print(&crate::report::json(&verdict));
@@ -63,7 +65,8 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
     let flags = options.drive.is_some() || !options.hurl.is_empty();
     let (drive, hurl) = if flags { (options.drive, options.hurl) } else { (file.drive, file.hurl) };
     let drive = match (drive, hurl.is_empty()) {
-        (Some(_), false) => bail!("give the traffic once: --drive or --hurl"),
+        (Some(_), false) if flags => bail!("give the traffic once: --drive or --hurl"),
+        (Some(_), false) => bail!("fungible.toml: give the traffic once: `drive` or `hurl`"),
         (Some(drive), true) if drive.trim().is_empty() => bail!("there is no traffic: the command of --drive is empty"),
         (Some(drive), true) => drive,
         (None, false) => hurl::command(&hurl, &env)?,
@@ -111,6 +114,34 @@ fn of_no_instance(option: &str, command: &str) -> anyhow::Result<()> {
              address that clients see",
             if word.ends_with(':') { "{port:NAME}" } else { word }
         );
+    }
+    Ok(())
+}
+
+/// What the kernel makes up as it is read cannot be copied.
+fn can_be_shared(share: &[PathBuf]) -> anyhow::Result<()> {
+    for path in share {
+        let made_up = path.canonicalize().is_ok_and(|path| path.starts_with("/proc") || path.starts_with("/sys"));
+        let shown = path.display();
+        anyhow::ensure!(!made_up, "--share {shown}: the kernel makes that up; share the folder of the app's own data");
+    }
+    Ok(())
+}
+
+/// No more than a warning: the word may belong to another language.
+fn warn_of_misspelt_words(plan: &Plan) -> anyhow::Result<()> {
+    let mut places = vec![("the app's command".to_owned(), plan.command()), ("--drive".to_owned(), plan.drive.clone())];
+    places.extend(plan.env.iter().map(|(key, value)| (format!("--env {key}"), value.clone())));
+    places.extend(plan.reset.iter().map(|command| ("--reset".to_owned(), command.clone())));
+    places.extend(plan.beside.iter().map(|command| ("--beside".to_owned(), command.clone())));
+    for (template, place) in &plan.files {
+        let text = std::fs::read_to_string(template).with_context(|| format!("cannot read {}", template.display()))?;
+        places.push((format!("--file {}", template.display()), format!("{place} {text}")));
+    }
+    for (place, text) in places {
+        for (word, meant) in misspelt(&text) {
+            screen::warning(&format!("{place} has {word}, which stands for nothing; did you mean {meant}?"));
+        }
     }
     Ok(())
 }

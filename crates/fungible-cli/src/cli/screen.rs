@@ -32,6 +32,11 @@ pub(super) fn problem(error: &anyhow::Error) {
     say(&format!("{} {error:#}", paint(colour(), 31, "fungible:")));
 }
 
+/// Prints what may be wrong, in one line.
+pub(super) fn warning(text: &str) {
+    say(&format!("{} {text}", paint(colour(), 33, "fungible: warning:")));
+}
+
 /// Lines that wait for a terminal that stands still, at most; what is more is left out.
 const WAITING_LINES: usize = 1024;
 

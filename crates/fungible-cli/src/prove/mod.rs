@@ -21,7 +21,7 @@ mod verdict;
 
 pub(crate) use compare::Ignore;
 pub(crate) use event::Event;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, misspelt};
 pub(crate) use run::{ProveError, Stage};
 pub(crate) use verdict::{Coverage, Difference, Finding, FindingKind, Ignored, Outcome, Step, Unstable, Verdict};
 

@@ -91,19 +91,56 @@ impl Words {
     }
 }
 
+/// Words in braces that stand for nothing, each with the one that is a letter away from it and may be meant.
+pub(crate) fn misspelt(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices('{') {
+        // `${prt}`, `%{prt}`, `#{prt}` and `{{prt}}` are of other languages.
+        let foreign = text[..at].ends_with(['$', '%', '#', '{']);
+        let Some((inside, _)) = text[at + 1..].split_once('}').filter(|_| !foreign) else { continue };
+        let (word, name) = inside.split_once(':').map_or((inside, None), |(word, name)| (word, Some(name)));
+        let mut meant = ["port", "dir", "run", "url"].into_iter().filter(|known| match name {
+            Some(name) => *known == "port" && is_name(name),
+            None => true,
+        });
+        if let Some(meant) = meant.find(|known| is_a_letter_away(word, known)) {
+            let name = name.map_or_else(String::new, |name| format!(":{name}"));
+            found.push((format!("{{{inside}}}"), format!("{{{meant}{name}}}")));
+        }
+    }
+    found
+}
+
+/// One letter too many, too few, or another one, two that changed places, or capitals.
+fn is_a_letter_away(word: &str, known: &str) -> bool {
+    let (one, other) = (word.as_bytes(), known.as_bytes());
+    let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let (one, other) = (&one[same..], &other[same..]);
+    let same = one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count();
+    let (one, other) = (&one[..one.len() - same], &other[..other.len() - same]);
+    match (one, other) {
+        ([], []) => false,
+        ([_] | [], [_] | []) => true,
+        ([a, b], [c, d]) if a == d && b == c => true,
+        _ => word.eq_ignore_ascii_case(known),
+    }
+}
+
 /// The names of the further ports (`{port:NAME}`) in these texts, each once.
 pub(crate) fn named_ports<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<String> = texts
         .flat_map(|text| text.split("{port:").skip(1))
         .filter_map(|after| after.split_once('}'))
         .map(|(name, _)| name.to_owned())
-        .filter(|name| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        })
+        .filter(|name| is_name(name))
         .collect();
     names.sort();
     names.dedup();
     names
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 #[cfg(test)]
@@ -142,6 +179,23 @@ mod tests {
     #[test]
     fn a_word_without_meaning_here_stays() {
         assert_eq!(Words { port: None, ..words() }.fill("{port}"), "{port}");
+    }
+
+    #[test]
+    fn misspelt_words_are_found() {
+        for (text, expected) in [
+            ("--port={prt}", "{port}"),
+            ("{prot} {port}", "{port}"),
+            ("{PORT}", "{port}"),
+            ("{prt:admin}", "{port:admin}"),
+            ("app_{rn}", "{run}"),
+            ("{urls}/login", "{url}"),
+            ("{{prt}} ${prt} %{prt} #{prt} {unknown} {} { {port:run} {port} {run} {url} {dir} {}", ""),
+            ("awk '{print}' {\"run\": 1} {id} {ur:x} {prt", ""),
+        ] {
+            let meant: Vec<String> = misspelt(text).into_iter().map(|(_, meant)| meant).collect();
+            assert_eq!(meant.join(" "), expected, "{text}");
+        }
     }
 
     #[test]

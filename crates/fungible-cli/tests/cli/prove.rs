@@ -64,6 +64,23 @@ fn an_old_report_does_not_outlive_a_proof_that_fails() {
 }
 
 #[test]
+fn a_misspelt_word_in_braces_is_pointed_out() {
+    let shop = Shop::new();
+    fs::write(shop.path("template"), "{dri}").unwrap();
+    let told = ["--env", "A={rn}", "--file", "template=app.conf", "--drive", "echo {uri}", "--", "false", "{prt}"];
+    let said = shop.prove(&told);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    for expected in [
+        "fungible: warning: the app's command has {prt}, which stands for nothing; did you mean {port}?\n",
+        "--env A has {rn}, which stands for nothing; did you mean {run}?\n",
+        "--file template has {dri}, which stands for nothing; did you mean {dir}?\n",
+        "--drive has {uri}, which stands for nothing; did you mean {url}?\n",
+    ] {
+        assert!(said.err.contains(expected), "no {expected:?} in {said:?}");
+    }
+}
+
+#[test]
 fn not_shown_ends_with_3_or_0_where_that_is_wished() {
     let shop = Shop::new();
     let told = driven(&[], "curl -sf $BASE_URL/env?X; curl -sf $BASE_URL/env?Y", &[]);
@@ -90,6 +107,7 @@ fn wrong_usage_ends_with_2() {
         (&["--drive", "true", "--hurl", "a.hurl", "--", "true"], "give the traffic once"),
         (&["--drive", "curl localhost:{port}", "--", "true"], "--drive has {port}"),
         (&["--drive", "true", "--reset", "rm -r {dir}", "--", "true"], "--reset has {dir}"),
+        (&["--drive", "true", "--share", "/proc/self", "--", "true"], "share the folder of the app's own data"),
         (&["--drive", "true", "--beside", "mail {port:smtp}", "--", "true"], "--beside has {port:NAME}"),
         (&["--drive", "true", "--file", "template", "--", "true"], "write it as TEMPLATE=DEST"),
         (&["--drive", "true", "--file", "template=", "--", "true"], "write it as TEMPLATE=DEST"),
@@ -115,6 +133,7 @@ fn wrong_usage_ends_with_2() {
         (&["--env", "PORT=80"], "PORT is set for each instance"),
         (&["--budget", "soon"], "write it as 30s or 5m"),
         (&["--drift", "x"], "unexpected argument '--drift'"),
+        (&["--drive", "x", "python3", "app.py"], "put the command of the app behind --, as in `-- python3`"),
     ] {
         let said = shop.prove(arguments);
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");
@@ -147,10 +166,15 @@ fn what_stands_in_the_file_is_read_and_flags_win() {
         ("[prove]\nlisten = 99999\n", "line 2: 99999 is no whole number from 1 to 65535"),
         ("[prove]\ncommand = \"node\"\n", "line 2: invalid type: string \"node\", expected a list in [ ]"),
         ("[prove\n", "line 1: unclosed table"),
+        (
+            "[prove]\ncommand = [\"true\"]\ndrive = \"a\"\nhurl = [\"b\"]\n",
+            "fungible.toml: give the traffic once: `drive` or `hurl`",
+        ),
         ("\u{0}", "fungible.toml: line 1"),
     ] {
         fs::write(shop.path("fungible.toml"), text).unwrap();
-        let said = shop.refusal(&usual(&[], &[]));
+        let flags = if text.contains("hurl") { vec![] } else { usual(&[], &[]) };
+        let said = shop.refusal(&flags);
         assert!(said.contains(expected), "{text}: {said}");
     }
     fs::write(shop.path("fungible.toml"), b"\xff\xfe").unwrap();
