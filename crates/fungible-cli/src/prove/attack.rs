@@ -23,6 +23,8 @@ pub(crate) enum Attack {
         together: Together,
         /// Requests whose instance is not killed, though it serves nothing more.
         spared: Vec<Key>,
+        /// Requests after whose answer no instance serves that was started before.
+        renewed: Vec<Key>,
     },
     /// Two live instances; the request's number decides by this bit.
     Rotate { bit: u32, together: Together },
@@ -136,7 +138,7 @@ impl Attack {
 
     /// The plain attack of amnesia.
     pub(crate) fn amnesia(hand_over: HandOver) -> Attack {
-        Attack::Amnesia { hand_over, together: Together::default(), spared: Vec::new() }
+        Attack::Amnesia { hand_over, together: Together::default(), spared: Vec::new(), renewed: Vec::new() }
     }
 
     /// How many instances must be live before the first request.
@@ -160,7 +162,7 @@ impl Attack {
     pub(crate) fn with_together(&self, together: Together) -> Attack {
         match self {
             Attack::Amnesia { hand_over, .. } => {
-                Attack::Amnesia { hand_over: hand_over.clone(), together, spared: Vec::new() }
+                Attack::Amnesia { hand_over: hand_over.clone(), together, spared: Vec::new(), renewed: Vec::new() }
             }
             Attack::Rotate { bit, .. } => Attack::Rotate { bit: *bit, together },
             Attack::Reference { .. } | Attack::Withheld { .. } => self.clone(),
@@ -170,11 +172,32 @@ impl Attack {
     /// The same where the instances of these requests are not killed; `None` where none is killed anyway.
     pub(crate) fn with_spared(&self, spared: Vec<Key>) -> Option<Attack> {
         match self {
-            Attack::Amnesia { hand_over, .. } => {
-                Some(Attack::Amnesia { hand_over: hand_over.clone(), together: Together::default(), spared })
-            }
+            Attack::Amnesia { hand_over, .. } => Some(Attack::Amnesia {
+                hand_over: hand_over.clone(),
+                together: Together::default(),
+                spared,
+                renewed: Vec::new(),
+            }),
             Attack::Rotate { .. } | Attack::Reference { .. } | Attack::Withheld { .. } => None,
         }
+    }
+
+    /// The same where after these requests only instances serve that are started then; `None` where they live on.
+    pub(crate) fn with_renewed(&self, renewed: Vec<Key>) -> Option<Attack> {
+        match self {
+            Attack::Amnesia { hand_over, .. } => Some(Attack::Amnesia {
+                hand_over: hand_over.clone(),
+                together: Together::default(),
+                spared: Vec::new(),
+                renewed,
+            }),
+            Attack::Rotate { .. } | Attack::Reference { .. } | Attack::Withheld { .. } => None,
+        }
+    }
+
+    /// Whether no instance that was started before may serve after the answer to this request.
+    pub(crate) fn renews(&self, key: &Key) -> bool {
+        matches!(self, Attack::Amnesia { renewed, .. } if renewed.iter().any(|one| one.covers(key)))
     }
 
     /// In a word, for progress and findings.
@@ -186,6 +209,7 @@ impl Attack {
             Attack::Reference { .. } => "reference, slowed",
             Attack::Amnesia { together, .. } if some(together) => "amnesia, some together",
             Attack::Amnesia { spared, .. } if !spared.is_empty() => "amnesia, one spared",
+            Attack::Amnesia { renewed, .. } if !renewed.is_empty() => "amnesia, started after it",
             Attack::Amnesia { .. } => "amnesia",
             Attack::Rotate { together, .. } if some(together) => "rotate, some together",
             Attack::Rotate { .. } => "rotate",

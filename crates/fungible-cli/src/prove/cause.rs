@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::ProveError;
 use super::attack::{Attack, Together, side};
-use super::compare::{Baseline, Difference};
+use super::compare::{Baseline, Difference, DifferenceKind};
 use super::event::Event;
 use super::journal::Journal;
 use super::pattern::{Key, Names, Patterns};
@@ -21,19 +21,30 @@ pub(super) enum Cause {
     Writer {
         /// Its number in the reference.
         writer: usize,
-        /// It is enough that its instance lives on, wherever the reader goes.
-        late: bool,
+        how: How,
         /// A run in which the reader was healed.
         sound: Box<Journal>,
     },
     /// Several earlier requests did, all of these together.
     Several { writers: Vec<usize>, sound: Box<Journal> },
+    /// Only the driver noticed: these must share an instance, and the last of them is who missed it.
+    Noticed { writers: Vec<usize>, reader: usize, sound: Box<Journal> },
     /// The difference speaks for itself.
     NotNeeded,
     /// No experiment healed it.
     Unknown,
     /// The budget of runs ended before one did.
     NotFound,
+}
+
+/// How it left it behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    InItsInstance,
+    /// It is enough that its instance lives on, wherever the reader goes.
+    Late,
+    /// It is enough that the reader's instance was started after it.
+    BeforeAStart,
 }
 
 /// So many of the likeliest writers are tried one by one, before the rest is halved.
@@ -57,9 +68,14 @@ pub(super) async fn find(
     // What shared the reader's instance all the time is not what it missed.
     let apart = |number: usize| instance(number).is_none() || instance(number) != instance(reader);
     let side = if let Attack::Rotate { bit, .. } = attack { side(*bit, there) } else { 0 };
-    let exact = Trials { baseline, attack, reader, name: name.clone(), polls: false, side, differences };
+    let exact = Trials { baseline, attack, reader, name: Some(name.clone()), polls: false, side, differences };
+    if differences.iter().all(|one| one.kind == DifferenceKind::DriverExit)
+        && let Some(cause) = exact.noticed_by_the_driver(stage, &candidates, (reader, name.clone())).await?
+    {
+        return Ok(cause);
+    }
     let first = first_of_a_row(baseline, &names, reader);
-    let polling = Trials { name: names[first - 1].clone(), polls: true, ..exact };
+    let polling = Trials { name: Some(names[first - 1].clone()), polls: true, ..exact.clone() };
     let mut cause = Cause::Unknown;
     for trials in if is_polled(baseline, first, reader) { [polling, exact] } else { [exact, polling] } {
         if trials.polls && first == reader {
@@ -86,7 +102,7 @@ pub(super) async fn find(
             kinds.push((*number, all(key)));
         }
     }
-    let parallel = Trials { baseline, attack, reader, name: all(name), polls: false, side, differences };
+    let parallel = Trials { baseline, attack, reader, name: Some(all(name)), polls: false, side, differences };
     parallel.find(stage, &kinds).await
 }
 
@@ -99,7 +115,8 @@ struct Trials<'a> {
     baseline: &'a Baseline,
     attack: &'a Attack,
     reader: usize,
-    name: Key,
+    /// Of the reader, where it shares an instance with its writers.
+    name: Option<Key>,
     /// Equal requests that follow the reader at once belong to it.
     polls: bool,
     /// Where it went in a pass of rotate.
@@ -115,8 +132,8 @@ impl Trials<'_> {
                 return Ok(Cause::NotFound);
             }
             if let Some(sound) = self.heal(stage, std::slice::from_ref(writer), TIMES).await? {
-                let late = self.is_late(stage, writer).await?;
-                return Ok(Cause::Writer { writer: writer.0, late, sound: Box::new(sound) });
+                let how = self.how(stage, writer).await?;
+                return Ok(Cause::Writer { writer: writer.0, how, sound: Box::new(sound) });
             }
         }
         if candidates.len() < 2 {
@@ -125,19 +142,44 @@ impl Trials<'_> {
         if !stage.may_run(1 + TIMES) {
             return Ok(Cause::NotFound);
         }
+        let Some((needed, sound)) = self.together(stage, candidates).await? else { return Ok(Cause::Unknown) };
+        if let [writer] = &needed[..] {
+            let how = self.how(stage, writer).await?;
+            return Ok(Cause::Writer { writer: writer.0, how, sound });
+        }
+        Ok(Cause::Several { writers: numbers(&needed), sound })
+    }
+
+    /// The fewest of these that heal together, and a run in which they did; nothing where not even all of them do.
+    async fn together(
+        &self,
+        stage: &mut Stage<'_>,
+        candidates: &[Candidate],
+    ) -> Result<Option<(Vec<Candidate>, Box<Journal>)>, ProveError> {
         if self.heal(stage, candidates, 1).await?.is_none() {
-            return Ok(Cause::Unknown);
+            return Ok(None);
         }
         let needed = self.fewest(stage, candidates.to_vec()).await?;
-        let Some(sound) = self.heal(stage, &needed, TIMES).await? else { return Ok(Cause::Unknown) };
-        let sound = Box::new(sound);
-        if let [writer] = &needed[..] {
-            let late = self.is_late(stage, writer).await?;
-            return Ok(Cause::Writer { writer: writer.0, late, sound });
+        Ok(self.heal(stage, &needed, TIMES).await?.map(|sound| (needed, Box::new(sound))))
+    }
+
+    /// No answer differs but the driver ends otherwise: its last request is as innocent as any. Who must share an instance
+    /// for it to go right has both writers and reader among them.
+    async fn noticed_by_the_driver(
+        &self,
+        stage: &mut Stage<'_>,
+        candidates: &[Candidate],
+        last: Candidate,
+    ) -> Result<Option<Cause>, ProveError> {
+        let unpinned = Trials { name: None, ..self.clone() };
+        let all: Vec<Candidate> = candidates.iter().cloned().chain([last]).collect();
+        if all.len() < 2 || !stage.may_run(1 + TIMES) {
+            return Ok(None);
         }
-        let mut writers: Vec<usize> = needed.iter().map(|(number, _)| *number).collect();
-        writers.sort_unstable();
-        Ok(Cause::Several { writers, sound })
+        let Some((needed, sound)) = unpinned.together(stage, &all).await? else { return Ok(None) };
+        let mut writers = numbers(&needed);
+        let reader = writers.pop();
+        Ok(reader.filter(|_| !writers.is_empty()).map(|reader| Cause::Noticed { writers, reader, sound }))
     }
 
     /// The fewest of those that heal together which still do, by halves, quarters and so on (ddmin of Zeller and
@@ -181,10 +223,18 @@ impl Trials<'_> {
         Ok(true)
     }
 
-    /// Whether it is enough that the writer's instance is not killed.
-    async fn is_late(&self, stage: &mut Stage<'_>, writer: &Candidate) -> Result<bool, ProveError> {
-        let Some(spared) = self.attack.with_spared(vec![writer.1.clone()]) else { return Ok(false) };
-        Ok(stage.may_run(TIMES) && self.goes_right(stage, &spared, TIMES).await?.is_some())
+    /// Whether it is enough that no instance serves which was started before the writer was answered, or that the writer's
+    /// instance is not killed.
+    async fn how(&self, stage: &mut Stage<'_>, writer: &Candidate) -> Result<How, ProveError> {
+        let key = || vec![writer.1.clone()];
+        let (renewed, spared) = (self.attack.with_renewed(key()), self.attack.with_spared(key()));
+        for (attack, how) in [(renewed, How::BeforeAStart), (spared, How::Late)] {
+            let Some(attack) = attack.filter(|_| stage.may_run(TIMES)) else { continue };
+            if self.goes_right(stage, &attack, TIMES).await?.is_some() {
+                return Ok(how);
+            }
+        }
+        Ok(How::InItsInstance)
     }
 
     /// Whether the reader goes right each time when it shares its instance with these; the last run.
@@ -196,7 +246,7 @@ impl Trials<'_> {
     ) -> Result<Option<Journal>, ProveError> {
         stage.tell(Event::Trying { reader: self.reader });
         let writers = writers.iter().map(|(_, key)| key.clone()).collect();
-        let together = Together { writers, reader: Some(self.name.clone()), polls: self.polls, side: self.side };
+        let together = Together { writers, reader: self.name.clone(), polls: self.polls, side: self.side };
         self.goes_right(stage, &self.attack.with_together(together), times).await
     }
 
@@ -217,6 +267,12 @@ impl Trials<'_> {
         }
         Ok(last)
     }
+}
+
+fn numbers(candidates: &[Candidate]) -> Vec<usize> {
+    let mut numbers: Vec<usize> = candidates.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 /// The reader was reached, and is as in the reference.

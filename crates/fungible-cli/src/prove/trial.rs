@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Proof;
 use super::attack::{Attack, HandOver};
-use super::cause::{self, Cause, TIMES};
+use super::cause::{self, Cause, How, TIMES};
 use super::compare::{Comparison, DifferenceKind};
 use super::event::Event;
 use super::evidence::Evidence;
@@ -188,17 +188,23 @@ impl Proof {
             cause::find(stage, &self.baseline, attack, (reader, failing), &of_reader).await?
         };
         let seen = runs.len();
-        if let Cause::Writer { .. } | Cause::Several { .. } = cause
+        if let Cause::Writer { .. } | Cause::Several { .. } | Cause::Noticed { .. } = cause
             && let Some(again) = self.goes_right_by_itself(stage, attack, reader).await?
         {
             let why = format!("there in {} of {} runs of {}", seen + again - 1, seen + again, attack.word());
             self.not_judged(reader, &comparison, failing, why);
             return Ok(false);
         }
-        let (writers, late, sound) = match cause {
-            Cause::Writer { writer, late, sound } => (vec![writer], late, Some(sound)),
-            Cause::Several { writers, sound } => (writers, false, Some(sound)),
-            Cause::NotNeeded => (Vec::new(), false, None),
+        let of_the_driver = reader;
+        let mut reader = reader;
+        let (writers, how, sound) = match cause {
+            Cause::Writer { writer, how, sound } => (vec![writer], how, Some(sound)),
+            Cause::Several { writers, sound } => (writers, How::InItsInstance, Some(sound)),
+            Cause::Noticed { writers, reader: last, sound } => {
+                reader = last;
+                (writers, How::InItsInstance, Some(sound))
+            }
+            Cause::NotNeeded => (Vec::new(), How::InItsInstance, None),
             Cause::Unknown => {
                 let why = format!(
                     "there in {seen} of {seen} runs of {}, and it stays so whichever other request shares its instance",
@@ -220,7 +226,8 @@ impl Proof {
         let kind = match attack {
             _ if names_itself => FindingKind::NamesItself,
             _ if of_kind(DifferenceKind::Collision) => FindingKind::Collision,
-            _ if late => FindingKind::AnsweredTooEarly,
+            _ if how == How::Late => FindingKind::AnsweredTooEarly,
+            _ if how == How::BeforeAStart => FindingKind::Stale,
             // What a fresh instance gets right, a live one remembers wrong.
             Attack::Rotate { .. } if !self.amnesia.contains(&reader) => FindingKind::Stale,
             _ => FindingKind::Trapped,
@@ -230,7 +237,7 @@ impl Proof {
         self.findings.push(Finding {
             kind,
             reader: evidence.step(reader).unwrap_or_else(|| self.reference_step(reader)),
-            differences: differences(&comparison, reader),
+            differences: differences(&comparison, of_the_driver),
             together: (together, together),
             apart: (0, seen),
             attack: attack.word().to_owned(),

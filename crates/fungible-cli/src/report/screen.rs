@@ -274,7 +274,12 @@ pub(super) fn trials(finding: &FindingView) -> String {
     let sound = reader(&finding.sound).or_else(|| status.map(|one| one.reference.clone()));
     let sound = sound.unwrap_or_else(|| "as the reference".to_owned());
     let failing = words::status(&finding.reader.answer);
-    let failing = if failing == sound { format!("{failing}, another answer") } else { failing };
+    let only_the_driver = finding.differences.iter().all(|one| one.place == "driver exit code");
+    let failing = match &finding.differences[..] {
+        [end] if only_the_driver => format!("{failing}, and the driver ends with {}", end.attack),
+        _ if failing == sound => format!("{failing}, another answer"),
+        _ => failing,
+    };
     let (together, apart) = (&finding.together, &finding.apart);
     let mut parts = Vec::new();
     if together.runs > 0 {

@@ -69,7 +69,9 @@ pub(super) struct Live<'a, 'b> {
     held: Duration,
     longest_hold: Duration,
     alone: Option<Alone>,
-    /// Names of requests whose order is swapped, and those that wait for the answer to another one: dropped, they go on.
+    /// What was started before serves no more.
+    renewed: Option<Duration>,
+    /// Names of requests whose order is swapped, or which renew, and those that wait for the answer to another one: dropped, they go on.
     keys: HashMap<usize, Key>,
     swapped: Vec<(Key, oneshot::Sender<()>)>,
     /// The one that got the last request, where requests may stay.
@@ -134,6 +136,7 @@ impl<'a, 'b> Live<'a, 'b> {
             held: Duration::ZERO,
             longest_hold: Duration::ZERO,
             alone: None,
+            renewed: None,
             keys: HashMap::new(),
             swapped: Vec::new(),
             current: None,
@@ -236,6 +239,9 @@ impl<'a, 'b> Live<'a, 'b> {
                 return self.give(number, place, answer);
             }
             self.may_die(place);
+        }
+        if self.attack.renews(&key) {
+            self.keys.insert(number, key.clone());
         }
         let there = match route {
             Route::Live(which) => self.steady.get(which).or(self.steady.first()).copied(),
@@ -357,6 +363,13 @@ impl<'a, 'b> Live<'a, 'b> {
         self.stage.tell(Event::Request { number });
         if let Some(key) = self.keys.remove(&number) {
             self.swapped.retain(|(other, _)| *other != key);
+            if self.attack.renews(&key) {
+                self.renewed = Some(self.began.elapsed());
+                for place in std::mem::take(&mut self.spares) {
+                    self.instances[place].dies = true;
+                    self.may_die(place);
+                }
+            }
         }
         let unready = matches!(exchange.outcome, Outcome::Answered { status: 503, .. });
         let Some(place) = self.given.get(&number).copied() else { return self.exchanges.push(exchange) };

@@ -105,6 +105,12 @@ impl Live<'_, '_> {
             dead: false,
             in_flight: 0,
         });
+        if self.renewed.is_some_and(|renewed| since < renewed) {
+            let last = self.instances.len() - 1;
+            self.instances[last].dies = true;
+            self.may_die(last);
+            return Ok(());
+        }
         self.spares.push_back(self.instances.len() - 1);
         self.give_spares();
         Ok(())
