@@ -41,7 +41,7 @@ pub(in crate::cli) struct ProveOptions {
     /// The traffic as Hurl files, run one after the other by your `hurl` (5 or newer) with the variable `base_url`
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(in crate::cli) hurl: Vec<PathBuf>,
-    /// A file or folder that all instances share; each run starts with its present content, the original stays as it is
+    /// A file or folder that all instances share; each run starts with a copy of its present content; the driver sees the original
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) share: Vec<PathBuf>,
     /// A folder that is not private to instances but the real one

@@ -366,6 +366,7 @@ impl Judge<'_> {
         let (r, a) = (atoms(&reference), atoms(&attack));
         parallel(&r, &a).is_some_and(|pairs| pairs.iter().all(|(r, a)| r.text == a.text || self.atoms_alike(r, a)))
             || any_order && self.is_shuffled(&r, &a)
+            || self.alike_by_make(&reference, &attack)
     }
 
     pub(super) fn atoms_alike(&self, reference: &Atom<'_>, attack: &Atom<'_>) -> bool {

@@ -24,9 +24,11 @@ impl Judge<'_> {
         let Some(run) = differing(reference, attack) else { return };
         let (r, a) = (run.reference.len(), run.attack.len());
         if (may_be_random(run.reference) || may_be_random(run.attack)) && r.abs_diff(a) * 4 <= r.max(a) {
-            let key = self.key_of(&run);
+            let keys = [run.key(), self.kind() ^ run.key()];
             if let Mode::Learn(unstable) = &mut self.mode {
-                unstable.add_make(key, r.min(a), r.max(a));
+                for key in keys {
+                    unstable.add_make(key, r.min(a), r.max(a));
+                }
             }
         }
     }
@@ -34,23 +36,37 @@ impl Judge<'_> {
     /// Judges the two again as tokens of a make that references have there; whether they are such.
     pub(super) fn by_make(&mut self, reference: &str, attack: &str) -> bool {
         let Some(run) = differing(reference, attack) else { return false };
-        let prefix = readable_prefix(run.reference, run.attack);
-        let is_one = |text: &str| matches!(&atoms(&text[prefix..])[..], [atom] if atom.kind == Kind::Opaque);
-        let key = self.key_of(&run);
-        let Some((shortest, longest)) = self.mode.unstable().make(key) else { return false };
-        let fits = (shortest * 3 / 4..=longest * 5 / 4).contains(&run.attack.len());
-        // Two whole tokens have been judged as such.
-        if !fits || is_one(run.reference) && is_one(run.attack) {
+        let there = self.kind() ^ run.key();
+        if !self.is_made_so(there, &run) {
             return false;
         }
-        self.token(key, run.reference, run.attack);
+        self.token(key(there, usize::MAX), run.reference, run.attack);
         true
     }
 
-    fn key_of(&self, run: &Run<'_>) -> u64 {
+    /// Whether the two would pass as tokens of a make that references have anywhere, without binding them.
+    pub(super) fn alike_by_make(&self, reference: &str, attack: &str) -> bool {
+        let Some(run) = differing(reference, attack) else { return false };
+        let (r, a) = (run.reference, run.attack);
+        let free = || self.renaming.name(r).is_none() && self.renaming.holder(a).is_none();
+        self.is_made_so(run.key(), &run) && (self.renaming.knows(r, a) || free())
+    }
+
+    /// Whether references have tokens of this make there. Two that look like one token each are judged as such.
+    fn is_made_so(&self, key: u64, run: &Run<'_>) -> bool {
+        let prefix = readable_prefix(run.reference, run.attack);
+        let is_one = |text: &str| matches!(&atoms(&text[prefix..])[..], [atom] if atom.kind == Kind::Opaque);
+        let make = self.mode.unstable().make(key);
+        let fits = |(shortest, longest)| (shortest * 3 / 4..=longest * 5 / 4).contains(&run.attack.len());
+        make.is_some_and(fits) && !(is_one(run.reference) && is_one(run.attack))
+    }
+}
+
+impl Run<'_> {
+    fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (run.before, run.after).hash(&mut hasher);
-        key(self.kind() ^ hasher.finish(), usize::MAX)
+        (self.before, self.after).hash(&mut hasher);
+        hasher.finish()
     }
 }
 

@@ -97,14 +97,14 @@ impl Baseline {
             leftovers: Vec::new(),
             first,
         };
-        // What stands in any order is learned first: only then is it known which items are of one kind.
+        // What stands in any order, and what is a token, is learned first: only then is it known which items are of one kind.
         loop {
-            let unordered = baseline.unstable.count_unordered();
+            let kinds = baseline.unstable.count_of_kinds();
             let mut earlier = HashMap::new();
             for (at, other) in references.iter().enumerate().skip(1) {
                 baseline.learn(at + 1, other, &mut earlier);
             }
-            if baseline.unstable.count_unordered() == unordered {
+            if baseline.unstable.count_of_kinds() == kinds {
                 return baseline;
             }
         }

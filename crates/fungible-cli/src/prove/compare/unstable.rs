@@ -116,8 +116,9 @@ impl Unstable {
         self.unordered.contains(&list)
     }
 
-    pub(super) fn count_unordered(&self) -> usize {
-        self.unordered.len()
+    /// What decides which items of two lists are alike: as long as there is more of it, more may be learned.
+    pub(super) fn count_of_kinds(&self) -> usize {
+        self.unordered.len() + self.makes.len()
     }
 
     pub(super) fn add_status(&mut self, exchange: usize, status: u16) {

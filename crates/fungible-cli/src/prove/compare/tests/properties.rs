@@ -271,6 +271,31 @@ fn short_tokens(nth: u64, bytes: &[u8]) -> Log {
         .field("content-type", &format!("multipart/byteranges; boundary={:x}", number >> 12))
 }
 
+/// Rows with identifiers behind a letter, in an order of their own.
+fn rows(nth: u64, ids: [u128; 2], turned: bool) -> Log {
+    let id = |at: usize| {
+        let hex = format!("{:032x}", ids[at]);
+        format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+    };
+    let row =
+        |at: usize| format!(r#"<tr id="r-{0}"><td>{1}<td><a href="/t/{0}">open</a></tr>"#, id(at), ["a", "b"][at]);
+    let mut both = vec![row(0), row(1)];
+    if turned {
+        both.reverse();
+    }
+    let page = |rows: &[String]| format!("<table>{}</table>", rows.concat());
+    run(nth).get("/").html(&page(&[row(0)])).post("/", "title=b").status(303).get("/").html(&page(&both))
+}
+
+#[test]
+fn any_rows_in_any_order_are_clean() {
+    let draws = || any::<[u128; 2]>();
+    for_any(&(draws(), draws(), draws(), any::<bool>()), |(one, two, three, turned)| {
+        let references = [rows(1, one, false).journal(), rows(2, two, true).journal()];
+        clean(&Baseline::new(&references, &[]).compare(&rows(3, three, turned).journal()));
+    });
+}
+
 #[test]
 fn any_short_token_is_clean() {
     let draws = || vec(any::<u8>(), 16);
