@@ -10,6 +10,7 @@ use super::event::Event;
 use super::journal::Journal;
 use super::pattern::{Key, Names, Patterns};
 use super::run::Stage;
+use crate::exchange::Outcome;
 
 /// How often a difference must be there, and how often it must be healed.
 pub(super) const TIMES: usize = 3;
@@ -278,7 +279,12 @@ fn numbers(candidates: &[Candidate]) -> Vec<usize> {
 /// The reader was reached, and is as in the reference.
 fn is_healed(baseline: &Baseline, journal: &Journal, reader: usize, differences: &[Difference]) -> bool {
     let comparison = baseline.compare(journal);
-    let reached = comparison.pairs.iter().any(|(reference, _)| *reference == reader);
+    // What the client gave up shows nothing, unless it does so in peace.
+    let answered = |there: usize| {
+        let gave_up = |outcome: &Outcome| matches!(outcome, Outcome::Abandoned);
+        !gave_up(&journal.exchanges[there - 1].outcome) || gave_up(&baseline.exchanges()[reader - 1].outcome)
+    };
+    let reached = comparison.pairs.iter().any(|(reference, there)| *reference == reader && answered(*there));
     let earlier = comparison.differences.iter().any(|one| one.exchange != 0 && one.exchange < reader);
     let same = |one: &Difference| one.exchange == reader && differences.iter().any(|other| other.place == one.place);
     reached && !earlier && !comparison.differences.iter().any(same)

@@ -1,11 +1,12 @@
 //! Names that instances give themselves, among what differs. It decides nothing about a single place.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Baseline;
-use super::answer;
 use super::finding::{DifferenceKind, Label, NotCompared};
 use super::judge::{Judge, Unequal};
+use super::request::Value;
+use super::{answer, survey};
 use crate::exchange::{Exchange, Outcome};
 use crate::prove::journal::Journal;
 
@@ -37,10 +38,33 @@ const OF_INSTANCES: &[&str] = &[
 const TELLING: &[&str] =
     &["location", "link", "allow", "vary", "content-", "set-cookie", "www-", "retry-", "access-control-", "cache-"];
 
+/// An attack, the places of its requests beside those of the reference's, and what its requests carry.
+type Aligned<'a> = (&'a Journal, &'a [(usize, usize)], &'a [Vec<Value>]);
+
 impl Baseline {
     /// Names that instances give themselves, among what no one-to-one map holds together.
-    pub(super) fn labels(&self, judge: &Judge<'_>, sent: &HashSet<String>, found: &mut Vec<Unequal>) -> Vec<Label> {
+    pub(super) fn labels(
+        &self,
+        judge: &Judge<'_>,
+        (attack, pairs, values): Aligned<'_>,
+        found: &mut Vec<Unequal>,
+    ) -> Vec<Label> {
         let mut labels = Vec::new();
+        let sent = survey::sent(values);
+        let differing: HashSet<usize> = found.iter().map(|unequal| unequal.exchange).collect();
+        let number: HashMap<usize, usize> = pairs.iter().map(|(r, a)| (*a, self.first.exchanges[*r].number)).collect();
+        // The version of an asset: whoever is asked for it by another's name answers all the same.
+        let does_no_harm = |names: &HashMap<String, Option<String>>| {
+            let carriers = attack.exchanges.iter().zip(values).enumerate().filter_map(|(at, (exchange, values))| {
+                let by = |name: &String| survey::sent(std::slice::from_ref(values)).contains(name);
+                let (_, minted) = names.iter().find(|(name, _)| by(name))?;
+                Some((at, exchange.writes(), exchange.instance.is_some() && exchange.instance != *minted))
+            });
+            let carriers: Vec<_> = carriers.collect();
+            let alike = |at: &usize| number.get(at).is_some_and(|number| !differing.contains(number));
+            carriers.iter().any(|(.., elsewhere)| *elsewhere)
+                && carriers.iter().all(|(at, writes, _)| !writes && alike(at))
+        };
         // The one instance of a reference has one name: where several values move at once, they are of other things.
         let moves = |token: &&String| judge.observed.get(*token).is_some_and(|names| names.len() > 1);
         let moving = judge.tokens_at.values().map(|tokens| tokens.iter().filter(moves).collect::<Vec<_>>());
@@ -49,8 +73,12 @@ impl Baseline {
             let Some(names) = judge.observed.get(token) else { return false };
             let instances: HashSet<_> = names.values().flatten().collect();
             let differs = self.references == 1 || self.unstable.minted.contains(token);
-            let sent = self.survey.sent.contains(token) || names.keys().any(|name| sent.contains(name));
-            differs && !sent && !several.contains(token) && names.len() > 1 && instances.len() == names.len()
+            let is_sent = self.survey.sent.contains(token) || names.keys().any(|name| sent.contains(name));
+            differs
+                && (!is_sent || does_no_harm(names))
+                && !several.contains(token)
+                && names.len() > 1
+                && instances.len() == names.len()
         };
         for (token, names) in judge.observed.iter().filter(|(token, _)| is_label(token)) {
             for (value, instance) in names {

@@ -166,7 +166,7 @@ impl Baseline {
             }
             found.append(&mut judge.found);
         }
-        let labels = self.labels(&judge, &survey::sent(&values), &mut found);
+        let labels = self.labels(&judge, (attack, &alignment.pairs, &values), &mut found);
         comparison.not_compared.extend(Baseline::doubtful(&judge, &labels));
         judge.labels.extend(labels);
         judge.labels.extend(self.ordinals(attack, &mut found));

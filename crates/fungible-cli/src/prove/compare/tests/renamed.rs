@@ -449,3 +449,21 @@ fn what_an_instance_made_up_for_a_thing_is_no_plain_name_of_it() {
     clean(&named);
     assert_eq!(named.not_compared, []);
 }
+
+#[test]
+fn a_version_of_an_asset_that_each_process_makes_for_itself() {
+    let story = |nth: u64, script: &str| {
+        let page = |log: Log, instance: &str| {
+            let version = token(nth, instance);
+            let log = log.get("/").html(&format!("<script src=\"/app.js?v={version}\"></script>"));
+            (log, version)
+        };
+        let of = |at: usize| if nth == 3 { ["i2", "i3", "i4"][at] } else { "i1" };
+        let (log, version) = page(run(nth).on(of(0)), of(0));
+        let log = log.on(of(1)).get(&format!("/app.js?v={version}")).text(script);
+        page(log.on(of(2)), of(2)).0
+    };
+    clean(&compare(|nth| story(nth, "run()")));
+    let refused = |nth: u64| story(nth, if nth == 3 { "no such version" } else { "run()" });
+    assert!(compare(refused).differences.iter().any(|one| one.exchange == 3), "another version is refused");
+}
