@@ -271,8 +271,11 @@ def until(condition):
         time.sleep(0.005)
 os.chdir("data")
 db = sqlite3.connect("app.db", timeout=20, isolation_level=None)
-assert db.execute("pragma journal_mode=wal").fetchone()[0] == "wal"
-db.execute("create table if not exists t(who)")
+# Who changes the mode is refused at once while another one does.
+with open("mode", "w") as mode:
+    fcntl.flock(mode, fcntl.LOCK_EX)
+    assert db.execute("pragma journal_mode=wal").fetchone()[0] == "wal"
+    db.execute("create table if not exists t(who)")
 for _ in range(50):
     db.execute("insert into t values(?)", (me,))
 until(lambda: db.execute("select count(*) from t").fetchone()[0] == 100)
@@ -315,9 +318,13 @@ print("met")
 #[test]
 fn a_shared_file_is_one_with_what_appears_beside_it() {
     let script = r#"
-import os, sqlite3, time
+import fcntl, os, sqlite3, time
 db = sqlite3.connect("app.db", timeout=20, isolation_level=None)
+# Who changes the mode is refused at once while another one does.
+mode = open("app.db")
+fcntl.flock(mode, fcntl.LOCK_EX)
 db.execute("pragma journal_mode=wal")
+fcntl.flock(mode, fcntl.LOCK_UN)
 db.execute("insert into t values(1)")
 end = time.time() + 20
 while db.execute("select count(*) from t").fetchone()[0] < 3:

@@ -125,8 +125,8 @@ impl Baseline {
         labels
     }
 
-    /// Labels that stand in one kind of answer only, under a name that does not speak of instances, in a request whose
-    /// answer has much else to say: they may as well be what an instance made up for a thing and kept.
+    /// Labels that stand in one kind of answer only, under a key that does not speak of instances: they may as well be what
+    /// an instance made up for a thing and kept.
     pub(super) fn doubtful(judge: &Judge<'_>, labels: &[Label]) -> Vec<NotCompared> {
         let mut doubts: Vec<NotCompared> = Vec::new();
         for (token, names) in &judge.observed {
