@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::judge::{Judge, Mode, key};
-use super::parallel::readable_prefix;
+use super::parallel::parallel;
 use super::token::{Kind, atoms};
 
 /// Fewer letters and digits make a word.
@@ -37,7 +37,7 @@ impl Judge<'_> {
     pub(super) fn by_make(&mut self, reference: &str, attack: &str) -> bool {
         let Some(run) = differing(reference, attack) else { return false };
         let there = self.kind() ^ run.key();
-        if !self.is_made_so(there, &run) {
+        if are_tokens(reference, attack) || !self.is_made_so(there, &run) {
             return false;
         }
         self.token(key(there, usize::MAX), run.reference, run.attack);
@@ -49,16 +49,13 @@ impl Judge<'_> {
         let Some(run) = differing(reference, attack) else { return false };
         let (r, a) = (run.reference, run.attack);
         let free = || self.renaming.name(r).is_none() && self.renaming.holder(a).is_none();
-        self.is_made_so(run.key(), &run) && (self.renaming.knows(r, a) || free())
+        !are_tokens(reference, attack) && self.is_made_so(run.key(), &run) && (self.renaming.knows(r, a) || free())
     }
 
-    /// Whether references have tokens of this make there. Two that look like one token each are judged as such.
+    /// Whether references have tokens of this make there.
     fn is_made_so(&self, key: u64, run: &Run<'_>) -> bool {
-        let prefix = readable_prefix(run.reference, run.attack);
-        let is_one = |text: &str| matches!(&atoms(&text[prefix..])[..], [atom] if atom.kind == Kind::Opaque);
-        let make = self.mode.unstable().make(key);
         let fits = |(shortest, longest)| (shortest * 3 / 4..=longest * 5 / 4).contains(&run.attack.len());
-        make.is_some_and(fits) && !(is_one(run.reference) && is_one(run.attack))
+        self.mode.unstable().make(key).is_some_and(fits)
     }
 }
 
@@ -68,6 +65,14 @@ impl Run<'_> {
         (self.before, self.after).hash(&mut hasher);
         hasher.finish()
     }
+}
+
+/// Whether all that differs looks like a token on both sides: such are judged one by one.
+fn are_tokens(reference: &str, attack: &str) -> bool {
+    parallel(&atoms(reference), &atoms(attack)).is_some_and(|pairs| {
+        let mut unequal = pairs.iter().filter(|(r, a)| r.text != a.text);
+        unequal.all(|(r, a)| r.kind == Kind::Opaque && a.kind == Kind::Opaque)
+    })
 }
 
 fn differing<'t>(reference: &'t str, attack: &'t str) -> Option<Run<'t>> {

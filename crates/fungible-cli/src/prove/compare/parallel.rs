@@ -41,7 +41,7 @@ pub(super) fn sealed<'t>(reference: &'t str, attack: &'t str) -> Option<Vec<((&'
 }
 
 /// The length of the readable prefix that both have: `cus_`, or the folder of a path.
-pub(super) fn readable_prefix(reference: &str, attack: &str) -> usize {
+fn readable_prefix(reference: &str, attack: &str) -> usize {
     let same = reference.bytes().zip(attack.bytes()).take_while(|(r, a)| r == a).count();
     reference.get(..same).and_then(|same| same.rfind(['-', '_', '/', '+'])).map_or(0, |at| at + 1)
 }

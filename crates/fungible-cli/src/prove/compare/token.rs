@@ -52,13 +52,22 @@ fn has_percent(text: &str) -> bool {
         .any(|three| three[0] == b'%' && three[1].is_ascii_hexdigit() && three[2].is_ascii_hexdigit())
 }
 
+/// So many places of one run of letters, digits and marks are tried for a token; each try may look at the whole run.
+const TRIES: usize = 64;
+
 /// Cuts text into atoms, leaving nothing out.
 pub(super) fn atoms(text: &str) -> Vec<Atom<'_>> {
     let mut atoms = Vec::new();
     let mut at = 0;
+    // Where the run ends that this place is in, and how many places of it were tried.
+    let (mut end, mut tries) = (0, 0);
     while at < text.len() {
         let rest = &text[at..];
-        let (length, kind) = next(rest);
+        if at >= end {
+            (end, tries) = (at + run(rest, b"-_.:=+/"), 0);
+        }
+        tries += 1;
+        let (length, kind) = next(rest, tries <= TRIES);
         let piece = &rest[..length];
         match atoms.last_mut() {
             Some(Atom { text: gap, kind: Kind::Gap }) if kind == Kind::Gap => *gap = &text[at - gap.len()..at + length],
@@ -97,12 +106,13 @@ fn join_times<'t>(text: &'t str, atoms: Vec<Atom<'t>>) -> Vec<Atom<'t>> {
     joined
 }
 
-fn next(text: &str) -> (usize, Kind) {
+/// The first atom; a token only where `tokens` says that there may be one.
+fn next(text: &str, tokens: bool) -> (usize, Kind) {
     let Some(first) = text.chars().next() else { return (0, Kind::Gap) };
     if !first.is_alphanumeric() && !matches!(first, '-' | '_' | '.') {
         return (first.len_utf8(), Kind::Gap);
     }
-    if text.len() >= 11 {
+    if tokens && text.len() >= 11 {
         if let Some(length) = uuid(text) {
             return (length, Kind::Opaque);
         }
@@ -119,7 +129,7 @@ fn next(text: &str) -> (usize, Kind) {
     {
         return (length, Kind::Time(moment));
     }
-    if let Some(length) = opaque(text) {
+    if tokens && let Some(length) = opaque(text) {
         return (length, Kind::Opaque);
     }
     let length = text.find(|letter: char| !letter.is_alphanumeric()).unwrap_or(text.len());

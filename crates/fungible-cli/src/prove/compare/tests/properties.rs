@@ -371,6 +371,15 @@ fn phrases_are_put_in_once() {
     assert_eq!(renaming.translate("nobody"), None);
 }
 
+/// A run of marks was once looked at from each of its places to its end: minutes for a page of dashes.
+#[test]
+fn long_runs_of_marks_cost_no_more_than_words() {
+    for piece in ["-", "ab-", "a.", "x"] {
+        let page = piece.repeat(200_000 / piece.len());
+        clean(&compare(|nth| run(nth).get("/").text(&format!("{page} {}", token(nth, "page")))));
+    }
+}
+
 #[test]
 fn large_lists_compare_clean() {
     let story = |nth: u64| {
