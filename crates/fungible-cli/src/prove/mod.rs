@@ -67,7 +67,7 @@ struct Proof {
     baseline: Baseline,
     findings: Vec<Finding>,
     unstable: Vec<Unstable>,
-    /// The requests that differed under amnesia.
+    /// The requests that differed in all runs of amnesia.
     amnesia: Vec<usize>,
     covered: Coverage,
     listed: Listed,

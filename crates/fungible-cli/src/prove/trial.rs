@@ -40,9 +40,6 @@ impl Proof {
         }
         let comparison = self.baseline.compare(&journal);
         self.covered.attacks.push(covers(attack, &journal, self.baseline.exchanges().len()));
-        if matches!(attack, Attack::Amnesia { .. }) {
-            self.amnesia = readers(&comparison);
-        }
         let Some(first) = comparison.differences.first() else {
             self.listed.add(&comparison);
             return Ok(());
@@ -57,6 +54,9 @@ impl Proof {
                 Some((_, times)) => *times += 1,
                 None => seen.push((exchange, 1)),
             }
+        }
+        if matches!(attack, Attack::Amnesia { .. }) {
+            self.amnesia = seen.iter().filter(|(_, times)| *times >= TIMES).map(|(exchange, _)| *exchange).collect();
         }
         seen.sort_by_key(|(exchange, times)| (std::cmp::Reverse(*times), order(*exchange)));
         if let Some((most, times)) = seen.first().copied().filter(|(_, times)| *times < TIMES) {
