@@ -57,6 +57,11 @@ impl Judge<'_> {
         if self.is_learning() || text.len() > 2000 || !text.bytes().any(|byte| byte.is_ascii_digit()) {
             return;
         }
+        // Most that is equal names nothing: it need not be cut.
+        self.texts = Some(Default::default());
+        if !self.names_a_thing() {
+            return;
+        }
         let text = plain(text);
         let is_one = atoms(&text).iter().filter(|atom| atom.kind != Kind::Gap).count() == 1;
         self.texts = (!is_one).then(|| (text.clone().into_owned(), text.clone().into_owned()));
