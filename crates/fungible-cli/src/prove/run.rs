@@ -3,7 +3,7 @@
 
 mod live;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -132,6 +132,8 @@ pub(crate) struct Stage<'a> {
     usual: Duration,
     start: Option<Duration>,
     patterns: Patterns,
+    /// The ports that we did not give, on which the instance of each reference so far listened.
+    fixed_ports: Option<BTreeSet<u16>>,
     /// How many instances are ready ahead.
     ahead: usize,
     /// How long the last run took.
@@ -163,6 +165,7 @@ impl<'a> Stage<'a> {
             usual: Duration::ZERO,
             start: None,
             patterns: Patterns::default(),
+            fixed_ports: None,
             ahead: cores.max(1),
             last: Duration::ZERO,
             bodies: Bodies::default(),

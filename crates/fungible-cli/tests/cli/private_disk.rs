@@ -1,13 +1,12 @@
 //! `fungible cell`: what an instance in a world of its own sees, and what is left of it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::world::{Place, copy_for_everybody, eventually, is_root, signal};
+use super::world::{Place, copy_for_everybody, eventually, free_port, is_root, signal};
 
 /// A user without rights that is in no list.
 const STRANGER: &str = "4242";
@@ -735,8 +734,4 @@ fn copies_that_would_not_fit_are_refused() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("data takes 1200 MiB, but only "), "{said}");
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::schema_check::violations;
 use super::shop::{PYTHON, Shop, app, customer, driven, everything_in, quoted, usual};
-use super::world::{copy_for_everybody, is_root, program};
+use super::world::{copy_for_everybody, free_port, is_root, program};
 
 #[test]
 fn fungible_ends_with_0() {
@@ -286,7 +286,7 @@ fn words_in_braces_stand_for_what_they_shall() {
 #[test]
 fn a_suite_may_have_the_port_in_it() {
     let shop = Shop::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = free_port().to_string();
     let drive = format!("BASE_URL=http://127.0.0.1:{port} {}", customer());
     let told = driven(&["--listen", &port, "--share", "data"], &drive, &[]);
     shop.prove(&told).verdict(0, "FUNGIBLE");

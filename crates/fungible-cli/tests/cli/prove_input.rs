@@ -7,17 +7,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::shop::{PYTHON, Shop, app, customer, driven, quoted, usual};
-use super::world::{is_root, program};
+use super::world::{free_port, is_root, program};
 
 /// A proof of what this line of shell starts, by the customer.
 fn of_shell(options: &[&str], line: &str) -> Vec<String> {
     let drive = ["--drive".to_owned(), customer(), "--".to_owned()];
     let command = ["sh", "-c", line].map(str::to_owned);
     options.iter().map(|one| (*one).to_owned()).chain(drive).chain(command).collect()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The shop's command line, for the shell.
@@ -78,10 +74,20 @@ fn an_app_that_never_listens_or_elsewhere() {
 fn a_second_port_that_all_instances_have_in_common() {
     let shop = Shop::new();
     let port = free_port();
+    // One that cannot have it says so, and gives up when the one that had it has served and is gone.
     let admin = |port: &str| {
         format!(
-            "import os, runpy, socket, sys; admin = socket.create_server(('127.0.0.1', int({port}))); \
-             sys.argv = ['shop', 'port=' + os.environ['PORT']]; runpy.run_path({:?}, run_name='__main__')",
+            "\
+import os, runpy, socket, sys, time
+place = ('127.0.0.1', int({port}))
+try:
+    admin = socket.create_server(place)
+except OSError as error:
+    print(error, flush=True)
+    while socket.socket().connect_ex(place) == 0: time.sleep(0.01)
+    raise
+sys.argv = ['shop', 'port=' + os.environ['PORT']]
+runpy.run_path({:?}, run_name='__main__')",
             program("shop.py")
         )
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -288,6 +288,19 @@ impl Random {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
     }
+}
+
+/// A port for a program of this test: no test that runs at the same time gets it, and neither do systems for outgoing
+/// connections nor the tool for its instances, so that it is still free when it is wanted, and again.
+pub(crate) fn free_port() -> u16 {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let range = 3_000..10_000;
+    let free = |()| {
+        let place = std::process::id() * 16 + GIVEN.fetch_add(1, Ordering::Relaxed);
+        let port = range.start + u16::try_from(place % u32::from(range.end - range.start)).unwrap();
+        TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
+    };
+    std::iter::repeat(()).find_map(free).unwrap()
 }
 
 /// Whether this user is root.

@@ -205,6 +205,11 @@ impl<'a, 'b> Live<'a, 'b> {
             self.exchanges.push(exchange);
         }
         self.starting.shutdown().await;
+        if matches!(self.attack, Attack::Reference { .. }) {
+            let listens = self.foreign_ports().await;
+            let fixed = self.stage.fixed_ports.get_or_insert_with(|| listens.clone());
+            fixed.retain(|port| listens.contains(port));
+        }
         self.over(end, driver_lines).await
     }
 

@@ -1,5 +1,6 @@
 //! Instances of a run that start: how many, when, with what, and what it means when one does not become ready.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,16 +142,24 @@ impl Live<'_, '_> {
         Ok(())
     }
 
-    /// A port that we did not give it, on which another instance listens, and which this one says it could not have.
+    /// A port that we did not give, on which another instance listens or, if it is gone by now, always listened, and
+    /// which this one says it could not have.
     async fn second_port(&self, lines: &[String]) -> Option<u16> {
-        let mut foreign = Vec::new();
+        let mut foreign = self.foreign_ports().await;
+        foreign.extend(self.stage.fixed_ports.iter().flatten());
+        let names = |port: &u16| lines.iter().any(|line| holds_number(line, *port));
+        let in_use = lines.iter().any(|line| line.to_ascii_lowercase().contains("in use"));
+        foreign.iter().find(|port| names(port)).or(foreign.first().filter(|_| in_use)).copied()
+    }
+
+    /// The ports that we did not give, on which those that live listen.
+    pub(super) async fn foreign_ports(&self) -> BTreeSet<u16> {
+        let mut foreign = BTreeSet::new();
         for instance in self.instances.iter().filter(|one| !one.dead) {
             foreign.extend(self.launcher.listens(instance.id).await.iter().map(SocketAddr::port));
         }
         foreign.retain(|port| !self.taken.contains(port));
-        let names = |port: &u16| lines.iter().any(|line| holds_number(line, *port));
-        let in_use = lines.iter().any(|line| line.to_ascii_lowercase().contains("in use"));
-        foreign.iter().find(|port| names(port)).or(foreign.first().filter(|_| in_use)).copied()
+        foreign
     }
 }
 
