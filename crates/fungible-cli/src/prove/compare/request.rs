@@ -160,6 +160,10 @@ pub(super) fn coarse_signature(exchange: &Exchange) -> u64 {
 
 /// A path segment without what differs between things of one kind.
 fn general(segment: &str) -> String {
+    // Also where a token by chance begins like a word with a dash behind it.
+    if token::alternates(segment) {
+        return TOKEN.to_owned();
+    }
     let telling = atoms(segment).into_iter().filter(|atom| atom.kind != Kind::Gap);
     let mut words = Vec::new();
     for atom in telling {
@@ -169,11 +173,14 @@ fn general(segment: &str) -> String {
                 words.push(atom.text.to_owned());
             }
             Kind::Number => words.push("{n}".to_owned()),
-            _ => words.push("{t}".to_owned()),
+            _ => words.push(TOKEN.to_owned()),
         }
     }
     words.join("-")
 }
+
+/// Stands for any token.
+const TOKEN: &str = "{t}";
 
 /// Who sends it, as far as a request tells: the same client may change this, two clients rarely share it.
 pub(super) fn client(exchange: &Exchange) -> u64 {

@@ -237,6 +237,20 @@ pub(super) fn looks_random(text: &str) -> bool {
     bits >= 64.0 && changes * 4 >= count && (digits > 0 || changes * 3 >= count)
 }
 
+/// Whether small and capital letters, digits and marks alternate as they do in base64url: in nearly all tokens of 64
+/// bits and more, and in few words.
+pub(super) fn alternates(text: &str) -> bool {
+    let class = |byte: &u8| match byte {
+        b'a'..=b'z' => 0,
+        b'A'..=b'Z' => 1,
+        b'0'..=b'9' => 2,
+        _ => 3,
+    };
+    let classes: Vec<u8> = text.as_bytes().iter().map(class).collect();
+    let changes = classes.windows(2).filter(|two| two[0] != two[1]).count();
+    text.len() >= 11 && run(text, b"-_") == text.len() && changes * 10 >= (text.len() - 1) * 3
+}
+
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);

@@ -26,6 +26,22 @@ fn drivers_that_poll_are_judged_by_the_last_answer() {
 }
 
 #[test]
+fn polls_are_of_one_kind_whatever_the_token_in_their_path() {
+    // As `secrets.token_urlsafe` gives them: some begin like a word with a dash behind it.
+    let ids = ["-FCnTldHV8TKlC5v", "kLWzbP2bCYvp3Rej", "KIq_9J50fhOgvJx-", "zB2RqIFOfqGskfPX", "s-OprvD_oMxAY1md"];
+    let story = |nth: u64, polls: usize| {
+        let path = format!("/jobs/{}", ids[usize::try_from(nth).unwrap() - 1]);
+        let log = run(nth).post("/jobs", "a=1").status(202).field("location", &path);
+        let log = (0..polls).fold(log, |log, _| log.get(&path).json(r#"{"state":"busy"}"#));
+        log.get(&path).json(r#"{"state":"done"}"#).get("/done").text("x")
+    };
+    for nth in 3..=5 {
+        clean(&against(|nth| story(nth, 1), story(nth, 3)));
+        clean(&against(|nth| story(nth, 3), story(nth, 1)));
+    }
+}
+
+#[test]
 fn equal_requests_are_judged_one_by_one_where_all_runs_send_as_many() {
     let story = |nth: u64, views: [u32; 4]| {
         views.iter().fold(run(nth).post("/login", "user=ann").text("hi"), |log, views| {
