@@ -1,5 +1,8 @@
 //! `fungible prove` that is stopped in the middle: nothing survives, nothing stays mounted, nothing stays on the disk.
 
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::Duration;
@@ -79,5 +82,18 @@ fn stopped(word: &str, whom: Whom, namespaces: &[&str], when: &dyn Fn(&Shop)) {
             assert_eq!(said, "fungible: stopped before there was a verdict; nothing is left running\n");
         }
     }
+    shop.is_clean();
+}
+
+#[test]
+fn a_program_ends_whose_keeper_was_gone_when_it_had_just_started() {
+    let shop = Shop::new();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut keeper = shop.place.tool(&["keeper", "first"]);
+    keeper.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+    let program = serde_json::json!({ "path": "sleep", "args": ["1000"], "isolation": "subreaper" });
+    writeln!(ours, "{program}").unwrap();
+    drop(ours);
+    keeper.spawn().unwrap().wait().unwrap();
     shop.is_clean();
 }

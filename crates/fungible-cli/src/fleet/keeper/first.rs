@@ -52,7 +52,8 @@ fn live() -> io::Result<()> {
         Ok(child) => child,
         Err(error) => return say(&mut socket, &Said::NotStarted(error.to_string())),
     };
-    say(&mut socket, &Said::Started)?;
+    // Whoever cannot be told any more is gone: then the socket has ended, and so does the program.
+    let _ = say(&mut socket, &Said::Started);
     std::thread::spawn(move || obey(orders, child));
     let how = wait_for(child)?;
     if program.isolation == Isolation::Subreaper {

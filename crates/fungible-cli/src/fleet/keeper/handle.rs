@@ -137,8 +137,11 @@ impl Keeper {
     pub(crate) async fn close(mut self) {
         drop(self.orders);
         if tokio::time::timeout(END, self.child.wait()).await.is_err() {
-            // It holds nothing that would outlive it except where there are no namespaces, and it had its time.
+            // It had its time. What it held outlives it only where there are no namespaces, and comes to us.
             let _ = self.child.kill().await;
+            if self.isolation == Isolation::Subreaper {
+                super::end_all(Isolation::Subreaper, &[]);
+            }
         }
     }
 }
