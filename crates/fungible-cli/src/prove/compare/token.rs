@@ -285,7 +285,7 @@ pub(super) fn take_apart(text: &str) -> Option<Signed> {
             return Some(Signed { payload: format!("[{header},{claims}]"), signed: None });
         }
     }
-    let seconds = if mark == '.' { big_endian(middle) } else { base62(middle) }?;
+    let seconds = if mark == '.' { big_endian(middle).or_else(|| double(middle)) } else { base62(middle) }?;
     Some(Signed { payload: json(payload).unwrap_or_else(|| payload.to_owned()), signed: Some(seconds) })
 }
 
@@ -305,6 +305,13 @@ fn big_endian(text: &str) -> Option<f64> {
     }
     let bytes = base64(text)?;
     plausible(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+}
+
+/// Seconds as a floating-point number of eight bytes.
+fn double(text: &str) -> Option<f64> {
+    let bytes = (text.len() == 11).then(|| base64(text))??;
+    let seconds = f64::from_be_bytes(bytes.try_into().ok()?);
+    (1e9..4.1e9).contains(&seconds).then_some(seconds)
 }
 
 fn base62(text: &str) -> Option<f64> {

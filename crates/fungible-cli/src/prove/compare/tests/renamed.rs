@@ -149,6 +149,25 @@ fn cookies_signed_with_a_time() {
     assert_eq!(difference.attack, "bob");
 }
 
+#[test]
+fn cookies_whose_time_is_a_fraction_however_its_letters_fall() {
+    let seal = |seconds: f64| {
+        let text = format!("{}.{}", base64(r#"{"at":1}"#), URL_SAFE_NO_PAD.encode(seconds.to_be_bytes()));
+        format!("{text}.{}", token(0, &text))
+    };
+    for window in 0..500 {
+        let story = |nth: u64| {
+            let log = run(nth);
+            let began = f64::from(u32::try_from(log.now()).unwrap()) + f64::from(window) * 17.3;
+            (0..6).fold(log, |log, step| {
+                let cookie = format!("quiz={}; HttpOnly", seal(began + f64::from(step) * 0.0131));
+                log.get(&format!("/{step}")).text("a").field("set-cookie", &cookie)
+            })
+        };
+        clean(&compare(story));
+    }
+}
+
 /// So many bytes that look random.
 fn random_bytes(run: u64, name: &str, count: usize) -> Vec<u8> {
     (0..).flat_map(|part| Sha256::digest(format!("{run}/{name}/{part}"))).take(count).collect()
