@@ -248,7 +248,8 @@ pub(super) fn alternates(text: &str) -> bool {
     };
     let classes: Vec<u8> = text.as_bytes().iter().map(class).collect();
     let changes = classes.windows(2).filter(|two| two[0] != two[1]).count();
-    text.len() >= 11 && run(text, b"-_") == text.len() && changes * 10 >= (text.len() - 1) * 3
+    let all = (0..3).all(|class| classes.contains(&class));
+    text.len() >= 11 && run(text, b"-_") == text.len() && (all || changes * 10 >= (text.len() - 1) * 3)
 }
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
