@@ -1,17 +1,16 @@
 //! What an instance is told by its environment, read once and checked. It opens and binds nothing.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
-use fungible::{CookieMode, Secret};
+use fungible::{CookieMode, Secret, StoreUrl};
 
 /// What every instance of the fleet is told alike, and the two things that differ: address and name.
 #[derive(Debug)]
 pub struct Config {
     /// Where the program listens (`HOST`, `PORT`).
     pub listen: SocketAddr,
-    /// The SQLite file that all instances share (`FUNGIBLE_STORE=sqlite:PATH`).
-    pub store_path: PathBuf,
+    /// The store that all instances share (`FUNGIBLE_STORE=sqlite:PATH` or `postgres://..`).
+    pub store: StoreUrl,
     /// The secret that all instances share (`FUNGIBLE_SECRET`). No instance makes one: it would be its own.
     pub secret: Secret,
     /// Whether the session cookie insists on https (`FUNGIBLE_COOKIES`).
@@ -33,7 +32,7 @@ impl Config {
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
             listen: SocketAddr::new(host(lookup("HOST"))?, port(lookup("PORT"))?),
-            store_path: store_path(lookup("FUNGIBLE_STORE"))?,
+            store: store(lookup("FUNGIBLE_STORE"))?,
             secret: secret(lookup("FUNGIBLE_SECRET"))?,
             cookies: cookies(lookup("FUNGIBLE_COOKIES").as_deref())?,
             instance: instance(lookup("FUNGIBLE_INSTANCE"))?,
@@ -54,14 +53,14 @@ fn port(value: Option<String>) -> Result<u16, ConfigError> {
     port.parse().map_err(|_| ConfigError(format!("PORT is {port:?}: set it to a number from 0 to 65535")))
 }
 
-fn store_path(value: Option<String>) -> Result<PathBuf, ConfigError> {
-    let store = value.ok_or_else(|| {
-        ConfigError("FUNGIBLE_STORE is not set: set it to sqlite:PATH, the same for all instances".to_owned())
+/// The value itself is never repeated: a password may stand in it.
+fn store(value: Option<String>) -> Result<StoreUrl, ConfigError> {
+    let text = value.ok_or_else(|| {
+        ConfigError(
+            "FUNGIBLE_STORE is not set: set it to sqlite:PATH or postgres://.., the same for all instances".to_owned(),
+        )
     })?;
-    match store.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(path.into()),
-        _ => Err(ConfigError(format!("FUNGIBLE_STORE is {store:?}: set it to sqlite:PATH, such as sqlite:todo.db"))),
-    }
+    text.parse().map_err(|error| ConfigError(format!("FUNGIBLE_STORE cannot be used: {error}")))
 }
 
 /// The value itself is never repeated.

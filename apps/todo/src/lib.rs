@@ -41,7 +41,7 @@ pub use crate::config::{Config, ConfigError};
 /// # Errors
 /// When the shared store cannot be opened or its tables cannot be made: the error says what to do.
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StoreError> {
-    let store = Store::open(&config.store_path)?;
+    let store = Store::open(&config.store).await?;
     let app = App::new(&store, config).await?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!("listening on {address}");
@@ -57,5 +57,5 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
 /// # Errors
 /// As [`run`].
 pub async fn prepare(config: Config) -> Result<(), StoreError> {
-    App::new(&Store::open(&config.store_path)?, config).await.map(drop)
+    App::new(&Store::open(&config.store).await?, config).await.map(drop)
 }

@@ -12,8 +12,12 @@ pub(crate) const TASKS_MAX: i64 = 1000;
 /// How many tombstones are kept for a user: the latest.
 const TOMBSTONES_MAX: i64 = 1000;
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "tasks", sqlite: include_str!("../migrations/sqlite/1_tasks.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "tasks",
+    sqlite: include_str!("../migrations/sqlite/1_tasks.sql"),
+    postgres: include_str!("../migrations/postgres/1_tasks.sql"),
+}];
 
 /// A task as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use fungible::{
-    CookieMode, Hasher, HasherOptions, Migration, Secret, SessionOptions, Sessions, Store, StoreError, Tx, Users,
-    params,
+    CookieMode, Hasher, HasherOptions, Migration, Secret, SessionOptions, Sessions, Store, StoreError, StoreUrl, Tx,
+    Users, params,
 };
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
@@ -26,7 +26,7 @@ const TIME: Duration = Duration::from_secs(3);
 const READS: u32 = 200_000;
 
 const TABLE: &str = "CREATE TABLE inserts (id TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL)";
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "inserts", sqlite: TABLE }];
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "inserts", sqlite: TABLE, postgres: TABLE }];
 const INSERT: &str = "INSERT INTO inserts (id, text) VALUES ($1, $2)";
 
 /// Who inserts.
@@ -96,9 +96,13 @@ fn measure(directory: &Path, machine: &str) -> String {
     text
 }
 
+fn open(path: &Path) -> Store {
+    run(Store::open(&StoreUrl::sqlite(path))).unwrap()
+}
+
 fn one_round(kind: &str, path: &Path, total: &mut Total) {
     // The file is there before they start: this measures inserting, not setting up.
-    let store = Store::open(path).unwrap();
+    let store = open(path);
     run(async { store.migrate("bench", MIGRATIONS).await.unwrap() });
     drop(store);
     let mut children: Vec<Child> = (0..PROCESSES)
@@ -130,7 +134,7 @@ fn one_round(kind: &str, path: &Path, total: &mut Total) {
 /// One process: eight tasks insert, one row after the other, and the latency of each goes to stdout.
 fn insert(kind: &str, path: &Path) {
     let writer = match kind {
-        "ours" => Writer::Ours(Store::open(path).unwrap()),
+        "ours" => Writer::Ours(open(path)),
         "disk" => return disk(path),
         kind => Writer::Thread(start_thread(path.to_path_buf(), kind == "grouped")),
     };
@@ -239,7 +243,7 @@ fn start_thread(path: PathBuf, grouped: bool) -> mpsc::Sender<Row> {
 
 /// Microseconds of CPU for one look-up among ten thousand sessions.
 fn session_read(path: &Path) -> f64 {
-    let store = Store::open(path).unwrap();
+    let store = open(path);
     let users =
         Users::new(store.clone(), Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, ..HasherOptions::default() }));
     let secret = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();

@@ -18,7 +18,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let store = Store::open("data/store.db")?;
+//!     let store = Store::open(&std::env::var("STORE")?.parse()?).await?;
 //!     let secret = Secret::parse(&std::env::var("SECRET")?)?;
 //!     let users = Users::new(store.clone(), Hasher::default());
 //!     let sessions = Sessions::new(store.clone(), secret, SessionOptions::default());
@@ -36,7 +36,7 @@
 //! }
 //! ```
 //!
-//! What an instance needs comes from outside: the path of the store, the secret, the listener. It makes none of them.
+//! What an instance needs comes from outside: the address of the store, the secret, the listener. It makes none of them.
 
 pub mod clock;
 pub mod csrf;
@@ -50,5 +50,5 @@ pub use clock::{Clock, now_ms};
 pub use secret::{Secret, SecretError};
 pub use serve::{ServeOptions, Served, serve, shutdown_signal};
 pub use sessions::{CookieMode, SessionCookie, SessionId, SessionOptions, Sessions, User};
-pub use store::{Migration, Store, StoreError, StoreOptions, Tx};
+pub use store::{Migration, Store, StoreError, StoreOptions, StoreUrl, StoreUrlError, Tx};
 pub use users::{Account, Hasher, HasherOptions, UserId, Users};

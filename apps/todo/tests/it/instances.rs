@@ -9,11 +9,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use private_postgres::Server;
+
 pub(crate) const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Some instances over one store.
 pub(crate) struct Fleet {
     dir: PathBuf,
+    store: String,
+    /// The server that the store is on, where it is on one.
+    _server: Option<Server>,
     instances: Vec<Instance>,
     started: usize,
     turn: usize,
@@ -26,7 +31,19 @@ struct Instance {
 
 impl Fleet {
     pub(crate) fn start(count: usize) -> Self {
-        let mut fleet = Self { dir: directory(), instances: Vec::new(), started: 0, turn: 0 };
+        let dir = directory();
+        let store = format!("sqlite:{}", dir.join("todo.db").display());
+        Self::over(dir, store, None, count)
+    }
+
+    /// Over a PostgreSQL server of their own.
+    pub(crate) fn on_postgres(count: usize) -> Self {
+        let server = Server::start_with(&["fsync=off"]);
+        Self::over(directory(), server.url("postgres"), Some(server), count)
+    }
+
+    fn over(dir: PathBuf, store: String, server: Option<Server>, count: usize) -> Self {
+        let mut fleet = Self { dir, store, _server: server, instances: Vec::new(), started: 0, turn: 0 };
         for _ in 0..count {
             let instance = fleet.new_instance();
             fleet.instances.push(instance);
@@ -82,10 +99,9 @@ impl Fleet {
 
     fn new_instance(&mut self) -> Instance {
         self.started += 1;
-        let store = format!("sqlite:{}", self.dir.join("todo.db").display());
         let mut child = program()
             .env("PORT", "0")
-            .env("FUNGIBLE_STORE", store)
+            .env("FUNGIBLE_STORE", &self.store)
             .env("FUNGIBLE_SECRET", SECRET)
             .env("FUNGIBLE_COOKIES", "plain")
             .env("FUNGIBLE_INSTANCE", format!("todo-{}", self.started))

@@ -32,14 +32,22 @@ impl Random {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a failed run can be repeated with its seed")]
 fn instances_killed_at_random_lose_nothing_and_double_nothing() {
+    killed_at_random(Fleet::start(3));
+}
+
+#[test]
+fn on_postgresql_they_lose_and_double_nothing_either() {
+    killed_at_random(Fleet::on_postgres(3));
+}
+
+#[expect(clippy::print_stdout, reason = "a failed run can be repeated with its seed")]
+fn killed_at_random(mut fleet: Fleet) {
     let now = || u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();
     let seed = std::env::var("FUNGIBLE_SEED").map_or_else(|_| now(), |seed| seed.parse().unwrap());
     println!("FUNGIBLE_SEED={seed}");
     let mut random = Random(seed | 1);
 
-    let mut fleet = Fleet::start(3);
     let mut ada = Browser::default();
     let who = json!({ "name": "ada", "password": "correct horse battery" });
     assert_eq!(ada.api(fleet.next(), "POST", "/api/register", who).status, 201);

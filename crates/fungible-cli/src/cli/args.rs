@@ -259,7 +259,10 @@ pub(super) struct DemoOptions {
     /// Where the browser connects
     #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub(super) listen: SocketAddr,
-    /// Where the shared store, the secret and the logs are kept
+    /// The shared store, `sqlite:PATH` or `postgres://..`; a SQLite file in the data folder unless given
+    #[arg(long, value_name = "URL", env = "FUNGIBLE_STORE", hide_env_values = true, conflicts_with = "broken")]
+    pub(super) store: Option<String>,
+    /// Where the secret, the logs and, unless it is elsewhere, the shared store are kept
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
     pub(super) data: std::path::PathBuf,
     /// Do without Linux namespaces, also where they can be had

@@ -25,7 +25,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let data = Data::open(&options.data)?;
     let listener = run::listen(options.listen)?;
     let app = if options.broken { "todo-broken" } else { "todo" };
-    let env = if options.broken { Vec::new() } else { data.environment()? };
+    let env = if options.broken { Vec::new() } else { data.environment(options.store.as_deref())? };
     if !options.broken {
         prepare(&env)?;
     }
@@ -130,11 +130,11 @@ impl Data {
         Ok(Data { logs: folder.join("logs"), folder, _lock: lock })
     }
 
-    fn environment(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let store = self.folder.join("todo.sqlite");
+    fn environment(&self, store: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
+        let own = || format!("sqlite:{}", self.folder.join("todo.sqlite").display());
         Ok([
             ("HOST", Ipv4Addr::LOCALHOST.to_string()),
-            ("FUNGIBLE_STORE", format!("sqlite:{}", store.display())),
+            ("FUNGIBLE_STORE", store.map_or_else(own, str::to_owned)),
             ("FUNGIBLE_SECRET", self.secret()?),
             // The demo speaks plain http: there, browsers and curl drop cookies marked Secure.
             ("FUNGIBLE_COOKIES", "plain".to_owned()),

@@ -64,6 +64,26 @@ fn section_three_the_right_one_knows_who_logged_in_on_every_instance() {
 }
 
 #[test]
+fn its_store_may_be_on_postgresql() {
+    let server = private_postgres::Server::start_with(&["fsync=off"]);
+    let place = Place::new();
+    let fleet = demo(&place, &["--store", &server.url("postgres")]);
+    fleet.healthy(3);
+    let mut customer = Client::new(fleet.address);
+    let who = json!({"name": "anna", "password": "correct horse battery"});
+    assert_eq!(customer.send("POST", "/api/register", Some(&who)).unwrap().status, 201, "{:#?}", customer.journal);
+    let path = format!("/api/tasks/{}", uuid(&mut Random(7)));
+    assert_eq!(customer.send("PUT", &path, Some(&json!({"title": "milk"}))).unwrap().status, 201);
+    assert!(fleet.ask(&["kill", "todo-1"]).status.success());
+    for _ in 0..6 {
+        let list = customer.get("/api/tasks").unwrap();
+        assert!(list.status == 200 && list.body.contains("milk"), "{:#?}", customer.journal);
+    }
+    assert!(!place.folder.path().join("data/todo.sqlite").exists());
+    assert_eq!(server.sql("postgres", "SELECT title FROM tasks"), "milk");
+}
+
+#[test]
 fn sticky_sessions_hide_the_trap_until_the_instance_dies() {
     let place = Place::new();
     let fleet = demo(&place, &["--broken", "--sticky"]);

@@ -31,6 +31,18 @@ fn the_right_list_is_fungible_and_its_page_names_the_instance() {
 }
 
 #[test]
+fn the_right_list_is_fungible_on_postgresql_too() {
+    let server = private_postgres::Server::start_with(&["fsync=off"]);
+    let secret = format!("FUNGIBLE_SECRET={}=", "c2VjcmV0".repeat(5) + "c2U");
+    // A database of its own for each run.
+    let store = format!("FUNGIBLE_STORE={}", server.url("app_{run}"));
+    let reset = format!("psql -q -c 'CREATE DATABASE app_{{run}}' {}", server.url("postgres"));
+    let told = ["--reset", &reset, "--env", &store, "--env", &secret, "--env", "FUNGIBLE_COOKIES=plain"];
+    let verdict = verdict("todo", &told);
+    assert_eq!(verdict["verdict"], "FUNGIBLE", "{verdict:#}");
+}
+
+#[test]
 fn the_broken_list_is_not_for_its_login() {
     let verdict = verdict("todo-broken", &[]);
     assert_eq!(verdict["verdict"], "NOT FUNGIBLE", "{verdict:#}");

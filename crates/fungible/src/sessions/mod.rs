@@ -17,8 +17,12 @@ mod extract;
 pub use cookie::{CookieMode, SessionCookie, SessionId};
 pub use extract::UserRejection;
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "sessions", sqlite: include_str!("../../migrations/sqlite/sessions-1.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "sessions",
+    sqlite: include_str!("../../migrations/sqlite/sessions-1.sql"),
+    postgres: include_str!("../../migrations/postgres/sessions-1.sql"),
+}];
 
 /// A session that is used is kept alive at most this often.
 const REFRESH_MS: i64 = 60_000;

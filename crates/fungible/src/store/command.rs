@@ -1,10 +1,10 @@
-//! A caller's closure on its way to a thread of the store and back. Knows nothing of SQLite.
+//! A caller's closure on its way to a thread of the store and back. Knows no engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -29,6 +29,9 @@ impl Claim {
     }
 }
 
+/// A closure at work. It stays on its thread.
+pub(super) type Run<'a> = Pin<Box<dyn Future<Output = bool> + 'a>>;
+
 /// A closure of any type as the threads see it.
 pub(super) trait Command: Send {
     /// Makes the command the thread's; false when its caller no longer waits.
@@ -38,7 +41,7 @@ pub(super) trait Command: Send {
     fn is_queued(&self) -> bool;
 
     /// Runs the closure, possibly again, and keeps its result. False when it must be rolled back.
-    fn run(&mut self, tx: &mut Tx) -> bool;
+    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> Run<'a>;
 
     /// Sends the kept result; or `transaction`'s error, when the closure itself succeeded and its transaction did
     /// not, or when what the closure saw may not be so.
@@ -85,16 +88,29 @@ where
         self.claim.0.load(Ordering::Acquire) == QUEUED
     }
 
-    fn run(&mut self, tx: &mut Tx) -> bool {
-        // Everything that a closure may await is ready at once, so one poll carries it to its end.
-        let poll =
-            catch_unwind(AssertUnwindSafe(|| pin!((self.closure)(tx)).poll(&mut Context::from_waker(Waker::noop()))));
-        let result = match poll {
-            Ok(Poll::Ready(result)) => result,
-            Ok(Poll::Pending) => Err(E::from(StoreError::Waited)),
-            Err(_panic) => Err(E::from(StoreError::Panicked)),
-        };
-        self.result.insert(result).is_ok()
+    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> Run<'a> {
+        Box::pin(async move {
+            tx.failed = None;
+            let waits = tx.waits();
+            let result = {
+                let mut running = pin!((self.closure)(tx));
+                let watched = std::future::poll_fn(|context| {
+                    match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
+                        Ok(Poll::Ready(result)) => Poll::Ready(result),
+                        Ok(Poll::Pending) if waits() => Poll::Pending,
+                        // It waits for something that is none of the store's business.
+                        Ok(Poll::Pending) => Poll::Ready(Err(E::from(StoreError::Waited))),
+                        Err(_panic) => Poll::Ready(Err(E::from(StoreError::Panicked))),
+                    }
+                });
+                watched.await
+            };
+            let result = match &tx.failed {
+                Some(error) => result.and(Err(E::from(error.clone()))),
+                None => result,
+            };
+            self.result.insert(result).is_ok()
+        })
     }
 
     fn answer(self: Box<Self>, transaction: Result<(), StoreError>) {

@@ -1,11 +1,8 @@
 //! What can go wrong in the store, each as a sentence for the person who reads it, and as an HTTP answer that
 //! tells a client nothing about SQL or files.
 
-use std::path::{Path, PathBuf};
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rusqlite::ErrorCode;
 
 /// An error of the store. As a response it is a status and a sentence for the client; the details go to the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,86 +11,102 @@ pub enum StoreError {
     /// The wait for other writers (in this process or another) took longer than the limit. Nothing was done.
     #[error("the store is busy: other writers took longer than the limit; nothing was done, try again")]
     Busy,
+    /// The server cannot be reached, or went away: it is restarting, say, or another one is taking over. Nothing was done.
+    #[error("{store} cannot be reached: {reason}; is the server running, and is the address right? nothing was done")]
+    Unreachable {
+        /// The store.
+        store: String,
+        /// What the system or the server says.
+        reason: String,
+    },
+    /// The server does not let us in: name, password, database or certificate is wrong.
+    #[error("{store} refuses us: {reason}")]
+    Refused {
+        /// The store.
+        store: String,
+        /// What the server says.
+        reason: String,
+    },
     /// The store failed during COMMIT: whether the command was carried out is not known.
     #[error("the store failed during COMMIT, it is not known whether the command was carried out: {0}")]
     Unknown(String),
     /// The disk is full, or the store has reached its size limit. Nothing was done.
-    #[error("{} is full: free some disk space; nothing was done and nothing is damaged", path.display())]
+    #[error("{store} is full: free some disk space; nothing was done and nothing is damaged")]
     Full {
-        /// The database file.
-        path: PathBuf,
+        /// The store.
+        store: String,
     },
     /// The file is not a SQLite database.
-    #[error("{} is not a SQLite database: name another file or move this one away", path.display())]
+    #[error("{store} is not a SQLite database: name another file or move this one away")]
     NotADatabase {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
     },
     /// The file is a SQLite database, but its content is damaged.
-    #[error("{} is damaged: stop all instances and restore it from a backup", path.display())]
+    #[error("{store} is damaged: stop all instances and restore it from a backup")]
     Damaged {
-        /// The database file.
-        path: PathBuf,
+        /// The store.
+        store: String,
     },
-    /// The file is the database of another program.
-    #[error("{} is the database of another program: name another file", path.display())]
+    /// The database is another program's.
+    #[error("{store} is the database of another program: name another one")]
     OtherApplication {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
     },
-    /// The file has seen migrations that this program does not know.
+    /// The store has seen migrations that this program does not know.
     #[error(
-        "{} is newer than this program: {component} is at version {found} and the program knows {known}; \
-         run the newer program", path.display()
+        "{store} is newer than this program: {component} is at version {found} and the program knows {known}; \
+         run the newer program"
     )]
     NewerThanProgram {
-        /// The database file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// The component whose tables are newer.
         component: String,
-        /// The version in the file.
+        /// The version in the store.
         found: u32,
         /// The newest version that the program knows.
         known: u32,
     },
-    /// A migration in the file has another name than in the program: two histories of the same component.
+    /// A migration in the store has another name than in the program: two histories of the same component.
     #[error(
-        "{}: version {version} of {component} is `{found}` in the file and `{known}` in the program: \
-         a migration that was released must not change", path.display()
+        "{store}: version {version} of {component} is `{found}` in the store and `{known}` in the program: \
+         a migration that was released must not change"
     )]
     OtherMigration {
-        /// The database file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// The component.
         component: String,
         /// The version that differs.
         version: u32,
-        /// The name in the file.
+        /// The name in the store.
         found: String,
         /// The name in the program.
         known: String,
     },
     /// The file or its directory cannot be opened, read or written.
-    #[error("{} cannot be opened or written: {reason}; is the directory there, and may this user write in it?", path.display())]
+    #[error("{store} cannot be opened or written: {reason}; is the directory there, and may this user write in it?")]
     Unwritable {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// What the system says.
         reason: String,
     },
     /// Reading or writing the file failed.
-    #[error("{}: {reason}; look at the disk and the system's log", path.display())]
+    #[error("{store}: {reason}; look at the disk and the system's log")]
     Io {
-        /// The database file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// What the system says.
         reason: String,
     },
     /// The file system cannot hold a store that several processes share.
-    #[error("{} does not support write-ahead logging (is it on a network disk?): use a local disk", path.display())]
+    #[error("{store} does not support write-ahead logging (is it on a network disk?): use a local disk")]
     NoWriteAheadLog {
-        /// The database file.
-        path: PathBuf,
+        /// The store.
+        store: String,
     },
     /// The SQLite that was linked has a known bug that corrupts databases with several connections.
     #[error("SQLite {found} is linked, at least 3.51.3 is needed: older ones can damage a shared database")]
@@ -129,13 +142,15 @@ pub enum StoreError {
 impl StoreError {
     /// Whether nothing was done and the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, StoreError::Busy)
+        matches!(self, StoreError::Busy | StoreError::Unreachable { .. })
     }
 
     /// The HTTP status for a client.
     pub fn status(&self) -> StatusCode {
         match self {
-            StoreError::Busy | StoreError::Closed | StoreError::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Busy | StoreError::Unreachable { .. } | StoreError::Closed | StoreError::Unknown(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -144,44 +159,23 @@ impl StoreError {
     /// One sentence for a client: what to do, and nothing about SQL or files.
     pub fn sentence(&self) -> &'static str {
         match self {
-            StoreError::Busy | StoreError::Closed => "The service is busy and did nothing; please try again.",
+            StoreError::Busy | StoreError::Unreachable { .. } | StoreError::Closed => {
+                "The service is busy and did nothing; please try again."
+            }
             StoreError::Unknown(_) => "It is not known whether this was saved; please look, and send it again if not.",
             StoreError::Full { .. } => "The service has no space left and saved nothing; please tell its operator.",
             _ => "The service failed and saved nothing; please tell its operator.",
         }
     }
 
-    /// Reads what SQLite says about the file at `path`.
-    pub(super) fn from_sqlite(error: &rusqlite::Error, path: &Path) -> StoreError {
-        let path = path.to_path_buf();
-        let Some(code) = error.sqlite_error_code() else {
-            return StoreError::Sql(error.to_string());
-        };
-        let reason = error.to_string();
-        let extended = error.sqlite_error().map(|error| error.extended_code);
-        match code {
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-                StoreError::Busy
-            }
-            ErrorCode::DiskFull => StoreError::Full { path },
-            // There is no room to make the file larger that the processes share their view of the log through.
-            ErrorCode::SystemIoFailure if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
-                StoreError::Full { path }
-            }
-            ErrorCode::NotADatabase => StoreError::NotADatabase { path },
-            ErrorCode::DatabaseCorrupt => StoreError::Damaged { path },
-            ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
-                StoreError::Unwritable { path, reason }
-            }
-            ErrorCode::SystemIoFailure => StoreError::Io { path, reason },
-            ErrorCode::ConstraintViolation => StoreError::Constraint(reason),
-            _ => StoreError::Sql(reason),
-        }
+    /// A statement with another number of values than it has markers.
+    pub(super) fn wrong_count(needs: usize, given: usize) -> StoreError {
+        StoreError::Sql(format!("the statement needs {needs} values, {given} were given"))
     }
 
-    /// Reads what the system says about the file at `path`.
-    pub(super) fn from_io(error: &std::io::Error, path: &Path) -> StoreError {
-        StoreError::Unwritable { path: path.to_path_buf(), reason: error.to_string() }
+    /// A statement in a read that writes.
+    pub(super) fn writes_in_a_read() -> StoreError {
+        StoreError::Sql("this statement writes: use Store::write".to_owned())
     }
 }
 
@@ -192,8 +186,9 @@ impl IntoResponse for StoreError {
         } else {
             tracing::error!(error = %self, "store");
         }
-        let mut response = (self.status(), format!("{}\n", self.sentence())).into_response();
-        if self.is_retryable() {
+        let status = self.status();
+        let mut response = (status, format!("{}\n", self.sentence())).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -1,9 +1,6 @@
 //! Bringing the tables of one component to the version that the program knows. Knows no component.
 
-use rusqlite::Batch;
-use rusqlite::fallible_iterator::FallibleIterator as _;
-
-use super::tx::forbidden;
+use super::tx::Statements;
 use super::{Result, Store, StoreError, Tx};
 use crate::clock::now_ms;
 use crate::params;
@@ -13,18 +10,20 @@ use crate::params;
 pub struct Migration {
     /// 1, 2, 3, ..
     pub version: u32,
-    /// A few words, kept in the file beside the version.
+    /// A few words, kept in the store beside the version.
     pub name: &'static str,
     /// The statements for SQLite, usually by `include_str!("../migrations/sqlite/..")`.
     pub sqlite: &'static str,
+    /// The statements for PostgreSQL, usually by `include_str!("../migrations/postgres/..")`.
+    pub postgres: &'static str,
 }
 
 impl Store {
-    /// Applies the migrations that the file does not have yet, all or none. Any number of processes may call it at
+    /// Applies the migrations that the store does not have yet, all or none. Any number of processes may call it at
     /// once. Names of components that begin with `fungible` belong to the toolkit.
     ///
     /// # Errors
-    /// [`StoreError::NewerThanProgram`] when the file has seen migrations that are not in the list; else as
+    /// [`StoreError::NewerThanProgram`] when the store has seen migrations that are not in the list; else as
     /// [`Store::write`].
     pub async fn migrate(&self, component: &'static str, migrations: &'static [Migration]) -> Result<()> {
         if !migrations.is_sorted_by(|one, next| one.version < next.version) {
@@ -36,8 +35,10 @@ impl Store {
         }
         // Look again: another process may have been first.
         let apply = async move |tx: &mut Tx| {
+            tx.lock_migrations().await?;
             for migration in missing(tx, component, migrations).await? {
-                tx.batch(migration.sqlite)?;
+                let Migration { sqlite, postgres, .. } = *migration;
+                tx.batch(&Statements { sqlite, postgres }).await?;
                 let sql = "INSERT INTO fungible_migrations (component, version, name, applied_ms) \
                            VALUES ($1, $2, $3, $4)";
                 tx.execute(sql, params![component, migration.version, migration.name, now_ms()]).await?;
@@ -48,7 +49,7 @@ impl Store {
     }
 }
 
-/// The migrations that the file does not have.
+/// The migrations that the store does not have.
 async fn missing(tx: &mut Tx, component: &str, known: &'static [Migration]) -> Result<Vec<&'static Migration>> {
     let sql = "SELECT version, name FROM fungible_migrations WHERE component = $1 ORDER BY version";
     let mut applied = Vec::new();
@@ -56,33 +57,17 @@ async fn missing(tx: &mut Tx, component: &str, known: &'static [Migration]) -> R
         let (version, name) = (row.get::<u32>("version")?, row.get::<String>("name")?);
         let newest = known.last().map_or(0, |migration| migration.version);
         if version > newest {
-            let path = tx.path.to_path_buf();
+            let store = tx.store_name();
             let component = component.to_owned();
-            return Err(StoreError::NewerThanProgram { path, component, found: version, known: newest });
+            return Err(StoreError::NewerThanProgram { store, component, found: version, known: newest });
         }
         let ours = known.iter().find(|migration| migration.version == version).map_or("", |migration| migration.name);
         if ours != name {
-            let path = tx.path.to_path_buf();
+            let store = tx.store_name();
             let (component, known) = (component.to_owned(), ours.to_owned());
-            return Err(StoreError::OtherMigration { path, component, version, found: name, known });
+            return Err(StoreError::OtherMigration { store, component, version, found: name, known });
         }
         applied.push(version);
     }
     Ok(known.iter().filter(|migration| !applied.contains(&migration.version)).collect())
-}
-
-impl Tx {
-    /// Carries out all statements of a text.
-    fn batch(&self, sql: &str) -> Result<()> {
-        let mut statements = Batch::new(&self.connection, sql);
-        while let Some(mut statement) = statements.next().map_err(|error| self.error(error))? {
-            if let Some(word) = statement.expanded_sql().as_deref().and_then(forbidden) {
-                return Err(StoreError::Sql(format!("{word} must not stand in a migration")));
-            }
-            // A statement may give rows, like a SELECT that calls a function.
-            let mut rows = statement.raw_query();
-            while rows.next().map_err(|error| self.error(error))?.is_some() {}
-        }
-        Ok(())
-    }
 }

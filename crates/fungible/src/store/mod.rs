@@ -1,29 +1,26 @@
-//! The shared store: one SQLite file that any number of instances on one machine read and write at once.
+//! The shared store: what all instances remember together. Two engines, one set of calls: a SQLite file for any number
+//! of instances on one machine, PostgreSQL beyond that.
 //!
-//! Writes of a process go through one thread, many in one durable transaction; a ticket (a lock on a side file)
-//! gives each process its turn. Reads never wait for writes. The SQL is the portable subset (TEXT, BIGINT, BLOB,
-//! times as epoch milliseconds, ids made by the program, `$1` markers, ON CONFLICT, RETURNING), so that another
-//! engine fits behind the same calls. Knows nothing of users or HTTP requests.
+//! The SQL is the portable subset: TEXT, BIGINT, BLOB or BYTEA, times as epoch milliseconds (`fungible_now_ms()` is the
+//! store's own), ids made by the program, `$1` markers, ON CONFLICT, RETURNING. Knows nothing of users or HTTP requests.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
 mod command;
-mod database;
 mod error;
 mod migrate;
-mod readers;
+mod postgres;
+mod sqlite;
 mod tx;
+mod url;
 mod value;
-mod writer;
 
-use command::{Command, command};
+use command::command;
 pub use error::StoreError;
 pub use migrate::Migration;
-use readers::LookUps;
 pub use tx::Tx;
+pub use url::{StoreUrl, StoreUrlError};
 pub use value::{FromValue, Params, Row, ToValue, Value};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -31,36 +28,48 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// The limits of a store.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// How long a call waits for its turn before it gives up with [`StoreError::Busy`].
+    /// How long a call waits for its turn, or for a server that has gone away to come back, before it gives up with
+    /// [`StoreError::Busy`] or [`StoreError::Unreachable`].
     pub wait_limit: Duration,
-    /// Threads for [`Store::read`].
-    pub reader_threads: usize,
     /// How many writes, and how many reads, may wait at the same time; those beyond are Busy at once.
     pub queue: usize,
-    /// The database file grows no larger than about this many bytes; then writes give [`StoreError::Full`].
+    /// SQLite: threads for [`Store::read`].
+    pub reader_threads: usize,
+    /// SQLite: the file grows no larger than about this many bytes; then writes give [`StoreError::Full`].
     pub max_bytes: Option<u64>,
+    /// PostgreSQL: how many connections one process opens at most.
+    pub connections: usize,
+    /// PostgreSQL: how long one statement may take. After that the server counts as gone.
+    pub statement_limit: Duration,
 }
 
 impl Default for StoreOptions {
     fn default() -> StoreOptions {
-        StoreOptions { wait_limit: Duration::from_secs(5), reader_threads: 2, queue: 1024, max_bytes: None }
+        StoreOptions {
+            wait_limit: Duration::from_secs(5),
+            queue: 1024,
+            reader_threads: 2,
+            max_bytes: None,
+            connections: 8,
+            statement_limit: Duration::from_secs(10),
+        }
     }
 }
 
 /// A handle to the shared store; clones are the same store.
 ///
 /// ```
-/// use fungible::{Migration, Store, StoreError, Tx, params};
+/// use fungible::{Migration, Store, StoreError, StoreUrl, Tx, params};
 ///
-/// const NOTES: &[Migration] =
-///     &[Migration { version: 1, name: "notes", sqlite: "CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)" }];
+/// const TABLE: &str = "CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)";
+/// const NOTES: &[Migration] = &[Migration { version: 1, name: "notes", sqlite: TABLE, postgres: TABLE }];
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), StoreError> {
 /// # let directory = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
 /// # std::fs::create_dir(&directory).unwrap();
-/// # let path = directory.join("store.db");
-/// let store = Store::open(path)?;
+/// # let url = StoreUrl::sqlite(directory.join("store.db"));
+/// let store = Store::open(&url).await?;
 /// store.migrate("notes", NOTES).await?;
 /// let text = String::from("milk");
 /// let add = async move |tx: &mut Tx| {
@@ -75,48 +84,55 @@ impl Default for StoreOptions {
 /// # }
 /// ```
 ///
-/// Beside the database `x.db` stand `x.db-wal` and `x.db-shm`, which are part of it, and `x.db-ticket`, which is
+/// A SQLite store `x.db` has `x.db-wal` and `x.db-shm` beside it, which are part of it, and `x.db-ticket`, which is
 /// empty. All must be on a local disk.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Store {
     shared: Arc<Shared>,
 }
 
+#[derive(Debug)]
 struct Shared {
-    options: StoreOptions,
-    writer: SyncSender<Box<dyn Command>>,
-    readers: SyncSender<Box<dyn Command>>,
-    look_ups: LookUps,
+    wait_limit: Duration,
+    engine: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Store {
-    /// Opens the store in the file `path`, which is created when it does not exist; its directory must exist.
+    /// Opens the store at `url`. A SQLite file is created when it does not exist.
     ///
     /// # Errors
-    /// When the file cannot be opened or written, is no database, or is another program's.
-    pub fn open(path: impl AsRef<Path>) -> Result<Store> {
-        Store::open_with(path, StoreOptions::default())
+    /// When the store cannot be reached, opened or written, or is another program's.
+    pub async fn open(url: &StoreUrl) -> Result<Store> {
+        Store::open_with(url, StoreOptions::default()).await
     }
 
     /// As [`Store::open`], with limits.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_with(path: impl AsRef<Path>, options: StoreOptions) -> Result<Store> {
-        let path: Arc<Path> = path.as_ref().into();
-        let writer = writer::start(path.clone(), options.clone())?;
-        let readers = readers::start(&path, &options)?;
-        Ok(Store { shared: Arc::new(Shared { options, writer, readers, look_ups: LookUps::new(path) }) })
+    pub async fn open_with(url: &StoreUrl, options: StoreOptions) -> Result<Store> {
+        let engine = match &url.0 {
+            url::Place::Sqlite(path) => Engine::Sqlite(sqlite::Sqlite::open(path, &options)?),
+            url::Place::Postgres(server) => Engine::Postgres(postgres::Postgres::open(server, &options).await?),
+        };
+        Ok(Store { shared: Arc::new(Shared { wait_limit: options.wait_limit, engine }) })
     }
 
-    /// Runs `closure` in a transaction that may write, and answers when its work is on the disk: `Ok` is durable.
-    /// When the closure returns an error, what it did is undone.
+    /// Runs `closure` in a transaction that may write, and answers when its work is durable: nothing that was answered
+    /// with `Ok` is lost. Transactions are serializable. When the closure returns an error, what it did is undone.
     ///
     /// The closure may be run again, so it must have no effect outside of the store. It may await the store's `Tx`
     /// only. When the future is dropped, the command is taken back if it has not begun; else it is carried out.
     ///
     /// # Errors
-    /// The closure's own. [`StoreError::Busy`] when its turn did not come within the limit: nothing was done.
+    /// The closure's own. [`StoreError::Busy`] when its turn did not come within the limit, and
+    /// [`StoreError::Unreachable`] when the server did not come back within it: nothing was done.
     /// [`StoreError::Unknown`] when it is not known whether it was carried out.
     pub async fn write<T, E, F>(&self, closure: F) -> Result<T, E>
     where
@@ -124,31 +140,63 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.send(&self.shared.writer, closure).await
+        let (command, waiting) = command(closure);
+        match &self.shared.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(command)?,
+            Engine::Postgres(postgres) => postgres.send(postgres::Kind::Write, command)?,
+        }
+        waiting.within(self.shared.wait_limit).await
     }
 
-    /// Runs `closure` over one state of the store, on a thread for reading: for lists and everything longer than a
-    /// look-up by key. It cannot write.
+    /// Runs `closure` over one state of the store: for lists and everything longer than a look-up by key. It cannot
+    /// write.
     ///
     /// # Errors
-    /// The closure's own. [`StoreError::Busy`] when no thread was free within the limit.
+    /// The closure's own; [`StoreError::Busy`] and [`StoreError::Unreachable`] as with [`Store::write`].
     pub async fn read<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.send(&self.shared.readers, closure).await
+        let (command, waiting) = command(closure);
+        match &self.shared.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(command)?,
+            Engine::Postgres(postgres) => postgres.send(postgres::Kind::Read, command)?,
+        }
+        waiting.within(self.shared.wait_limit).await
     }
 
-    /// The first row of a statement that only reads, on the calling thread: for look-ups by key, which take
-    /// microseconds. Anything longer belongs into [`Store::read`], as it would hold up the other tasks of the thread.
+    /// The first row of a statement that only reads: for look-ups by key. On SQLite it runs on the calling thread and
+    /// takes microseconds; anything longer belongs into [`Store::read`], as it would hold up the other tasks of the
+    /// thread.
     ///
     /// # Errors
     /// When the statement fails.
-    #[expect(clippy::unused_async, reason = "waits on engines beyond SQLite")]
     pub async fn get(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.shared.look_ups.get(sql, params)
+        tx::check(sql, params)?;
+        match &self.shared.engine {
+            Engine::Sqlite(sqlite) => sqlite.get(sql, params),
+            Engine::Postgres(postgres) => {
+                let rows = self.one(postgres, postgres::Kind::Get, sql, params).await?;
+                Ok(rows.into_iter().next())
+            }
+        }
+    }
+
+    /// One statement that may write, and its rows; `Ok` is durable. On PostgreSQL it is READ COMMITTED: many may change
+    /// the same row at once and none has to begin again, but the statement sees its row as it is by then.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn statement(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
+        match &self.shared.engine {
+            Engine::Sqlite(_) => {
+                let (sql, params) = (sql.to_owned(), owned(params));
+                self.write(async move |tx: &mut Tx| tx.query(&sql, &params).await).await
+            }
+            Engine::Postgres(postgres) => self.one(postgres, postgres::Kind::Statement, sql, params).await,
+        }
     }
 
     /// Whether the store can be read: what `/readyz` wants to know. The future does not borrow the store.
@@ -160,23 +208,20 @@ impl Store {
         async move { store.get("SELECT 1 AS one FROM fungible_migrations LIMIT 1", &[]).await.map(drop) }
     }
 
-    async fn send<T, E, F>(&self, queue: &SyncSender<Box<dyn Command>>, closure: F) -> Result<T, E>
-    where
-        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let (command, waiting) = command(closure);
-        match queue.try_send(command) {
-            Ok(()) => waiting.within(self.shared.options.wait_limit).await,
-            Err(TrySendError::Full(_)) => Err(StoreError::Busy.into()),
-            Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed.into()),
-        }
+    async fn one(
+        &self,
+        postgres: &postgres::Postgres,
+        kind: postgres::Kind,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>> {
+        let (sql, params) = (sql.to_owned(), owned(params));
+        let (command, waiting) = command(async move |tx: &mut Tx| tx.query(&sql, &params).await);
+        postgres.send(kind, command)?;
+        waiting.within(self.shared.wait_limit).await
     }
 }
 
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("look_ups", &self.shared.look_ups).finish_non_exhaustive()
-    }
+fn owned(params: Params<'_>) -> Vec<Value<'static>> {
+    params.iter().cloned().map(Value::into_owned).collect()
 }

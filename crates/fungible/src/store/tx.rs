@@ -1,118 +1,163 @@
-//! One transaction as the caller's closure sees it: statements in, rows out. Knows nothing of batches, threads or locks.
+//! One transaction as the caller's closure sees it: statements in, rows out. Knows nothing of batches, threads, locks
+//! or retries.
 
-use std::ffi::CStr;
-use std::path::Path;
-use std::sync::Arc;
-
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode};
+use std::rc::Rc;
 
 use super::value::{Params, Row, Value};
-use super::{Result, StoreError};
+use super::{Result, StoreError, postgres, sqlite};
 
 /// A transaction. The closures of [`Store::write`](super::Store::write) and [`Store::read`](super::Store::read)
 /// get one; it begins and ends around them.
 ///
-/// It owns its connection and its methods are async, so that another engine fits behind the same calls.
-/// On SQLite each of them is ready at once.
+/// A statement that fails spoils it: further statements give the same error, and what the closure did is undone
+/// even if the closure itself returns `Ok`. Where a conflict is no error, say so: `ON CONFLICT .. DO NOTHING`.
 #[derive(Debug)]
 pub struct Tx {
-    pub(super) connection: Connection,
-    pub(super) path: Arc<Path>,
-    /// Whether it may write.
-    pub(super) writes: bool,
+    connection: Connection,
+    /// The first error of a statement.
+    pub(super) failed: Option<StoreError>,
+}
+
+/// What carries the statements out.
+#[derive(Debug, Clone)]
+pub(super) enum Connection {
+    Sqlite(Rc<sqlite::Connection>),
+    Postgres(Rc<postgres::Session>),
 }
 
 impl Tx {
-    /// Carries out one statement that returns no rows and says how many rows it changed.
+    pub(super) fn new(connection: Connection) -> Tx {
+        Tx { connection, failed: None }
+    }
+
+    /// Carries out one statement and says how many rows it changed.
     ///
     /// # Errors
-    /// When the statement fails; what the closure did before stands until the closure itself returns an error.
-    #[expect(clippy::unused_async, reason = "waits on engines beyond SQLite")]
+    /// When the statement fails, or one before it did.
     pub async fn execute(&mut self, sql: &str, params: Params<'_>) -> Result<u64> {
-        let changed = self.statement(sql, params)?.raw_execute();
-        changed.map(|rows| rows as u64).map_err(|error| self.error(error))
+        self.may_go_on(sql, params)?;
+        let changed = match &self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, params),
+            Connection::Postgres(session) => session.execute(sql, params).await,
+        };
+        self.noted(changed)
     }
 
     /// Carries out one statement and gives all its rows (also those of `RETURNING`).
     ///
     /// # Errors
-    /// When the statement fails.
-    #[expect(clippy::unused_async, reason = "waits on engines beyond SQLite")]
+    /// As [`Tx::execute`].
     pub async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        let mut all = Vec::new();
-        self.for_each_row(sql, params, |row| all.push(row))?;
-        Ok(all)
+        self.may_go_on(sql, params)?;
+        let rows = match &self.connection {
+            Connection::Sqlite(connection) => connection.query(sql, params),
+            Connection::Postgres(session) => session.query(sql, params).await,
+        };
+        self.noted(rows)
     }
 
     /// Carries out one statement and gives its first row, if there is one.
     ///
     /// # Errors
-    /// When the statement fails.
-    #[expect(clippy::unused_async, reason = "waits on engines beyond SQLite")]
+    /// As [`Tx::execute`].
     pub async fn query_opt(&mut self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.first_row(sql, params)
+        Ok(self.query(sql, params).await?.into_iter().next())
     }
 
-    pub(super) fn first_row(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        let mut first = None;
-        self.for_each_row(sql, params, |row| {
-            first.get_or_insert(row);
-        })?;
-        Ok(first)
+    /// Carries out all statements of a migration.
+    pub(super) async fn batch(&mut self, statements: &Statements) -> Result<()> {
+        let done = match &self.connection {
+            Connection::Sqlite(connection) => connection.batch(statements.sqlite),
+            Connection::Postgres(session) => session.batch(statements.postgres).await,
+        };
+        self.noted(done)
     }
 
-    /// Steps through all rows: a statement with RETURNING that is left early may not have done all its work.
-    fn for_each_row(&self, sql: &str, params: Params<'_>, mut each: impl FnMut(Row)) -> Result<()> {
-        let mut statement = self.statement(sql, params)?;
-        let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(|error| self.error(error))? {
-            let values = (0..columns.len()).map(|at| {
-                let value = row.get_ref(at).map_err(|error| self.error(error))?;
-                owned(value, &columns[at])
-            });
-            each(Row::new(columns.clone(), values.collect::<Result<_>>()?));
-        }
-        Ok(())
+    /// Waits until no other process migrates. Must come before anything else: what is read after it is up to date.
+    pub(super) async fn lock_migrations(&mut self) -> Result<()> {
+        let locked = match &self.connection {
+            // Whoever may write is alone.
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Postgres(session) => session.lock_migrations().await,
+        };
+        self.noted(locked)
     }
 
-    /// The statement, prepared once per connection, with its values bound by name: `$2` may stand before `$1`.
-    fn statement(&self, sql: &str, params: Params<'_>) -> Result<CachedStatement<'_>> {
-        if let Some(word) = forbidden(sql) {
-            return Err(StoreError::Sql(format!("{word} is the store's own business")));
+    /// What people call the store.
+    pub(super) fn store_name(&self) -> String {
+        match &self.connection {
+            Connection::Sqlite(connection) => connection.path.display().to_string(),
+            Connection::Postgres(session) => session.store_name().to_owned(),
         }
-        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.error(error))?;
-        if statement.parameter_count() != params.len() {
-            let (needs, given) = (statement.parameter_count(), params.len());
-            return Err(StoreError::Sql(format!("the statement needs {needs} values, {given} were given")));
-        }
-        if params.len() > MARKERS.len() {
-            return Err(StoreError::Sql(format!("a statement takes at most {} values", MARKERS.len())));
-        }
-        for (value, marker) in params.iter().zip(MARKERS) {
-            statement.raw_bind_parameter(*marker, value).map_err(|error| self.error(error))?;
-        }
-        Ok(statement)
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "that is how map_err gives it")]
-    pub(super) fn error(&self, error: rusqlite::Error) -> StoreError {
-        if !self.writes && error.sqlite_error_code() == Some(ErrorCode::ReadOnly) {
-            return StoreError::Sql("this statement writes: use Store::write".to_owned());
+    /// Whether the closure that is just running waits for the store, and not for something else.
+    pub(super) fn waits(&self) -> impl Fn() -> bool + use<> {
+        let connection = self.connection.clone();
+        move || match &connection {
+            Connection::Sqlite(_) => false,
+            Connection::Postgres(session) => session.is_busy(),
         }
-        StoreError::from_sqlite(&error, &self.path)
+    }
+
+    fn may_go_on(&self, sql: &str, params: Params<'_>) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        check(sql, params)
+    }
+
+    fn noted<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.failed.get_or_insert_with(|| error.clone());
+        }
+        result
     }
 }
 
-const MARKERS: &[&CStr] = &[
-    c"$1", c"$2", c"$3", c"$4", c"$5", c"$6", c"$7", c"$8", c"$9", c"$10", c"$11", c"$12", c"$13", c"$14", c"$15",
-    c"$16", c"$17", c"$18", c"$19", c"$20", c"$21", c"$22", c"$23", c"$24",
-];
+/// The same step for both engines.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Statements {
+    pub(super) sqlite: &'static str,
+    pub(super) postgres: &'static str,
+}
+
+/// A statement takes no more values than this.
+pub(super) const MOST_VALUES: usize = 24;
+
+/// What neither engine shall see.
+pub(super) fn check(sql: &str, params: Params<'_>) -> Result<()> {
+    if let Some(word) = forbidden(sql) {
+        return Err(StoreError::Sql(format!("{word} is the store's own business")));
+    }
+    if params.len() > MOST_VALUES {
+        return Err(StoreError::Sql(format!("a statement takes at most {MOST_VALUES} values")));
+    }
+    if params.iter().any(|value| matches!(value, Value::Text(text) if text.contains('\0'))) {
+        return Err(StoreError::Sql("a text holds the character NUL, which PostgreSQL cannot keep".to_owned()));
+    }
+    Ok(())
+}
 
 /// Words that begin statements which would pull a transaction, or the connection, from under the store.
-const FORBIDDEN: &[&str] =
-    &["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH", "PRAGMA", "VACUUM"];
+const FORBIDDEN: &[&str] = &[
+    "ABORT",
+    "ATTACH",
+    "BEGIN",
+    "COMMIT",
+    "DETACH",
+    "DISCARD",
+    "END",
+    "PRAGMA",
+    "PREPARE",
+    "RELEASE",
+    "RESET",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "SET",
+    "START",
+    "VACUUM",
+];
 
 /// The forbidden word that a statement begins with, if it does.
 pub(super) fn forbidden(sql: &str) -> Option<&'static str> {
@@ -130,31 +175,6 @@ pub(super) fn forbidden(sql: &str) -> Option<&'static str> {
     }
     let word = rest.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
     FORBIDDEN.iter().find(|forbidden| forbidden.eq_ignore_ascii_case(word)).copied()
-}
-
-fn owned(value: ValueRef<'_>, column: &str) -> Result<Value<'static>> {
-    let wrong = |problem: &str| StoreError::Column { column: column.to_owned(), problem: problem.to_owned() };
-    match value {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(number) => Ok(Value::Integer(number)),
-        ValueRef::Real(_) => Err(wrong("floating-point numbers are not in the portable subset: CAST it")),
-        ValueRef::Text(text) => match std::str::from_utf8(text) {
-            Ok(text) => Ok(Value::Text(text.to_owned().into())),
-            Err(_) => Err(wrong("its text is not UTF-8")),
-        },
-        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_vec().into())),
-    }
-}
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Value::Null => ValueRef::Null,
-            Value::Integer(number) => ValueRef::Integer(*number),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,18 @@ pub enum Value<'a> {
     Blob(Cow<'a, [u8]>),
 }
 
+impl Value<'_> {
+    /// The same, of its own.
+    pub(super) fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Integer(number) => Value::Integer(number),
+            Value::Text(text) => Value::Text(text.into_owned().into()),
+            Value::Blob(bytes) => Value::Blob(bytes.into_owned().into()),
+        }
+    }
+}
+
 /// The values for `$1`, `$2`, .. of a statement, in this order; made by [`params!`](crate::params).
 pub type Params<'a> = &'a [Value<'a>];
 

@@ -15,8 +15,12 @@ mod hasher;
 
 pub use hasher::{Hasher, HasherOptions, TooManyAtOnce};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "users", sqlite: include_str!("../../migrations/sqlite/users-1.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "users",
+    sqlite: include_str!("../../migrations/sqlite/users-1.sql"),
+    postgres: include_str!("../../migrations/postgres/users-1.sql"),
+}];
 
 const LONGEST_NAME: usize = 64;
 const SHORTEST_PASSWORD: usize = 8;

@@ -10,7 +10,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::store::Migration;
-use fungible::{ServeOptions, Store, StoreError, Tx, params};
+use fungible::{ServeOptions, Store, StoreError, StoreUrl, Tx, params};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::net::TcpListener;
@@ -20,10 +20,13 @@ use crate::support::LIMIT;
 const JOB: &str = "FUNGIBLE_TEST_JOB";
 const STORE: &str = "FUNGIBLE_TEST_STORE";
 
+const TABLE: &str = "CREATE TABLE rows (id TEXT NOT NULL PRIMARY KEY);";
+const COLUMN: &str = "ALTER TABLE rows ADD COLUMN who BIGINT NOT NULL DEFAULT 0;";
+
 /// The table that the jobs write to.
 pub(crate) const ROWS: &[Migration] = &[
-    Migration { version: 1, name: "rows", sqlite: "CREATE TABLE rows (id TEXT NOT NULL PRIMARY KEY);" },
-    Migration { version: 2, name: "who", sqlite: "ALTER TABLE rows ADD COLUMN who BIGINT NOT NULL DEFAULT 0;" },
+    Migration { version: 1, name: "rows", sqlite: TABLE, postgres: TABLE },
+    Migration { version: 2, name: "who", sqlite: COLUMN, postgres: COLUMN },
 ];
 
 /// A process at work. It ends at the latest when this is dropped.
@@ -35,14 +38,14 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    pub(crate) fn start(job: &str, store: &Path) -> Helper {
+    pub(crate) fn start(job: &str, store: &StoreUrl) -> Helper {
         Helper::start_by(Command::new(std::env::current_exe().unwrap()), job, store)
     }
 
     /// As [`Helper::start`], by a command that goes on to run this executable with its arguments.
-    pub(crate) fn start_by(mut command: Command, job: &str, store: &Path) -> Helper {
+    pub(crate) fn start_by(mut command: Command, job: &str, store: &StoreUrl) -> Helper {
         let command = command.args(["helper::job", "--exact", "--ignored", "--nocapture", "--quiet"]);
-        let command = command.env(JOB, job).env(STORE, store).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let command = command.env(JOB, job).env(STORE, store.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -92,19 +95,20 @@ impl Drop for Helper {
 #[test]
 #[ignore = "the other tests start it as a process"]
 fn job() {
-    let (Ok(job), Ok(path)) = (std::env::var(JOB), std::env::var(STORE)) else {
+    let (Ok(job), Ok(store)) = (std::env::var(JOB), std::env::var(STORE)) else {
         return;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
+        let path = store.strip_prefix("sqlite:").unwrap_or_default().to_owned();
         match job.as_str() {
-            "insert" => insert(&path).await,
-            "hold" => hold(&path).await,
-            "migrate" => migrate(&path).await,
-            "fill" => fill(&path).await,
-            "grow" => grow(&path).await,
+            "insert" => insert(&store).await,
+            "hold" => hold(&store).await,
+            "migrate" => migrate(&store).await,
+            "fill" => fill(&store, &path).await,
+            "grow" => grow(&store).await,
             "look" => look(&path),
-            "serve" => serve(&path).await,
+            "serve" => serve(&store).await,
             other => panic!("no job {other}"),
         }
     });
@@ -121,14 +125,18 @@ fn listen() -> Option<String> {
     (std::io::stdin().read_line(&mut line).unwrap() > 0).then(|| line.trim().to_owned())
 }
 
+async fn open(store: &str) -> Result<Store, StoreError> {
+    Store::open(&store.parse().unwrap()).await
+}
+
 async fn add_row(store: &Store, id: String) -> Result<u64, StoreError> {
     let add = async move |tx: &mut Tx| tx.execute("INSERT INTO rows (id) VALUES ($1)", params![id]).await;
     store.write(add).await
 }
 
 /// Four tasks add rows as fast as they can and say the id of each that was acknowledged, until stdin ends.
-async fn insert(path: &str) {
-    let store = Store::open(path).unwrap();
+async fn insert(store: &str) {
+    let store = open(store).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     for _ in 0..4 {
         let store = store.clone();
@@ -144,8 +152,8 @@ async fn insert(path: &str) {
 }
 
 /// Takes the ticket and keeps it in the midst of a write, until it is told to go on.
-async fn hold(path: &str) {
-    let store = Store::open(path).unwrap();
+async fn hold(store: &str) {
+    let store = open(store).await.unwrap();
     let hold = async move |tx: &mut Tx| {
         tx.execute("INSERT INTO rows (id) VALUES ($1)", params!["held"]).await?;
         say("holding");
@@ -158,11 +166,11 @@ async fn hold(path: &str) {
 }
 
 /// Opens and migrates when told to, at the same moment as others do.
-async fn migrate(path: &str) {
+async fn migrate(store: &str) {
     say("waiting");
     listen();
     let result = async {
-        let store = Store::open(path)?;
+        let store = open(store).await?;
         store.migrate("rows", ROWS).await?;
         add_row(&store, uuid::Uuid::new_v4().to_string()).await
     };
@@ -170,8 +178,8 @@ async fn migrate(path: &str) {
 }
 
 /// Adds rows until that fails, and says how many were acknowledged and why it ended.
-async fn grow(path: &str) {
-    let store = Store::open(path).unwrap();
+async fn grow(store: &str) {
+    let store = open(store).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     let mut kept = 0;
     let error = loop {
@@ -185,8 +193,8 @@ async fn grow(path: &str) {
 }
 
 /// Serves until SIGTERM or SIGINT; `/slow` answers when it is told to.
-async fn serve(path: &str) {
-    let store = Store::open(path).unwrap();
+async fn serve(store: &str) {
+    let store = open(store).await.unwrap();
     let slow = async || {
         say("entered");
         tokio::task::spawn_blocking(listen).await.unwrap();
@@ -203,15 +211,25 @@ async fn serve(path: &str) {
 /// Looks for the bytes that it is told in all files beside the store.
 fn look(path: &str) {
     let bytes = URL_SAFE_NO_PAD.decode(listen().unwrap()).unwrap();
-    let files = std::fs::read_dir(Path::new(path).parent().unwrap()).unwrap();
-    let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    let found = contents.into_iter().any(|content| content.windows(bytes.len()).any(|window| window == bytes));
+    let found = found_below(Path::new(path).parent().unwrap(), &bytes);
     say(if found { "found" } else { "not found" });
 }
 
+/// Whether these bytes stand in a file of the folder or below it.
+pub(crate) fn found_below(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return found_below(&path, bytes);
+        }
+        // One of a running server may be gone by now.
+        std::fs::read(path).is_ok_and(|content| content.windows(bytes.len()).any(|window| window == bytes))
+    })
+}
+
 /// Adds large rows until the disk is full; then makes room and goes on. Runs on a small disk of its own.
-async fn fill(path: &str) {
-    let store = Store::open(path).unwrap();
+async fn fill(store: &str, path: &str) {
+    let store = open(store).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     let mut kept = Vec::new();
     let full = loop {

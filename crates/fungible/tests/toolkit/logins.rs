@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use fungible::users::LoginError;
-use fungible::{CookieMode, Hasher, HasherOptions, Secret, ServeOptions, SessionOptions, Sessions, Store, User, Users};
+use fungible::{CookieMode, Hasher, HasherOptions, Secret, ServeOptions, SessionOptions, Sessions, User, Users};
 
 use crate::support::{Directory, request, start, status};
 
@@ -25,7 +25,7 @@ async fn log_in(State(users): State<Users>) -> Result<&'static str, LoginError> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_logins_leaves_room_for_those_who_are_logged_in() {
     let directory = Directory::new();
-    let store = Store::open(directory.store()).unwrap();
+    let store = directory.open().await;
     let hasher = Hasher::new(&HasherOptions { at_once: 1, waiting: 29, ..HasherOptions::default() });
     let users = Users::new(store.clone(), hasher);
     let secret = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();

@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod contract;
 mod csrf;
 mod helper;
 mod logins;
 mod opening;
+mod postgres;
 mod processes;
 mod serve;
 mod sessions;
-mod store;
+mod sqlite;
 mod support;
 mod users;

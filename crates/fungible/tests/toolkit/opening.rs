@@ -1,126 +1,85 @@
 //! Opening and migrating files that are not as they should be: each gives a sentence, and damages nothing.
 
 use std::fs::{self, File};
-use std::path::Path;
 use std::time::Duration;
 
 use fungible::store::Migration;
-use fungible::{Store, StoreError, StoreOptions, Tx, params};
+use fungible::{Store, StoreError, StoreOptions, StoreUrl, Tx, params};
 
 use crate::support::{Directory, assert_sound};
 
-const ONE: &[Migration] = &[Migration { version: 1, name: "one", sqlite: "CREATE TABLE one (a BIGINT)" }];
-const TWO: &[Migration] =
-    &[ONE[0], Migration { version: 2, name: "two", sqlite: "CREATE TABLE two (a TEXT); CREATE TABLE three (a TEXT)" }];
+const TWO: &[Migration] = &[Migration { version: 1, name: "two", sqlite: "CREATE TABLE two (a TEXT)", postgres: "" }];
 
-#[test]
-fn a_file_that_is_no_database() {
+#[tokio::test]
+async fn a_file_that_is_no_database() {
     let directory = Directory::new();
     let text = "This is not a database. ".repeat(100);
     fs::write(directory.store(), &text).unwrap();
-    let error = Store::open(directory.store()).unwrap_err();
-    assert_eq!(error, StoreError::NotADatabase { path: directory.store() });
+    let error = Store::open(&directory.url()).await.unwrap_err();
+    assert_eq!(error, StoreError::NotADatabase { store: directory.store().display().to_string() });
     assert!(error.to_string().ends_with("is not a SQLite database: name another file or move this one away"));
     assert_eq!(fs::read_to_string(directory.store()).unwrap(), text, "it is as it was");
 }
 
-#[test]
-fn the_database_of_another_program() {
+#[tokio::test]
+async fn the_database_of_another_program() {
     let directory = Directory::new();
     let other = rusqlite::Connection::open(directory.store()).unwrap();
     other.execute_batch("CREATE TABLE theirs (a)").unwrap();
-    let expected = StoreError::OtherApplication { path: directory.store() };
-    assert_eq!(Store::open(directory.store()).unwrap_err(), expected);
+    let expected = StoreError::OtherApplication { store: directory.store().display().to_string() };
+    assert_eq!(Store::open(&directory.url()).await.unwrap_err(), expected);
     other.execute_batch("DROP TABLE theirs; PRAGMA application_id = 77").unwrap();
-    assert_eq!(Store::open(directory.store()).unwrap_err(), expected);
+    assert_eq!(Store::open(&directory.url()).await.unwrap_err(), expected);
     let mode: String = other.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "delete", "it is as it was");
 }
 
 #[tokio::test]
-async fn a_file_that_is_newer_than_the_program() {
-    let directory = Directory::new();
-    Store::open(directory.store()).unwrap().migrate("part", TWO).await.unwrap();
-    let store = Store::open(directory.store()).unwrap();
-    store.migrate("part", TWO).await.unwrap();
-    let error = store.migrate("part", ONE).await.unwrap_err();
-    let component = "part".to_owned();
-    assert_eq!(error, StoreError::NewerThanProgram { path: directory.store(), component, found: 2, known: 1 });
-    // Components do not know of each other.
-    store.migrate("other", &[]).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_file_with_another_history() {
-    const OTHER: &[Migration] = &[Migration { version: 1, name: "uno", sqlite: "CREATE TABLE uno (a BIGINT)" }];
-    let directory = Directory::new();
-    let store = Store::open(directory.store()).unwrap();
-    store.migrate("part", ONE).await.unwrap();
-    let error = store.migrate("part", OTHER).await.unwrap_err();
-    assert!(error.to_string().contains("version 1 of part is `one` in the file and `uno` in the program"), "{error}");
-}
-
-#[tokio::test]
-async fn a_migration_that_fails_leaves_nothing_behind() {
-    const DISORDER: &[Migration] = &[TWO[1], TWO[0]];
-    const BAD: &[Migration] = &[ONE[0], Migration { version: 2, name: "bad", sqlite: "CREATE TABLE two (a); CREATE" }];
-    const ENDS: &[Migration] = &[Migration { version: 1, name: "ends", sqlite: "CREATE TABLE one (a); COMMIT" }];
-    let directory = Directory::new();
-    let store = Store::open(directory.store()).unwrap();
-    assert!(matches!(store.migrate("part", BAD).await, Err(StoreError::Sql(_))));
-    let error = store.migrate("part", ENDS).await.unwrap_err();
-    assert_eq!(error, StoreError::Sql("COMMIT must not stand in a migration".to_owned()));
-    // Had anything stayed, this would fail.
-    store.migrate("part", TWO).await.unwrap();
-    assert!(store.migrate("part", DISORDER).await.is_err());
-}
-
-#[test]
-fn a_directory_that_cannot_be_written_or_is_not_there() {
+async fn a_directory_that_cannot_be_written_or_is_not_there() {
     for path in ["/proc/store.db", "/no/such/directory/store.db"] {
-        let error = Store::open(path).unwrap_err();
+        let error = Store::open(&StoreUrl::sqlite(path)).await.unwrap_err();
         assert!(matches!(error, StoreError::Unwritable { .. }), "{error:?}");
         assert!(error.to_string().starts_with(path), "{error}");
     }
 }
 
-#[test]
-fn a_side_file_that_cannot_be_written() {
+#[tokio::test]
+async fn a_side_file_that_cannot_be_written() {
     let directory = Directory::new();
-    drop(Store::open(directory.store()).unwrap());
+    drop(directory.open().await);
     // As root no permission stops us, but a directory in the place of the side file does.
     fs::remove_file(directory.ticket()).unwrap();
     fs::create_dir(directory.ticket()).unwrap();
-    assert!(matches!(Store::open(directory.store()).unwrap_err(), StoreError::Unwritable { .. }));
+    assert!(matches!(Store::open(&directory.url()).await.unwrap_err(), StoreError::Unwritable { .. }));
 }
 
-#[test]
-fn a_name_that_looks_like_a_uri_is_a_name() {
+#[tokio::test]
+async fn a_name_that_looks_like_a_uri_is_a_name() {
     let directory = Directory::new();
     let path = directory.path().join("file:x?mode=memory");
-    drop(Store::open(&path).unwrap());
+    drop(Store::open(&StoreUrl::sqlite(&path)).await.unwrap());
     assert!(path.exists());
 }
 
-#[test]
-fn opening_an_empty_file_waits_for_the_ticket_up_to_the_limit() {
+#[tokio::test]
+async fn opening_an_empty_file_waits_for_the_ticket_up_to_the_limit() {
     let directory = Directory::new();
     let ticket = File::create(directory.ticket()).unwrap();
     ticket.lock().unwrap();
     let options = StoreOptions { wait_limit: Duration::from_millis(100), ..StoreOptions::default() };
-    assert_eq!(Store::open_with(directory.store(), options.clone()).unwrap_err(), StoreError::Busy);
+    assert_eq!(Store::open_with(&directory.url(), options.clone()).await.unwrap_err(), StoreError::Busy);
     ticket.unlock().unwrap();
     // A generous limit: the thread of the first attempt may just be setting the file up.
-    Store::open(directory.store()).unwrap();
+    directory.open().await;
     ticket.lock().unwrap();
-    Store::open_with(directory.store(), options).unwrap();
+    Store::open_with(&directory.url(), options).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_store_that_has_reached_its_size() {
     let directory = Directory::new();
     let options = StoreOptions { max_bytes: Some(200_000), ..StoreOptions::default() };
-    let store = Store::open_with(directory.store(), options).unwrap();
+    let store = Store::open_with(&directory.url(), options).await.unwrap();
     store.migrate("part", TWO).await.unwrap();
     let add = async |text: String| {
         let add = async move |tx: &mut Tx| tx.execute("INSERT INTO two VALUES ($1)", params![text]).await;
@@ -133,7 +92,7 @@ async fn a_store_that_has_reached_its_size() {
             Err(error) => break error,
         }
     };
-    assert_eq!(error, StoreError::Full { path: directory.store() });
+    assert_eq!(error, StoreError::Full { store: directory.store().display().to_string() });
     assert!(kept > 5, "{kept}");
     // Small writes still fit, and nothing of the large one is there.
     assert_eq!(add("small".to_owned()).await, Ok(1));
@@ -146,12 +105,12 @@ async fn a_store_that_has_reached_its_size() {
 
 #[test]
 fn clients_learn_nothing_about_sql_or_files() {
-    let path = Path::new("/secret/place").to_path_buf();
+    let store = "/secret/place".to_owned();
     let errors = [
         StoreError::Busy,
         StoreError::Unknown("disk I/O error".to_owned()),
-        StoreError::Full { path: path.clone() },
-        StoreError::Damaged { path },
+        StoreError::Full { store: store.clone() },
+        StoreError::Damaged { store },
         StoreError::Sql("near SELECT".to_owned()),
         StoreError::Constraint("users.name".to_owned()),
     ];
@@ -162,6 +121,6 @@ fn clients_learn_nothing_about_sql_or_files() {
         assert!(sentence.ends_with('.') && !sentence.contains("secret") && !sentence.contains("SELECT"), "{sentence}");
         let response = axum::response::IntoResponse::into_response(error.clone());
         assert_eq!(response.status().as_u16(), status);
-        assert_eq!(response.headers().contains_key("retry-after"), error.is_retryable());
+        assert_eq!(response.headers().contains_key("retry-after"), status == 503);
     }
 }

@@ -8,6 +8,7 @@ use fungible::{Store, StoreError, StoreOptions, Tx, params};
 use nix::sys::signal::Signal;
 
 use crate::helper::{Helper, ROWS};
+use crate::on_both_engines;
 use crate::support::{Directory, Random, assert_sound, eprint, eventually};
 
 async fn ids(store: &Store) -> HashSet<String> {
@@ -18,35 +19,35 @@ async fn ids(store: &Store) -> HashSet<String> {
     store.read(read).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_acknowledged_is_lost_when_writers_are_killed() {
-    let directory = Directory::new();
-    let mut random = Random::new();
-    let mut writers: Vec<Helper> = (0..3).map(|_| Helper::start("insert", &directory.store())).collect();
-    let mut acknowledged = Vec::new();
-    for _round in 0..20 {
-        // Each of the three gets somewhere between two kills, the survivors too.
-        for writer in &writers {
-            acknowledged.extend((0..100).map(|_| writer.hear()));
+on_both_engines! {
+    async fn nothing_acknowledged_is_lost_when_writers_are_killed(engine: &Engine) {
+        let mut random = Random::new();
+        let mut writers: Vec<Helper> = (0..3).map(|_| Helper::start("insert", &engine.url())).collect();
+        let mut acknowledged = Vec::new();
+        for _round in 0..20 {
+            // Each of the three gets somewhere between two kills, the survivors too.
+            for writer in &writers {
+                acknowledged.extend((0..100).map(|_| writer.hear()));
+            }
+            for _ in 0..random.below(200) {
+                let writer = random.below(writers.len());
+                acknowledged.extend(writers[writer].lines.try_recv());
+            }
+            let victim = random.below(writers.len());
+            acknowledged.extend(writers.swap_remove(victim).kill());
+            writers.push(Helper::start("insert", &engine.url()));
         }
-        for _ in 0..random.below(200) {
-            let writer = random.below(writers.len());
-            acknowledged.extend(writers[writer].lines.try_recv());
+        for writer in writers {
+            acknowledged.extend(writer.kill());
         }
-        let victim = random.below(writers.len());
-        acknowledged.extend(writers.swap_remove(victim).kill());
-        writers.push(Helper::start("insert", &directory.store()));
+        let store = engine.open().await;
+        let there = ids(&store).await;
+        let lost = acknowledged.iter().filter(|id| !there.contains(*id)).count();
+        eprint(&format!("{} acknowledged, {} there", acknowledged.len(), there.len()));
+        assert!(acknowledged.len() >= 20 * 3 * 100);
+        assert_eq!(lost, 0, "of {} acknowledged rows", acknowledged.len());
+        engine.assert_sound();
     }
-    for writer in writers {
-        acknowledged.extend(writer.kill());
-    }
-    let store = Store::open(directory.store()).unwrap();
-    let there = ids(&store).await;
-    let lost = acknowledged.iter().filter(|id| !there.contains(*id)).count();
-    eprint(&format!("{} acknowledged, {} there", acknowledged.len(), there.len()));
-    assert!(acknowledged.len() >= 20 * 3 * 100);
-    assert_eq!(lost, 0, "of {} acknowledged rows", acknowledged.len());
-    assert_sound(&directory.store());
 }
 
 /// One process is frozen while it holds the ticket; `how` it ends decides what becomes of its row.
@@ -54,7 +55,7 @@ async fn frozen(how: Signal) -> (Store, Directory) {
     let directory = Directory::new();
     let limit = Duration::from_millis(300);
     let options = StoreOptions { wait_limit: limit, ..StoreOptions::default() };
-    let store = Store::open_with(directory.store(), options.clone()).unwrap();
+    let store = Store::open_with(&directory.url(), options.clone()).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     let add = async |id: &'static str| {
         let add = async move |tx: &mut Tx| tx.execute("INSERT INTO rows (id) VALUES ($1)", params![id]).await;
@@ -62,7 +63,7 @@ async fn frozen(how: Signal) -> (Store, Directory) {
     };
     add("before").await.unwrap();
 
-    let mut holder = Helper::start("hold", &directory.store());
+    let mut holder = Helper::start("hold", &directory.url());
     assert_eq!(holder.hear(), "holding");
     holder.signal(Signal::SIGSTOP);
     let start = Instant::now();
@@ -72,7 +73,7 @@ async fn frozen(how: Signal) -> (Store, Directory) {
     // Reads go on, and even a new instance can start.
     assert_eq!(ids(&store).await, HashSet::from(["before".to_owned()]));
     store.health().await.unwrap();
-    let another = Store::open_with(directory.store(), options).unwrap();
+    let another = Store::open_with(&directory.url(), options).await.unwrap();
     another.migrate("rows", ROWS).await.unwrap();
     assert_eq!(ids(&another).await.len(), 1);
 
@@ -99,22 +100,23 @@ async fn a_frozen_writer_costs_the_others_a_clear_busy_until_it_is_killed() {
     assert_sound(&directory.store());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn eight_processes_open_and_migrate_an_empty_file_at_once() {
-    for _round in 0..5 {
-        let directory = Directory::new();
-        let mut helpers: Vec<Helper> = (0..8).map(|_| Helper::start("migrate", &directory.store())).collect();
-        for helper in &helpers {
-            assert_eq!(helper.hear(), "waiting");
+on_both_engines! {
+    async fn eight_processes_open_and_migrate_a_new_store_at_once(engine: &Engine) {
+        for _round in 0..5 {
+            let engine = engine.another();
+            let mut helpers: Vec<Helper> = (0..8).map(|_| Helper::start("migrate", &engine.url())).collect();
+            for helper in &helpers {
+                assert_eq!(helper.hear(), "waiting");
+            }
+            for helper in &mut helpers {
+                helper.tell("go");
+            }
+            for helper in &helpers {
+                assert_eq!(helper.hear(), "Ok(1)");
+            }
+            assert_eq!(ids(&engine.open().await).await.len(), 8);
+            engine.assert_sound();
         }
-        for helper in &mut helpers {
-            helper.tell("go");
-        }
-        for helper in &helpers {
-            assert_eq!(helper.hear(), "Ok(1)");
-        }
-        assert_eq!(ids(&Store::open(directory.store()).unwrap()).await.len(), 8);
-        assert_sound(&directory.store());
     }
 }
 
@@ -131,7 +133,7 @@ async fn a_full_disk_is_said_and_damages_nothing() {
         eprint("not tested: no mount namespace here");
         return;
     }
-    let helper = Helper::start_by(command, "fill", &directory.store());
+    let helper = Helper::start_by(command, "fill", &directory.url());
     let full = helper.hear();
     assert!(
         full.ends_with("store.db is full: free some disk space; nothing was done and nothing is damaged"),
@@ -145,16 +147,16 @@ async fn a_full_disk_is_said_and_damages_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_fails_during_commit_is_unknown_and_damages_nothing() {
     let directory = Directory::new();
-    drop(Store::open(directory.store()).unwrap());
+    drop(directory.open().await);
     // A file of this process may not grow beyond 1 MiB: writing the log fails, which happens at COMMIT.
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ && ulimit -f 2048 && exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
-    let helper = Helper::start_by(command, "grow", &directory.store());
+    let helper = Helper::start_by(command, "grow", &directory.url());
     let kept: usize = helper.hear().parse().unwrap();
     let error = helper.hear();
     assert!(error.starts_with("the store failed during COMMIT, it is not known whether"), "{error}");
     drop(helper);
-    let there = ids(&Store::open(directory.store()).unwrap()).await.len();
+    let there = ids(&directory.open().await).await.len();
     assert!(kept > 10 && (there == kept || there == kept + 1), "{kept} were acknowledged, {there} are there");
     assert_sound(&directory.store());
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::{get, post};
-use fungible::{ServeOptions, Served, Store};
+use fungible::{ServeOptions, Served};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,7 +53,7 @@ async fn refused(address: std::net::SocketAddr) {
 #[tokio::test]
 async fn the_health_pages_ask_the_store() {
     let directory = Directory::new();
-    let store = Store::open(directory.store()).unwrap();
+    let store = directory.open().await;
     let server = start(Router::new(), Some(store), ServeOptions::default()).await;
     let get = async |path: &str| status(&request(server.address, &format!("GET {path} HTTP/1.1"), "").await);
     assert_eq!((get("/livez").await, get("/readyz").await, get("/other").await), (200, 200, 404));
@@ -213,7 +213,7 @@ async fn a_handler_that_panics_is_a_500_and_the_next_request_works() {
 async fn a_process_drains_on_sigterm_and_on_sigint() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let directory = Directory::new();
-        let mut helper = Helper::start("serve", &directory.store());
+        let mut helper = Helper::start("serve", &directory.url());
         let address = helper.hear().parse().unwrap();
         assert_eq!(status(&request(address, "GET /readyz HTTP/1.1", "").await), 200);
         let slow = tokio::spawn(async move { request(address, "GET /slow HTTP/1.1", "").await });

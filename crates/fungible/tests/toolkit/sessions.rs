@@ -11,7 +11,8 @@ use fungible::{
     Account, Clock, CookieMode, Secret, ServeOptions, SessionCookie, SessionOptions, Sessions, Store, User, Users,
 };
 
-use crate::support::{Directory, eventually, found_in, quick_hasher, request, start, status};
+use crate::on_both_engines;
+use crate::support::{Engine, eventually, quick_hasher, request, start, status};
 
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const MINUTE: i64 = 60_000;
@@ -26,8 +27,8 @@ struct Instance {
 
 impl Instance {
     /// Sessions of 10 minutes idle and 60 in all, with a clock that the test moves.
-    async fn new(directory: &Directory) -> Instance {
-        let store = Store::open(directory.store()).unwrap();
+    async fn new(engine: &Engine) -> Instance {
+        let store = engine.open().await;
         let users = Users::new(store.clone(), quick_hasher());
         let clock = Clock::set_to(1_700_000_000_000);
         let options = SessionOptions {
@@ -70,161 +71,145 @@ fn with(cookie: &SessionCookie) -> HeaderMap {
     HeaderMap::from_iter([(header::COOKIE, pair(cookie).parse().unwrap())])
 }
 
-#[tokio::test]
-async fn a_session_holds_on_every_instance_and_so_does_its_end() {
-    let directory = Directory::new();
-    let (one, two) = (Instance::new(&directory).await, Instance::new(&directory).await);
-    let ann = one.ann().await;
-    let cookie = one.sessions.start(&ann, None).await.unwrap();
-    let user = two.user(&cookie).await.unwrap();
-    assert_eq!((user.id, user.name.as_str()), (ann.id, "Ann"));
-    let removal = two.sessions.end(&user.session).await.unwrap();
-    assert_eq!(removal.header_value(), "session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax");
-    assert_eq!(one.user(&cookie).await, None);
-    let _ = two.sessions.end(&user.session).await.unwrap();
-}
+on_both_engines! {
+    async fn a_session_holds_on_every_instance_and_so_does_its_end(engine: &Engine) {
+        let (one, two) = (Instance::new(engine).await, Instance::new(engine).await);
+        let ann = one.ann().await;
+        let cookie = one.sessions.start(&ann, None).await.unwrap();
+        let user = two.user(&cookie).await.unwrap();
+        assert_eq!((user.id, user.name.as_str()), (ann.id, "Ann"));
+        let removal = two.sessions.end(&user.session).await.unwrap();
+        assert_eq!(removal.header_value(), "session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(one.user(&cookie).await, None);
+        let _ = two.sessions.end(&user.session).await.unwrap();
+    }
 
-#[tokio::test]
-async fn a_login_gives_a_new_id_and_ends_the_old_one() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
-    let ann = instance.ann().await;
-    let first = instance.sessions.start(&ann, None).await.unwrap();
-    let old = instance.user(&first).await.unwrap().session;
-    let second = instance.sessions.start(&ann, Some(&old)).await.unwrap();
-    assert_ne!(pair(&first), pair(&second));
-    assert_eq!(instance.user(&first).await, None);
-    assert!(instance.user(&second).await.is_some());
-    assert_eq!(instance.rows().await, 1);
-}
+    async fn a_login_gives_a_new_id_and_ends_the_old_one(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let ann = instance.ann().await;
+        let first = instance.sessions.start(&ann, None).await.unwrap();
+        let old = instance.user(&first).await.unwrap().session;
+        let second = instance.sessions.start(&ann, Some(&old)).await.unwrap();
+        assert_ne!(pair(&first), pair(&second));
+        assert_eq!(instance.user(&first).await, None);
+        assert!(instance.user(&second).await.is_some());
+        assert_eq!(instance.rows().await, 1);
+    }
 
-#[tokio::test]
-async fn a_session_that_nobody_uses_expires() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
-    let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
-    instance.clock.advance(10 * MINUTE - 1);
-    assert!(instance.user(&cookie).await.is_some());
-    // That use keeps it alive for ten minutes more, as soon as it is written.
-    let seen = "SELECT max(expires_ms) AS n FROM fungible_sessions";
-    let expected = instance.clock.now_ms() + 10 * MINUTE;
-    eventually("the use is written", async || instance.number(seen).await == expected).await;
-    instance.clock.advance(10 * MINUTE - 1);
-    assert!(instance.user(&cookie).await.is_some());
-    let expected = instance.clock.now_ms() + 10 * MINUTE;
-    eventually("the use is written", async || instance.number(seen).await == expected).await;
-    instance.clock.advance(10 * MINUTE);
-    assert_eq!(instance.user(&cookie).await, None);
-}
+    async fn a_session_that_nobody_uses_expires(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
+        instance.clock.advance(10 * MINUTE - 1);
+        assert!(instance.user(&cookie).await.is_some());
+        // That use keeps it alive for ten minutes more, as soon as it is written.
+        let seen = "SELECT max(expires_ms) AS n FROM fungible_sessions";
+        let expected = instance.clock.now_ms() + 10 * MINUTE;
+        eventually("the use is written", async || instance.number(seen).await == expected).await;
+        instance.clock.advance(10 * MINUTE - 1);
+        assert!(instance.user(&cookie).await.is_some());
+        let expected = instance.clock.now_ms() + 10 * MINUTE;
+        eventually("the use is written", async || instance.number(seen).await == expected).await;
+        instance.clock.advance(10 * MINUTE);
+        assert_eq!(instance.user(&cookie).await, None);
+    }
 
-#[tokio::test]
-async fn a_session_ends_after_its_whole_time_however_much_it_is_used() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
-    let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
-    let end = instance.clock.now_ms() + 60 * MINUTE;
-    while instance.clock.now_ms() + 5 * MINUTE < end {
+    async fn a_session_ends_after_its_whole_time_however_much_it_is_used(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
+        let end = instance.clock.now_ms() + 60 * MINUTE;
+        while instance.clock.now_ms() + 5 * MINUTE < end {
+            instance.clock.advance(5 * MINUTE);
+            assert!(instance.user(&cookie).await.is_some());
+            let expires = (instance.clock.now_ms() + 10 * MINUTE).min(end);
+            let written = "SELECT max(expires_ms) AS n FROM fungible_sessions";
+            eventually("the use is written", async || instance.number(written).await == expires).await;
+        }
         instance.clock.advance(5 * MINUTE);
+        assert_eq!(instance.user(&cookie).await, None);
+    }
+
+    async fn uses_within_a_minute_are_not_written(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
+        let begin = instance.clock.now_ms();
+        instance.clock.advance(MINUTE - 1);
+        for _ in 0..10 {
+            assert!(instance.user(&cookie).await.is_some());
+        }
+        // The writes of a process are done in order: had there been one, it would be there after this one.
+        let _ = instance.sessions.start(&instance.ann().await, None).await.unwrap();
+        let seen = "SELECT min(seen_ms) AS n FROM fungible_sessions";
+        assert_eq!(instance.number(seen).await, begin);
+        instance.clock.advance(1);
         assert!(instance.user(&cookie).await.is_some());
-        let expires = (instance.clock.now_ms() + 10 * MINUTE).min(end);
-        let written = "SELECT max(expires_ms) AS n FROM fungible_sessions";
-        eventually("the use is written", async || instance.number(written).await == expires).await;
+        eventually("the use is written", async || instance.number(seen).await > begin).await;
     }
-    instance.clock.advance(5 * MINUTE);
-    assert_eq!(instance.user(&cookie).await, None);
-}
 
-#[tokio::test]
-async fn uses_within_a_minute_are_not_written() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
-    let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
-    let begin = instance.clock.now_ms();
-    instance.clock.advance(MINUTE - 1);
-    for _ in 0..10 {
-        assert!(instance.user(&cookie).await.is_some());
+    async fn a_new_password_ends_all_sessions(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let ann = instance.ann().await;
+        let bob = instance.users.register("Bob", "correct horse").await.unwrap();
+        let bobs = instance.sessions.start(&bob, None).await.unwrap();
+        let (one, two) =
+            (instance.sessions.start(&ann, None).await.unwrap(), instance.sessions.start(&ann, None).await.unwrap());
+        let changed = instance.users.change_password(ann.id, "correct horse", "new password").await.unwrap();
+        assert_eq!((instance.user(&one).await, instance.user(&two).await), (None, None));
+        // A login with the old password that was checked just before the change comes to nothing.
+        let late = instance.sessions.start(&ann, None).await.unwrap();
+        assert_eq!(instance.user(&late).await, None);
+        let new = instance.sessions.start(&changed, None).await.unwrap();
+        assert!(instance.user(&new).await.is_some());
+        assert!(instance.user(&bobs).await.is_some());
     }
-    // The writes of a process are done in order: had there been one, it would be there after this one.
-    let _ = instance.sessions.start(&instance.ann().await, None).await.unwrap();
-    let seen = "SELECT min(seen_ms) AS n FROM fungible_sessions";
-    assert_eq!(instance.number(seen).await, begin);
-    instance.clock.advance(1);
-    assert!(instance.user(&cookie).await.is_some());
-    eventually("the use is written", async || instance.number(seen).await > begin).await;
-}
 
-#[tokio::test]
-async fn a_new_password_ends_all_sessions() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
-    let ann = instance.ann().await;
-    let bob = instance.users.register("Bob", "correct horse").await.unwrap();
-    let bobs = instance.sessions.start(&bob, None).await.unwrap();
-    let (one, two) =
-        (instance.sessions.start(&ann, None).await.unwrap(), instance.sessions.start(&ann, None).await.unwrap());
-    let changed = instance.users.change_password(ann.id, "correct horse", "new password").await.unwrap();
-    assert_eq!((instance.user(&one).await, instance.user(&two).await), (None, None));
-    // A login with the old password that was checked just before the change comes to nothing.
-    let late = instance.sessions.start(&ann, None).await.unwrap();
-    assert_eq!(instance.user(&late).await, None);
-    let new = instance.sessions.start(&changed, None).await.unwrap();
-    assert!(instance.user(&new).await.is_some());
-    assert!(instance.user(&bobs).await.is_some());
-}
-
-#[tokio::test]
-async fn log_out_everywhere() {
-    let directory = Directory::new();
-    let (one, two) = (Instance::new(&directory).await, Instance::new(&directory).await);
-    let ann = one.ann().await;
-    let cookies = [one.sessions.start(&ann, None).await.unwrap(), two.sessions.start(&ann, None).await.unwrap()];
-    let _ = one.sessions.end_all(ann.id).await.unwrap();
-    for cookie in &cookies {
-        assert_eq!((one.user(cookie).await, two.user(cookie).await), (None, None));
+    async fn log_out_everywhere(engine: &Engine) {
+        let (one, two) = (Instance::new(engine).await, Instance::new(engine).await);
+        let ann = one.ann().await;
+        let cookies = [one.sessions.start(&ann, None).await.unwrap(), two.sessions.start(&ann, None).await.unwrap()];
+        let _ = one.sessions.end_all(ann.id).await.unwrap();
+        for cookie in &cookies {
+            assert_eq!((one.user(cookie).await, two.user(cookie).await), (None, None));
+        }
+        assert_eq!(one.rows().await, 0);
+        let ann = two.users.check("Ann", "correct horse").await.unwrap();
+        assert!(one.user(&two.sessions.start(&ann, None).await.unwrap()).await.is_some());
     }
-    assert_eq!(one.rows().await, 0);
-    let ann = two.users.check("Ann", "correct horse").await.unwrap();
-    assert!(one.user(&two.sessions.start(&ann, None).await.unwrap()).await.is_some());
-}
 
-#[tokio::test]
-async fn a_login_sweeps_expired_sessions_away() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
-    let ann = instance.ann().await;
-    for _ in 0..60 {
+    async fn a_login_sweeps_expired_sessions_away(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let ann = instance.ann().await;
+        for _ in 0..60 {
+            let _ = instance.sessions.start(&ann, None).await.unwrap();
+        }
+        instance.clock.advance(10 * MINUTE);
         let _ = instance.sessions.start(&ann, None).await.unwrap();
+        assert_eq!(instance.rows().await, 60 - 50 + 1, "a bounded number at a time");
+        let _ = instance.sessions.start(&ann, None).await.unwrap();
+        assert_eq!(instance.rows().await, 2);
     }
-    instance.clock.advance(10 * MINUTE);
-    let _ = instance.sessions.start(&ann, None).await.unwrap();
-    assert_eq!(instance.rows().await, 60 - 50 + 1, "a bounded number at a time");
-    let _ = instance.sessions.start(&ann, None).await.unwrap();
-    assert_eq!(instance.rows().await, 2);
-}
 
-#[tokio::test]
-async fn no_id_stands_in_the_file() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
-    let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
-    let text = pair(&cookie).strip_prefix("session=").unwrap();
-    let bits = URL_SAFE_NO_PAD.decode(text).unwrap();
-    assert_eq!(bits.len(), 32);
-    assert!(!found_in(&directory, text.as_bytes()));
-    assert!(!found_in(&directory, &bits));
-    // What does stand there is its keyed hash: another secret does not know the session.
-    let hash = Secret::parse(SECRET).unwrap().keyed_hash("fungible session id", &bits);
-    assert!(found_in(&directory, &hash));
-    let other = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();
-    let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
-    let stranger = Sessions::new(instance.store.clone(), other, options);
-    assert_eq!(stranger.user(&with(&cookie)).await, Ok(None));
+    async fn no_id_stands_in_the_file(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let cookie = instance.sessions.start(&instance.ann().await, None).await.unwrap();
+        let text = pair(&cookie).strip_prefix("session=").unwrap();
+        let bits = URL_SAFE_NO_PAD.decode(text).unwrap();
+        assert_eq!(bits.len(), 32);
+        assert!(!engine.holds(text.as_bytes()));
+        assert!(!engine.holds(&bits));
+        // What does stand there is its keyed hash: another secret does not know the session.
+        let hash = Secret::parse(SECRET).unwrap().keyed_hash("fungible session id", &bits);
+        assert!(engine.holds(&hash));
+        let other = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();
+        let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
+        let stranger = Sessions::new(instance.store.clone(), other, options);
+        assert_eq!(stranger.user(&with(&cookie)).await, Ok(None));
+    }
 }
 
 #[tokio::test]
 async fn handlers_get_the_user_or_the_client_a_sentence() {
-    let directory = Directory::new();
-    let instance = Instance::new(&directory).await;
+    let engine = Engine::sqlite();
+    let instance = Instance::new(&engine).await;
     let router = Router::new()
         .route("/name", get(async |user: User| user.name))
         .route("/api/name", get(async |user: User| user.name))

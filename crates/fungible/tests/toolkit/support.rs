@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fungible::{Hasher, HasherOptions, ServeOptions, Store};
+use fungible::{Hasher, HasherOptions, ServeOptions, Store, StoreUrl};
+use private_postgres::Server as PostgresServer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,6 +34,14 @@ impl Directory {
         self.0.join("store.db")
     }
 
+    pub(crate) fn url(&self) -> StoreUrl {
+        StoreUrl::sqlite(self.store())
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.url()).await.unwrap()
+    }
+
     /// The side file that orders the writers.
     pub(crate) fn ticket(&self) -> PathBuf {
         self.0.join("store.db-ticket")
@@ -42,6 +52,88 @@ impl Drop for Directory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Where the store of a test is: one of both engines.
+pub(crate) enum Engine {
+    Sqlite(Directory),
+    /// A database of a server.
+    Postgres(Arc<PostgresServer>, String),
+}
+
+impl Engine {
+    pub(crate) fn sqlite() -> Engine {
+        Engine::Sqlite(Directory::new())
+    }
+
+    pub(crate) fn postgres() -> Engine {
+        Engine::Postgres(Arc::new(PostgresServer::start_with(&["fsync=off"])), "postgres".to_owned())
+    }
+
+    /// A new store with the same engine.
+    pub(crate) fn another(&self) -> Engine {
+        match self {
+            Engine::Sqlite(_) => Engine::sqlite(),
+            Engine::Postgres(server, _) => {
+                let database = format!("d{}", uuid::Uuid::new_v4().simple());
+                server.sql("postgres", &format!("CREATE DATABASE {database}"));
+                Engine::Postgres(server.clone(), database)
+            }
+        }
+    }
+
+    pub(crate) fn url(&self) -> StoreUrl {
+        match self {
+            Engine::Sqlite(directory) => directory.url(),
+            Engine::Postgres(server, database) => server.url(database).parse().unwrap(),
+        }
+    }
+
+    /// A handle on the store, as each instance has one.
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.url()).await.unwrap()
+    }
+
+    /// Whether these bytes stand in anything that the store keeps.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        match self {
+            Engine::Sqlite(directory) => found_in(directory, bytes),
+            Engine::Postgres(server, _) => {
+                let folder = server.directory().join("data");
+                server.sql("postgres", "CHECKPOINT");
+                crate::helper::found_below(&folder, bytes)
+            }
+        }
+    }
+
+    /// SQLite looks at its file.
+    pub(crate) fn assert_sound(&self) {
+        if let Engine::Sqlite(directory) = self {
+            assert_sound(&directory.store());
+        }
+    }
+}
+
+/// Tests that hold on both engines: each becomes a module with one test per engine.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($(async fn $name:ident($engine:ident: &Engine) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn on($engine: &$crate::support::Engine) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                on(&$crate::support::Engine::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                on(&$crate::support::Engine::postgres()).await;
+            }
+        }
+    )*};
 }
 
 /// No test waits longer for anything: a limit that is never reached on a machine that works.
@@ -143,7 +235,7 @@ pub(crate) fn status(answer: &str) -> u16 {
 /// Whether these bytes stand in any file of the directory. Another process looks: closing a file of the database in
 /// this one would take SQLite's locks away.
 pub(crate) fn found_in(directory: &Directory, bytes: &[u8]) -> bool {
-    let mut helper = Helper::start("look", &directory.store());
+    let mut helper = Helper::start("look", &directory.url());
     helper.tell(&URL_SAFE_NO_PAD.encode(bytes));
     helper.hear() == "found"
 }

@@ -3,19 +3,23 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::command::Command;
-use super::{Result, StoreError, StoreOptions, Tx, database};
+use super::error::from_io;
+use super::{Connection, database, now};
+use crate::store::command::Command;
+use crate::store::{Result, StoreError, StoreOptions, Tx, tx};
 
 /// A batch ends after this many commands or this long, so that other processes get their turn.
 const BATCH_COMMANDS: usize = 256;
 const BATCH_TIME: Duration = Duration::from_millis(5);
 
 struct Writer {
+    connection: Rc<Connection>,
     tx: Tx,
     ticket: File,
     queue: Receiver<Box<dyn Command>>,
@@ -40,7 +44,7 @@ pub(super) fn start(path: Arc<Path>, options: StoreOptions) -> Result<SyncSender
             Err(error) => drop(opened.send(Err(error))),
         }
     });
-    thread.map_err(|error| StoreError::from_io(&error, &here))?;
+    thread.map_err(|error| from_io(&error, &here))?;
     match opening.recv_timeout(limit) {
         Ok(result) => result.map(|()| sender),
         Err(RecvTimeoutError::Timeout) => Err(StoreError::Busy),
@@ -51,13 +55,14 @@ pub(super) fn start(path: Arc<Path>, options: StoreOptions) -> Result<SyncSender
 impl Writer {
     fn open(path: &Arc<Path>, queue: Receiver<Box<dyn Command>>, options: &StoreOptions) -> Result<Writer> {
         let ticket = database::open_ticket(path)?;
-        let tx = database::open_writer(path, &ticket, options)?;
-        Ok(Writer { tx, ticket, queue })
+        let connection = Rc::new(database::open_writer(path, &ticket, options)?);
+        let tx = Tx::new(tx::Connection::Sqlite(connection.clone()));
+        Ok(Writer { connection, tx, ticket, queue })
     }
 
     fn run(mut self) {
         while let Ok(first) = self.queue.recv() {
-            let answers = match database::lock(&self.ticket, &self.tx.path) {
+            let answers = match database::lock(&self.ticket, &self.connection.path) {
                 Ok(()) => self.turn(first),
                 Err(error) => vec![(first, Err(error))],
             };
@@ -111,7 +116,7 @@ impl Writer {
     /// Begins to write. As long as a program without a ticket holds SQLite's own lock, `first` can be taken back.
     fn begin(&mut self, first: &dyn Command) -> Result<()> {
         loop {
-            match self.control("BEGIN IMMEDIATE") {
+            match self.connection.control("BEGIN IMMEDIATE") {
                 Err(StoreError::Busy) if first.is_queued() => {}
                 result => return result,
             }
@@ -120,20 +125,20 @@ impl Writer {
 
     /// Runs one command in a savepoint of its own. An error means that the transaction is lost.
     fn step(&mut self, command: &mut dyn Command) -> Result<()> {
-        self.control("SAVEPOINT command")?;
-        let keep = command.run(&mut self.tx);
+        self.connection.control("SAVEPOINT command")?;
+        let keep = now(command.run(&mut self.tx));
         // ON CONFLICT ROLLBACK, or SQLite itself on a full disk, takes everything back.
-        if self.tx.connection.is_autocommit() {
+        if self.connection.inner.is_autocommit() {
             return Err(StoreError::Sql("a statement rolled the whole transaction back".to_owned()));
         }
         if !keep {
-            self.control("ROLLBACK TO command")?;
+            self.connection.control("ROLLBACK TO command")?;
         }
-        self.control("RELEASE command")
+        self.connection.control("RELEASE command")
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.control("COMMIT").map_err(|error| match error {
+        self.connection.control("COMMIT").map_err(|error| match error {
             // These come before the commit is in the log.
             StoreError::Full { .. } | StoreError::Constraint(_) | StoreError::Busy => error,
             error => StoreError::Unknown(error.to_string()),
@@ -142,15 +147,10 @@ impl Writer {
 
     /// Ends a transaction that is still open, if there is one.
     fn roll_back(&mut self) {
-        if !self.tx.connection.is_autocommit()
-            && let Err(error) = self.control("ROLLBACK")
+        if !self.connection.inner.is_autocommit()
+            && let Err(error) = self.connection.control("ROLLBACK")
         {
             tracing::error!(%error, "rolling back");
         }
-    }
-
-    fn control(&self, sql: &str) -> Result<()> {
-        let run = || self.tx.connection.prepare_cached(sql)?.execute([]);
-        run().map(drop).map_err(|error| self.tx.error(error))
     }
 }

@@ -1,4 +1,4 @@
-//! The store within one process: what a transaction keeps, and that neighbours in a batch do not harm each other.
+//! SQLite within one process: that neighbours in a batch do not harm each other, and what a caller gets who has to wait.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ const NOTES: &[Migration] = &[Migration {
     sqlite: "CREATE TABLE notes (id BIGINT NOT NULL PRIMARY KEY, text TEXT NOT NULL);
              CREATE TABLE parts (note BIGINT REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED);
              CREATE TRIGGER gone AFTER DELETE ON notes BEGIN DELETE FROM parts WHERE note = old.id; END;",
+    postgres: "",
 }];
 
 async fn store_with_notes(directory: &Directory) -> Store {
-    let store = Store::open(directory.store()).unwrap();
+    let store = directory.open().await;
     store.migrate("notes", NOTES).await.unwrap();
     store
 }
@@ -35,79 +36,6 @@ async fn ids(store: &Store) -> Vec<i64> {
         rows.iter().map(|row| row.get("id")).collect::<Result<_, StoreError>>()
     };
     store.read(read).await.unwrap()
-}
-
-#[tokio::test]
-async fn what_was_written_is_read_on_every_path() {
-    let directory = Directory::new();
-    let store = store_with_notes(&directory).await;
-    assert_eq!(store.write(async |tx: &mut Tx| add(tx, 7).await).await, Ok(1));
-    assert_eq!(ids(&store).await, [7]);
-    // Markers count, not the order in which they stand.
-    let row = store.get("SELECT text, $2 AS two, $1 AS one FROM notes WHERE id = $1", params![7, "b"]).await;
-    let row = row.unwrap().unwrap();
-    assert_eq!(row.get::<String>("text"), Ok("text".to_owned()));
-    assert_eq!((row.get::<String>("two"), row.get::<i64>("one")), (Ok("b".to_owned()), Ok(7)));
-    assert!(store.get("SELECT id FROM notes WHERE id = $1", params![8]).await.unwrap().is_none());
-    store.health().await.unwrap();
-    // Another handle on the same file, as another instance has one.
-    assert_eq!(ids(&Store::open(directory.store()).unwrap()).await, [7]);
-}
-
-#[tokio::test]
-async fn a_closure_that_fails_is_undone() {
-    let directory = Directory::new();
-    let store = store_with_notes(&directory).await;
-    let twice = async |tx: &mut Tx| {
-        add(tx, 1).await?;
-        add(tx, 1).await
-    };
-    let result: Result<u64, StoreError> = store.write(twice).await;
-    assert_eq!(result, Err(StoreError::Constraint("UNIQUE constraint failed: notes.id".to_owned())));
-    assert_eq!(ids(&store).await, [0; 0]);
-}
-
-#[tokio::test]
-async fn statements_that_are_not_the_callers_business_are_refused() {
-    let directory = Directory::new();
-    let store = store_with_notes(&directory).await;
-    for sql in ["COMMIT", "ROLLBACK", "PRAGMA synchronous = OFF", "ATTACH 'x' AS x", "/* */ SAVEPOINT a"] {
-        let result = store.write(async move |tx: &mut Tx| tx.execute(sql, params![]).await).await;
-        assert!(matches!(&result, Err(StoreError::Sql(text)) if text.contains("own business")), "{sql}: {result:?}");
-    }
-    let write = "INSERT INTO notes VALUES (1, 'x')";
-    let expected = Err(StoreError::Sql("this statement writes: use Store::write".to_owned()));
-    assert_eq!(store.read(async |tx: &mut Tx| tx.execute(write, params![]).await).await, expected);
-    assert_eq!(store.get(write, params![]).await.map(|_| 0), expected);
-    let result = store.get("SELECT $1 AS a", params![1, 2]).await.map(drop);
-    assert_eq!(result, Err(StoreError::Sql("the statement needs 1 values, 2 were given".to_owned())));
-    assert!(store.get("SELECT 1; SELECT 2", params![]).await.is_err());
-}
-
-#[tokio::test]
-async fn a_read_sees_one_state_whatever_is_written_meanwhile() {
-    let directory = Directory::new();
-    let store = store_with_notes(&directory).await;
-    let (inside, entered) = std::sync::mpsc::channel();
-    let (go, gone) = std::sync::mpsc::channel::<()>();
-    let gone = std::sync::Mutex::new(gone);
-    let read = async move |tx: &mut Tx| {
-        let count = "SELECT count(*) AS n FROM notes";
-        let before: i64 = tx.query(count, params![]).await?[0].get("n")?;
-        inside.send(()).unwrap();
-        gone.lock().unwrap().recv().unwrap();
-        let after: i64 = tx.query(count, params![]).await?[0].get("n")?;
-        Ok::<_, StoreError>((before, after))
-    };
-    let reading = tokio::spawn({
-        let store = store.clone();
-        async move { store.read(read).await }
-    });
-    tokio::task::spawn_blocking(move || entered.recv().unwrap()).await.unwrap();
-    store.write(async |tx: &mut Tx| add(tx, 1).await).await.unwrap();
-    assert_eq!(ids(&store).await, [1]);
-    go.send(()).unwrap();
-    assert_eq!(reading.await.unwrap(), Ok((0, 0)));
 }
 
 /// Writes that are all in one batch: they wait together while the test holds the ticket.
@@ -157,7 +85,7 @@ async fn neighbours_are_in_one_transaction() {
     let seen = Arc::new(AtomicUsize::new(0));
     batch.queue_add(1).await;
     // Nobody outside sees the neighbour's row yet.
-    let outside = Store::open(directory.store()).unwrap();
+    let outside = directory.open().await;
     let count = seen.clone();
     let look = async move |tx: &mut Tx| {
         let inside = tx.query("SELECT id FROM notes", params![]).await?.len();
@@ -267,7 +195,7 @@ async fn a_full_queue_is_busy_at_once() {
     let directory = Directory::new();
     drop(store_with_notes(&directory).await);
     let options = StoreOptions { queue: 2, wait_limit: Duration::from_hours(1), ..StoreOptions::default() };
-    let store = Store::open_with(directory.store(), options).unwrap();
+    let store = Store::open_with(&directory.url(), options).await.unwrap();
     let ticket = File::options().write(true).open(directory.ticket()).unwrap();
     ticket.lock().unwrap();
     let write = |id| {
@@ -295,7 +223,7 @@ async fn a_foreign_program_that_writes_without_a_ticket_costs_a_clear_busy() {
     let directory = Directory::new();
     drop(store_with_notes(&directory).await);
     let options = StoreOptions { wait_limit: Duration::from_millis(100), ..StoreOptions::default() };
-    let store = Store::open_with(directory.store(), options).unwrap();
+    let store = Store::open_with(&directory.url(), options).await.unwrap();
     let foreign = rusqlite::Connection::open(directory.store()).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(store.write(async |tx: &mut Tx| add(tx, 1).await).await, Err(StoreError::Busy));

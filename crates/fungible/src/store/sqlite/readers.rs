@@ -1,14 +1,16 @@
 //! Reading: a few threads for longer reads, and spare connections for look-ups by key on the caller's own thread.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::command::Command;
-use super::value::{Params, Row};
-use super::{Result, StoreError, StoreOptions, Tx, database};
+use super::error::from_io;
+use super::{Connection, database, now};
+use crate::store::command::Command;
+use crate::store::{Params, Result, Row, StoreOptions, Tx, tx};
 
 /// How long a look-up may hold up the caller's thread when another process repairs the log after a crash.
 const LOOK_UP_PATIENCE: Duration = Duration::from_millis(100);
@@ -18,43 +20,40 @@ pub(super) fn start(path: &Arc<Path>, options: &StoreOptions) -> Result<SyncSend
     let (sender, queue) = mpsc::sync_channel(options.queue);
     let queue = Arc::new(Mutex::new(queue));
     for number in 1..=options.reader_threads.max(1) {
-        let tx = database::open_reader(path, options.wait_limit)?;
+        let connection = database::open_reader(path, options.wait_limit)?;
         let queue = queue.clone();
         let thread = thread::Builder::new().name(format!("store-reader-{number}"));
-        let thread = thread.spawn(move || run(&queue, tx));
-        thread.map_err(|error| StoreError::from_io(&error, path))?;
+        let thread = thread.spawn(move || run(&queue, connection));
+        thread.map_err(|error| from_io(&error, path))?;
     }
     Ok(sender)
 }
 
-fn run(queue: &Mutex<Receiver<Box<dyn Command>>>, mut tx: Tx) {
+fn run(queue: &Mutex<Receiver<Box<dyn Command>>>, connection: Connection) {
+    let connection = Rc::new(connection);
+    let mut tx = Tx::new(tx::Connection::Sqlite(connection.clone()));
     // The lock is held while waiting: the one reader that waits for the queue is as good as all of them.
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
     while let Ok(mut command) = next() {
         if command.take() {
-            let outcome = snapshot(&mut tx, &mut *command);
+            let outcome = snapshot(&connection, &mut tx, &mut *command);
             command.answer(outcome);
         }
     }
 }
 
 /// Runs a command over one state of the database, whatever is written meanwhile.
-fn snapshot(tx: &mut Tx, command: &mut dyn Command) -> Result<()> {
-    control(tx, "BEGIN")?;
-    command.run(tx);
-    control(tx, "ROLLBACK")
-}
-
-fn control(tx: &Tx, sql: &str) -> Result<()> {
-    let run = || tx.connection.prepare_cached(sql)?.execute([]);
-    run().map(drop).map_err(|error| tx.error(error))
+fn snapshot(connection: &Connection, tx: &mut Tx, command: &mut dyn Command) -> Result<()> {
+    connection.control("BEGIN")?;
+    now(command.run(tx));
+    connection.control("ROLLBACK")
 }
 
 /// Connections for look-ups: as many as were ever needed at the same moment, which is at most one per thread.
 #[derive(Debug)]
 pub(super) struct LookUps {
     path: Arc<Path>,
-    spare: Mutex<Vec<Tx>>,
+    spare: Mutex<Vec<Connection>>,
 }
 
 impl LookUps {
@@ -64,12 +63,12 @@ impl LookUps {
 
     pub(super) fn get(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let tx = match spare {
-            Some(tx) => tx,
+        let connection = match spare {
+            Some(connection) => connection,
             None => database::open_reader(&self.path, LOOK_UP_PATIENCE)?,
         };
-        let row = tx.first_row(sql, params);
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(tx);
+        let row = connection.query(sql, params).map(|rows| rows.into_iter().next());
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         row
     }
 }
