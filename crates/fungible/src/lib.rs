@@ -40,6 +40,9 @@
 
 pub mod clock;
 pub mod csrf;
+pub mod jobs;
+pub mod limits;
+pub mod once;
 pub mod secret;
 pub mod serve;
 pub mod sessions;
@@ -47,6 +50,9 @@ pub mod store;
 pub mod users;
 
 pub use clock::{Clock, now_ms};
+pub use jobs::{Job, JobError, Jobs, Worker};
+pub use limits::{Limit, Limits, Quota};
+pub use once::{IdempotencyKey, Once, OnceError, OnceOptions};
 pub use secret::{Secret, SecretError};
 pub use serve::{ServeOptions, Served, serve, shutdown_signal};
 pub use sessions::{CookieMode, SessionCookie, SessionId, SessionOptions, Sessions, User};

@@ -64,6 +64,19 @@ impl Tx {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
+    /// Takes a lock that is held to the end of the transaction; false when another transaction has it. On SQLite nobody
+    /// else writes.
+    ///
+    /// # Errors
+    /// As [`Tx::execute`].
+    pub async fn try_lock(&mut self, lock: i64) -> Result<bool> {
+        if let Connection::Sqlite(_) = self.connection {
+            return Ok(true);
+        }
+        let rows = self.query("SELECT pg_try_advisory_xact_lock($1) AS taken", &[Value::Integer(lock)]).await?;
+        rows.first().map_or(Ok(false), |row| row.get("taken"))
+    }
+
     /// Carries out all statements of a migration.
     pub(super) async fn batch(&mut self, statements: &Statements) -> Result<()> {
         let done = match &self.connection {

@@ -108,6 +108,8 @@ fn job() {
             "fill" => fill(&store, &path).await,
             "grow" => grow(&store).await,
             "look" => look(&path),
+            "once" => once(&store).await,
+            "hold-job" => hold_job(&store).await,
             "serve" => serve(&store).await,
             other => panic!("no job {other}"),
         }
@@ -252,4 +254,31 @@ async fn fill(store: &str, path: &str) {
     drop(store);
     crate::support::assert_sound(Path::new(path));
     say("sound");
+}
+
+/// Carries out one effect for each line that it is told, under that line as its key, and says the answer.
+async fn once(store: &str) {
+    let instance = crate::once::Instance::new(open(store).await.unwrap(), fungible::OnceOptions::default()).await;
+    while let Some(line) = tokio::task::spawn_blocking(listen).await.unwrap() {
+        let key = crate::once::key(&line.replace(' ', "-"), "x");
+        let done = loop {
+            match instance.run(key, "a").await {
+                Err(crate::once::Problem::Once(fungible::OnceError::Running)) => {}
+                done => break done.unwrap(),
+            }
+        };
+        say(&done.answer.to_string());
+    }
+}
+
+/// Takes a job and keeps it for ever.
+async fn hold_job(store: &str) {
+    let jobs = crate::jobs::jobs(&open(store).await.unwrap()).await;
+    let hold = async |_| {
+        say("holding");
+        std::future::pending().await
+    };
+    let options =
+        fungible::jobs::WorkerOptions { look_every: std::time::Duration::from_millis(20), ..Default::default() };
+    fungible::Worker::new(jobs, options).on("hold", hold).run(std::future::pending()).await;
 }

@@ -5,7 +5,10 @@
 mod contract;
 mod csrf;
 mod helper;
+mod jobs;
+mod limits;
 mod logins;
+mod once;
 mod opening;
 mod postgres;
 mod processes;
