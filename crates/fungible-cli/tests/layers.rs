@@ -34,6 +34,9 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("jobs", &["store"]),
             ("users", &["store", "clock"]),
             ("sessions", &["users", "store", "secret", "clock"]),
+            ("keys", &["store", "secret", "clock"]),
+            ("sealed", &["keys", "store"]),
+            ("tokens", &["users", "keys", "store", "secret"]),
         ],
     ),
     (

@@ -12,6 +12,8 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
+    /// The machine's, so many milliseconds off.
+    Off(i64),
     Set(Arc<AtomicI64>),
 }
 
@@ -19,6 +21,11 @@ impl Clock {
     /// The time of the machine.
     pub fn system() -> Clock {
         Clock(Source::System)
+    }
+
+    /// The time of a machine whose clock is `ms` milliseconds ahead, or behind where it is negative.
+    pub fn off_by(ms: i64) -> Clock {
+        Clock(Source::Off(ms))
     }
 
     /// A clock that stands still at `ms` (epoch milliseconds) until [`Clock::advance`] moves it.
@@ -37,6 +44,7 @@ impl Clock {
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             Source::System => now_ms(),
+            Source::Off(ms) => now_ms() + ms,
             Source::Set(now) => now.load(Ordering::SeqCst),
         }
     }

@@ -41,20 +41,26 @@
 pub mod clock;
 pub mod csrf;
 pub mod jobs;
+pub mod keys;
 pub mod limits;
 pub mod once;
+pub mod sealed;
 pub mod secret;
 pub mod serve;
 pub mod sessions;
 pub mod store;
+pub mod tokens;
 pub mod users;
 
 pub use clock::{Clock, now_ms};
 pub use jobs::{Job, JobError, Jobs, Worker};
+pub use keys::{KeyOptions, KeyRing};
 pub use limits::{Limit, Limits, Quota};
 pub use once::{IdempotencyKey, Once, OnceError, OnceOptions};
+pub use sealed::Seals;
 pub use secret::{Secret, SecretError};
 pub use serve::{ServeOptions, Served, serve, shutdown_signal};
 pub use sessions::{CookieMode, SessionCookie, SessionId, SessionOptions, Sessions, User};
 pub use store::{Migration, Store, StoreError, StoreOptions, StoreUrl, StoreUrlError, Tx};
+pub use tokens::{Claims, Fresh, TokenOptions, Tokens};
 pub use users::{Account, Hasher, HasherOptions, UserId, Users};

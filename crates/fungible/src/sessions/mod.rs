@@ -146,7 +146,7 @@ impl Sessions {
         let id = self.stored(&session);
         let sql = "SELECT u.id, u.name, s.seen_ms, s.ends_ms FROM fungible_sessions s \
                    JOIN fungible_users u ON u.id = s.user_id AND u.generation = s.generation \
-                   WHERE s.id_hash = $1 AND s.expires_ms > $2";
+                   WHERE s.id_hash = $1 AND s.expires_ms > $2 AND u.disabled = 0";
         let Some(row) = self.store.get(sql, params![id, now]).await? else {
             return Ok(None);
         };

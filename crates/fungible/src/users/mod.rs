@@ -15,12 +15,20 @@ mod hasher;
 
 pub use hasher::{Hasher, HasherOptions, TooManyAtOnce};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "users",
-    sqlite: include_str!("../../migrations/sqlite/users-1.sql"),
-    postgres: include_str!("../../migrations/postgres/users-1.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "users",
+        sqlite: include_str!("../../migrations/sqlite/users-1.sql"),
+        postgres: include_str!("../../migrations/postgres/users-1.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "disabled",
+        sqlite: include_str!("../../migrations/sqlite/users-2.sql"),
+        postgres: include_str!("../../migrations/postgres/users-2.sql"),
+    },
+];
 
 const LONGEST_NAME: usize = 64;
 const SHORTEST_PASSWORD: usize = 8;
@@ -90,6 +98,9 @@ pub enum LoginError {
     /// The name is unknown or the password is another one; which of the two is not told.
     #[error("Name or password is wrong.")]
     Wrong,
+    /// The account was disabled. Only who knows its password learns that.
+    #[error("This account is disabled; please ask who runs the service.")]
+    Disabled,
     /// See [`TooManyAtOnce`].
     #[error("Too many people log in at this moment; please try again.")]
     TooManyAtOnce,
@@ -127,6 +138,7 @@ pub struct Users {
 struct Stored {
     account: Account,
     password: String,
+    disabled: bool,
 }
 
 impl Users {
@@ -175,7 +187,11 @@ impl Users {
         let hash = known.as_ref().map(|known| known.password.as_str());
         // No such password was ever accepted; hashing it would be work for nothing.
         let right = password.len() <= LONGEST_PASSWORD && self.hasher.verify(password, hash).await?;
-        known.filter(|_| right).map(|known| known.account).ok_or(LoginError::Wrong)
+        match known.filter(|_| right) {
+            Some(known) if known.disabled => Err(LoginError::Disabled),
+            Some(known) => Ok(known.account),
+            None => Err(LoginError::Wrong),
+        }
     }
 
     /// Changes the password and, in the same transaction, ends all sessions of the user. Start a new one for the
@@ -185,7 +201,7 @@ impl Users {
     /// When the old password is wrong or the new one cannot be used.
     pub async fn change_password(&self, user: UserId, old: &str, new: &str) -> Result<Account, ChangePasswordError> {
         good_password(new).map_err(ChangePasswordError::BadPassword)?;
-        let sql = "SELECT id, name, password, generation FROM fungible_users WHERE id = $1";
+        let sql = "SELECT id, name, password, generation, disabled FROM fungible_users WHERE id = $1";
         let known = self.store.get(sql, params![user]).await?.map(|row| stored(&row)).transpose()?;
         let hash = known.as_ref().map(|known| known.password.as_str());
         let right = old.len() <= LONGEST_PASSWORD && self.hasher.verify(old, hash).await?;
@@ -196,15 +212,36 @@ impl Users {
         let change = async move |tx: &mut Tx| {
             // Only while the password is still the one that was checked.
             let sql = "UPDATE fungible_users SET password = $1, generation = generation + 1 \
-                       WHERE id = $2 AND password = $3 RETURNING id, name, password, generation";
+                       WHERE id = $2 AND password = $3 RETURNING id, name, password, generation, disabled";
             tx.query_opt(sql, params![hash, user, known.password]).await?.map(|row| stored(&row)).transpose()
         };
         let changed: Option<Stored> = self.store.write(change).await?;
         changed.map(|changed| changed.account).ok_or(ChangePasswordError::Wrong)
     }
 
+    /// Keeps a user out, and ends everything that was given to the user before, in one transaction: at once, on every
+    /// instance.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn disable(&self, user: UserId) -> Result<(), StoreError> {
+        let disable = async move |tx: &mut Tx| {
+            tx.execute("UPDATE fungible_users SET disabled = 1 WHERE id = $1", params![user]).await?;
+            raise_generation(tx, user).await
+        };
+        self.store.write(disable).await
+    }
+
+    /// Lets a user in again.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn enable(&self, user: UserId) -> Result<(), StoreError> {
+        self.store.statement("UPDATE fungible_users SET disabled = 0 WHERE id = $1", params![user]).await.map(drop)
+    }
+
     async fn find(&self, name: &str) -> Result<Option<Stored>, StoreError> {
-        let sql = "SELECT id, name, password, generation FROM fungible_users WHERE name_key = $1";
+        let sql = "SELECT id, name, password, generation, disabled FROM fungible_users WHERE name_key = $1";
         self.store.get(sql, params![key_of(name)]).await?.map(|row| stored(&row)).transpose()
     }
 
@@ -220,7 +257,7 @@ impl Users {
     }
 
     async fn same_again(&self, known: Stored, password: &str) -> Result<Account, RegisterError> {
-        if self.hasher.verify(password, Some(&known.password)).await? {
+        if self.hasher.verify(password, Some(&known.password)).await? && !known.disabled {
             Ok(known.account)
         } else {
             Err(RegisterError::Taken)
@@ -236,7 +273,7 @@ pub(crate) async fn raise_generation(tx: &mut Tx, user: UserId) -> Result<(), St
 
 fn stored(row: &crate::store::Row) -> Result<Stored, StoreError> {
     let account = Account { id: row.get("id")?, name: row.get("name")?, generation: row.get("generation")? };
-    Ok(Stored { account, password: row.get("password")? })
+    Ok(Stored { account, password: row.get("password")?, disabled: row.get("disabled")? })
 }
 
 fn key_of(name: &str) -> String {
@@ -302,6 +339,6 @@ macro_rules! answers {
 
 answers! {
     RegisterError: Taken => CONFLICT, BadName => UNPROCESSABLE_ENTITY, BadPassword => UNPROCESSABLE_ENTITY;
-    LoginError: Wrong => UNAUTHORIZED;
+    LoginError: Wrong => UNAUTHORIZED, Disabled => FORBIDDEN;
     ChangePasswordError: Wrong => FORBIDDEN, BadPassword => UNPROCESSABLE_ENTITY;
 }

@@ -1,0 +1,1 @@
+ALTER TABLE fungible_users ADD COLUMN disabled BIGINT NOT NULL DEFAULT 0;

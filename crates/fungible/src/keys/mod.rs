@@ -1,0 +1,275 @@
+//! The keys that sign and seal, shared by all instances: made by whichever is first, kept in the store under the secret
+//! from the environment, and changed without anybody noticing. Knows nothing of what is signed.
+//!
+//! A new key is in the store for [`KeyOptions::lead`] before it signs, and instances look more often than that: so no
+//! token is ever signed by a key that some instance does not know. All times are the store's; an instance only measures how
+//! far its own clock is off.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::params;
+use crate::secret::Secret;
+use crate::store::{Migration, Store, StoreError, Tx};
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "keys",
+    sqlite: include_str!("../../migrations/sqlite/keys-1.sql"),
+    postgres: include_str!("../../migrations/postgres/keys-1.sql"),
+}];
+
+/// Bytes of a nonce of XChaCha20-Poly1305.
+const NONCE: usize = 24;
+
+/// What one opens for the sake of an unknown key is opened at most this often.
+const LOOK_AGAIN_MS: i64 = 1000;
+
+/// When keys change.
+#[derive(Debug, Clone)]
+pub struct KeyOptions {
+    /// How long one key signs.
+    pub period: Duration,
+    /// How long a new key is known before it signs. Longer than `look_every`.
+    pub lead: Duration,
+    /// How often each instance looks for new keys.
+    pub look_every: Duration,
+    /// How long a key is kept after it has signed for the last time: longer than anything that it signed is valid.
+    pub keep: Duration,
+    /// The instance's own clock.
+    pub clock: Clock,
+}
+
+impl Default for KeyOptions {
+    /// A day, known ten minutes ahead, looked for each minute, kept for 31 days.
+    fn default() -> KeyOptions {
+        KeyOptions {
+            period: Duration::from_hours(24),
+            lead: Duration::from_mins(10),
+            look_every: Duration::from_mins(1),
+            keep: Duration::from_hours(31 * 24),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Why there are no keys.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The keys in the store were made under another secret.
+    #[error("the keys in the store were made under another secret: give all instances the same one, the one of before")]
+    OtherSecret,
+    /// The operating system has no randomness to give.
+    #[error("there is no randomness for a new key: {0}")]
+    NoRandomness(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The key ring of an instance; clones are the same. What it holds in memory is a copy of what is in the store.
+#[derive(Clone)]
+pub struct KeyRing {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    wrap: XChaCha20Poly1305,
+    options: KeyOptions,
+    known: Mutex<Known>,
+    /// One look at a time.
+    looking: Semaphore,
+}
+
+/// What was seen in the store.
+#[derive(Clone, Default)]
+struct Known {
+    /// The oldest first.
+    keys: Vec<Key>,
+    /// The store's time less ours.
+    ahead_ms: i64,
+    /// When we looked, by the store's time.
+    looked_ms: i64,
+}
+
+/// One key.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) id: u32,
+    signs_from_ms: i64,
+    keyed: Hmac<Sha256>,
+}
+
+impl Key {
+    /// HMAC-SHA256, ready for what is to be signed for this purpose.
+    pub(crate) fn mac(&self, purpose: &str) -> Hmac<Sha256> {
+        let mut derived = self.keyed.clone();
+        derived.update(purpose.as_bytes());
+        // Any length will do as a key for HMAC.
+        Hmac::new_from_slice(&derived.finalize().into_bytes()).unwrap_or_else(|_| self.keyed.clone())
+    }
+
+    /// A cipher for what is to be sealed for this purpose.
+    pub(crate) fn cipher(&self, purpose: &str) -> XChaCha20Poly1305 {
+        let mut derived = self.keyed.clone();
+        derived.update(b"seal ");
+        derived.update(purpose.as_bytes());
+        XChaCha20Poly1305::new(&derived.finalize().into_bytes())
+    }
+}
+
+impl KeyRing {
+    /// The keys in `store`, under `secret`. The first instance makes the first key.
+    ///
+    /// # Errors
+    /// When the store fails or the keys in it were made under another secret.
+    pub async fn open(store: Store, secret: &Secret, options: KeyOptions) -> Result<KeyRing, KeyError> {
+        store.migrate("fungible-keys", MIGRATIONS).await?;
+        let wrap = XChaCha20Poly1305::new(&secret.keyed_hash("fungible key ring", b"").into());
+        let (known, looking) = (Mutex::default(), Semaphore::new(1));
+        let ring = KeyRing { shared: Arc::new(Shared { store, wrap, options, known, looking }) };
+        ring.look(i64::MIN).await?;
+        Ok(ring)
+    }
+
+    /// The store's time in epoch milliseconds, as far as this instance knows.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.shared.options.clock.now_ms().saturating_add(self.known(|known| known.ahead_ms))
+    }
+
+    /// The key that signs now.
+    ///
+    /// # Errors
+    /// When the store cannot be read and has not been for so long that the key may be out of use.
+    pub(crate) async fn signing(&self) -> Result<Key, KeyError> {
+        let stale = self.now_ms() - ms(self.shared.options.look_every);
+        if let Err(error) = self.look(stale).await {
+            // What is known is good until a key of which we could not hear begins to sign.
+            let too_old = self.now_ms() - ms(self.shared.options.lead) / 2;
+            if self.known(|known| known.looked_ms) < too_old {
+                return Err(error);
+            }
+        }
+        let now = self.now_ms();
+        let signing = self.known(|known| {
+            let signs = known.keys.iter().rev().find(|key| key.signs_from_ms <= now);
+            signs.or(known.keys.first()).cloned()
+        });
+        signing.ok_or(KeyError::Store(StoreError::Closed))
+    }
+
+    /// The key with this number; looks into the store for one that is not known yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn find(&self, id: u32) -> Result<Option<Key>, KeyError> {
+        let known = |known: &Known| known.keys.iter().find(|key| key.id == id).cloned();
+        if let Some(key) = self.known(known) {
+            return Ok(Some(key));
+        }
+        // Whoever makes numbers up does not make us ask for each of them.
+        self.look(self.now_ms() - LOOK_AGAIN_MS).await?;
+        Ok(self.known(known))
+    }
+
+    /// Looks into the store unless somebody has since `fresh_ms`; makes the next key when it is time.
+    async fn look(&self, fresh_ms: i64) -> Result<(), KeyError> {
+        let is_fresh = || self.known(|known| known.looked_ms > fresh_ms && !known.keys.is_empty());
+        if is_fresh() {
+            return Ok(());
+        }
+        let _one = self.shared.looking.acquire().await;
+        if is_fresh() {
+            return Ok(());
+        }
+        let options = &self.shared.options;
+        let mut seen = self.read().await?;
+        let next = match seen.keys.last() {
+            None => Some((1, seen.looked_ms)),
+            Some(last) => {
+                let due = last.signs_from_ms.saturating_add(ms(options.period));
+                let soon = seen.looked_ms.saturating_add(ms(options.lead));
+                // Also when nobody was there for long: the old one goes on until all can know the new one.
+                (due <= soon).then(|| (last.id + 1, due.max(soon)))
+            }
+        };
+        if let Some((id, signs_from_ms)) = next {
+            self.make(id, signs_from_ms, &seen.keys).await?;
+            seen = self.read().await?;
+        }
+        *self.shared.known.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Known, KeyError> {
+        let read = async move |tx: &mut Tx| {
+            let now = tx.query("SELECT fungible_now_ms() AS now", &[]).await?;
+            let keys = tx.query("SELECT id, wrapped, signs_from_ms FROM fungible_keys ORDER BY id", &[]).await?;
+            Ok::<_, StoreError>((now, keys))
+        };
+        let before = self.shared.options.clock.now_ms();
+        let (now, rows) = self.shared.store.read(read).await?;
+        let looked_ms: i64 = now.first().map_or(Ok(before), |row| row.get("now"))?;
+        let mut keys = Vec::new();
+        for row in rows {
+            let (id, wrapped) = (row.get("id")?, row.get::<Vec<u8>>("wrapped")?);
+            keys.push(Key { id, signs_from_ms: row.get("signs_from_ms")?, keyed: self.unwrap(id, &wrapped)? });
+        }
+        Ok(Known { keys, ahead_ms: looked_ms - before, looked_ms })
+    }
+
+    /// Puts a new key into the store, unless another instance was quicker, and removes those that nobody needs any more.
+    async fn make(&self, id: u32, signs_from_ms: i64, keys: &[Key]) -> Result<(), KeyError> {
+        let mut random = [0; 32 + NONCE];
+        getrandom::fill(&mut random).map_err(|error| KeyError::NoRandomness(error.to_string()))?;
+        let (bytes, nonce) = random.split_at(32);
+        let payload = Payload { msg: bytes, aad: &id.to_be_bytes() };
+        let nonce: [u8; NONCE] = nonce.try_into().unwrap_or([0; NONCE]);
+        let sealed = self.shared.wrap.encrypt(&XNonce::from(nonce), payload).map_err(|_| KeyError::OtherSecret)?;
+        let wrapped = [&nonce[..], &sealed].concat();
+        // A key is out of use when its successor has signed for long enough.
+        let old = signs_from_ms - ms(self.shared.options.keep);
+        let needless = keys.windows(2).filter(|two| two[1].signs_from_ms < old).map(|two| two[0].id).max().unwrap_or(0);
+        let make = async move |tx: &mut Tx| {
+            let sql = "INSERT INTO fungible_keys (id, wrapped, signs_from_ms) VALUES ($1, $2, $3) \
+                       ON CONFLICT (id) DO NOTHING";
+            tx.execute(sql, params![id, wrapped, signs_from_ms]).await?;
+            tx.execute("DELETE FROM fungible_keys WHERE id <= $1", params![needless]).await
+        };
+        let _: u64 = self.shared.store.write(make).await?;
+        Ok(())
+    }
+
+    fn unwrap(&self, id: u32, wrapped: &[u8]) -> Result<Hmac<Sha256>, KeyError> {
+        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE>().ok_or(KeyError::OtherSecret)?;
+        let payload = Payload { msg: sealed, aad: &id.to_be_bytes() };
+        let bytes = self.shared.wrap.decrypt(&XNonce::from(*nonce), payload).map_err(|_| KeyError::OtherSecret)?;
+        Hmac::new_from_slice(&bytes).map_err(|_| KeyError::OtherSecret)
+    }
+
+    fn known<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.shared.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Shows how many keys there are, and nothing of them.
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.known(|known| known.keys.len());
+        f.debug_struct("KeyRing").field("keys", &keys).finish_non_exhaustive()
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}

@@ -1,0 +1,136 @@
+//! Values that travel through a client and come back unread and unchanged: links, the state of a redirect, challenges.
+//! Each is for one purpose and for a while. Knows nothing of what is inside.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chacha20poly1305::XNonce;
+use chacha20poly1305::aead::{Aead as _, Payload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use crate::keys::{KeyError, KeyRing};
+use crate::params;
+use crate::store::{Migration, Store, StoreError, Tx};
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "sealed",
+    sqlite: include_str!("../migrations/sqlite/sealed-1.sql"),
+    postgres: include_str!("../migrations/postgres/sealed-1.sql"),
+}];
+
+const NONCE: usize = 24;
+
+/// Why a value could not be opened. All of these are 400 to a client; which it was is for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// It is none of ours, for another purpose, or was changed.
+    #[error("This value is not valid; please start again.")]
+    Invalid,
+    /// Its time is over.
+    #[error("This took too long; please start again.")]
+    Expired,
+    /// It was used before.
+    #[error("This was used already; please start again.")]
+    Spent,
+    /// There is no key.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Seals values under the keys of a ring: encrypted and authenticated by XChaCha20-Poly1305, each purpose under a key of its
+/// own. What one instance seals any other opens.
+#[derive(Debug, Clone)]
+pub struct Seals {
+    store: Store,
+    ring: KeyRing,
+}
+
+/// What was inside, and until when it is valid.
+struct Opened {
+    json: Vec<u8>,
+    expires_ms: i64,
+}
+
+impl Seals {
+    /// Over a store and its keys. Call [`Seals::migrate`] once before anything else.
+    pub fn new(store: Store, ring: KeyRing) -> Seals {
+        Seals { store, ring }
+    }
+
+    /// Makes the table of values that were used up, if need be.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`].
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.store.migrate("fungible-sealed", MIGRATIONS).await
+    }
+
+    /// Seals a value for one purpose and for a while, as text that fits into an address or a cookie.
+    ///
+    /// # Errors
+    /// When there is no key, or the value cannot be written as JSON.
+    pub async fn seal(&self, purpose: &str, value: &impl Serialize, lasts: Duration) -> Result<String, SealError> {
+        let key = self.ring.signing().await?;
+        let lasts = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX / 4);
+        let expires_ms = self.ring.now_ms().saturating_add(lasts);
+        let mut inside = expires_ms.to_be_bytes().to_vec();
+        serde_json::to_writer(&mut inside, value)
+            .map_err(|error| StoreError::Column { column: "sealed".to_owned(), problem: error.to_string() })?;
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(|error| KeyError::NoRandomness(error.to_string()))?;
+        let payload = Payload { msg: &inside, aad: purpose.as_bytes() };
+        let sealed = key.cipher(purpose).encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Invalid)?;
+        Ok(URL_SAFE_NO_PAD.encode([&key.id.to_be_bytes()[..], &nonce, &sealed].concat()))
+    }
+
+    /// What was sealed for this purpose, as often as it is asked for.
+    ///
+    /// # Errors
+    /// When it is not valid or its time is over.
+    pub async fn open<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Result<T, SealError> {
+        let opened = self.opened(purpose, text).await?;
+        serde_json::from_slice(&opened.json).map_err(|_| SealError::Invalid)
+    }
+
+    /// What was sealed for this purpose, once: for challenges and links that do something.
+    ///
+    /// # Errors
+    /// As [`Seals::open`], and [`SealError::Spent`].
+    pub async fn open_once<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Result<T, SealError> {
+        let opened = self.opened(purpose, text).await?;
+        let value = serde_json::from_slice(&opened.json).map_err(|_| SealError::Invalid)?;
+        let (id, expires_ms): ([u8; 32], i64) = (Sha256::digest(text).into(), opened.expires_ms);
+        let spend = async move |tx: &mut Tx| {
+            let sql = "DELETE FROM fungible_spent WHERE id IN \
+                       (SELECT id FROM fungible_spent WHERE expires_ms <= fungible_now_ms() LIMIT 50)";
+            tx.execute(sql, &[]).await?;
+            let sql = "INSERT INTO fungible_spent (id, expires_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+            tx.execute(sql, params![id, expires_ms]).await
+        };
+        let first: u64 = self.store.write(spend).await?;
+        if first == 1 { Ok(value) } else { Err(SealError::Spent) }
+    }
+
+    async fn opened(&self, purpose: &str, text: &str) -> Result<Opened, SealError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| SealError::Invalid)?;
+        let (id, rest) = bytes.split_first_chunk::<4>().ok_or(SealError::Invalid)?;
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(SealError::Invalid)?;
+        let key = self.ring.find(u32::from_be_bytes(*id)).await?.ok_or(SealError::Invalid)?;
+        let payload = Payload { msg: sealed, aad: purpose.as_bytes() };
+        let inside = key.cipher(purpose).decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealError::Invalid)?;
+        let (expires, json) = inside.split_first_chunk::<8>().ok_or(SealError::Invalid)?;
+        let expires_ms = i64::from_be_bytes(*expires);
+        if self.ring.now_ms() >= expires_ms {
+            return Err(SealError::Expired);
+        }
+        Ok(Opened { json: json.to_vec(), expires_ms })
+    }
+}

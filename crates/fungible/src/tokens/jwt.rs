@@ -1,0 +1,60 @@
+//! JSON Web Tokens (RFC 7519) of one make: HS256 under a key of the ring. What else the standard allows is refused. Knows
+//! claims as bytes.
+//!
+//! The first part of a token must be, byte for byte, what we write ourselves for the key that it names: so the algorithm is
+//! that of the key, and `none`, `crit`, `jwk` and whatever else may stand there are refused unread.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+
+use crate::keys::{Key, KeyError, KeyRing};
+
+/// No token of ours is longer.
+const LONGEST: usize = 2048;
+
+/// What the keys of the ring are used for here.
+const PURPOSE: &str = "fungible access token";
+
+/// The first part of a token under this key. The type is that of RFC 9068.
+fn head(id: u32) -> String {
+    URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":"{id}"}}"#))
+}
+
+/// The number of the key that a first part names; none where we would have written it another way.
+fn key_of(first: &str) -> Option<u32> {
+    let bytes = URL_SAFE_NO_PAD.decode(first).ok()?;
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let id = text.strip_prefix(r#"{"alg":"HS256","typ":"at+jwt","kid":""#)?.strip_suffix(r#""}"#)?.parse().ok()?;
+    (head(id) == first).then_some(id)
+}
+
+fn mac(key: &Key, signed: &str) -> Hmac<Sha256> {
+    let mut mac = key.mac(PURPOSE);
+    mac.update(signed.as_bytes());
+    mac
+}
+
+/// A token with these claims, under the key that signs now.
+pub(super) async fn sign(ring: &KeyRing, claims: &[u8]) -> Result<String, KeyError> {
+    let key = ring.signing().await?;
+    let signed = format!("{}.{}", head(key.id), URL_SAFE_NO_PAD.encode(claims));
+    let signature = mac(&key, &signed).finalize().into_bytes();
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// The claims of a token that one of our instances has signed.
+pub(super) async fn verify(ring: &KeyRing, token: &str) -> Result<Option<Vec<u8>>, KeyError> {
+    let Some((signed, signature)) = token.rsplit_once('.').filter(|_| token.len() <= LONGEST) else { return Ok(None) };
+    let Some((first, claims)) = signed.split_once('.') else { return Ok(None) };
+    let Some(id) = key_of(first) else { return Ok(None) };
+    // Strict: no padding, no other alphabet, no bits to spare.
+    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return Ok(None) };
+    let Some(key) = ring.find(id).await? else { return Ok(None) };
+    // Compared in constant time.
+    if mac(&key, signed).verify_slice(&signature).is_err() {
+        return Ok(None);
+    }
+    Ok(URL_SAFE_NO_PAD.decode(claims).ok())
+}
