@@ -7,7 +7,10 @@ use crate::{App, Session, Task};
 
 /// The stylesheet of the right to-do list, so that both look alike.
 pub(crate) async fn style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css")], include_str!("../../todo/static/todo.css"))
+    (
+        [(header::CONTENT_TYPE, "text/css")],
+        concat!(include_str!("../../web/static/base.css"), include_str!("../../todo/static/todo.css")),
+    )
 }
 
 fn page(app: &App, content: &str) -> Html<String> {

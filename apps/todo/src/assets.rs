@@ -1,58 +1,10 @@
-//! The files that pages refer to, under addresses that bear a hash of their content. They are part of the
-//! program, so every instance of one build has the same files at the same addresses.
+//! The files of the to-do list that pages refer to.
 
-use axum::extract::Path;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use fungible_web::Asset;
 
-use crate::problem::Problem;
-
-/// A file that is compiled into the program.
-#[derive(Debug)]
-pub(crate) struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    text: &'static str,
-    hash: u64,
-}
-
-pub(crate) const ICON: Asset = Asset::new("icon.svg", "image/svg+xml", include_str!("../static/icon.svg"));
-pub(crate) const SCRIPT: Asset =
+pub(crate) static ICON: Asset = Asset::new("icon.svg", "image/svg+xml", include_str!("../static/icon.svg"));
+pub(crate) static SCRIPT: Asset =
     Asset::new("todo.js", "text/javascript; charset=utf-8", include_str!("../static/todo.js"));
-pub(crate) const STYLE: Asset = Asset::new("todo.css", "text/css; charset=utf-8", include_str!("../static/todo.css"));
+pub(crate) static STYLE: Asset = Asset::new("todo.css", "text/css; charset=utf-8", include_str!("../static/todo.css"));
 
-const ALL: [&Asset; 3] = [&ICON, &SCRIPT, &STYLE];
-
-impl Asset {
-    const fn new(name: &'static str, content_type: &'static str, text: &'static str) -> Self {
-        let hash = fnv1a(text.as_bytes());
-        Self { name, content_type, text, hash }
-    }
-
-    /// The address; another content has another address.
-    pub(crate) fn url(&self) -> String {
-        format!("/static/{:016x}/{}", self.hash, self.name)
-    }
-}
-
-/// `GET /static/{hash}/{name}`.
-///
-/// While two builds run side by side (a deploy), a page of one may ask the other for a file: it gets the file that
-/// is there, which the browser then may not keep.
-pub(crate) async fn serve(Path((hash, name)): Path<(String, String)>) -> Result<Response, Problem> {
-    let asset = ALL.iter().find(|asset| asset.name == name).ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))?;
-    let cache = if hash == format!("{:016x}", asset.hash) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, cache)];
-    Ok((headers, asset.text).into_response())
-}
-
-/// FNV-1a: it tells contents apart, which is all that an address needs.
-const fn fnv1a(bytes: &[u8]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325;
-    let mut at = 0;
-    while at < bytes.len() {
-        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
-        at += 1;
-    }
-    hash
-}
+pub(crate) static ALL: [&Asset; 3] = [&ICON, &SCRIPT, &STYLE];

@@ -3,37 +3,26 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `config` | what an instance is told by its environment |
 //! | `routes` | all addresses and the layers around them, on one page |
 //! | `pages` | the pages for browsers, complete without script |
 //! | `api` | the same as JSON |
-//! | `accounts` | registering, logging in and out, for both |
 //! | `tasks` | tasks in the store; every write may arrive twice |
-//! | `extract` | what handlers take from a request |
-//! | `problem` | a refusal: status and sentence |
-//! | `notice` | the message after a redirect |
-//! | `assets` | stylesheet, script and icon under addresses that bear their hash |
-//! | `answers` | what every answer bears |
+//! | `assets` | stylesheet, script and icon |
 //! | `app` | what a handler can reach |
+//!
+//! The rest is what all apps have in common: the crate `fungible-web`.
 
-mod accounts;
-mod answers;
 mod api;
 mod app;
 mod assets;
-mod config;
-mod extract;
-mod notice;
 mod pages;
-mod problem;
 mod routes;
 mod tasks;
 
-use fungible::{ServeOptions, Store, StoreError, serve};
+use fungible::{Config, ServeOptions, Store, StoreError, serve};
 use tokio::net::TcpListener;
 
 use crate::app::App;
-pub use crate::config::{Config, ConfigError};
 
 /// Runs one instance on `listener` until `shutdown` is ready, and then lets the requests in flight finish.
 /// The address in `config` is not looked at.

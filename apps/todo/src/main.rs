@@ -5,8 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use fungible::shutdown_signal;
-use fungible_todo::Config;
+use fungible::{Config, shutdown_signal};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 

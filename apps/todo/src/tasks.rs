@@ -1,8 +1,10 @@
 //! Tasks in the shared store. Every write may arrive twice, also late and at another instance: it is done once.
-//! Knows nothing of HTTP.
+//! Of HTTP it knows the status of its errors.
 
+use axum::http::StatusCode;
 use fungible::store::Row;
 use fungible::{Migration, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible_web::Problem;
 use uuid::Uuid;
 
 /// How many characters a title may have.
@@ -42,6 +44,19 @@ pub(crate) enum TaskError {
     TooMany,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<TaskError> for Problem {
+    fn from(error: TaskError) -> Self {
+        let status = match error {
+            TaskError::Store(error) => return error.into(),
+            TaskError::Title(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            TaskError::NotThere => StatusCode::NOT_FOUND,
+            TaskError::Deleted => StatusCode::GONE,
+            TaskError::OtherTitle | TaskError::TooMany => StatusCode::CONFLICT,
+        };
+        Self::new(status, error.to_string())
+    }
 }
 
 /// One line of 1 to [`TITLE_MAX`] characters, without space around it.

@@ -39,6 +39,7 @@
 //! What an instance needs comes from outside: the address of the store, the secret, the listener. It makes none of them.
 
 pub mod clock;
+pub mod config;
 pub mod csrf;
 pub mod jobs;
 pub mod keys;
@@ -53,6 +54,7 @@ pub mod tokens;
 pub mod users;
 
 pub use clock::{Clock, now_ms};
+pub use config::{Config, ConfigError};
 pub use jobs::{Job, JobError, Jobs, Worker};
 pub use keys::{KeyOptions, KeyRing};
 pub use limits::{Limit, Limits, Quota};

@@ -5,14 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use fungible::UserId;
+use fungible_web::{Carried, FormBody, Frame, IdInPath, LoggedIn, Notice, Problem, log_in_again, page};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Frame, account, assets, page};
+use super::{ADDED, DELETED, RENAMED, TICKED, UNTICKED};
 use crate::app::App;
-use crate::extract::{FormBody, LoggedIn, TaskId};
-use crate::notice::Notice;
-use crate::problem::Problem;
+use crate::assets;
 use crate::tasks::{Task, Title};
 
 #[derive(Template)]
@@ -23,6 +22,8 @@ struct TasksPage {
     name: String,
     add: AddForm,
     rows: Vec<Row>,
+    /// Address of the script.
+    script: String,
 }
 
 /// The form that adds, with what was typed when it came back with an error.
@@ -102,14 +103,45 @@ async fn show(
             }
         }
     }
-    Ok(page(status, &TasksPage { frame: Frame::new(app, notice), user, name, add, rows }))
+    Ok(page(status, &TasksPage { frame: Frame::new(app, notice), user, name, add, rows, script: assets::SCRIPT.url() }))
 }
 
 /// The form of `POST /tasks`.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 pub(crate) struct Add {
-    pub(super) id: String,
-    pub(super) title: String,
+    id: String,
+    title: String,
+}
+
+/// A task that was sent without a session: the login form carries it, and it is added after the login.
+#[derive(Deserialize, Default)]
+pub(crate) struct Draft {
+    #[serde(default)]
+    draft_id: String,
+    #[serde(default)]
+    draft_title: String,
+}
+
+impl Draft {
+    pub(super) fn carried(&self) -> Carried {
+        if self.draft_title.is_empty() {
+            return Carried::default();
+        }
+        Carried {
+            fields: vec![("draft_id", self.draft_id.clone()), ("draft_title", self.draft_title.clone())],
+            hint: format!("Will be added: “{}”", self.draft_title),
+        }
+    }
+
+    pub(super) fn task(self) -> Option<Add> {
+        (!self.draft_title.is_empty()).then_some(Add { id: self.draft_id, title: self.draft_title })
+    }
+}
+
+impl From<Add> for Draft {
+    fn from(add: Add) -> Self {
+        Self { draft_id: add.id, draft_title: add.title }
+    }
 }
 
 /// `POST /tasks`
@@ -121,22 +153,22 @@ pub(crate) async fn add(
     match user {
         Some(LoggedIn(user)) => add_for(&app, user.id, user.name, form).await,
         // The session has ended while the user typed: the login form carries what was typed.
-        None => Ok(account::log_in_again(&app, form)),
+        None => Ok(log_in_again(&app, &form.into())),
     }
 }
 
 /// Adds the task of a form and leads back to the list, or shows the form again.
 pub(super) async fn add_for(app: &App, user: UserId, name: String, form: Add) -> Result<Response, Problem> {
-    let added = match TaskId::parse(&form.id).map(|TaskId(id)| (id, Title::parse(&form.title))) {
+    let added = match IdInPath::parse(&form.id).map(|id| (id, Title::parse(&form.title))) {
         Ok((id, Ok(title))) => app.tasks.add(user, id, title).await.map_err(Problem::from),
         Ok((_, Err(error))) => Err(error.into()),
         Err(problem) => Err(problem),
     };
     match added {
-        Ok(_) => Ok(Redirect::to(&Notice::Added.on("/")).into_response()),
+        Ok(_) => Ok(Redirect::to(&ADDED.on("/")).into_response()),
         Err(problem) => {
             let refused = Refused { task: None, sent: form.id.parse().ok(), typed: form.title, problem };
-            show(app, user, name, Notice::Nothing, Some(refused)).await
+            show(app, user, name, Notice::NOTHING, Some(refused)).await
         }
     }
 }
@@ -151,7 +183,7 @@ pub(crate) struct Rename {
 pub(crate) async fn rename(
     State(app): State<App>,
     LoggedIn(user): LoggedIn,
-    TaskId(id): TaskId,
+    IdInPath(id): IdInPath,
     FormBody(form): FormBody<Rename>,
 ) -> Result<Response, Problem> {
     let renamed = match Title::parse(&form.title) {
@@ -159,10 +191,10 @@ pub(crate) async fn rename(
         Err(error) => Err(error),
     };
     match renamed {
-        Ok(_) => Ok(Redirect::to(&Notice::Renamed.on("/")).into_response()),
+        Ok(_) => Ok(Redirect::to(&RENAMED.on("/")).into_response()),
         Err(error) => {
             let refused = Refused { task: Some(id), sent: None, typed: form.title, problem: error.into() };
-            show(&app, user.id, user.name, Notice::Nothing, Some(refused)).await
+            show(&app, user.id, user.name, Notice::NOTHING, Some(refused)).await
         }
     }
 }
@@ -177,11 +209,11 @@ pub(crate) struct Tick {
 pub(crate) async fn tick(
     State(app): State<App>,
     LoggedIn(user): LoggedIn,
-    TaskId(id): TaskId,
+    IdInPath(id): IdInPath,
     FormBody(Tick { done }): FormBody<Tick>,
 ) -> Result<Redirect, Problem> {
     app.tasks.change(user.id, id, None, Some(done)).await?;
-    let notice = if done { Notice::Ticked } else { Notice::Unticked };
+    let notice = if done { TICKED } else { UNTICKED };
     Ok(Redirect::to(&notice.on("/")))
 }
 
@@ -189,8 +221,8 @@ pub(crate) async fn tick(
 pub(crate) async fn delete(
     State(app): State<App>,
     LoggedIn(user): LoggedIn,
-    TaskId(id): TaskId,
+    IdInPath(id): IdInPath,
 ) -> Result<Redirect, Problem> {
     app.tasks.delete(user.id, id).await?;
-    Ok(Redirect::to(&Notice::Deleted.on("/")))
+    Ok(Redirect::to(&DELETED.on("/")))
 }

@@ -32,7 +32,7 @@ fn files_have_the_same_address_and_content_on_all_instances() {
     let (one, two) = (browser.get(fleet.at(0), "/").body, browser.get(fleet.at(1), "/").body);
     assert!(!one.contains("http:") && !one.contains("https:") && !one.contains(" style="), "nothing from elsewhere");
     let files = addresses(one);
-    assert_eq!((files.len(), &files), (3, &addresses(two)));
+    assert_eq!((files.len(), &files), (4, &addresses(two)));
     for file in files {
         let (one, two) = (browser.get(fleet.at(0), &file), browser.get(fleet.at(1), &file));
         assert_eq!((one.status, one.header("cache-control")), (200, Some("public, max-age=31536000, immutable")));

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use fungible::{Secret, shutdown_signal};
+use fungible::{Config, Secret, shutdown_signal};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::args::DemoOptions;
 use super::{control, run, screen};
-use crate::balancer::{Config, Routing};
+use crate::balancer::{self, Routing};
 use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings, Template};
 
 /// How often the picture is drawn anew.
@@ -45,7 +45,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         grace: Duration::from_secs(10),
     };
     let routing = if options.sticky { Routing::Sticky } else { Routing::RoundRobin };
-    let mut config = Config::new(run::random_secret()?);
+    let mut config = balancer::Config::new(run::random_secret()?);
     config.routing = routing;
     config.health.path = Some("/readyz".to_owned());
 
@@ -84,7 +84,7 @@ pub(super) fn instance(app: &str) -> anyhow::Result<()> {
         let port: u16 = lookup("PORT").unwrap_or_default().parse().context("PORT is not a port")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         match app {
-            "todo" => fungible_todo::run(listener, fungible_todo::Config::from_env(lookup)?, shutdown_signal()).await?,
+            "todo" => fungible_todo::run(listener, Config::from_env(lookup)?, shutdown_signal()).await?,
             "todo-broken" => {
                 fungible_todo_broken::run(listener, &lookup("FUNGIBLE_INSTANCE").unwrap_or_default()).await?;
             }
@@ -98,7 +98,7 @@ pub(super) fn instance(app: &str) -> anyhow::Result<()> {
 fn prepare(env: &[(String, String)]) -> anyhow::Result<()> {
     let value = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let lookup = |name: &str| if name == "PORT" { Some("0".to_owned()) } else { value(name) };
-    let config = fungible_todo::Config::from_env(lookup)?;
+    let config = Config::from_env(lookup)?;
     Ok(super::runtime()?.block_on(fungible_todo::prepare(config))?)
 }
 

@@ -8,7 +8,7 @@ use axum::http::header::{self, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::app::App;
+use crate::site::Site;
 
 const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 
@@ -27,10 +27,12 @@ const RULES: [(HeaderName, &str); 6] = [
 ];
 
 /// Names the instance and adds the rules. What may not be kept says so: an old page must not hide a new one.
-pub(crate) async fn sign(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn sign<S: Site>(State(app): State<S>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(SERVED_BY, app.served_by());
+    // A name that cannot be a header is not let through by `Config`.
+    let name = HeaderValue::from_str(app.instance());
+    headers.insert(SERVED_BY, name.unwrap_or(HeaderValue::from_static("?")));
     for (name, value) in RULES {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -39,7 +41,7 @@ pub(crate) async fn sign(State(app): State<App>, request: Request, next: Next) -
 }
 
 /// One line per request; never a query, a body, a cookie or a name.
-pub(crate) async fn log(request: Request, next: Next) -> Response {
+pub async fn log(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;

@@ -1,8 +1,11 @@
-//! What an instance is told by its environment, read once and checked. It opens and binds nothing.
+//! What an instance is told by its environment, read once and checked. It opens and binds nothing. A service that is
+//! told otherwise does without.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use fungible::{CookieMode, Secret, StoreUrl};
+use crate::secret::Secret;
+use crate::sessions::CookieMode;
+use crate::store::StoreUrl;
 
 /// What every instance of the fleet is told alike, and the two things that differ: address and name.
 #[derive(Debug)]

@@ -8,31 +8,33 @@ use axum::response::{IntoResponse, Response};
 use fungible::StoreError;
 use fungible::users::{ChangePasswordError, LoginError, RegisterError};
 
-use crate::tasks::TaskError;
-
 /// Why a request was not carried out.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
-    pub(crate) status: StatusCode,
-    pub(crate) sentence: Cow<'static, str>,
+pub struct Problem {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// What the reader is told.
+    pub sentence: Cow<'static, str>,
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
+    /// A refusal.
+    pub fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self { status, sentence: sentence.into() }
     }
 
     /// What was sent can be read but not accepted.
-    pub(crate) fn invalid(sentence: impl Into<Cow<'static, str>>) -> Self {
+    pub fn invalid(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence)
     }
 
-    pub(crate) fn logged_out() -> Self {
+    /// There is no session, or no longer.
+    pub fn logged_out() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "You are not logged in. Log in first.")
     }
 
     /// The general sentence for a status.
-    pub(crate) fn of(status: StatusCode) -> Self {
+    pub fn of(status: StatusCode) -> Self {
         let sentence = match status {
             StatusCode::FORBIDDEN => "Another site made your browser send this. Open the page itself and try again.",
             StatusCode::NOT_FOUND => "There is nothing at this address.",
@@ -45,7 +47,7 @@ impl Problem {
     }
 
     /// The problem that a response stands for: one that a handler left, or the status of one without words of ours.
-    pub(crate) fn take_from(response: &mut Response) -> Option<Self> {
+    pub fn take_from(response: &mut Response) -> Option<Self> {
         let status = response.status();
         let content = response.headers().get(header::CONTENT_TYPE);
         let has_words = content.is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"));
@@ -56,7 +58,7 @@ impl Problem {
     }
 
     /// The words of `shown` with the status and the other headers of `response`, such as `Allow` and `Retry-After`.
-    pub(crate) fn reword(mut response: Response, shown: Response) -> Response {
+    pub fn reword(mut response: Response, shown: Response) -> Response {
         let (parts, body) = shown.into_parts();
         response.extensions_mut().remove::<Self>();
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -83,19 +85,6 @@ impl From<StoreError> for Problem {
         // The client learns nothing of files and SQL; the operator does.
         tracing::warn!(%error, "the store refused");
         Self::new(error.status(), error.sentence())
-    }
-}
-
-impl From<TaskError> for Problem {
-    fn from(error: TaskError) -> Self {
-        let status = match error {
-            TaskError::Store(error) => return error.into(),
-            TaskError::Title(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            TaskError::NotThere => StatusCode::NOT_FOUND,
-            TaskError::Deleted => StatusCode::GONE,
-            TaskError::OtherTitle | TaskError::TooMany => StatusCode::CONFLICT,
-        };
-        Self::new(status, error.to_string())
     }
 }
 

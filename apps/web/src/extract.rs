@@ -8,17 +8,18 @@ use fungible::User;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::notice::Notice;
 use crate::problem::Problem;
+use crate::site::Site;
 
 /// A JSON body.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &S) -> Result<Self, Problem> {
         let body = Json::from_request(request, app).await;
         body.map(|Json(body)| Self(body)).map_err(|rejection| match rejection {
             JsonRejection::MissingJsonContentType(_) => {
@@ -37,12 +38,13 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 }
 
 /// The fields of a form.
-pub(crate) struct FormBody<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct FormBody<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<App> for FormBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for FormBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &S) -> Result<Self, Problem> {
         let body = Form::from_request(request, app).await;
         body.map(|Form(body)| Self(body)).map_err(|rejection| match rejection {
             FormRejection::InvalidFormContentType(_) => {
@@ -59,50 +61,53 @@ impl<T: DeserializeOwned> FromRequest<App> for FormBody<T> {
 
 /// The user whose session the request came with. Asks the store each time: a session may have ended on another
 /// instance a moment ago.
-pub(crate) struct LoggedIn(pub(crate) User);
+#[derive(Debug)]
+pub struct LoggedIn(pub User);
 
-impl FromRequestParts<App> for LoggedIn {
+impl<S: Site> FromRequestParts<S> for LoggedIn {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let user = app.sessions.user(&parts.headers).await?;
+    async fn from_request_parts(parts: &mut Parts, app: &S) -> Result<Self, Problem> {
+        let user = app.access().sessions.user(&parts.headers).await?;
         user.map(Self).ok_or_else(Problem::logged_out)
     }
 }
 
-impl OptionalFromRequestParts<App> for LoggedIn {
+impl<S: Site> OptionalFromRequestParts<S> for LoggedIn {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Problem> {
-        Ok(app.sessions.user(&parts.headers).await?.map(Self))
+    async fn from_request_parts(parts: &mut Parts, app: &S) -> Result<Option<Self>, Problem> {
+        Ok(app.access().sessions.user(&parts.headers).await?.map(Self))
     }
 }
 
-/// The first segment of the path that varies, as the id of a task.
-pub(crate) struct TaskId(pub(crate) Uuid);
+/// The first segment of the path that varies, as the id of something.
+#[derive(Debug)]
+pub struct IdInPath(pub Uuid);
 
-impl TaskId {
+impl IdInPath {
     /// Reads an id that a client made.
-    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
-        let id = Uuid::try_parse(text);
-        id.map(Self).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The id of a task is a UUID."))
+    ///
+    /// # Errors
+    /// 400 when it is no UUID.
+    pub fn parse(text: &str) -> Result<Uuid, Problem> {
+        Uuid::try_parse(text).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "An id here is a UUID."))
     }
 }
 
-impl FromRequestParts<App> for TaskId {
+impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let id = <Path<String> as FromRequestParts<App>>::from_request_parts(parts, app).await;
-        Self::parse(&id.map_or_else(|_| String::new(), |Path(id)| id))
+    async fn from_request_parts(parts: &mut Parts, app: &S) -> Result<Self, Problem> {
+        let id = <Path<String> as FromRequestParts<S>>::from_request_parts(parts, app).await;
+        Self::parse(&id.map_or_else(|_| String::new(), |Path(id)| id)).map(Self)
     }
 }
 
-impl FromRequestParts<App> for Notice {
+impl<S: Site> FromRequestParts<S> for Notice {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
-        let fields = parts.uri.query().unwrap_or_default().split('&');
-        Ok(fields.filter_map(|field| field.strip_prefix("notice=")).find_map(Notice::of_code).unwrap_or_default())
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Notice::of_query(parts.uri.query().unwrap_or_default(), S::NOTICES))
     }
 }

@@ -1,0 +1,36 @@
+//! What the pages and the API of all apps have in common: who somebody is, how a refusal looks, what every answer bears.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `problem` | a refusal: status and sentence |
+//! | `assets` | files under addresses that bear their hash |
+//! | `notice` | the message after a redirect |
+//! | `access` | registering, logging in and out, for pages and API alike |
+//! | `site` | what the pages here must know of an app |
+//! | `extract` | what handlers take from a request |
+//! | `frame` | the frame of a page |
+//! | `account` | the pages around the session |
+//! | `pages` | the routes of all that, and the page of a refusal |
+//! | `api` | the same as JSON |
+//! | `answers` | what every answer bears |
+
+mod access;
+mod account;
+pub mod answers;
+pub mod api;
+mod assets;
+mod extract;
+mod frame;
+mod notice;
+pub mod pages;
+mod problem;
+mod site;
+
+pub use access::{Access, Credentials, PasswordChange};
+pub use account::log_in_again;
+pub use assets::Asset;
+pub use extract::{FormBody, IdInPath, JsonBody, LoggedIn};
+pub use frame::{Frame, home, page};
+pub use notice::Notice;
+pub use problem::Problem;
+pub use site::{Carried, Site};

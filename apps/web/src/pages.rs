@@ -1,0 +1,58 @@
+//! The pages that all apps have, and what a refusal looks like as a page.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::account;
+use crate::assets::{self, Asset};
+use crate::frame::{Frame, page};
+use crate::notice::Notice;
+use crate::problem::Problem;
+use crate::site::Site;
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    frame: Frame,
+    sentence: String,
+}
+
+/// The pages around the session and the files that pages refer to.
+pub fn routes<S: Site>(files: &'static [&'static Asset]) -> Router<S> {
+    account::routes().merge(assets::routes(files))
+}
+
+/// Shows each problem as a page. Whoever is not logged in is led to the login.
+pub async fn render<S: Site>(State(app): State<S>, request: Request, next: Next) -> Response {
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    let mut response = next.run(request).await;
+    let Some(problem) = Problem::take_from(&mut response) else {
+        return response;
+    };
+    if problem.status == StatusCode::UNAUTHORIZED {
+        return if reads {
+            Redirect::to("/login").into_response()
+        } else {
+            account::log_in_again(&app, &S::Draft::default())
+        };
+    }
+    let frame = Frame::new(&app, Notice::NOTHING);
+    let shown = page(problem.status, &ProblemPage { frame, sentence: problem.sentence.to_string() });
+    Problem::reword(response, shown)
+}
+
+/// The refusal of an address that there is not.
+#[expect(clippy::unused_async, reason = "axum takes handlers that are async")]
+pub async fn not_found() -> Problem {
+    Problem::of(StatusCode::NOT_FOUND)
+}
+
+/// The refusal of a method that an address does not take.
+#[expect(clippy::unused_async, reason = "axum takes handlers that are async")]
+pub async fn wrong_method() -> Problem {
+    Problem::of(StatusCode::METHOD_NOT_ALLOWED)
+}
