@@ -1,11 +1,11 @@
 //! What every answer bears, and that all instances give the same files.
 
-use crate::http::Browser;
-use crate::instances::Fleet;
+use crate::start;
+use private_instances::Browser;
 
 #[test]
 fn every_answer_names_its_instance_and_sets_the_rules() {
-    let mut fleet = Fleet::start(2);
+    let mut fleet = start(2);
     for path in ["/", "/login", "/nowhere", "/api/me", "/api/nowhere", "/static/0/todo.css"] {
         let (one, two) = (Browser::default().get(fleet.next(), path), Browser::default().get(fleet.next(), path));
         assert_ne!(one.header("x-served-by"), two.header("x-served-by"), "{path}");
@@ -22,7 +22,7 @@ fn every_answer_names_its_instance_and_sets_the_rules() {
 
 #[test]
 fn files_have_the_same_address_and_content_on_all_instances() {
-    let fleet = Fleet::start(2);
+    let fleet = start(2);
     let mut browser = Browser::default();
     browser.post(fleet.at(0), "/register", &[("name", "ada"), ("password", "correct horse battery")]);
     let addresses = |page: String| -> Vec<String> {
@@ -43,7 +43,7 @@ fn files_have_the_same_address_and_content_on_all_instances() {
 
 #[test]
 fn an_instance_says_that_it_is_alive_and_ready() {
-    let fleet = Fleet::start(1);
+    let fleet = start(1);
     for path in ["/livez", "/readyz"] {
         assert_eq!(Browser::default().get(fleet.at(0), path).status, 200, "{path}");
     }
@@ -51,7 +51,7 @@ fn an_instance_says_that_it_is_alive_and_ready() {
 
 #[test]
 fn sigterm_ends_an_instance_in_peace_and_the_other_goes_on() {
-    let mut fleet = Fleet::start(2);
+    let mut fleet = start(2);
     let mut ada = Browser::default();
     ada.post(fleet.at(0), "/register", &[("name", "ada"), ("password", "correct horse battery")]);
     assert_eq!(fleet.terminate(0), Some(0));

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::http::Browser;
-use crate::instances::Fleet;
+use crate::start;
+use private_instances::{Browser, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -24,7 +24,7 @@ fn tasks(fleet: &Fleet, browser: &mut Browser) -> Value {
 
 #[test]
 fn every_write_sent_again_to_another_instance_is_done_once() {
-    let mut fleet = Fleet::start(3);
+    let mut fleet = start(3);
     let mut ada = register(&mut fleet, "ada");
     let (milk, bob) = (Uuid::new_v4(), Uuid::new_v4());
     for (id, title) in [(milk, "Buy milk"), (bob, "Call Bob")] {
@@ -69,7 +69,7 @@ fn every_write_sent_again_to_another_instance_is_done_once() {
 
 #[test]
 fn registering_logging_in_and_out_may_be_sent_again() {
-    let mut fleet = Fleet::start(3);
+    let mut fleet = start(3);
     let credentials = json!({ "name": "ada", "password": PASSWORD });
     let mut ada = Browser::default();
     for _ in 0..2 {
@@ -89,7 +89,7 @@ fn registering_logging_in_and_out_may_be_sent_again() {
 
 #[test]
 fn a_password_change_sent_again_counts_as_done() {
-    let mut fleet = Fleet::start(2);
+    let mut fleet = start(2);
     let ada = register(&mut fleet, "ada");
     let change = json!({ "name": "ada", "old": PASSWORD, "new": "another long password" });
     // The answer to the first is lost, and with it the new cookie: the second comes with the old one.
@@ -104,7 +104,7 @@ fn a_password_change_sent_again_counts_as_done() {
 
 #[test]
 fn users_do_not_share_ids() {
-    let mut fleet = Fleet::start(2);
+    let mut fleet = start(2);
     let mut ada = register(&mut fleet, "ada");
     let mut bob = register(&mut fleet, "bob");
     let task = format!("/api/tasks/{}", Uuid::new_v4());
@@ -118,7 +118,7 @@ fn users_do_not_share_ids() {
 
 #[test]
 fn a_thousand_tasks_fit_and_the_limit_holds_over_all_instances() {
-    let mut fleet = Fleet::start(2);
+    let mut fleet = start(2);
     let mut ada = register(&mut fleet, "ada");
     let ids: Vec<Uuid> = (0..1000).map(|_| Uuid::new_v4()).collect();
     for (number, id) in ids.iter().enumerate() {

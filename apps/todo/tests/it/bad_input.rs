@@ -3,12 +3,12 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::http::{Browser, raw};
-use crate::instances::Fleet;
+use crate::start;
+use private_instances::{Browser, raw};
 
 #[test]
 fn the_api_answers_each_bad_request_with_a_sentence() {
-    let mut fleet = Fleet::start(2);
+    let mut fleet = start(2);
     let mut ada = Browser::default();
     let credentials = json!({ "name": "ada", "password": "correct horse battery" });
     assert_eq!(ada.api(fleet.next(), "POST", "/api/register", credentials).status, 201);
@@ -74,8 +74,9 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
 
 #[test]
 fn without_a_session_the_api_answers_401() {
-    let mut fleet = Fleet::start(2);
-    let mut nobody = Browser { cookie: Some("session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()) };
+    let mut fleet = start(2);
+    let mut nobody = Browser::default();
+    nobody.cookies.insert("session".to_owned(), "A".repeat(43));
     for (method, path) in [("GET", "/api/me"), ("GET", "/api/tasks"), ("POST", "/api/logout-everywhere")] {
         let answer = nobody.send(fleet.next(), method, path, "", "").unwrap();
         assert_eq!((answer.status, answer.error().contains("not logged in")), (401, true), "{answer:?}");
@@ -86,7 +87,7 @@ fn without_a_session_the_api_answers_401() {
 
 #[test]
 fn a_request_that_another_site_made_a_browser_send_is_refused() {
-    let mut fleet = Fleet::start(1);
+    let mut fleet = start(1);
     let to = fleet.next();
     for (path, origin) in [
         ("/api/logout", "Sec-Fetch-Site: cross-site"),
@@ -113,7 +114,7 @@ fn a_request_that_another_site_made_a_browser_send_is_refused() {
 
 #[test]
 fn pages_answer_bad_forms_with_a_page() {
-    let mut fleet = Fleet::start(1);
+    let mut fleet = start(1);
     let to = fleet.next();
     let mut ada = Browser::default();
     assert_eq!(ada.post(to, "/register", &[("name", "ada"), ("password", "correct horse battery")]).status, 303);

@@ -8,13 +8,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::instances::{SECRET, directory, program};
+use private_instances::{SECRET, directory};
+
+use crate::program;
 
 /// Runs the program with good values, but for one; gives its exit code and what it wrote on stderr.
 fn run_with(name: &str, value: Option<&str>) -> (Option<i32>, String) {
     let dir = directory();
     let store = format!("sqlite:{}", dir.join("todo.db").display());
-    let mut command = program();
+    let mut command = program().command();
     command.env("PORT", "0").env("FUNGIBLE_STORE", store).env("FUNGIBLE_SECRET", SECRET);
     match value {
         Some(value) => command.env(name, value),

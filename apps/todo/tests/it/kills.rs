@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::http::Browser;
-use crate::instances::Fleet;
+use crate::program;
+use private_instances::{Browser, Engine, Fleet, Random};
 
 const CLIENTS: usize = 4;
 const TASKS: usize = 50;
@@ -19,34 +18,20 @@ const KILLS: usize = 8;
 /// Attempts after which a client gives up.
 const ATTEMPTS: usize = 1000;
 
-/// A small generator (xorshift), so that a run can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).unwrap()
-    }
-}
-
 #[test]
 fn instances_killed_at_random_lose_nothing_and_double_nothing() {
-    killed_at_random(Fleet::start(3));
+    killed_at_random(Engine::Sqlite);
 }
 
 #[test]
 fn on_postgresql_they_lose_and_double_nothing_either() {
-    killed_at_random(Fleet::on_postgres(3));
+    killed_at_random(Engine::Postgres);
 }
 
-#[expect(clippy::print_stdout, reason = "a failed run can be repeated with its seed")]
-fn killed_at_random(mut fleet: Fleet) {
-    let now = || u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();
-    let seed = std::env::var("FUNGIBLE_SEED").map_or_else(|_| now(), |seed| seed.parse().unwrap());
-    println!("FUNGIBLE_SEED={seed}");
-    let mut random = Random(seed | 1);
+#[expect(clippy::print_stdout, reason = "shown when the test fails")]
+fn killed_at_random(engine: Engine) {
+    let mut fleet = Fleet::start(program(), engine, 3);
+    let mut random = Random::new();
 
     let mut ada = Browser::default();
     let who = json!({ "name": "ada", "password": "correct horse battery" });

@@ -6,8 +6,18 @@ mod answers;
 mod api;
 mod bad_input;
 mod environment;
-mod http;
-mod instances;
 mod kills;
 mod pages;
 mod sessions;
+
+use private_instances::{Engine, Fleet, Program};
+
+/// The program under test.
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_fungible-todo"))
+}
+
+/// Instances over a SQLite file.
+fn start(count: usize) -> Fleet {
+    Fleet::start(program(), Engine::Sqlite, count)
+}

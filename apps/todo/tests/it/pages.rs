@@ -1,7 +1,7 @@
 //! The pages as a browser without script uses them: forms, redirects, reloads.
 
-use crate::http::{Answer, Browser};
-use crate::instances::Fleet;
+use crate::start;
+use private_instances::{Answer, Browser, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -15,7 +15,7 @@ struct Walker {
 
 impl Walker {
     fn new(kill: bool) -> Self {
-        Self { fleet: Fleet::start(2), browser: Browser::default(), kill }
+        Self { fleet: start(2), browser: Browser::default(), kill }
     }
 
     fn get(&mut self, path: &str) -> Answer {
@@ -31,7 +31,7 @@ impl Walker {
     }
 
     fn after(&mut self, answer: Answer) -> Answer {
-        assert!(answer.header("x-served-by").unwrap().starts_with("todo-"), "{answer:?}");
+        assert!(answer.header("x-served-by").unwrap().starts_with("instance-"), "{answer:?}");
         if self.kill {
             self.fleet.kill_last();
         }
@@ -83,7 +83,7 @@ fn walk(kill: bool) {
 
     let page = walker.post_twice("/register", &[("name", "ada"), ("password", PASSWORD)]);
     assert!(page.body.contains("Welcome. You are registered and logged in."), "{page:?}");
-    assert!(page.body.contains("answered by <b id=\"served-by\">todo-"), "{page:?}");
+    assert!(page.body.contains("answered by <b id=\"served-by\">instance-"), "{page:?}");
     assert!(tasks(&page).is_empty());
 
     // Add.
