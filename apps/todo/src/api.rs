@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fungible_web::{IdInPath, JsonBody, LoggedIn, Problem};
+use fungible_web::{Caller, IdInPath, JsonBody, Problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::tasks::{Added, Task, Title};
 
 /// `GET /api/tasks`
-pub(crate) async fn list(State(app): State<App>, LoggedIn(user): LoggedIn) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, user: Caller) -> Result<Json<Value>, Problem> {
     let tasks = app.tasks.list(user.id).await?;
     Ok(Json(json!({ "tasks": tasks })))
 }
@@ -25,7 +25,7 @@ pub(crate) struct Add {
 /// `PUT /api/tasks/{id}`: 201 when it adds the task, 200 when it was added before.
 pub(crate) async fn add(
     State(app): State<App>,
-    LoggedIn(user): LoggedIn,
+    user: Caller,
     IdInPath(id): IdInPath,
     JsonBody(Add { title }): JsonBody<Add>,
 ) -> Result<(StatusCode, Json<Task>), Problem> {
@@ -45,7 +45,7 @@ pub(crate) struct Change {
 /// `PATCH /api/tasks/{id}`
 pub(crate) async fn change(
     State(app): State<App>,
-    LoggedIn(user): LoggedIn,
+    user: Caller,
     IdInPath(id): IdInPath,
     JsonBody(Change { title, done }): JsonBody<Change>,
 ) -> Result<Json<Task>, Problem> {
@@ -59,7 +59,7 @@ pub(crate) async fn change(
 /// `DELETE /api/tasks/{id}`: also a success when it was deleted before.
 pub(crate) async fn delete(
     State(app): State<App>,
-    LoggedIn(user): LoggedIn,
+    user: Caller,
     IdInPath(id): IdInPath,
 ) -> Result<StatusCode, Problem> {
     app.tasks.delete(user.id, id).await?;

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use fungible::{Config, Store, StoreError};
+use fungible::keys::KeyError;
+use fungible::{Config, Store};
 use fungible_web::Access;
 
 use crate::tasks::Tasks;
@@ -17,8 +18,8 @@ pub(crate) struct App {
 
 impl App {
     /// Over an open store, whose tables it makes where they are missing.
-    pub(crate) async fn new(store: &Store, config: Config) -> Result<Self, StoreError> {
-        let access = Access::new(store, config.secret, config.cookies).await?;
+    pub(crate) async fn new(store: &Store, config: Config) -> Result<Self, KeyError> {
+        let access = Access::new(store, &config, "todo").await?;
         let app = Self { access, tasks: Tasks::new(store.clone()), instance: config.instance.into() };
         app.tasks.migrate().await?;
         Ok(app)

@@ -19,7 +19,8 @@ mod pages;
 mod routes;
 mod tasks;
 
-use fungible::{Config, ServeOptions, Store, StoreError, serve};
+use fungible::keys::KeyError;
+use fungible::{Config, ServeOptions, Store, serve};
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -28,8 +29,8 @@ use crate::app::App;
 /// The address in `config` is not looked at.
 ///
 /// # Errors
-/// When the shared store cannot be opened or its tables cannot be made: the error says what to do.
-pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StoreError> {
+/// When the shared store cannot be opened, its tables cannot be made, or its keys are under another secret: the error says what to do.
+pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), KeyError> {
     let store = Store::open(&config.store).await?;
     let app = App::new(&store, config).await?;
     if let Ok(address) = listener.local_addr() {
@@ -45,6 +46,6 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
 ///
 /// # Errors
 /// As [`run`].
-pub async fn prepare(config: Config) -> Result<(), StoreError> {
+pub async fn prepare(config: Config) -> Result<(), KeyError> {
     App::new(&Store::open(&config.store).await?, config).await.map(drop)
 }

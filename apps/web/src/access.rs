@@ -1,11 +1,14 @@
-//! Registering, logging in and out, and changing the password, for pages and API alike. Who may be what is the
+//! Registering, logging in and out, changing the password and getting tokens, for pages and API alike. Who may be what is the
 //! toolkit's business; here is only the order of steps, and what a repeated request means.
 
 use std::fmt;
 
+use fungible::keys::KeyError;
+use fungible::tokens::Issued;
 use fungible::users::{ChangePasswordError, LoginError};
 use fungible::{
-    Account, CookieMode, Hasher, Secret, SessionCookie, SessionOptions, Sessions, Store, StoreError, User, Users,
+    Account, ClientAddress, Config, Hasher, KeyOptions, KeyRing, Limits, LoginLimits, Logins, Proxies, SessionCookie,
+    SessionOptions, Sessions, Store, TokenOptions, Tokens, User, Users,
 };
 use serde::Deserialize;
 
@@ -29,6 +32,20 @@ pub struct PasswordChange {
     new: String,
 }
 
+/// What an API client sends for new tokens.
+#[derive(Deserialize)]
+pub struct Refresh {
+    /// The refresh token that it was given last.
+    pub refresh_token: String,
+}
+
+/// Shows no token.
+impl fmt::Debug for Refresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refresh(..)")
+    }
+}
+
 /// Shows no password.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,45 +59,80 @@ impl fmt::Debug for PasswordChange {
     }
 }
 
-/// Users and their sessions.
+/// Users, their sessions and their tokens.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// Names and passwords.
     pub users: Users,
+    /// The same for whoever comes from outside.
+    logins: Logins,
     /// Who a browser is.
     pub sessions: Sessions,
+    /// Who an API client is.
+    pub tokens: Tokens,
+    /// What signs and seals.
+    pub keys: KeyRing,
+    /// How often somebody may do something.
+    pub limits: Limits,
+    /// Who may say where a request came from.
+    pub proxies: Proxies,
 }
 
 impl Access {
-    /// Over an open store, whose tables it makes where they are missing.
+    /// Over an open store, whose tables it makes where they are missing. Tokens are for `audience`.
     ///
     /// # Errors
-    /// As [`Store::migrate`].
-    pub async fn new(store: &Store, secret: Secret, cookies: CookieMode) -> Result<Self, StoreError> {
-        let options = SessionOptions { cookies, ..SessionOptions::default() };
+    /// As [`Store::migrate`] and [`KeyRing::open`].
+    pub async fn new(store: &Store, config: &Config, audience: &str) -> Result<Self, KeyError> {
+        let options = SessionOptions { cookies: config.cookies, ..SessionOptions::default() };
         let users = Users::new(store.clone(), Hasher::default());
-        let sessions = Sessions::new(store.clone(), secret, options);
+        let limits = Limits::new(store.clone());
+        let sessions = Sessions::new(store.clone(), config.secret.clone(), options);
         users.migrate().await?;
+        limits.migrate().await?;
         sessions.migrate().await?;
-        Ok(Self { users, sessions })
+        let keys = KeyRing::open(store.clone(), &config.secret, KeyOptions::default()).await?;
+        let tokens = Tokens::new(store.clone(), keys.clone(), config.secret.clone(), TokenOptions::new(audience));
+        tokens.migrate().await?;
+        let logins = Logins::new(users.clone(), limits.clone(), LoginLimits::default());
+        Ok(Self { users, logins, sessions, tokens, keys, limits, proxies: config.proxies.clone() })
     }
 
     /// Registers a user and logs in. The same again is a success.
     ///
     /// # Errors
-    /// When the name is taken, or name or password cannot be used.
-    pub async fn register(&self, before: Option<User>, who: &Credentials) -> Result<(SessionCookie, Account), Problem> {
-        let account = self.users.register(&who.name, &who.password).await?;
+    /// When the name is taken, name or password cannot be used, or it was tried too often.
+    pub async fn register(
+        &self,
+        before: Option<User>,
+        who: &Credentials,
+        from: ClientAddress,
+    ) -> Result<(SessionCookie, Account), Problem> {
+        let account = self.logins.register(&who.name, &who.password, from).await?;
         Ok((self.start(before, &account).await?, account))
     }
 
     /// Starts a session and ends the one that the browser had before.
     ///
     /// # Errors
-    /// When name or password is wrong.
-    pub async fn log_in(&self, before: Option<User>, who: &Credentials) -> Result<(SessionCookie, Account), Problem> {
-        let account = self.users.check(&who.name, &who.password).await?;
+    /// When name or password is wrong, or it was tried too often.
+    pub async fn log_in(
+        &self,
+        before: Option<User>,
+        who: &Credentials,
+        from: ClientAddress,
+    ) -> Result<(SessionCookie, Account), Problem> {
+        let account = self.logins.check(&who.name, &who.password, from).await?;
         Ok((self.start(before, &account).await?, account))
+    }
+
+    /// Logs an API client in.
+    ///
+    /// # Errors
+    /// As [`Access::log_in`].
+    pub async fn issue(&self, who: &Credentials, from: ClientAddress) -> Result<Issued, Problem> {
+        let account = self.logins.check(&who.name, &who.password, from).await?;
+        Ok(self.tokens.start(&account).await?)
     }
 
     /// Ends the session, if there is one.
@@ -94,24 +146,30 @@ impl Access {
         }
     }
 
-    /// Changes the password, which ends all sessions of the user, and starts a new one for this browser.
+    /// Changes the password, which ends all sessions and tokens of the user, and starts a new session for this browser.
     ///
     /// Whoever got no answer sends it again, without a valid session by then: if the new password is right already, the
     /// change was made, and the new session is what the answer should have brought.
     ///
     /// # Errors
-    /// When the old password is wrong or the new one cannot be used.
-    pub async fn change_password(&self, user: Option<User>, change: &PasswordChange) -> Result<SessionCookie, Problem> {
+    /// When the old password is wrong, the new one cannot be used, or it was tried too often.
+    pub async fn change_password(
+        &self,
+        user: Option<User>,
+        change: &PasswordChange,
+        from: ClientAddress,
+    ) -> Result<SessionCookie, Problem> {
+        let PasswordChange { name, old, new } = change;
         let (refusal, name) = match &user {
-            Some(User { id, name, .. }) => match self.users.change_password(*id, &change.old, &change.new).await {
+            Some(User { id, name, .. }) => match self.logins.change_password((*id, name), old, new, from).await {
                 Ok(account) => return self.start(user, &account).await,
                 Err(wrong @ ChangePasswordError::Wrong) => (wrong.into(), Some(name)),
                 Err(other) => return Err(other.into()),
             },
-            None => (Problem::logged_out(), change.name.as_ref()),
+            None => (Problem::logged_out(), name.as_ref()),
         };
         let Some(name) = name else { return Err(refusal) };
-        match self.users.check(name, &change.new).await {
+        match self.logins.check(name, new, from).await {
             Ok(account) => self.start(user, &account).await,
             Err(LoginError::Wrong) => Err(refusal),
             Err(other) => Err(other.into()),

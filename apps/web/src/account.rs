@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use crate::access::{Credentials, PasswordChange};
-use crate::extract::{FormBody, LoggedIn};
+use crate::extract::{CameFrom, FormBody, LoggedIn};
 use crate::frame::{Frame, home, page};
 use crate::notice::Notice;
 use crate::problem::Problem;
@@ -112,11 +112,12 @@ struct LogIn<D> {
 async fn register<S: Site>(
     State(app): State<S>,
     before: Option<LoggedIn>,
+    CameFrom(address): CameFrom,
     FormBody(form): FormBody<LogIn<S::Draft>>,
 ) -> Response {
     let LogIn { name, password, draft } = form;
     let who = Credentials { name, password };
-    match app.access().register(before.map(|LoggedIn(user)| user), &who).await {
+    match app.access().register(before.map(|LoggedIn(user)| user), &who, address).await {
         Ok((cookie, account)) => (cookie, app.arrived(account, draft, Notice::REGISTERED).await).into_response(),
         Err(problem) => refuse(&app, Purpose::Register, who, &draft, problem),
     }
@@ -126,11 +127,12 @@ async fn register<S: Site>(
 async fn log_in<S: Site>(
     State(app): State<S>,
     before: Option<LoggedIn>,
+    CameFrom(address): CameFrom,
     FormBody(form): FormBody<LogIn<S::Draft>>,
 ) -> Response {
     let LogIn { name, password, draft } = form;
     let who = Credentials { name, password };
-    match app.access().log_in(before.map(|LoggedIn(user)| user), &who).await {
+    match app.access().log_in(before.map(|LoggedIn(user)| user), &who, address).await {
         // Whatever becomes of the draft, the login has succeeded and its cookie must reach the browser.
         Ok((cookie, account)) => (cookie, app.arrived(account, draft, Notice::NOTHING).await).into_response(),
         Err(problem) => refuse(&app, Purpose::LogIn, who, &draft, problem),
@@ -169,11 +171,12 @@ async fn show<S: Site>(State(app): State<S>, LoggedIn(user): LoggedIn, notice: N
 async fn change_password<S: Site>(
     State(app): State<S>,
     user: Option<LoggedIn>,
+    CameFrom(address): CameFrom,
     FormBody(change): FormBody<PasswordChange>,
 ) -> Result<Response, Problem> {
     let user = user.map(|LoggedIn(user)| user);
     let name = user.as_ref().map(|user| user.name.clone());
-    match (app.access().change_password(user, &change).await, name) {
+    match (app.access().change_password(user, &change, address).await, name) {
         (Ok(cookie), _) => Ok((cookie, Redirect::to(&Notice::PASSWORD_CHANGED.on("/account"))).into_response()),
         (Err(problem), None) => Err(problem),
         (Err(problem), Some(name)) => {

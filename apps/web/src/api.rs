@@ -1,15 +1,16 @@
 //! The session as JSON, for both a script in a page and other clients: the routes below `/api` that all apps have.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use fungible::UserId;
+use fungible::tokens::Issued;
+use fungible::{Tokens, UserId};
 use serde_json::{Value, json};
 
-use crate::access::{Credentials, PasswordChange};
-use crate::extract::{JsonBody, LoggedIn};
+use crate::access::{Credentials, PasswordChange, Refresh};
+use crate::extract::{Caller, CameFrom, JsonBody, LoggedIn};
 use crate::problem::Problem;
 use crate::site::Site;
 
@@ -21,14 +22,22 @@ pub fn routes<S: Site>() -> Router<S> {
         .route("/logout", post(log_out::<S>))
         .route("/logout-everywhere", post(log_out_everywhere::<S>))
         .route("/password", post(change_password::<S>))
+        .route("/token", post(issue::<S>))
+        .route("/token/refresh", post(refresh::<S>))
         .route("/me", get(me))
 }
 
-/// Shows each problem as `{"error": sentence}`.
+/// Shows each problem as `{"error": sentence}`, with the challenge that RFC 9110 wants of a 401.
 #[expect(clippy::unused_async, reason = "axum takes handlers that are async")]
 pub async fn render(mut response: Response) -> Response {
     match Problem::take_from(&mut response) {
-        Some(problem) => Problem::reword(response, Json(json!({ "error": problem.sentence })).into_response()),
+        Some(problem) => {
+            if problem.status == StatusCode::UNAUTHORIZED {
+                let challenge = HeaderValue::from_static("Bearer");
+                response.headers_mut().entry(header::WWW_AUTHENTICATE).or_insert(challenge);
+            }
+            Problem::reword(response, Json(json!({ "error": problem.sentence })).into_response())
+        }
         None => response,
     }
 }
@@ -37,9 +46,10 @@ pub async fn render(mut response: Response) -> Response {
 async fn register<S: Site>(
     State(app): State<S>,
     before: Option<LoggedIn>,
+    CameFrom(address): CameFrom,
     JsonBody(who): JsonBody<Credentials>,
 ) -> Result<Response, Problem> {
-    let (cookie, account) = app.access().register(before.map(|LoggedIn(user)| user), &who).await?;
+    let (cookie, account) = app.access().register(before.map(|LoggedIn(user)| user), &who, address).await?;
     Ok((StatusCode::CREATED, cookie, user(account.id, &account.name)).into_response())
 }
 
@@ -47,19 +57,47 @@ async fn register<S: Site>(
 async fn log_in<S: Site>(
     State(app): State<S>,
     before: Option<LoggedIn>,
+    CameFrom(address): CameFrom,
     JsonBody(who): JsonBody<Credentials>,
 ) -> Result<Response, Problem> {
-    let (cookie, account) = app.access().log_in(before.map(|LoggedIn(user)| user), &who).await?;
+    let (cookie, account) = app.access().log_in(before.map(|LoggedIn(user)| user), &who, address).await?;
     Ok((cookie, user(account.id, &account.name)).into_response())
 }
 
-/// `POST /api/logout`; also a success without a session.
-async fn log_out<S: Site>(State(app): State<S>, user: Option<LoggedIn>) -> Result<Response, Problem> {
+/// `POST /api/token`
+async fn issue<S: Site>(
+    State(app): State<S>,
+    CameFrom(address): CameFrom,
+    JsonBody(who): JsonBody<Credentials>,
+) -> Result<Json<Issued>, Problem> {
+    app.access().issue(&who, address).await.map(Json)
+}
+
+/// `POST /api/token/refresh`: whoever got no answer may ask again.
+async fn refresh<S: Site>(
+    State(app): State<S>,
+    JsonBody(Refresh { refresh_token }): JsonBody<Refresh>,
+) -> Result<Json<Issued>, Problem> {
+    Ok(Json(app.access().tokens.refresh(&refresh_token).await?))
+}
+
+/// `POST /api/logout`: ends the session, or what the access token belongs to; also a success without.
+async fn log_out<S: Site>(
+    State(app): State<S>,
+    headers: HeaderMap,
+    user: Option<LoggedIn>,
+) -> Result<Response, Problem> {
+    if let Some(token) = Tokens::bearer(&headers) {
+        let tokens = &app.access().tokens;
+        if let Some(claims) = tokens.claims(token).await? {
+            tokens.end(claims.login).await?;
+        }
+    }
     Ok((app.access().log_out(user.map(|LoggedIn(user)| user)).await?, StatusCode::NO_CONTENT).into_response())
 }
 
 /// `POST /api/logout-everywhere`
-async fn log_out_everywhere<S: Site>(State(app): State<S>, LoggedIn(user): LoggedIn) -> Result<Response, Problem> {
+async fn log_out_everywhere<S: Site>(State(app): State<S>, user: Caller) -> Result<Response, Problem> {
     Ok((app.access().sessions.end_all(user.id).await?, StatusCode::NO_CONTENT).into_response())
 }
 
@@ -67,14 +105,15 @@ async fn log_out_everywhere<S: Site>(State(app): State<S>, LoggedIn(user): Logge
 async fn change_password<S: Site>(
     State(app): State<S>,
     user: Option<LoggedIn>,
+    CameFrom(address): CameFrom,
     JsonBody(change): JsonBody<PasswordChange>,
 ) -> Result<Response, Problem> {
-    let cookie = app.access().change_password(user.map(|LoggedIn(user)| user), &change).await?;
+    let cookie = app.access().change_password(user.map(|LoggedIn(user)| user), &change, address).await?;
     Ok((cookie, StatusCode::NO_CONTENT).into_response())
 }
 
 /// `GET /api/me`
-async fn me(LoggedIn(me): LoggedIn) -> Json<Value> {
+async fn me(me: Caller) -> Json<Value> {
     user(me.id, &me.name)
 }
 

@@ -4,7 +4,7 @@ use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::extract::{Form, FromRequest, FromRequestParts, Json, OptionalFromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use fungible::User;
+use fungible::{ClientAddress, Tokens, User, UserId};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -78,6 +78,42 @@ impl<S: Site> OptionalFromRequestParts<S> for LoggedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &S) -> Result<Option<Self>, Problem> {
         Ok(app.access().sessions.user(&parts.headers).await?.map(Self))
+    }
+}
+
+/// Who an API client is, by the session of a browser or by an access token. Asks the store each time, as above.
+#[derive(Debug)]
+pub struct Caller {
+    /// Who it is.
+    pub id: UserId,
+    /// The name as it was registered.
+    pub name: String,
+}
+
+impl<S: Site> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &S) -> Result<Self, Problem> {
+        let access = app.access();
+        let Some(token) = Tokens::bearer(&parts.headers) else {
+            let LoggedIn(User { id, name, .. }) =
+                <LoggedIn as FromRequestParts<S>>::from_request_parts(parts, app).await?;
+            return Ok(Self { id, name });
+        };
+        let claims = access.tokens.fresh(token).await?.ok_or_else(Problem::token)?;
+        Ok(Self { id: claims.id, name: claims.name })
+    }
+}
+
+/// Where a request came from, behind the proxies that are known.
+#[derive(Debug)]
+pub struct CameFrom(pub ClientAddress);
+
+impl<S: Site> FromRequestParts<S> for CameFrom {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(app.access().proxies.client(parts)))
     }
 }
 

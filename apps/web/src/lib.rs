@@ -26,10 +26,10 @@ pub mod pages;
 mod problem;
 mod site;
 
-pub use access::{Access, Credentials, PasswordChange};
+pub use access::{Access, Credentials, PasswordChange, Refresh};
 pub use account::log_in_again;
 pub use assets::Asset;
-pub use extract::{FormBody, IdInPath, JsonBody, LoggedIn};
+pub use extract::{Caller, CameFrom, FormBody, IdInPath, JsonBody, LoggedIn};
 pub use frame::{Frame, home, page};
 pub use notice::Notice;
 pub use problem::Problem;

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fungible::StoreError;
+use fungible::keys::KeyError;
+use fungible::tokens::RefreshError;
 use fungible::users::{ChangePasswordError, LoginError, RegisterError};
+use fungible::{Quota, StoreError};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone)]
@@ -15,12 +17,14 @@ pub struct Problem {
     pub status: StatusCode,
     /// What the reader is told.
     pub sentence: Cow<'static, str>,
+    /// The quota that is used up, where that is why.
+    quota: Option<Quota>,
 }
 
 impl Problem {
     /// A refusal.
     pub fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, sentence: sentence.into() }
+        Self { status, sentence: sentence.into(), quota: None }
     }
 
     /// What was sent can be read but not accepted.
@@ -31,6 +35,16 @@ impl Problem {
     /// There is no session, or no longer.
     pub fn logged_out() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "You are not logged in. Log in first.")
+    }
+
+    /// The access token is none of ours, or no longer good.
+    pub fn token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "This access token is not valid. Refresh it, or log in.")
+    }
+
+    /// It was done too often.
+    pub fn too_often(quota: Quota) -> Self {
+        Self { quota: Some(quota), ..Self::new(StatusCode::TOO_MANY_REQUESTS, quota.sentence()) }
     }
 
     /// The general sentence for a status.
@@ -71,7 +85,8 @@ impl Problem {
 /// Leaves the sentence for the layer that renders it: see `pages::render` and `api::render`.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        // The headers of the quota; the words are ours.
+        let mut response = self.quota.map_or_else(|| self.status.into_response(), IntoResponse::into_response);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -88,29 +103,40 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<RegisterError> for Problem {
-    fn from(error: RegisterError) -> Self {
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
         match error {
-            RegisterError::Store(error) => error.into(),
-            other => Self::new(other.status(), other.to_string()),
+            KeyError::Store(error) => error.into(),
+            other => {
+                tracing::error!(error = %other, "there is no key");
+                StoreError::Closed.into()
+            }
         }
     }
 }
 
-impl From<LoginError> for Problem {
-    fn from(error: LoginError) -> Self {
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
         match error {
-            LoginError::Store(error) => error.into(),
-            other => Self::new(other.status(), other.to_string()),
+            RefreshError::Store(error) => error.into(),
+            RefreshError::Keys(error) => error.into(),
+            other => Self::new(StatusCode::UNAUTHORIZED, other.to_string()),
         }
     }
 }
 
-impl From<ChangePasswordError> for Problem {
-    fn from(error: ChangePasswordError) -> Self {
-        match error {
-            ChangePasswordError::Store(error) => error.into(),
-            other => Self::new(other.status(), other.to_string()),
+macro_rules! of_users {
+    ($($error:ident),*) => {$(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                match error {
+                    $error::Store(error) => error.into(),
+                    $error::TooOften(quota) => Self::too_often(quota),
+                    other => Self::new(other.status(), other.to_string()),
+                }
+            }
         }
-    }
+    )*};
 }
+
+of_users!(RegisterError, LoginError, ChangePasswordError);

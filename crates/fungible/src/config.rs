@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::client::Proxies;
 use crate::secret::Secret;
 use crate::sessions::CookieMode;
 use crate::store::StoreUrl;
@@ -18,6 +19,9 @@ pub struct Config {
     pub secret: Secret,
     /// Whether the session cookie insists on https (`FUNGIBLE_COOKIES`).
     pub cookies: CookieMode,
+    /// Whose word on where a request came from is taken (`FUNGIBLE_PROXIES`, such as `10.0.0.0/8`): this machine's unless
+    /// it says otherwise.
+    pub proxies: Proxies,
     /// The name in small print and in the header `X-Served-By` (`FUNGIBLE_INSTANCE`). Nothing depends on it.
     pub instance: String,
 }
@@ -38,6 +42,7 @@ impl Config {
             store: store(lookup("FUNGIBLE_STORE"))?,
             secret: secret(lookup("FUNGIBLE_SECRET"))?,
             cookies: cookies(lookup("FUNGIBLE_COOKIES").as_deref())?,
+            proxies: proxies(lookup("FUNGIBLE_PROXIES").as_deref())?,
             instance: instance(lookup("FUNGIBLE_INSTANCE"))?,
         })
     }
@@ -85,6 +90,13 @@ fn cookies(value: Option<&str>) -> Result<CookieMode, ConfigError> {
             "FUNGIBLE_COOKIES is {other:?}: set it to secure (https) or plain (http on this machine)"
         ))),
     }
+}
+
+fn proxies(value: Option<&str>) -> Result<Proxies, ConfigError> {
+    let Some(text) = value else { return Ok(Proxies::default()) };
+    text.parse().map_err(|error| {
+        ConfigError(format!("FUNGIBLE_PROXIES: {error}: set it to the addresses of the proxies in front, with commas"))
+    })
 }
 
 fn instance(value: Option<String>) -> Result<String, ConfigError> {

@@ -38,6 +38,7 @@
 //!
 //! What an instance needs comes from outside: the address of the store, the secret, the listener. It makes none of them.
 
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod csrf;
@@ -53,6 +54,7 @@ pub mod store;
 pub mod tokens;
 pub mod users;
 
+pub use client::{ClientAddress, Proxies};
 pub use clock::{Clock, now_ms};
 pub use config::{Config, ConfigError};
 pub use jobs::{Job, JobError, Jobs, Worker};
@@ -65,4 +67,4 @@ pub use serve::{ServeOptions, Served, serve, shutdown_signal};
 pub use sessions::{CookieMode, SessionCookie, SessionId, SessionOptions, Sessions, User};
 pub use store::{Migration, Store, StoreError, StoreOptions, StoreUrl, StoreUrlError, Tx};
 pub use tokens::{Claims, Fresh, TokenOptions, Tokens};
-pub use users::{Account, Hasher, HasherOptions, UserId, Users};
+pub use users::{Account, Hasher, HasherOptions, LoginLimits, Logins, UserId, Users};

@@ -91,9 +91,7 @@ impl Limits {
     pub async fn take(&self, limit: Limit, who: &str) -> Result<Quota, StoreError> {
         let (id, step) = (limit.id(who), limit.step_ms());
         let room = limit.window_ms() - step;
-        if id[31].is_multiple_of(SWEEP_EVERY) {
-            self.sweep().await?;
-        }
+        self.sweep(id).await?;
         // What would be inserted is the time of the store and one step.
         let sql = "INSERT INTO fungible_limits (id, tat_ms) VALUES ($1, fungible_now_ms() + $2) \
                    ON CONFLICT (id) DO UPDATE SET tat_ms = CASE WHEN fungible_limits.tat_ms > excluded.tat_ms - $2 \
@@ -109,6 +107,32 @@ impl Limits {
         Ok(limit.quota(ahead, false))
     }
 
+    /// What is left of the quota of `who`; takes nothing. For what counts only once it is known how it went: see
+    /// [`Limits::charge`].
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn look(&self, limit: Limit, who: &str) -> Result<Quota, StoreError> {
+        let sql = "SELECT tat_ms - fungible_now_ms() AS ahead_ms FROM fungible_limits WHERE id = $1";
+        let row = self.store.get(sql, params![limit.id(who)]).await?;
+        let ahead: i64 = row.map_or(Ok(0), |row| row.get("ahead_ms"))?;
+        Ok(limit.quota(ahead, ahead <= limit.window_ms() - limit.step_ms()))
+    }
+
+    /// Takes one from the quota of `who`, also one that is not there: it is owed. So many that have looked at once gain
+    /// nothing over time.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn charge(&self, limit: Limit, who: &str) -> Result<(), StoreError> {
+        let id = limit.id(who);
+        self.sweep(id).await?;
+        let sql = "INSERT INTO fungible_limits (id, tat_ms) VALUES ($1, fungible_now_ms() + $2) \
+                   ON CONFLICT (id) DO UPDATE SET tat_ms = CASE WHEN fungible_limits.tat_ms > excluded.tat_ms - $2 \
+                   THEN fungible_limits.tat_ms + $2 ELSE excluded.tat_ms END";
+        self.store.statement(sql, params![id, limit.step_ms()]).await.map(drop)
+    }
+
     /// Gives `who` the whole quota back.
     ///
     /// # Errors
@@ -117,7 +141,11 @@ impl Limits {
         self.store.statement("DELETE FROM fungible_limits WHERE id = $1", params![limit.id(who)]).await.map(drop)
     }
 
-    async fn sweep(&self) -> Result<(), StoreError> {
+    /// Removes some quotas that are full again, at some of the keys.
+    async fn sweep(&self, id: [u8; 32]) -> Result<(), StoreError> {
+        if !id[31].is_multiple_of(SWEEP_EVERY) {
+            return Ok(());
+        }
         let sql = "DELETE FROM fungible_limits WHERE id IN \
                    (SELECT id FROM fungible_limits WHERE tat_ms <= fungible_now_ms() LIMIT 200)";
         self.store.statement(sql, &[]).await.map(drop)
@@ -127,7 +155,7 @@ impl Limits {
 impl Limit {
     fn quota(self, ahead_ms: i64, allowed: bool) -> Quota {
         let (step, window) = (self.step_ms(), self.window_ms());
-        let ahead = ahead_ms.clamp(0, window);
+        let ahead = ahead_ms.max(0);
         let duration = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or_default());
         let retry = if allowed { 0 } else { (ahead + step - window).max(1) };
         Quota {
@@ -143,6 +171,16 @@ impl Quota {
     /// Whether it may be done now.
     pub fn is_allowed(&self) -> bool {
         self.retry_in.is_zero()
+    }
+
+    /// What a client is told when it may not.
+    pub fn sentence(&self) -> String {
+        format!("This was done too often; please try again in {} s.", self.seconds())
+    }
+
+    /// Whole seconds until it may be done again; at least one.
+    fn seconds(&self) -> u64 {
+        seconds(self.retry_in).max(1)
     }
 }
 
@@ -176,8 +214,8 @@ impl IntoResponseParts for Quota {
 /// 429 with `Retry-After`, the headers above and a sentence, for one that was not allowed.
 impl IntoResponse for Quota {
     fn into_response(self) -> Response {
-        let after = seconds(self.retry_in).max(1);
-        let sentence = format!("This was done too often; please try again in {after} s.\n");
-        (StatusCode::TOO_MANY_REQUESTS, self, [(header::RETRY_AFTER, after.to_string())], sentence).into_response()
+        let sentence = format!("{}\n", self.sentence());
+        (StatusCode::TOO_MANY_REQUESTS, self, [(header::RETRY_AFTER, self.seconds().to_string())], sentence)
+            .into_response()
     }
 }

@@ -66,7 +66,10 @@ impl Default for KeyOptions {
 #[non_exhaustive]
 pub enum KeyError {
     /// The keys in the store were made under another secret.
-    #[error("the keys in the store were made under another secret: give all instances the same one, the one of before")]
+    #[error(
+        "the keys in the store were made under another secret: give all instances the one of before; if it is lost, \
+         empty the table fungible_keys, which ends all tokens and sealed values"
+    )]
     OtherSecret,
     /// The operating system has no randomness to give.
     #[error("there is no randomness for a new key: {0}")]

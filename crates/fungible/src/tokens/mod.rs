@@ -265,8 +265,17 @@ impl Tokens {
         Ok(self.store.get(sql, params![claims.login.0, claims.id]).await?.is_some())
     }
 
+    /// The claims of an access token that is valid and whose login goes on: one look-up.
+    ///
+    /// # Errors
+    /// As [`Tokens::claims`].
+    pub async fn fresh(&self, token: &str) -> Result<Option<Claims>, KeyError> {
+        let Some(claims) = self.claims(token).await? else { return Ok(None) };
+        Ok(self.is_fresh(&claims).await?.then_some(claims))
+    }
+
     /// The access token of a request: `Authorization: Bearer ..`.
-    fn bearer(headers: &HeaderMap) -> Option<&str> {
+    pub fn bearer(headers: &HeaderMap) -> Option<&str> {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())

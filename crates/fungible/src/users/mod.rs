@@ -8,12 +8,15 @@ use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use crate::clock::now_ms;
+use crate::limits::Quota;
 use crate::params;
 use crate::store::{FromValue, Migration, Store, StoreError, ToValue, Tx, Value};
 
 mod hasher;
+mod logins;
 
 pub use hasher::{Hasher, HasherOptions, TooManyAtOnce};
+pub use logins::{LoginLimits, Logins};
 
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -83,6 +86,9 @@ pub enum RegisterError {
     /// The password cannot be used; the sentence says why.
     #[error("{0}")]
     BadPassword(&'static str),
+    /// See [`Logins`].
+    #[error("{}", .0.sentence())]
+    TooOften(Quota),
     /// See [`TooManyAtOnce`].
     #[error("Too many people log in at this moment; please try again.")]
     TooManyAtOnce,
@@ -101,6 +107,9 @@ pub enum LoginError {
     /// The account was disabled. Only who knows its password learns that.
     #[error("This account is disabled; please ask who runs the service.")]
     Disabled,
+    /// See [`Logins`].
+    #[error("{}", .0.sentence())]
+    TooOften(Quota),
     /// See [`TooManyAtOnce`].
     #[error("Too many people log in at this moment; please try again.")]
     TooManyAtOnce,
@@ -119,6 +128,9 @@ pub enum ChangePasswordError {
     /// The new password cannot be used; the sentence says why.
     #[error("{0}")]
     BadPassword(&'static str),
+    /// See [`Logins`].
+    #[error("{}", .0.sentence())]
+    TooOften(Quota),
     /// See [`TooManyAtOnce`].
     #[error("Too many people log in at this moment; please try again.")]
     TooManyAtOnce,
@@ -310,6 +322,7 @@ macro_rules! answers {
             pub fn status(&self) -> StatusCode {
                 match self {
                     $(Self::$variant { .. } => StatusCode::$status,)*
+                    Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
                     Self::TooManyAtOnce => StatusCode::SERVICE_UNAVAILABLE,
                     Self::Store(error) => error.status(),
                 }
@@ -324,14 +337,15 @@ macro_rules! answers {
 
         impl IntoResponse for $error {
             fn into_response(self) -> Response {
-                if let Self::Store(error) = self {
-                    return error.into_response();
+                match self {
+                    Self::Store(error) => error.into_response(),
+                    Self::TooOften(quota) => quota.into_response(),
+                    Self::TooManyAtOnce => {
+                        let later = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+                        (self.status(), later, format!("{self}\n")).into_response()
+                    }
+                    other => (other.status(), format!("{other}\n")).into_response(),
                 }
-                let mut response = (self.status(), format!("{self}\n")).into_response();
-                if matches!(self, Self::TooManyAtOnce) {
-                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                response
             }
         }
     )*};

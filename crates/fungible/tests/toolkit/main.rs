@@ -7,6 +7,7 @@ mod csrf;
 mod helper;
 mod jobs;
 mod limits;
+mod login_limits;
 mod logins;
 mod once;
 mod opening;

@@ -1,0 +1,141 @@
+//! Which address a request came from, behind balancers that are known. Knows nothing of what it is used for.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The proxies whose word on where a request came from is taken: networks such as `10.0.0.0/8`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxies(Arc<[IpNet]>);
+
+/// A text that is no list of networks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither an address nor a network such as 10.0.0.0/8")]
+pub struct ProxiesError(String);
+
+impl Default for Proxies {
+    /// This machine only: where the balancer listens beside the instances.
+    fn default() -> Proxies {
+        let local = [IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))];
+        Proxies(local.into())
+    }
+}
+
+impl FromStr for Proxies {
+    type Err = ProxiesError;
+
+    /// Addresses and networks, with commas between them; nothing for none.
+    fn from_str(text: &str) -> Result<Proxies, ProxiesError> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let network = |part: &str| {
+            let address = || part.parse().map(|address: IpAddr| IpNet::from(address));
+            part.parse().or_else(|_| address()).map_err(|_| ProxiesError(part.to_owned()))
+        };
+        parts.map(network).collect::<Result<Vec<_>, _>>().map(|networks| Proxies(networks.into()))
+    }
+}
+
+impl Proxies {
+    /// Where a request came from: the connection's other end or, when that is a known proxy, the last address in
+    /// `X-Forwarded-For` that is none. What clients write further left in that header counts for nothing.
+    ///
+    /// Without a connection (a router that is called by itself) it is the unspecified address.
+    pub fn client(&self, parts: &Parts) -> ClientAddress {
+        let peer = parts.extensions.get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+        ClientAddress(self.behind(peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), &parts.headers).to_canonical())
+    }
+
+    fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut known = peer;
+        for value in headers.get_all(FORWARDED_FOR).iter().rev() {
+            for part in value.to_str().unwrap_or("?").rsplit(',') {
+                if !self.has(known) {
+                    return known;
+                }
+                // What cannot be read is not believed, nor is what stands before it.
+                let Some(address) = address(part.trim()) else { return known };
+                known = address;
+            }
+        }
+        known
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// An address as proxies write it, some with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()))
+}
+
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// Who is behind it, for limits: the address itself, or of IPv6 the first 64 bits, as a customer of a provider has
+    /// all of the rest.
+    pub fn subscriber(self) -> String {
+        match self.0 {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn from(proxies: &str, peer: &str, forwarded: &[&'static str]) -> String {
+        let mut request = Request::builder().extension(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+        for value in forwarded {
+            request = request.header(FORWARDED_FOR, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        proxies.parse::<Proxies>().unwrap().client(&parts).0.to_string()
+    }
+
+    #[test]
+    fn only_known_proxies_are_believed() {
+        let near = "127.0.0.1, 10.0.0.0/8";
+        assert_eq!(from(near, "127.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+        assert_eq!(from(near, "203.0.113.9", &["192.0.2.7"]), "203.0.113.9", "a client that speaks for itself");
+        assert_eq!(from(near, "127.0.0.1", &["192.0.2.1, 192.0.2.7"]), "192.0.2.7", "what the client wrote");
+        assert_eq!(from(near, "127.0.0.1", &["192.0.2.1", "192.0.2.7, 10.1.2.3"]), "192.0.2.7", "two proxies");
+        assert_eq!(from(near, "127.0.0.1", &["192.0.2.7, no address"]), "127.0.0.1");
+        assert_eq!(from(near, "127.0.0.1", &["192.0.2.7:4711"]), "192.0.2.7");
+        assert_eq!(from(near, "127.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
+        assert_eq!(from(near, "::ffff:10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+        assert_eq!(from(near, "127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(from("", "127.0.0.1", &["192.0.2.7"]), "127.0.0.1");
+    }
+
+    #[test]
+    fn one_subscriber_has_many_addresses_of_ipv6() {
+        let subscriber = |text: &str| ClientAddress(text.parse().unwrap()).subscriber();
+        assert_eq!(subscriber("2001:db8:1:2:3::4"), subscriber("2001:db8:1:2:ffff::1"));
+        assert_ne!(subscriber("2001:db8:1:2::1"), subscriber("2001:db8:1:3::1"));
+        assert_ne!(subscriber("192.0.2.1"), subscriber("192.0.2.2"));
+    }
+
+    #[test]
+    fn what_is_no_network_is_named() {
+        assert_eq!("10.0.0.0/8,home".parse::<Proxies>(), Err(ProxiesError("home".to_owned())));
+    }
+}
