@@ -7,8 +7,8 @@ use fungible::keys::KeyError;
 use fungible::tokens::Issued;
 use fungible::users::{ChangePasswordError, LoginError};
 use fungible::{
-    Account, ClientAddress, Config, Hasher, KeyOptions, KeyRing, Limits, LoginLimits, Logins, Proxies, SessionCookie,
-    SessionOptions, Sessions, Store, TokenOptions, Tokens, User, Users,
+    Account, ClientAddress, Config, Hasher, KeyOptions, KeyRing, Limits, LoginLimits, Logins, Proxies, SessionOptions,
+    Sessions, SetCookie, Store, TokenOptions, Tokens, User, Users,
 };
 use serde::Deserialize;
 
@@ -107,7 +107,7 @@ impl Access {
         before: Option<User>,
         who: &Credentials,
         from: ClientAddress,
-    ) -> Result<(SessionCookie, Account), Problem> {
+    ) -> Result<(SetCookie, Account), Problem> {
         let account = self.logins.register(&who.name, &who.password, from).await?;
         Ok((self.start(before, &account).await?, account))
     }
@@ -121,7 +121,7 @@ impl Access {
         before: Option<User>,
         who: &Credentials,
         from: ClientAddress,
-    ) -> Result<(SessionCookie, Account), Problem> {
+    ) -> Result<(SetCookie, Account), Problem> {
         let account = self.logins.check(&who.name, &who.password, from).await?;
         Ok((self.start(before, &account).await?, account))
     }
@@ -139,7 +139,7 @@ impl Access {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn log_out(&self, user: Option<User>) -> Result<Option<SessionCookie>, Problem> {
+    pub async fn log_out(&self, user: Option<User>) -> Result<Option<SetCookie>, Problem> {
         match user {
             Some(user) => Ok(Some(self.sessions.end(&user.session).await?)),
             None => Ok(None),
@@ -158,7 +158,7 @@ impl Access {
         user: Option<User>,
         change: &PasswordChange,
         from: ClientAddress,
-    ) -> Result<SessionCookie, Problem> {
+    ) -> Result<SetCookie, Problem> {
         let PasswordChange { name, old, new } = change;
         let (refusal, name) = match &user {
             Some(User { id, name, .. }) => match self.logins.change_password((*id, name), old, new, from).await {
@@ -176,7 +176,7 @@ impl Access {
         }
     }
 
-    async fn start(&self, before: Option<User>, account: &Account) -> Result<SessionCookie, Problem> {
+    async fn start(&self, before: Option<User>, account: &Account) -> Result<SetCookie, Problem> {
         let before = before.map(|user| user.session);
         Ok(self.sessions.start(account, before.as_ref()).await?)
     }

@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::client::Proxies;
+use crate::cookie::CookieMode;
 use crate::secret::Secret;
-use crate::sessions::CookieMode;
 use crate::store::StoreUrl;
 
 /// What every instance of the fleet is told alike, and the two things that differ: address and name.

@@ -4,13 +4,13 @@
 //! ```no_run
 //! use axum::{Router, extract::{FromRef, State}, response::Redirect, routing::{get, post}, Form};
 //! use fungible::users::LoginError;
-//! use fungible::{Hasher, Secret, ServeOptions, SessionCookie, SessionOptions, Sessions, Store, User, Users};
+//! use fungible::{Hasher, Secret, ServeOptions, SessionOptions, Sessions, SetCookie, Store, User, Users};
 //!
 //! #[derive(Clone, FromRef)]
 //! struct App { users: Users, sessions: Sessions }
 //!
 //! async fn log_in(State(app): State<App>, old: Option<User>, Form((name, password)): Form<(String, String)>)
-//! -> Result<(SessionCookie, Redirect), LoginError> {
+//! -> Result<(Redirect), LoginError> {
 //!     let account = app.users.check(&name, &password).await?;
 //!     let old = old.map(|user| user.session);
 //!     Ok((app.sessions.start(&account, old.as_ref()).await?, Redirect::to("/")))
@@ -41,7 +41,9 @@
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod cookie;
 pub mod csrf;
+pub mod failpoint;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
@@ -57,6 +59,7 @@ pub mod users;
 pub use client::{ClientAddress, Proxies};
 pub use clock::{Clock, now_ms};
 pub use config::{Config, ConfigError};
+pub use cookie::{CookieMode, SetCookie};
 pub use jobs::{Job, JobError, Jobs, Worker};
 pub use keys::{KeyOptions, KeyRing};
 pub use limits::{Limit, Limits, Quota};
@@ -64,7 +67,7 @@ pub use once::{IdempotencyKey, Once, OnceError, OnceOptions};
 pub use sealed::Seals;
 pub use secret::{Secret, SecretError};
 pub use serve::{ServeOptions, Served, serve, shutdown_signal};
-pub use sessions::{CookieMode, SessionCookie, SessionId, SessionOptions, Sessions, User};
+pub use sessions::{SessionId, SessionOptions, Sessions, User};
 pub use store::{Migration, Store, StoreError, StoreOptions, StoreUrl, StoreUrlError, Tx};
 pub use tokens::{Claims, Fresh, TokenOptions, Tokens};
 pub use users::{Account, Hasher, HasherOptions, LoginLimits, Logins, UserId, Users};

@@ -59,13 +59,16 @@ pub struct DeadJob {
     pub error: String,
 }
 
-/// Why a job was not finished. It is tried again.
+/// Why a job was not finished. It is tried again, unless it is given up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
     /// What the handler says.
     #[error("{0}")]
     Failed(String),
+    /// What the handler says, and trying again would not help: the job is dead at once.
+    #[error("{0}")]
+    GivenUp(String),
     /// Its payload is not what the handler expects.
     #[error("its payload cannot be read: {0}")]
     Payload(String),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval_at, sleep};
 
 use super::{Job, JobError, Jobs};
 
@@ -111,16 +111,19 @@ impl Worker {
         let Some(handler) = self.handlers.get(job.kind.as_str()) else { return };
         // A task of its own: a handler that panics is one that failed.
         let mut doing = tokio::spawn(handler(job.clone()));
-        let mut beat = interval(self.options.lease / 3);
+        let beat = self.options.lease / 3;
+        // The lease has just begun.
+        let mut beat = interval_at(Instant::now() + beat, beat);
         loop {
             tokio::select! {
                 done = &mut doing => {
-                    let why = match done {
+                    let (why, again) = match done {
                         Ok(Ok(()) | Err(JobError::TakenOver)) => return,
-                        Ok(Err(error)) => error.to_string(),
-                        Err(_panicked) => "its handler panicked".to_owned(),
+                        Ok(Err(JobError::GivenUp(why))) => (why, false),
+                        Ok(Err(error)) => (error.to_string(), true),
+                        Err(_panicked) => ("its handler panicked".to_owned(), true),
                     };
-                    return self.failed(&job, &why).await;
+                    return self.failed(&job, &why, again).await;
                 }
                 _ = beat.tick() => match job.keep(self.options.lease).await {
                     Ok(true) => {}
@@ -133,8 +136,8 @@ impl Worker {
         }
     }
 
-    async fn failed(&self, job: &Job, why: &str) {
-        let again = (job.attempts < self.options.attempts).then(|| self.pause(job.attempts));
+    async fn failed(&self, job: &Job, why: &str, again: bool) {
+        let again = (again && job.attempts < self.options.attempts).then(|| self.pause(job.attempts));
         tracing::warn!(id = %job.id, kind = job.kind, attempts = job.attempts, ?again, why, "a job failed");
         if let Err(error) = job.give_back(again, why).await {
             // Then its lease ends by itself.

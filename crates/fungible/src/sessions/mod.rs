@@ -6,16 +6,17 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 
 use crate::clock::Clock;
+use crate::cookie::{CookieMode, SetCookie};
 use crate::params;
 use crate::secret::Secret;
 use crate::store::{Migration, Row, Store, StoreError, Tx};
 use crate::users::{Account, UserId, raise_generation};
 
-mod cookie;
 mod extract;
+mod id;
 
-pub use cookie::{CookieMode, SessionCookie, SessionId};
 pub use extract::UserRejection;
+pub use id::SessionId;
 
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
@@ -87,7 +88,7 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn start(&self, account: &Account, old: Option<&SessionId>) -> Result<SessionCookie, StoreError> {
+    pub async fn start(&self, account: &Account, old: Option<&SessionId>) -> Result<SetCookie, StoreError> {
         let id = SessionId::random().map_err(|error| StoreError::Sql(format!("no randomness: {error}")))?;
         let (new, old) = (self.stored(&id), old.map(|old| self.stored(old)));
         let (user, generation) = (account.id, account.generation);
@@ -104,33 +105,33 @@ impl Sessions {
             tx.execute(sql, params![new, user, generation, now, expires, ends]).await
         };
         let _: u64 = self.store.write(start).await?;
-        Ok(SessionCookie::set(&id, self.options.cookies, self.options.absolute.as_secs()))
+        Ok(self.options.cookies.set(id::COOKIE, &id.text(), self.options.absolute))
     }
 
     /// Logs out one session; one that is not there is none the worse.
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn end(&self, session: &SessionId) -> Result<SessionCookie, StoreError> {
+    pub async fn end(&self, session: &SessionId) -> Result<SetCookie, StoreError> {
         let id = self.stored(session);
         let end =
             async move |tx: &mut Tx| tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![id]).await;
         let _: u64 = self.store.write(end).await?;
-        Ok(SessionCookie::removal(self.options.cookies))
+        Ok(self.options.cookies.remove(id::COOKIE))
     }
 
     /// Logs a user out everywhere.
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn end_all(&self, user: UserId) -> Result<SessionCookie, StoreError> {
+    pub async fn end_all(&self, user: UserId) -> Result<SetCookie, StoreError> {
         let end_all = async move |tx: &mut Tx| {
             tx.execute("DELETE FROM fungible_sessions WHERE user_id = $1", params![user]).await?;
             // Ends also a login that is on its way on another instance.
             raise_generation(tx, user).await
         };
         self.store.write(end_all).await?;
-        Ok(SessionCookie::removal(self.options.cookies))
+        Ok(self.options.cookies.remove(id::COOKIE))
     }
 
     /// The user of the session in these headers, if there is a valid one: one look-up by key. A session that was not

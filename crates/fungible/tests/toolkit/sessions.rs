@@ -8,7 +8,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::{
-    Account, Clock, CookieMode, Secret, ServeOptions, SessionCookie, SessionOptions, Sessions, Store, User, Users,
+    Account, Clock, CookieMode, Secret, ServeOptions, SessionOptions, Sessions, SetCookie, Store, User, Users,
 };
 
 use crate::on_both_engines;
@@ -47,7 +47,7 @@ impl Instance {
         self.users.register("Ann", "correct horse").await.unwrap()
     }
 
-    async fn user(&self, cookie: &SessionCookie) -> Option<User> {
+    async fn user(&self, cookie: &SetCookie) -> Option<User> {
         self.sessions.user(&with(cookie)).await.unwrap()
     }
 
@@ -62,12 +62,12 @@ impl Instance {
 }
 
 /// `session=..` of a cookie.
-fn pair(cookie: &SessionCookie) -> &str {
+fn pair(cookie: &SetCookie) -> &str {
     cookie.header_value().split(';').next().unwrap()
 }
 
 /// The headers of a request that carries the cookie.
-fn with(cookie: &SessionCookie) -> HeaderMap {
+fn with(cookie: &SetCookie) -> HeaderMap {
     HeaderMap::from_iter([(header::COOKIE, pair(cookie).parse().unwrap())])
 }
 

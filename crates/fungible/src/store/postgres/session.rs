@@ -13,6 +13,7 @@ use super::super::tx::forbidden;
 use super::super::{Params, Result, Row, StoreError, Value};
 use super::error::{from_driver, of_commit};
 use super::types::Given;
+use crate::failpoint::failpoint;
 
 pub(in crate::store) struct Session {
     client: Option<Object>,
@@ -97,9 +98,15 @@ impl Session {
         if !self.open.get() {
             return Ok(());
         }
+        if self.writes {
+            failpoint("store.before-commit");
+        }
         match tokio::time::timeout(self.limit, self.client()?.batch_execute("COMMIT")).await {
             Ok(Ok(())) => {
                 self.open.set(false);
+                if self.writes {
+                    failpoint("store.after-commit");
+                }
                 Ok(())
             }
             Ok(Err(error)) => Err(of_commit(&error, &self.store)),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::error::from_io;
 use super::{Connection, database, now};
+use crate::failpoint::failpoint;
 use crate::store::command::Command;
 use crate::store::{Result, StoreError, StoreOptions, Tx, tx};
 
@@ -138,11 +139,14 @@ impl Writer {
     }
 
     fn commit(&mut self) -> Result<()> {
+        failpoint("store.before-commit");
         self.connection.control("COMMIT").map_err(|error| match error {
             // These come before the commit is in the log.
             StoreError::Full { .. } | StoreError::Constraint(_) | StoreError::Busy => error,
             error => StoreError::Unknown(error.to_string()),
-        })
+        })?;
+        failpoint("store.after-commit");
+        Ok(())
     }
 
     /// Ends a transaction that is still open, if there is one.
