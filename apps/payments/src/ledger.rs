@@ -1,0 +1,98 @@
+//! What was charged, and what was refused: one row per idempotency key, in one transaction with the answer.
+
+use std::sync::Arc;
+
+use fungible::once::{Done, OnceKey, OnceOptions};
+use fungible::store::Row;
+use fungible::{Migration, Once, OnceError, Store, StoreError, Tx, params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::card::Card;
+
+const TABLE: &str = "CREATE TABLE charges (
+    id     TEXT   NOT NULL PRIMARY KEY,
+    -- What the money is for, in the words of whoever asks.
+    payee_order TEXT NOT NULL,
+    cents  BIGINT NOT NULL,
+    -- 0 when it was refused.
+    charged BIGINT NOT NULL
+)";
+
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "charges", sqlite: TABLE, postgres: TABLE }];
+
+/// What somebody wants charged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// What it is for.
+    pub(crate) order: String,
+    /// How much.
+    pub(crate) cents: i64,
+    pub(crate) card: Card,
+}
+
+/// A row of the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Charge {
+    pub(crate) id: Uuid,
+    pub(crate) order: String,
+    pub(crate) cents: i64,
+    pub(crate) charged: bool,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Store(StoreError),
+    Once(OnceError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal::Store(error)
+    }
+}
+
+impl From<OnceError> for Refusal {
+    fn from(error: OnceError) -> Refusal {
+        Refusal::Once(error)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    store: Store,
+    once: Arc<Once>,
+}
+
+impl Ledger {
+    pub(crate) async fn open(store: Store) -> Result<Ledger, StoreError> {
+        store.migrate("fungible-payments", MIGRATIONS).await?;
+        let once = Once::new(store.clone(), OnceOptions::default());
+        once.migrate().await?;
+        Ok(Ledger { store, once: Arc::new(once) })
+    }
+
+    /// Charges, unless that has been done under this key.
+    pub(crate) async fn charge(&self, key: OnceKey, order: Order) -> Result<Done<Charge>, Refusal> {
+        let charge = async move |tx: &mut Tx| {
+            let Order { order, cents, card } = order.clone();
+            let charge = Charge { id: Uuid::now_v7(), order, cents, charged: card != Card::Refused };
+            let sql = "INSERT INTO charges (id, payee_order, cents, charged) VALUES ($1, $2, $3, $4)";
+            tx.execute(sql, params![charge.id, charge.order, charge.cents, charge.charged]).await?;
+            Ok::<_, Refusal>(charge)
+        };
+        self.once.run(key, charge).await
+    }
+
+    /// All of it, the oldest first.
+    pub(crate) async fn all(&self) -> Result<Vec<Charge>, StoreError> {
+        let sql = "SELECT id, payee_order, cents, charged FROM charges ORDER BY id";
+        let rows: Vec<Row> = self.store.read(async move |tx: &mut Tx| tx.query(sql, &[]).await).await?;
+        let charge = |row: &Row| {
+            let (id, order, cents) = (row.get("id")?, row.get("payee_order")?, row.get("cents")?);
+            Ok(Charge { id, order, cents, charged: row.get("charged")? })
+        };
+        rows.iter().map(charge).collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! `POST /charges` and the ledger, `GET /charges`.
+
+use std::future::pending;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use fungible::IdempotencyKey;
+use serde_json::{Value, json};
+
+use crate::card::Card;
+use crate::ledger::{Ledger, Order, Refusal};
+
+pub(crate) fn router(ledger: Ledger) -> Router {
+    Router::new().route("/charges", get(all).post(charge)).with_state(ledger)
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Refusal::Store(error) => error.into_response(),
+            Refusal::Once(error) => error.into_response(),
+        }
+    }
+}
+
+/// `GET /charges`
+async fn all(State(ledger): State<Ledger>) -> Result<Json<Value>, Refusal> {
+    Ok(Json(json!({ "charges": ledger.all().await? })))
+}
+
+/// `POST /charges`: 201 when it was charged, 402 when it was refused; the same again for the same key.
+async fn charge(
+    State(ledger): State<Ledger>,
+    key: IdempotencyKey,
+    Json(order): Json<Order>,
+) -> Result<Response, Refusal> {
+    if order.cents <= 0 {
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, "Only more than nothing can be charged.\n").into_response());
+    }
+    tokio::time::sleep(order.card.thinks()).await;
+    let card = order.card;
+    let done = ledger.charge(key.of("shop", &order), order).await?;
+    let mut charge = done.answer;
+    match card {
+        Card::Silent if !done.repeated => pending().await,
+        Card::Lying => charge.cents += 1,
+        Card::Garbled => return Ok("<html>Thank you for your payment".into_response()),
+        _ => {}
+    }
+    let status = if charge.charged { StatusCode::CREATED } else { StatusCode::PAYMENT_REQUIRED };
+    Ok((status, Json(charge)).into_response())
+}
