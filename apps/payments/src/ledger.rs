@@ -23,7 +23,7 @@ const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "charges", sqli
 
 /// What somebody wants charged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Order {
+pub(crate) struct Demand {
     /// What it is for.
     pub(crate) order: String,
     /// How much.
@@ -74,9 +74,9 @@ impl Ledger {
     }
 
     /// Charges, unless that has been done under this key.
-    pub(crate) async fn charge(&self, key: OnceKey, order: Order) -> Result<Done<Charge>, Refusal> {
+    pub(crate) async fn charge(&self, key: OnceKey, demand: Demand) -> Result<Done<Charge>, Refusal> {
         let charge = async move |tx: &mut Tx| {
-            let Order { order, cents, card } = order.clone();
+            let Demand { order, cents, card } = demand.clone();
             let charge = Charge { id: Uuid::now_v7(), order, cents, charged: card != Card::Refused };
             let sql = "INSERT INTO charges (id, payee_order, cents, charged) VALUES ($1, $2, $3, $4)";
             tx.execute(sql, params![charge.id, charge.order, charge.cents, charge.charged]).await?;

@@ -1,6 +1,6 @@
 //! A payment service, as small as the shop needs it, and a process of its own as real ones are. It keeps a ledger, charges
 //! once per idempotency key, and its cards go wrong on purpose: it can be told to refuse, to be slow, to charge and then
-//! say nothing, and to lie.
+//! say nothing, and to lie. The program `fungible-payments` stands beside the shop.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -11,6 +11,8 @@
 mod card;
 mod ledger;
 mod routes;
+
+use std::time::Duration;
 
 use fungible::{ServeOptions, Store, StoreError, StoreUrl, serve};
 use tokio::net::TcpListener;
@@ -30,6 +32,8 @@ pub async fn run(
         tracing::info!("listening on {address}");
     }
     let ready = move || store.health();
-    serve(listener, routes::router(ledger), ready, shutdown, ServeOptions::default()).await;
+    // A card that is silent would be so for ever.
+    let options = ServeOptions { drain_time: Duration::from_secs(1), ..ServeOptions::default() };
+    serve(listener, routes::router(ledger), ready, shutdown, options).await;
     Ok(())
 }

@@ -11,7 +11,7 @@ use fungible::IdempotencyKey;
 use serde_json::{Value, json};
 
 use crate::card::Card;
-use crate::ledger::{Ledger, Order, Refusal};
+use crate::ledger::{Demand, Ledger, Refusal};
 
 pub(crate) fn router(ledger: Ledger) -> Router {
     Router::new().route("/charges", get(all).post(charge)).with_state(ledger)
@@ -35,7 +35,7 @@ async fn all(State(ledger): State<Ledger>) -> Result<Json<Value>, Refusal> {
 async fn charge(
     State(ledger): State<Ledger>,
     key: IdempotencyKey,
-    Json(order): Json<Order>,
+    Json(order): Json<Demand>,
 ) -> Result<Response, Refusal> {
     if order.cents <= 0 {
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, "Only more than nothing can be charged.\n").into_response());

@@ -59,6 +59,23 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("api", &["access", "extract", "problem", "site"]),
         ],
     ),
+    ("apps/payments/src", &[("card", &[]), ("ledger", &["card"]), ("routes", &["card", "ledger"])]),
+    (
+        "apps/shop/src",
+        &[
+            ("assets", &[]),
+            ("payments", &[]),
+            ("catalogue", &[]),
+            ("carts", &[]),
+            ("orders", &["carts"]),
+            ("app", &["carts", "catalogue", "orders", "payments"]),
+            ("cart", &["app", "carts"]),
+            ("checkout", &["app", "catalogue", "orders", "payments"]),
+            ("api", &["app", "cart", "catalogue", "checkout", "orders"]),
+            ("pages", &["api", "app", "assets", "cart", "carts", "catalogue", "checkout", "orders"]),
+            ("routes", &["api", "app", "assets", "cart", "pages"]),
+        ],
+    ),
     (
         "apps/todo/src",
         &[
@@ -76,7 +93,8 @@ const LAYERS: &[(&str, &[Room])] = &[
 type Room = (&'static str, &'static [&'static str]);
 
 /// Crates that the tool may name in `cli/demo.rs` only.
-const FOREIGN: &[&str] = &["fungible", "fungible_web", "fungible_todo", "fungible_todo_broken"];
+const FOREIGN: &[&str] =
+    &["fungible", "fungible_web", "fungible_payments", "fungible_shop", "fungible_todo", "fungible_todo_broken"];
 
 #[test]
 fn arrows_point_down() {
@@ -178,11 +196,11 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The room that a file stands in: the first folder, or the file's own name; `lib.rs` and `main.rs` are the map.
+/// The room that a file stands in: the first folder, or the file's own name; `lib.rs`, `main.rs` and `bin` are the map.
 fn room_of(relative: &Path) -> Option<String> {
     let first = relative.iter().next()?.to_str()?;
     let room = first.strip_suffix(".rs").unwrap_or(first);
-    (room != "lib" && room != "main").then(|| room.to_owned())
+    (!["lib", "main", "bin"].contains(&room)).then(|| room.to_owned())
 }
 
 /// A file without its comment lines.

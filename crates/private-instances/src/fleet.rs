@@ -136,10 +136,23 @@ impl Fleet {
 
     /// Sends SIGTERM to one instance and gives its exit code.
     pub fn terminate(&mut self, which: usize) -> Option<i32> {
-        let mut instance = self.instances.remove(which);
-        let pid = instance.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        instance.child.wait().unwrap().code()
+        self.signal(which, "-TERM");
+        self.instances.remove(which).child.wait().unwrap().code()
+    }
+
+    /// Has one instance stand still (SIGSTOP).
+    pub fn freeze(&self, which: usize) {
+        self.signal(which, "-STOP");
+    }
+
+    /// Has it go on (SIGCONT).
+    pub fn thaw(&self, which: usize) {
+        self.signal(which, "-CONT");
+    }
+
+    fn signal(&self, which: usize, signal: &str) {
+        let pid = self.instances[which].child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Holds up every writer of the store until it is dropped.

@@ -239,6 +239,7 @@ impl RoutingName {
 const DEMO_EXAMPLES: &str = "\
 Examples:
   fungible demo              # the right one: kill what you like
+  fungible demo --app shop   # a cart and a checkout that charges once, whatever you kill
   fungible demo --broken     # sessions in memory: \"please log in again\"
   fungible demo --broken --sticky   # hidden by sticky sessions, until an instance dies
 
@@ -247,7 +248,10 @@ Exit codes: 0 ended in good order; 2 wrong usage, or it could not be run.";
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(super) struct DemoOptions {
-    /// The same small service with its sessions and tasks in the instance's memory
+    /// Which app
+    #[arg(long, value_enum, default_value = "todo")]
+    pub(super) app: DemoApp,
+    /// The to-do list with its sessions and tasks in the instance's memory
     #[arg(long)]
     pub(super) broken: bool,
     /// Keep each client on one instance
@@ -268,6 +272,16 @@ pub(super) struct DemoOptions {
     /// Do without Linux namespaces, also where they can be had
     #[arg(long, hide = true)]
     pub(super) no_namespaces: bool,
+}
+
+/// The apps that are built in.
+#[cfg(feature = "demo")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum DemoApp {
+    /// A to-do list
+    Todo,
+    /// An online store, with a payment service beside it
+    Shop,
 }
 
 /// A name becomes part of the path of a socket, which has little room.

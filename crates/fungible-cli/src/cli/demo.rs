@@ -3,17 +3,21 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use fungible::{Config, Secret, shutdown_signal};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use super::args::DemoOptions;
+use super::args::{DemoApp, DemoOptions};
 use super::{control, run, screen};
 use crate::balancer::{self, Routing};
 use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings, Template};
@@ -22,15 +26,23 @@ use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings
 const REDRAW: Duration = Duration::from_millis(250);
 
 pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
+    let app = match (options.app, options.broken) {
+        (DemoApp::Todo, false) => "todo",
+        (DemoApp::Todo, true) => "todo-broken",
+        (DemoApp::Shop, false) => "shop",
+        (DemoApp::Shop, true) => bail!("there is no broken shop: leave out --broken or --app shop"),
+    };
     let data = Data::open(&options.data)?;
     let listener = run::listen(options.listen)?;
-    let app = if options.broken { "todo-broken" } else { "todo" };
-    let env = if options.broken { Vec::new() } else { data.environment(options.store.as_deref())? };
+    let mut env = if options.broken { Vec::new() } else { data.environment(app, options.store.as_deref())? };
+    if options.app == DemoApp::Shop {
+        env.push(("SHOP_PAYMENTS".to_owned(), payments(&data)?));
+    }
     if !options.broken {
-        prepare(&env)?;
+        prepare(app, &env)?;
     }
     let settings = Settings {
-        name: "todo".to_owned(),
+        name: if options.app == DemoApp::Shop { "shop" } else { "todo" }.to_owned(),
         count: options.instances.into(),
         template: Template {
             program: super::executable().display().to_string(),
@@ -81,10 +93,17 @@ pub(super) fn instance(app: &str) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        if app == "payments" {
+            return payment_service().await;
+        }
         let port: u16 = lookup("PORT").unwrap_or_default().parse().context("PORT is not a port")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         match app {
             "todo" => fungible_todo::run(listener, Config::from_env(lookup)?, shutdown_signal()).await?,
+            "shop" => {
+                let payments = fungible_shop::Payments::from_env(lookup)?;
+                fungible_shop::run(listener, Config::from_env(lookup)?, payments, shutdown_signal()).await?;
+            }
             "todo-broken" => {
                 fungible_todo_broken::run(listener, &lookup("FUNGIBLE_INSTANCE").unwrap_or_default()).await?;
             }
@@ -95,11 +114,51 @@ pub(super) fn instance(app: &str) -> anyhow::Result<()> {
 }
 
 /// Opens the store once before the instances do, so that what is wrong with it is said here and once.
-fn prepare(env: &[(String, String)]) -> anyhow::Result<()> {
+fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
     let value = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let lookup = |name: &str| if name == "PORT" { Some("0".to_owned()) } else { value(name) };
     let config = Config::from_env(lookup)?;
-    Ok(super::runtime()?.block_on(fungible_todo::prepare(config))?)
+    let runtime = super::runtime()?;
+    if app == "shop" {
+        let payments = fungible_shop::Payments::from_env(lookup)?;
+        return Ok(runtime.block_on(fungible_shop::prepare(config, payments))?);
+    }
+    Ok(runtime.block_on(fungible_todo::prepare(config))?)
+}
+
+/// Starts the payment service beside the shop, as a process of its own that ends with this one, and gives its address. It
+/// gets its listener as standard input, so that nobody else can have its port meanwhile.
+fn payments(data: &Data) -> anyhow::Result<String> {
+    let cannot = "cannot start the payment service";
+    let listener = run::listen((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = listener.local_addr().context(cannot)?;
+    let log = File::create(data.logs.join("payments.log")).context(cannot)?;
+    Command::new(super::executable())
+        .args(["demo-instance", "payments"])
+        .env("FUNGIBLE_STORE", format!("sqlite:{}", data.folder.join("payments.sqlite").display()))
+        .stdin(OwnedFd::from(listener))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .context(cannot)?;
+    Ok(format!("http://{address}"))
+}
+
+/// Runs the payment service until whoever started it is gone.
+async fn payment_service() -> anyhow::Result<()> {
+    let parent = parent_id();
+    let gone = async move {
+        while parent_id() == parent {
+            tokio::time::sleep(REDRAW).await;
+        }
+    };
+    let listener = std::net::TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    listener.set_nonblocking(true)?;
+    let ledger = std::env::var("FUNGIBLE_STORE").unwrap_or_default().parse()?;
+    // Ctrl-C goes to all of a terminal's processes: the instances still need it then.
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move { while interrupts.recv().await.is_some() {} });
+    Ok(fungible_payments::run(TcpListener::from_std(listener)?, &ledger, gone).await?)
 }
 
 /// The data folder, for one demo at a time.
@@ -130,8 +189,8 @@ impl Data {
         Ok(Data { logs: folder.join("logs"), folder, _lock: lock })
     }
 
-    fn environment(&self, store: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
-        let own = || format!("sqlite:{}", self.folder.join("todo.sqlite").display());
+    fn environment(&self, app: &str, store: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
+        let own = || format!("sqlite:{}", self.folder.join(format!("{app}.sqlite")).display());
         Ok([
             ("HOST", Ipv4Addr::LOCALHOST.to_string()),
             ("FUNGIBLE_STORE", store.map_or_else(own, str::to_owned)),
@@ -178,34 +237,48 @@ impl Data {
 
 /// What to try, in three lines.
 fn introduction(options: &DemoOptions, address: SocketAddr) -> Vec<String> {
-    let count = options.instances;
-    let kind = match (options.broken, options.sticky) {
-        (false, _) => "interchangeable instances, one shared store",
-        (true, false) => "instances that keep sessions and tasks in their own memory",
-        (true, true) => "instances that keep sessions in their own memory, hidden by a sticky cookie",
+    let (count, me) = (options.instances, own_command());
+    let (what, steps) = match (options.app, options.broken, options.sticky) {
+        (DemoApp::Shop, ..) => (
+            format!("An online store on {count} interchangeable instances, one shared store, and a payment service"),
+            [
+                "Open it, fill the cart, register and order; the small print says which instance answered.".to_owned(),
+                format!("Kill instances as you like, also while you pay: {me} kill shop-1"),
+                "Go on: you are logged in, and each order is charged once. Ctrl-C ends the demo.".to_owned(),
+            ],
+        ),
+        (DemoApp::Todo, false, _) => (
+            format!("A to-do list on {count} interchangeable instances, one shared store"),
+            [
+                "Open it, register and add a task; the small print says which instance answered.".to_owned(),
+                format!("Kill that instance: {me} kill todo-1"),
+                "Go on: you are logged in and your tasks are there. Ctrl-C ends the demo.".to_owned(),
+            ],
+        ),
+        (DemoApp::Todo, true, false) => (
+            format!("A to-do list on {count} instances that keep sessions and tasks in their own memory"),
+            [
+                "Open it and register.".to_owned(),
+                "Look at your tasks: \"please log in again\" - the next instance does not know you.".to_owned(),
+                format!("The same without --broken works: {me} demo"),
+            ],
+        ),
+        (DemoApp::Todo, true, true) => (
+            format!(
+                "A to-do list on {count} instances that keep sessions in their own memory, hidden by a sticky cookie"
+            ),
+            [
+                "Open it, register and add a task: it works, you always meet the same instance.".to_owned(),
+                format!("Kill that instance: {me} kill todo-1"),
+                "Go on: \"please log in again\", and your tasks are gone. Sticky sessions only hid it.".to_owned(),
+            ],
+        ),
     };
-    let me = own_command();
-    let mut lines = vec![format!("A to-do list on {count} {kind}: http://{address}")];
+    let mut lines = vec![format!("{what}: http://{address}")];
     if !address.ip().is_loopback() {
         lines.push("  This is plain http: whoever is on the way can read passwords and cookies.".to_owned());
     }
-    lines.extend(match (options.broken, options.sticky) {
-        (false, _) => [
-            "  1. Open it, register and add a task; the small print says which instance answered.".to_owned(),
-            format!("  2. Kill that instance: {me} kill todo-1"),
-            "  3. Go on: you are logged in and your tasks are there. Ctrl-C ends the demo.".to_owned(),
-        ],
-        (true, false) => [
-            "  1. Open it and register.".to_owned(),
-            "  2. Look at your tasks: \"please log in again\" - the next instance does not know you.".to_owned(),
-            format!("  3. The same without --broken works: {me} demo"),
-        ],
-        (true, true) => [
-            "  1. Open it, register and add a task: it works, you always meet the same instance.".to_owned(),
-            format!("  2. Kill that instance: {me} kill todo-1"),
-            "  3. Go on: \"please log in again\", and your tasks are gone. Sticky sessions only hid it.".to_owned(),
-        ],
-    });
+    lines.extend(steps.into_iter().zip(1..).map(|(step, number)| format!("  {number}. {step}")));
     lines
 }
 

@@ -1,13 +1,9 @@
 //! The payment service as a process, spoken to over HTTP.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-use private_instances::{Answer, Browser, Engine, Fleet, Program};
+use private_instances::{Answer, Browser, Fleet};
 use serde_json::{Value, json};
 
-fn start() -> Fleet {
-    Fleet::start(Program::new(env!("CARGO_BIN_EXE_fungible-payments")), Engine::Sqlite, 1)
-}
+use crate::payments as start;
 
 fn charge(fleet: &Fleet, key: &str, body: &Value) -> Answer {
     let mut shop = Browser::default();

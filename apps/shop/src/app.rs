@@ -1,0 +1,56 @@
+//! What a handler can reach: the shared store, seen as users, products, carts and orders, the payment service, and the
+//! instance's name. There is nothing else, and nothing here changes while the instance runs.
+
+use std::sync::Arc;
+
+use fungible::keys::KeyError;
+use fungible::once::OnceOptions;
+use fungible::{Config, CookieMode, Jobs, Migration, Once, Seals, Store};
+use fungible_web::Access;
+
+use crate::carts::Carts;
+use crate::catalogue::Catalogue;
+use crate::orders::Orders;
+use crate::payments::Payments;
+
+const TABLES: &str = include_str!("../migrations/1_shop.sql");
+/// The same words on both engines.
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "shop", sqlite: TABLES, postgres: TABLES }];
+
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) access: Access,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) carts: Carts,
+    pub(crate) orders: Orders,
+    pub(crate) jobs: Jobs,
+    pub(crate) once: Once,
+    pub(crate) seals: Seals,
+    pub(crate) payments: Payments,
+    pub(crate) cookies: CookieMode,
+    pub(crate) instance: Arc<str>,
+}
+
+impl App {
+    /// Over an open store, whose tables it makes where they are missing.
+    pub(crate) async fn new(store: &Store, config: Config, payments: Payments) -> Result<Self, KeyError> {
+        let access = Access::new(store, &config, "shop").await?;
+        let app = Self {
+            catalogue: Catalogue::new(store.clone()),
+            carts: Carts::new(store.clone()),
+            orders: Orders::new(store.clone()),
+            jobs: Jobs::new(store.clone()),
+            once: Once::new(store.clone(), OnceOptions::default()),
+            seals: Seals::new(store.clone(), access.keys.clone()),
+            payments,
+            cookies: config.cookies,
+            instance: config.instance.into(),
+            access,
+        };
+        app.jobs.migrate().await?;
+        app.once.migrate().await?;
+        app.seals.migrate().await?;
+        store.migrate("fungible-shop", MIGRATIONS).await?;
+        Ok(app)
+    }
+}

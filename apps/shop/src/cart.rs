@@ -1,0 +1,129 @@
+//! The cart that a request is about: the user's, or the guest's in its cookie.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use fungible::sealed::SealError;
+use fungible::{SetCookie, Tokens, UserId};
+use fungible_web::{Caller, Problem};
+
+use crate::app::App;
+use crate::carts::{LINES_MAX, Lines, QUANTITY_MAX, View};
+
+const COOKIE: &str = "cart";
+/// What the value is sealed for.
+const PURPOSE: &str = "shop cart";
+/// How long a guest's cart lasts after the last change.
+const LASTS: Duration = Duration::from_hours(30 * 24);
+
+/// Whose cart a request is about.
+#[derive(Debug)]
+pub(crate) enum Cart {
+    /// In the store.
+    Of(UserId),
+    /// In the cookie.
+    Guest(Lines),
+}
+
+impl FromRequestParts<App> for Cart {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match caller(parts, app).await? {
+            Some(user) => Ok(Cart::Of(user)),
+            None => Ok(Cart::Guest(carried(app, &parts.headers).await?.unwrap_or_default())),
+        }
+    }
+}
+
+impl Cart {
+    /// What is in it.
+    pub(crate) async fn view(self, app: &App) -> Result<View, Problem> {
+        Ok(match self {
+            Cart::Of(user) => app.carts.of(user).await?,
+            Cart::Guest(lines) => app.carts.with(lines).await?,
+        })
+    }
+
+    /// Sets how many of a product there shall be; none removes it. A guest gets the new cart as a cookie.
+    pub(crate) async fn set(
+        self,
+        app: &App,
+        product: &str,
+        quantity: u32,
+    ) -> Result<(Self, Option<SetCookie>), Problem> {
+        if quantity > QUANTITY_MAX {
+            return Err(Problem::invalid("Of one product 99 are the most."));
+        }
+        if app.catalogue.find(product).await?.is_none() {
+            return Err(Problem::new(StatusCode::NOT_FOUND, "There is no such product."));
+        }
+        match self {
+            Cart::Of(user) => {
+                app.carts.set(user, product, quantity).await?;
+                Ok((Cart::Of(user), None))
+            }
+            Cart::Guest(mut lines) => {
+                if quantity == 0 {
+                    lines.remove(product);
+                } else {
+                    lines.insert(product.to_owned(), quantity);
+                }
+                if lines.len() > LINES_MAX {
+                    return Err(Problem::invalid("This cart is full. Log in, and it has room for everything."));
+                }
+                let sealed = app.seals.seal(PURPOSE, &lines, LASTS).await.map_err(problem)?;
+                Ok((Cart::Guest(lines), Some(app.cookies.set(COOKIE, &sealed, LASTS))))
+            }
+        }
+    }
+}
+
+/// Merges the guest's cart that a browser still carries after a login, and takes the cookie back. When the answer is
+/// lost the next request does the same again, which changes nothing.
+pub(crate) async fn merge(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+    let Some(lines) = carried(&app, request.headers()).await? else { return Ok(next.run(request).await) };
+    let (mut parts, body) = request.into_parts();
+    let Some(user) = caller(&mut parts, &app).await? else {
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    };
+    app.carts.merge(user, lines).await?;
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let gone = app.cookies.remove(COOKIE);
+    if let Ok(value) = HeaderValue::from_str(gone.header_value()) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    Ok(response)
+}
+
+/// Who is logged in, if somebody is. A token that is no good is refused and not taken for a guest.
+async fn caller(parts: &mut Parts, app: &App) -> Result<Option<UserId>, Problem> {
+    if Tokens::bearer(&parts.headers).is_some() {
+        return Ok(Some(Caller::from_request_parts(parts, app).await?.id));
+    }
+    Ok(app.access.sessions.user(&parts.headers).await?.map(|user| user.id))
+}
+
+/// The guest's cart in the cookies of a request. One that is none of ours, or too old, is no cart.
+async fn carried(app: &App, headers: &HeaderMap) -> Result<Option<Lines>, Problem> {
+    for value in app.cookies.values(COOKIE, headers) {
+        match app.seals.open(PURPOSE, value).await {
+            Ok(lines) => return Ok(Some(lines)),
+            Err(SealError::Invalid | SealError::Expired) => {}
+            Err(error) => return Err(problem(error)),
+        }
+    }
+    Ok(None)
+}
+
+fn problem(error: SealError) -> Problem {
+    match error {
+        SealError::Store(error) => error.into(),
+        SealError::Keys(error) => error.into(),
+        other => Problem::new(StatusCode::BAD_REQUEST, other.to_string()),
+    }
+}

@@ -1,0 +1,127 @@
+//! Carts. A guest's travels in a sealed cookie: there is nobody yet to keep it for. Whoever is logged in has one in the
+//! store, so that it is the same in every browser; the guest's is merged into it.
+//!
+//! Every write says how many there shall be, not how many more: so it may arrive twice.
+
+use std::collections::BTreeMap;
+
+use fungible::store::Row;
+use fungible::{Store, StoreError, Tx, UserId, params};
+use serde::Serialize;
+
+/// The most of one product.
+pub(crate) const QUANTITY_MAX: u32 = 99;
+/// The most lines of a guest's cart, which must fit into a cookie.
+pub(crate) const LINES_MAX: usize = 40;
+
+/// How many of which product.
+pub(crate) type Lines = BTreeMap<String, u32>;
+
+/// A cart as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct View {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) cents: i64,
+}
+
+/// A product in a cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Line {
+    pub(crate) product: String,
+    pub(crate) name: String,
+    pub(crate) cents: i64,
+    pub(crate) quantity: u32,
+    #[serde(skip)]
+    pub(crate) stock: i64,
+}
+
+impl Line {
+    pub(crate) fn all_cents(&self) -> i64 {
+        self.cents * i64::from(self.quantity)
+    }
+}
+
+/// The carts of those who are logged in.
+#[derive(Debug, Clone)]
+pub(crate) struct Carts {
+    store: Store,
+}
+
+impl Carts {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Sets how many of a product there shall be; none removes it.
+    pub(crate) async fn set(&self, user: UserId, product: &str, quantity: u32) -> Result<(), StoreError> {
+        let sql = if quantity == 0 {
+            "DELETE FROM cart_lines WHERE user_id = $1 AND product_id = $2"
+        } else {
+            "INSERT INTO cart_lines (user_id, product_id, quantity) VALUES ($1, $2, $3) \
+             ON CONFLICT (user_id, product_id) DO UPDATE SET quantity = excluded.quantity"
+        };
+        let values = params![user, product, quantity];
+        self.store.statement(sql, if quantity == 0 { &values[..2] } else { values }).await.map(drop)
+    }
+
+    /// Merges lines into a cart: of each product the larger number. So a merge that comes again changes nothing.
+    pub(crate) async fn merge(&self, user: UserId, lines: Lines) -> Result<(), StoreError> {
+        let merge = async move |tx: &mut Tx| put(tx, user, &lines).await;
+        self.store.write(merge).await
+    }
+
+    /// The cart of a user.
+    pub(crate) async fn of(&self, user: UserId) -> Result<View, StoreError> {
+        let read = async move |tx: &mut Tx| {
+            let sql = "SELECT p.id, p.name, p.cents, p.stock, c.quantity FROM cart_lines c \
+                       JOIN products p ON p.id = c.product_id WHERE c.user_id = $1 ORDER BY p.name, p.id";
+            tx.query(sql, params![user]).await
+        };
+        let rows: Vec<Row> = self.store.read(read).await?;
+        rows.iter().map(|row| line(row, row.get("quantity")?)).collect::<Result<_, _>>().map(view)
+    }
+
+    /// These lines as a cart; what is no product any more is left out.
+    pub(crate) async fn with(&self, lines: Lines) -> Result<View, StoreError> {
+        if lines.is_empty() {
+            return Ok(View::default());
+        }
+        let read = async move |tx: &mut Tx| {
+            let sql = "SELECT id, name, cents, stock FROM products ORDER BY name, id";
+            let rows = tx.query(sql, &[]).await?;
+            let mut found = Vec::new();
+            for row in &rows {
+                if let Some(quantity) = lines.get(&row.get::<String>("id")?) {
+                    found.push(line(row, *quantity)?);
+                }
+            }
+            Ok::<_, StoreError>(found)
+        };
+        self.store.read(read).await.map(view)
+    }
+}
+
+/// Puts lines into the cart of a user, of each product the larger number; a part of a transaction.
+pub(crate) async fn put(tx: &mut Tx, user: UserId, lines: &Lines) -> Result<(), StoreError> {
+    let sql = "INSERT INTO cart_lines (user_id, product_id, quantity) SELECT $1, id, $3 FROM products WHERE id = $2 \
+               ON CONFLICT (user_id, product_id) DO UPDATE SET quantity = CASE \
+               WHEN excluded.quantity > cart_lines.quantity THEN excluded.quantity ELSE cart_lines.quantity END";
+    for (product, quantity) in lines {
+        tx.execute(sql, params![user, product, *quantity]).await?;
+    }
+    Ok(())
+}
+
+fn line(row: &Row, quantity: u32) -> Result<Line, StoreError> {
+    Ok(Line {
+        product: row.get("id")?,
+        name: row.get("name")?,
+        cents: row.get("cents")?,
+        stock: row.get("stock")?,
+        quantity,
+    })
+}
+
+fn view(lines: Vec<Line>) -> View {
+    View { cents: lines.iter().map(Line::all_cents).sum(), lines }
+}

@@ -1,0 +1,114 @@
+//! The order of steps of a checkout. An instance may die between any two of them: the next step is a job that is in the
+//! same transaction as the step before, and whoever takes it asks the payment service under the same key.
+//!
+//! | step | one transaction |
+//! |---|---|
+//! | place | the answer under the client's key, the goods, the order, the cart, the job that pays |
+//! | pay | the payment service is asked; then the job's end, the order's state, the job that writes the receipt |
+//! | confirm | the job's end, the receipt |
+
+use std::time::{Duration, Instant};
+
+use fungible::failpoint::failpoint;
+use fungible::jobs::WorkerOptions;
+use fungible::once::OnceKey;
+use fungible::{Job, JobError, Tx, UserId, Worker};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::catalogue::money;
+use crate::orders::{Order, Orders, PAY, PlaceError, RECEIPT, State};
+use crate::payments::{ChargeError, Outcome};
+
+/// The cards that the payment service of this example knows, and what is said of each.
+pub(crate) const CARDS: [(&str, &str); 6] = [
+    ("good", "A card that works"),
+    ("refused", "A card that is refused"),
+    ("slow", "A card that takes its time"),
+    ("silent", "A card that is charged, and nobody hears of it at first"),
+    ("lying", "A card for which the payment service lies"),
+    ("garbled", "A card for which the payment service talks nonsense"),
+];
+
+/// How long a checkout waits for the payment before it answers that the payment goes on.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How often the payment service may talk nonsense of one order before somebody must look.
+const NONSENSE_MAX: u32 = 3;
+
+/// Places an order under the client's key, and waits for the payment for a while.
+pub(crate) async fn check_out(
+    app: &App,
+    key: OnceKey,
+    user: UserId,
+    card: String,
+) -> Result<Option<Order>, PlaceError> {
+    failpoint("checkout.begun");
+    let place = async move |tx: &mut Tx| Orders::place(tx, user, &card).await;
+    let placed = app.once.run(key, place).await?.answer;
+    failpoint("checkout.placed");
+    // Whoever sends it again waits for the same order.
+    app.jobs.nudge();
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(2);
+    while app.orders.due(placed).await?.is_some_and(|due| due.state == State::Paying) && began.elapsed() < PATIENCE {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(Duration::from_millis(100));
+    }
+    failpoint("checkout.answered");
+    Ok(app.orders.find(user, placed).await?)
+}
+
+/// What does the jobs on this instance.
+pub(crate) fn worker(app: &App) -> Worker {
+    let options = WorkerOptions { at_once: 16, first_pause: Duration::from_millis(250), ..WorkerOptions::default() };
+    let attempts = options.attempts;
+    let (paying, confirming) = (app.clone(), app.clone());
+    Worker::new(app.jobs.clone(), options)
+        .on(PAY, move |job| pay(paying.clone(), job, attempts))
+        .on(RECEIPT, move |job| confirm(confirming.clone(), job))
+}
+
+/// Has an order paid, and notes what came of it.
+async fn pay(app: App, job: Job, attempts: u32) -> Result<(), JobError> {
+    failpoint("pay.taken");
+    let order: Uuid = job.payload()?;
+    let Some(due) = app.orders.due(order).await? else {
+        return Err(JobError::GivenUp("there is no such order".to_owned()));
+    };
+    let state = match app.payments.charge(order, due.cents, &due.card).await {
+        Ok(Outcome::Charged) => State::Paid,
+        Ok(Outcome::Refused) => State::Refused,
+        Err(error) => {
+            let hopeless = matches!(error, ChargeError::Nonsense(_)) && job.attempts >= NONSENSE_MAX;
+            if hopeless || job.attempts >= attempts {
+                app.orders.unclear(order).await?;
+                return Err(JobError::GivenUp(error.to_string()));
+            }
+            return Err(JobError::Failed(error.to_string()));
+        }
+    };
+    failpoint("pay.charged");
+    job.finish(async move |tx: &mut Tx| Orders::settle(tx, order, state).await.map_err(JobError::from)).await?;
+    app.jobs.nudge();
+    Ok(())
+}
+
+/// Writes the receipt of an order.
+async fn confirm(app: App, job: Job) -> Result<(), JobError> {
+    failpoint("receipt.taken");
+    let order: Uuid = job.payload()?;
+    let Some(found) = app.orders.any(order).await? else {
+        return Err(JobError::GivenUp("there is no such order".to_owned()));
+    };
+    let text = receipt(&found);
+    job.finish(async move |tx: &mut Tx| Orders::confirm(tx, order, &text).await.map_err(JobError::from)).await
+}
+
+fn receipt(order: &Order) -> String {
+    let line = |line: &crate::orders::Line| {
+        format!("{} x {}, {}\n", line.quantity, line.name, money(line.cents * i64::from(line.quantity)))
+    };
+    let lines: String = order.lines.iter().map(line).collect();
+    format!("Receipt for order {}\n{lines}Paid: {}\n", order.id, money(order.cents))
+}

@@ -1,0 +1,49 @@
+//! One instance of the shop as a program: reads the environment, listens, serves until SIGTERM or Ctrl-C.
+
+use std::env;
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+use fungible::{Config, shutdown_signal};
+use fungible_shop::Payments;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // RUST_LOG says how much is logged; `info` has one line per request.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let lookup = |name: &str| env::var(name).ok();
+    #[cfg(feature = "failpoints")]
+    if let Some(name) = lookup("FUNGIBLE_FAILPOINT") {
+        fungible::failpoint::arm(&name);
+    }
+    let payments = match Payments::from_env(lookup) {
+        Ok(payments) => payments,
+        Err(error) => return refuse(error),
+    };
+    let config = match Config::from_env(lookup) {
+        Ok(config) => config,
+        Err(error) => return refuse(error),
+    };
+    let address = config.listen;
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            return refuse(format_args!("cannot listen on {address}: {error}; set PORT to a free port"));
+        }
+    };
+    match fungible_shop::run(listener, config, payments, shutdown_signal()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(error),
+    }
+}
+
+/// Says what is wrong in one line; 2 is the exit code for wrong usage.
+#[expect(clippy::print_stderr, reason = "a program's last word")]
+fn refuse(error: impl Display) -> ExitCode {
+    eprintln!("fungible-shop: {error}");
+    ExitCode::from(2)
+}

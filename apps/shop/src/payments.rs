@@ -1,0 +1,173 @@
+//! The payment service, which is another program and may do anything: be away, be slow, answer nonsense. Knows no orders.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, Request, StatusCode, Uri};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+/// How long an answer may take. After that nobody knows whether it was charged: the same is asked again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// No answer of a payment service is longer.
+const LONGEST: usize = 64 * 1024;
+
+/// Charges cards.
+#[derive(Clone)]
+pub struct Payments {
+    charges: Uri,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// `SHOP_PAYMENTS` is no address of a payment service.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PaymentsUrlError(String);
+
+/// What came of a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Charged,
+    Refused,
+}
+
+/// Why it is not known what came of it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ChargeError {
+    /// Asking again may help, under the same key.
+    #[error("the payment service gave no answer: {0}")]
+    Silence(String),
+    /// It says what cannot be.
+    #[error("the payment service answered {0}")]
+    Nonsense(String),
+}
+
+/// What it says of a charge.
+#[derive(Deserialize)]
+struct Charge {
+    order: Uuid,
+    cents: i64,
+    charged: bool,
+}
+
+impl Payments {
+    /// Reads `SHOP_PAYMENTS=http://HOST:PORT`.
+    ///
+    /// # Errors
+    /// When it is missing or no such address.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, PaymentsUrlError> {
+        let text = lookup("SHOP_PAYMENTS").ok_or_else(|| {
+            PaymentsUrlError(
+                "SHOP_PAYMENTS is not set: set it to the payment service, such as http://127.0.0.1:9000".into(),
+            )
+        })?;
+        let charges = format!("{}/charges", text.trim_end_matches('/')).parse::<Uri>();
+        let fits = |uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some();
+        match charges {
+            Ok(charges) if fits(&charges) => {
+                Ok(Self { charges, client: Client::builder(TokioExecutor::new()).build_http() })
+            }
+            _ => Err(PaymentsUrlError(format!("SHOP_PAYMENTS is {text:?}: set it to http://HOST:PORT"))),
+        }
+    }
+
+    /// Charges a card for an order, once: the order is the idempotency key.
+    pub(crate) async fn charge(&self, order: Uuid, cents: i64, card: &str) -> Result<Outcome, ChargeError> {
+        let silence = |error: &dyn fmt::Display| ChargeError::Silence(error.to_string());
+        let body = json!({ "order": order, "cents": cents, "card": card }).to_string();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.charges.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("idempotency-key", order.to_string())
+            .body(Full::from(body))
+            .map_err(|error| silence(&error))?;
+        let ask = async {
+            let answer = self.client.request(request).await.map_err(|error| silence(&error))?;
+            let (status, body) = (answer.status(), Limited::new(answer.into_body(), LONGEST).collect().await);
+            let body = body.map_err(|error| ChargeError::Silence(error.to_string()))?.to_bytes();
+            judge(order, cents, status, &body)
+        };
+        let within = tokio::time::timeout(PATIENCE, ask).await;
+        within.unwrap_or_else(|_| Err(ChargeError::Silence(format!("within {} s", PATIENCE.as_secs()))))
+    }
+}
+
+/// Believes an answer only as far as it speaks of this order and this sum.
+fn judge(order: Uuid, cents: i64, status: StatusCode, body: &[u8]) -> Result<Outcome, ChargeError> {
+    // What is about the service, and not about this charge.
+    if status.is_server_error() || matches!(status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS) {
+        return Err(ChargeError::Silence(format!("but {status}")));
+    }
+    let charge: Charge = serde_json::from_slice(body)
+        .map_err(|_| ChargeError::Nonsense(format!("{status} with something that is no charge")))?;
+    if (charge.order, charge.cents) != (order, cents) {
+        return Err(ChargeError::Nonsense(format!("for another order or sum: {} cents", charge.cents)));
+    }
+    match (status, charge.charged) {
+        (StatusCode::OK | StatusCode::CREATED, true) => Ok(Outcome::Charged),
+        (StatusCode::PAYMENT_REQUIRED, false) => Ok(Outcome::Refused),
+        (status, charged) => Err(ChargeError::Nonsense(format!("{status} with charged: {charged}"))),
+    }
+}
+
+impl fmt::Debug for Payments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payments").field("charges", &self.charges).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Result<String, String> {
+        let payments = Payments::from_env(|_| Some(text.to_owned()));
+        payments.map(|payments| payments.charges.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn addresses_are_read_and_refused_in_a_sentence() {
+        assert_eq!(url("http://127.0.0.1:9000/"), Ok("http://127.0.0.1:9000/charges".to_owned()));
+        for text in ["", "127.0.0.1:9000", "https://pay.example", "http://", "http://a b"] {
+            assert!(url(text).unwrap_err().ends_with("set it to http://HOST:PORT"), "{text}");
+        }
+        assert!(Payments::from_env(|_| None).unwrap_err().to_string().starts_with("SHOP_PAYMENTS is not set"));
+    }
+
+    #[test]
+    fn only_what_speaks_of_this_charge_is_believed() {
+        let order = Uuid::from_u128(7);
+        let say = |status: u16, body: &str| {
+            let judged = judge(order, 500, StatusCode::from_u16(status).unwrap(), body.as_bytes());
+            judged.map_err(|error| matches!(error, ChargeError::Nonsense(_)))
+        };
+        let charge =
+            |cents: i64, charged: bool| json!({ "order": order, "cents": cents, "charged": charged }).to_string();
+        assert_eq!(say(201, &charge(500, true)), Ok(Outcome::Charged));
+        assert_eq!(say(402, &charge(500, false)), Ok(Outcome::Refused));
+        let other = json!({ "order": Uuid::from_u128(8), "cents": 500, "charged": true }).to_string();
+        for (status, body) in [
+            (201, charge(501, true)),
+            (201, charge(500, false)),
+            (402, charge(500, true)),
+            (201, other),
+            (200, "<html>".to_owned()),
+            (302, String::new()),
+            (422, "no".to_owned()),
+        ] {
+            assert_eq!(say(status, &body), Err(true), "{status} {body}");
+        }
+        for status in [409, 429, 500, 503] {
+            assert_eq!(say(status, &charge(500, true)), Err(false), "{status}");
+        }
+    }
+}
