@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[Room])] = &[
     (
         "crates/fungible/src",
         &[
+            ("cache", &[]),
             ("clock", &[]),
             ("secret", &[]),
             ("client", &[]),
@@ -40,7 +41,7 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("keys", &["store", "secret", "clock"]),
             ("sealed", &["keys", "store"]),
             ("tokens", &["users", "keys", "store", "secret"]),
-            ("config", &["client", "cookie", "store", "secret"]),
+            ("config", &["cache", "client", "cookie", "store", "secret"]),
         ],
     ),
     (

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::cache::CacheMode;
 use crate::client::Proxies;
 use crate::cookie::CookieMode;
 use crate::secret::Secret;
@@ -22,6 +23,8 @@ pub struct Config {
     /// Whose word on where a request came from is taken (`FUNGIBLE_PROXIES`, such as `10.0.0.0/8`): this machine's unless
     /// it says otherwise.
     pub proxies: Proxies,
+    /// Whether caches keep anything (`FUNGIBLE_CACHE`).
+    pub cache: CacheMode,
     /// The name in small print and in the header `X-Served-By` (`FUNGIBLE_INSTANCE`). Nothing depends on it.
     pub instance: String,
 }
@@ -43,6 +46,7 @@ impl Config {
             secret: secret(lookup("FUNGIBLE_SECRET"))?,
             cookies: cookies(lookup("FUNGIBLE_COOKIES").as_deref())?,
             proxies: proxies(lookup("FUNGIBLE_PROXIES").as_deref())?,
+            cache: cache(lookup("FUNGIBLE_CACHE").as_deref())?,
             instance: instance(lookup("FUNGIBLE_INSTANCE"))?,
         })
     }
@@ -97,6 +101,14 @@ fn proxies(value: Option<&str>) -> Result<Proxies, ConfigError> {
     text.parse().map_err(|error| {
         ConfigError(format!("FUNGIBLE_PROXIES: {error}: set it to the addresses of the proxies in front, with commas"))
     })
+}
+
+fn cache(value: Option<&str>) -> Result<CacheMode, ConfigError> {
+    match value {
+        None | Some("on") => Ok(CacheMode::On),
+        Some("off") => Ok(CacheMode::Off),
+        Some(other) => Err(ConfigError(format!("FUNGIBLE_CACHE is {other:?}: set it to on or off"))),
+    }
 }
 
 fn instance(value: Option<String>) -> Result<String, ConfigError> {

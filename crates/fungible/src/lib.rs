@@ -38,6 +38,7 @@
 //!
 //! What an instance needs comes from outside: the address of the store, the secret, the listener. It makes none of them.
 
+pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -56,6 +57,7 @@ pub mod store;
 pub mod tokens;
 pub mod users;
 
+pub use cache::{Cache, CacheMode, CacheOptions};
 pub use client::{ClientAddress, Proxies};
 pub use clock::{Clock, now_ms};
 pub use config::{Config, ConfigError};
