@@ -42,8 +42,16 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("sealed", &["keys", "store"]),
             ("tokens", &["users", "keys", "store", "secret"]),
             ("config", &["cache", "client", "cookie", "store", "secret"]),
+            (
+                "stateless",
+                &[
+                    "cache", "client", "clock", "cookie", "secret", "store", "once", "limits", "jobs", "users",
+                    "sessions", "keys", "sealed", "tokens",
+                ],
+            ),
         ],
     ),
+    ("crates/fungible-macros/src", &[("allowed", &[]), ("derive", &["allowed"])]),
     (
         "apps/web/src",
         &[
@@ -94,8 +102,15 @@ const LAYERS: &[(&str, &[Room])] = &[
 type Room = (&'static str, &'static [&'static str]);
 
 /// Crates that the tool may name in `cli/demo.rs` only.
-const FOREIGN: &[&str] =
-    &["fungible", "fungible_web", "fungible_payments", "fungible_shop", "fungible_todo", "fungible_todo_broken"];
+const FOREIGN: &[&str] = &[
+    "fungible",
+    "fungible_macros",
+    "fungible_web",
+    "fungible_payments",
+    "fungible_shop",
+    "fungible_todo",
+    "fungible_todo_broken",
+];
 
 #[test]
 fn arrows_point_down() {

@@ -5,8 +5,9 @@
 //! use axum::{Router, extract::{FromRef, State}, response::Redirect, routing::{get, post}, Form};
 //! use fungible::users::LoginError;
 //! use fungible::{Hasher, Secret, ServeOptions, SessionOptions, Sessions, SetCookie, Store, User, Users};
+//! use fungible::{Stateless, WithStateless};
 //!
-//! #[derive(Clone, FromRef)]
+//! #[derive(Clone, FromRef, Stateless)]
 //! struct App { users: Users, sessions: Sessions }
 //!
 //! async fn log_in(State(app): State<App>, old: Option<User>, Form((name, password)): Form<(String, String)>)
@@ -28,7 +29,7 @@
 //!         .route("/", get(async |user: User| format!("Hello {}", user.name)))
 //!         .route("/login", post(log_in))
 //!         .layer(fungible::csrf::protection())
-//!         .with_state(App { users, sessions });
+//!         .with_stateless(App { users, sessions });
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //!     let health = move || store.health();
 //!     fungible::serve(listener, router, health, fungible::shutdown_signal(), ServeOptions::default()).await;
@@ -37,6 +38,7 @@
 //! ```
 //!
 //! What an instance needs comes from outside: the address of the store, the secret, the listener. It makes none of them.
+//! What could hold something of one instance is no [`Stateless`], and a router that is given it does not compile.
 
 pub mod cache;
 pub mod client;
@@ -53,6 +55,7 @@ pub mod sealed;
 pub mod secret;
 pub mod serve;
 pub mod sessions;
+pub mod stateless;
 pub mod store;
 pub mod tokens;
 pub mod users;
@@ -70,6 +73,7 @@ pub use sealed::Seals;
 pub use secret::{Secret, SecretError};
 pub use serve::{ServeOptions, Served, serve, shutdown_signal};
 pub use sessions::{SessionId, SessionOptions, Sessions, User};
+pub use stateless::{Handle, Stateless, WithStateless};
 pub use store::{Migration, Store, StoreError, StoreOptions, StoreUrl, StoreUrlError, Tx};
 pub use tokens::{Claims, Fresh, TokenOptions, Tokens};
 pub use users::{Account, Hasher, HasherOptions, LoginLimits, Logins, UserId, Users};

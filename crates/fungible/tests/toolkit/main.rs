@@ -18,6 +18,7 @@ mod sealed;
 mod serve;
 mod sessions;
 mod sqlite;
+mod stateless;
 mod support;
 mod tokens;
 mod users;
