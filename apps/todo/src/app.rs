@@ -1,15 +1,15 @@
 //! What a handler can reach: the shared store, seen as users, sessions and tasks, and the instance's name. There is
-//! nothing else, and nothing here changes while the instance runs.
+//! nothing else, and nothing here changes while the instance runs: `Stateless` has the compiler see to it.
 
 use std::sync::Arc;
 
 use fungible::keys::KeyError;
-use fungible::{Config, Store};
+use fungible::{Config, Stateless, Store};
 use fungible_web::Access;
 
 use crate::tasks::Tasks;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Stateless)]
 pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) tasks: Tasks,

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, put};
-use fungible::csrf;
+use fungible::{WithStateless as _, csrf};
 use fungible_web::pages::{not_found, wrong_method};
 use fungible_web::{answers, api as session, home, pages as common};
 
@@ -34,7 +34,7 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(csrf::protection())
         .layer(map_response(session::render))
-        .with_state(app.clone());
+        .with_stateless(app.clone());
 
     pages
         // As a service of its own, so that everything below /api comes here, also what is not known.
@@ -42,5 +42,5 @@ pub(crate) fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn_with_state(app.clone(), answers::sign::<App>))
         .layer(from_fn(answers::log))
-        .with_state(app)
+        .with_stateless(app)
 }

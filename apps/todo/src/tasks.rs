@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use fungible::store::Row;
-use fungible::{Migration, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible::{Migration, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
 use fungible_web::Problem;
 use uuid::Uuid;
 
@@ -87,7 +87,7 @@ pub(crate) enum Added {
 }
 
 /// The tasks of all users; each call is about one user's.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Stateless)]
 pub(crate) struct Tasks {
     store: Store,
 }

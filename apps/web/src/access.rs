@@ -8,7 +8,7 @@ use fungible::tokens::Issued;
 use fungible::users::{ChangePasswordError, LoginError};
 use fungible::{
     Account, ClientAddress, Config, Hasher, KeyOptions, KeyRing, Limits, LoginLimits, Logins, Proxies, SessionOptions,
-    Sessions, SetCookie, Store, TokenOptions, Tokens, User, Users,
+    Sessions, SetCookie, Stateless, Store, TokenOptions, Tokens, User, Users,
 };
 use serde::Deserialize;
 
@@ -60,7 +60,7 @@ impl fmt::Debug for PasswordChange {
 }
 
 /// Users, their sessions and their tokens.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Stateless)]
 pub struct Access {
     /// Names and passwords.
     pub users: Users,
