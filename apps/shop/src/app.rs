@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fungible::keys::KeyError;
 use fungible::once::OnceOptions;
-use fungible::{Config, CookieMode, Jobs, Migration, Once, Seals, Store};
+use fungible::{Config, CookieMode, Jobs, Migration, Once, Seals, Stateless, Store};
 use fungible_web::Access;
 
 use crate::carts::Carts;
@@ -17,7 +17,7 @@ const TABLES: &str = include_str!("../migrations/1_shop.sql");
 /// The same words on both engines.
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "shop", sqlite: TABLES, postgres: TABLES }];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Stateless)]
 pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) catalogue: Catalogue,

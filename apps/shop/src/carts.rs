@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use fungible::store::Row;
-use fungible::{Store, StoreError, Tx, UserId, params};
+use fungible::{Stateless, Store, StoreError, Tx, UserId, params};
 use serde::Serialize;
 
 /// The most of one product.
@@ -42,7 +42,7 @@ impl Line {
 }
 
 /// The carts of those who are logged in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Stateless)]
 pub(crate) struct Carts {
     store: Store,
 }

@@ -1,7 +1,7 @@
 //! What there is to buy. Knows neither carts nor orders.
 
 use fungible::store::Row;
-use fungible::{Store, StoreError, Tx, params};
+use fungible::{Stateless, Store, StoreError, Tx, params};
 
 /// A product.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -13,7 +13,7 @@ pub(crate) struct Product {
     pub(crate) stock: i64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Stateless)]
 pub(crate) struct Catalogue {
     store: Store,
 }

@@ -3,7 +3,7 @@
 
 use fungible::failpoint::failpoint;
 use fungible::store::Row;
-use fungible::{Jobs, OnceError, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible::{Jobs, OnceError, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -84,7 +84,7 @@ pub(crate) enum PlaceError {
     Store(#[from] StoreError),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Stateless)]
 pub(crate) struct Orders {
     store: Store,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request, StatusCode, Uri};
 use bytes::Bytes;
+use fungible::{Handle, Stateless};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,10 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST: usize = 64 * 1024;
 
 /// Charges cards.
-#[derive(Clone)]
+#[derive(Clone, Stateless)]
 pub struct Payments {
+    #[stateless(allow = "told alike to all instances")]
     charges: Uri,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Handle<Client<HttpConnector, Full<Bytes>>>,
 }
 
 /// `SHOP_PAYMENTS` is no address of a payment service.
@@ -73,7 +75,8 @@ impl Payments {
         let fits = |uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some();
         match charges {
             Ok(charges) if fits(&charges) => {
-                Ok(Self { charges, client: Client::builder(TokioExecutor::new()).build_http() })
+                let client = Client::builder(TokioExecutor::new()).build_http();
+                Ok(Self { charges, client: Handle::new(client, "the payment service") })
             }
             _ => Err(PaymentsUrlError(format!("SHOP_PAYMENTS is {text:?}: set it to http://HOST:PORT"))),
         }

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post, put};
-use fungible::csrf;
+use fungible::{WithStateless as _, csrf};
 use fungible_web::pages::{not_found, wrong_method};
 use fungible_web::{answers, api as session, home, pages as common};
 
@@ -50,5 +50,5 @@ pub(crate) fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn_with_state(app.clone(), answers::sign::<App>))
         .layer(from_fn(answers::log))
-        .with_state(app)
+        .with_stateless(app)
 }
