@@ -114,6 +114,25 @@ async fn connections_that_are_cut_cost_nobody_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_the_server_has_no_memory_for_begins_again() {
+    let server = Server::start_with(&["fsync=off"]);
+    let store = store_with_rows(&url(&server)).await;
+    // \x3b is the semicolon between its statements.
+    let body = r"E'BEGIN RAISE EXCEPTION USING ERRCODE = ''53200''\x3b END'";
+    server.sql("postgres", &format!("CREATE FUNCTION short() RETURNS BIGINT LANGUAGE plpgsql AS {body}"));
+    let began = AtomicBool::new(false);
+    let read = async move |tx: &mut Tx| {
+        let sql = if began.swap(true, Ordering::SeqCst) { "SELECT 1 AS one" } else { "SELECT short() AS one" };
+        tx.query(sql, &[]).await
+    };
+    assert_eq!(store.read::<_, StoreError, _>(read).await.unwrap().len(), 1);
+    // One that writes is told so, and not tried for long.
+    let write = async move |tx: &mut Tx| tx.execute("DELETE FROM rows", &[]).await;
+    let error = store.read::<_, StoreError, _>(write).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Sql(said) if said.contains("Store::write")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_and_a_crash_in_the_midst_of_traffic_lose_nothing() {
     let mut server = Server::start();
     let store = store_with_rows(&url(&server)).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Object;
 use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
 
 use super::super::tx::forbidden;
 use super::super::{Params, Result, Row, StoreError, Value};
@@ -171,19 +172,17 @@ impl Session {
     }
 
     fn failed(&self, error: &Error) -> StoreError {
+        let read_only = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
         let error = from_driver(error, &self.store);
         match error {
-            StoreError::Unreachable { .. } if !self.writes && !self.is_closed() => StoreError::writes_in_a_read(),
+            // For what may write it means that the server only reads by now.
+            StoreError::Unreachable { .. } if !self.writes && read_only => StoreError::writes_in_a_read(),
             StoreError::Unreachable { .. } | StoreError::Busy => {
                 self.spoilt.set(true);
                 error
             }
             error => error,
         }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.client.as_ref().is_none_or(|client| client.is_closed())
     }
 
     fn silence(&self) -> String {
