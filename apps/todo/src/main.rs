@@ -14,6 +14,10 @@ async fn main() -> ExitCode {
     // RUST_LOG says how much is logged; `info` has one line per request.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    #[cfg(feature = "failpoints")]
+    if let Ok(name) = env::var("FUNGIBLE_FAILPOINT") {
+        fungible::failpoint::arm(&name);
+    }
     let config = match Config::from_env(|name| env::var(name).ok()) {
         Ok(config) => config,
         Err(error) => return refuse(error),

@@ -6,6 +6,7 @@ mod answers;
 mod api;
 mod bad_input;
 mod environment;
+mod failpoints;
 mod kills;
 mod pages;
 mod sessions;
