@@ -9,13 +9,15 @@ use super::world::{Answer, NoAnswer, try_request};
 pub(crate) struct Client {
     address: SocketAddr,
     cookie: Option<String>,
+    /// Header lines that go with each request.
+    pub(crate) headers: Vec<String>,
     /// What this client has asked and been answered, for whoever reads a failure.
     pub(crate) journal: Vec<String>,
 }
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Client {
-        Client { address, cookie: None, journal: Vec::new() }
+        Client { address, cookie: None, headers: Vec::new(), journal: Vec::new() }
     }
 
     /// One request and its answer; an error when no whole answer came.
@@ -27,6 +29,7 @@ impl Client {
         } else {
             format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())
         };
+        let kind = self.headers.iter().fold(kind, |kind, line| format!("{kind}{line}\r\n"));
         let host = format!("Host: {}\r\nConnection: close\r\n", self.address);
         let answer = try_request(self.address, &format!("{method} {path} HTTP/1.1\r\n{host}{cookie}{kind}\r\n{body}"));
         self.journal.push(match &answer {

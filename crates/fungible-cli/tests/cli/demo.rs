@@ -84,6 +84,56 @@ fn its_store_may_be_on_postgresql() {
 }
 
 #[test]
+fn the_shop_charges_once_whatever_is_killed() {
+    let place = Place::new();
+    let fleet = demo(&place, &["--app", "shop"]);
+    fleet.healthy(3);
+    let mut customer = Client::new(fleet.address);
+    let who = json!({"name": "anna", "password": "correct horse battery"});
+    assert_eq!(customer.send("POST", "/api/register", Some(&who)).unwrap().status, 201, "{:#?}", customer.journal);
+    customer.headers.push("Idempotency-Key: k".to_owned());
+    assert_eq!(customer.send("PUT", "/api/cart/mug", Some(&json!({"quantity": 2}))).unwrap().status, 200);
+    // All of them die one after the other while the order is placed and sent again.
+    let card = json!({"card": "slow"});
+    let address = fleet.address;
+    let order = std::thread::scope(|scope| {
+        let mut ordering = customer;
+        let order = scope.spawn(move || (ordering.insist("POST", "/api/checkout", Some(&card)), ordering));
+        for name in ["shop-1", "shop-2", "shop-3"] {
+            assert!(fleet.ask(&["kill", name]).status.success());
+            eventually("two that live", || (fleet.in_state("healthy").len() >= 2).then_some(()));
+        }
+        let (order, ordering) = order.join().unwrap();
+        assert_eq!(order.status, 201, "{:#?}", ordering.journal);
+        order
+    });
+    let mut anna = Client::new(address);
+    assert_eq!(anna.send("POST", "/api/login", Some(&who)).unwrap().status, 200);
+    let orders: Value = serde_json::from_str(&anna.get("/api/orders").unwrap().body).unwrap();
+    let order: Value = serde_json::from_str(&order.body).unwrap();
+    assert_eq!((orders["orders"].as_array().unwrap().len(), &orders["orders"][0]["id"]), (1, &order["id"]), "{orders}");
+    // The supervisor dies; nothing is left of it, the payment service included.
+    let data = place.folder.path().join("data");
+    signal(i32::try_from(fleet.child.id()).unwrap(), "KILL");
+    place.is_empty_eventually();
+    let ledger = rusqlite::Connection::open(data.join("payments.sqlite")).unwrap();
+    let charged: (String, i64) =
+        ledger.query_row("SELECT payee_order, cents FROM charges", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(charged, (order["id"].as_str().unwrap().to_owned(), 2500));
+    let all: i64 = ledger.query_row("SELECT count(*) FROM charges", [], |row| row.get(0)).unwrap();
+    assert_eq!(all, 1);
+}
+
+#[test]
+fn a_broken_shop_there_is_none() {
+    let place = Place::new();
+    let output = place.output(&["demo", "--app", "shop", "--broken"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("leave out --broken or --app shop"), "{said}");
+}
+
+#[test]
 fn sticky_sessions_hide_the_trap_until_the_instance_dies() {
     let place = Place::new();
     let fleet = demo(&place, &["--broken", "--sticky"]);

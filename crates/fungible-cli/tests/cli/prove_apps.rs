@@ -1,6 +1,9 @@
-//! The reference apps proved: the right to-do list is fungible, the article's section 3 is not, for its login.
+//! The reference apps proved: the right to-do list and the shop are fungible, the article's section 3 is not, for its login.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -10,7 +13,7 @@ use super::world::{Place, program};
 fn verdict(app: &str, more: &[&str]) -> Value {
     let place = Place::new();
     fs::create_dir(place.folder.path().join("data")).unwrap();
-    let driver = program("todo.sh");
+    let driver = program(if app == "shop" { "customer.sh" } else { "todo.sh" });
     let told =
         [&["prove", "--json", "--drive", &driver], more, &["--", env!("CARGO_BIN_EXE_fungible"), "demo-instance", app]];
     let output = place.output(&told.concat());
@@ -39,6 +42,59 @@ fn the_right_list_is_fungible_on_postgresql_too() {
     let reset = format!("psql -q -c 'CREATE DATABASE app_{{run}}' {}", server.url("postgres"));
     let told = ["--reset", &reset, "--env", &store, "--env", &secret, "--env", "FUNGIBLE_COOKIES=plain"];
     let verdict = verdict("todo", &told);
+    assert_eq!(verdict["verdict"], "FUNGIBLE", "{verdict:#}");
+}
+
+/// The payment service of the shop: one for all runs, as another company's would be.
+struct Payments {
+    child: Child,
+    told: String,
+    _ledger: tempfile::TempDir,
+}
+
+impl Payments {
+    fn start() -> Payments {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let told = format!("SHOP_PAYMENTS=http://{}", listener.local_addr().unwrap());
+        let ledger = tempfile::tempdir().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_fungible"))
+            .args(["demo-instance", "payments"])
+            .env("FUNGIBLE_STORE", format!("sqlite:{}", ledger.path().join("ledger.sqlite").display()))
+            .stdin(OwnedFd::from(listener))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Payments { child, told, _ledger: ledger }
+    }
+}
+
+impl Drop for Payments {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_shop_is_fungible() {
+    let payments = Payments::start();
+    let secret = format!("FUNGIBLE_SECRET={}=", "c2VjcmV0".repeat(5) + "c2U");
+    let store = "FUNGIBLE_STORE=sqlite:data/shop.sqlite";
+    let told = ["--share", "data", "--env", store, "--env", &secret, "--env", "FUNGIBLE_COOKIES=plain"];
+    let verdict = verdict("shop", &[&told[..], &["--env", &payments.told]].concat());
+    assert_eq!(verdict["verdict"], "FUNGIBLE", "{verdict:#}");
+    assert!(verdict["covered"]["control"].as_str().unwrap().contains("breaks at #"), "{verdict:#}");
+}
+
+#[test]
+fn the_shop_is_fungible_on_postgresql_too() {
+    let payments = Payments::start();
+    let server = private_postgres::Server::start_with(&["fsync=off"]);
+    let secret = format!("FUNGIBLE_SECRET={}=", "c2VjcmV0".repeat(5) + "c2U");
+    let store = format!("FUNGIBLE_STORE={}", server.url("app_{run}"));
+    let reset = format!("psql -q -c 'CREATE DATABASE app_{{run}}' {}", server.url("postgres"));
+    let told = ["--reset", &reset, "--env", &store, "--env", &secret, "--env", "FUNGIBLE_COOKIES=plain"];
+    let verdict = verdict("shop", &[&told[..], &["--env", &payments.told]].concat());
     assert_eq!(verdict["verdict"], "FUNGIBLE", "{verdict:#}");
 }
 
