@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use fungible::keys::KeyError;
-use fungible::once::OnceOptions;
-use fungible::{Config, CookieMode, Jobs, Migration, Once, Seals, Stateless, Store};
+use fungible::{Config, Migration, Stateless, Store};
 use fungible_web::Access;
 
 use crate::carts::Carts;
@@ -23,11 +22,7 @@ pub(crate) struct App {
     pub(crate) catalogue: Catalogue,
     pub(crate) carts: Carts,
     pub(crate) orders: Orders,
-    pub(crate) jobs: Jobs,
-    pub(crate) once: Once,
-    pub(crate) seals: Seals,
     pub(crate) payments: Payments,
-    pub(crate) cookies: CookieMode,
     pub(crate) instance: Arc<str>,
 }
 
@@ -39,17 +34,10 @@ impl App {
             catalogue: Catalogue::new(store.clone()),
             carts: Carts::new(store.clone()),
             orders: Orders::new(store.clone()),
-            jobs: Jobs::new(store.clone()),
-            once: Once::new(store.clone(), OnceOptions::default()),
-            seals: Seals::new(store.clone(), access.keys.clone()),
             payments,
-            cookies: config.cookies,
             instance: config.instance.into(),
             access,
         };
-        app.jobs.migrate().await?;
-        app.once.migrate().await?;
-        app.seals.migrate().await?;
         store.migrate("fungible-shop", MIGRATIONS).await?;
         Ok(app)
     }

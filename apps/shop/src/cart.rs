@@ -76,8 +76,8 @@ impl Cart {
                 if lines.len() > LINES_MAX {
                     return Err(Problem::invalid("This cart is full. Log in, and it has room for everything."));
                 }
-                let sealed = app.seals.seal(PURPOSE, &lines, LASTS).await.map_err(problem)?;
-                Ok((Cart::Guest(lines), Some(app.cookies.set(COOKIE, &sealed, LASTS))))
+                let sealed = app.access.seals.seal(PURPOSE, &lines, LASTS).await.map_err(problem)?;
+                Ok((Cart::Guest(lines), Some(app.access.cookies.set(COOKIE, &sealed, LASTS))))
             }
         }
     }
@@ -93,7 +93,7 @@ pub(crate) async fn merge(State(app): State<App>, request: Request, next: Next) 
     };
     app.carts.merge(user, lines).await?;
     let mut response = next.run(Request::from_parts(parts, body)).await;
-    let gone = app.cookies.remove(COOKIE);
+    let gone = app.access.cookies.remove(COOKIE);
     if let Ok(value) = HeaderValue::from_str(gone.header_value()) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
@@ -110,8 +110,8 @@ async fn caller(parts: &mut Parts, app: &App) -> Result<Option<UserId>, Problem>
 
 /// The guest's cart in the cookies of a request. One that is none of ours, or too old, is no cart.
 async fn carried(app: &App, headers: &HeaderMap) -> Result<Option<Lines>, Problem> {
-    for value in app.cookies.values(COOKIE, headers) {
-        match app.seals.open(PURPOSE, value).await {
+    for value in app.access.cookies.values(COOKIE, headers) {
+        match app.access.seals.open(PURPOSE, value).await {
             Ok(lines) => return Ok(Some(lines)),
             Err(SealError::Invalid | SealError::Expired) => {}
             Err(error) => return Err(problem(error)),

@@ -2,14 +2,12 @@
 //! toolkit's business; here is only the order of steps, and what a repeated request means.
 
 use std::fmt;
+use std::ops::Deref;
 
 use fungible::keys::KeyError;
 use fungible::tokens::Issued;
 use fungible::users::{ChangePasswordError, LoginError};
-use fungible::{
-    Account, ClientAddress, Config, Hasher, KeyOptions, KeyRing, Limits, LoginLimits, Logins, Proxies, SessionOptions,
-    Sessions, SetCookie, Stateless, Store, TokenOptions, Tokens, User, Users,
-};
+use fungible::{Account, ClientAddress, Config, Kit, SetCookie, Stateless, Store, User};
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -59,43 +57,25 @@ impl fmt::Debug for PasswordChange {
     }
 }
 
-/// Users, their sessions and their tokens.
+/// Users, their sessions and their tokens: the toolkit, with the order of steps.
 #[derive(Debug, Clone, Stateless)]
-pub struct Access {
-    /// Names and passwords.
-    pub users: Users,
-    /// The same for whoever comes from outside.
-    logins: Logins,
-    /// Who a browser is.
-    pub sessions: Sessions,
-    /// Who an API client is.
-    pub tokens: Tokens,
-    /// What signs and seals.
-    pub keys: KeyRing,
-    /// How often somebody may do something.
-    pub limits: Limits,
-    /// Who may say where a request came from.
-    pub proxies: Proxies,
+pub struct Access(Kit);
+
+impl Deref for Access {
+    type Target = Kit;
+
+    fn deref(&self) -> &Kit {
+        &self.0
+    }
 }
 
 impl Access {
     /// Over an open store, whose tables it makes where they are missing. Tokens are for `audience`.
     ///
     /// # Errors
-    /// As [`Store::migrate`] and [`KeyRing::open`].
+    /// As [`Kit::over`].
     pub async fn new(store: &Store, config: &Config, audience: &str) -> Result<Self, KeyError> {
-        let options = SessionOptions { cookies: config.cookies, ..SessionOptions::default() };
-        let users = Users::new(store.clone(), Hasher::default());
-        let limits = Limits::new(store.clone());
-        let sessions = Sessions::new(store.clone(), config.secret.clone(), options);
-        users.migrate().await?;
-        limits.migrate().await?;
-        sessions.migrate().await?;
-        let keys = KeyRing::open(store.clone(), &config.secret, KeyOptions::default()).await?;
-        let tokens = Tokens::new(store.clone(), keys.clone(), config.secret.clone(), TokenOptions::new(audience));
-        tokens.migrate().await?;
-        let logins = Logins::new(users.clone(), limits.clone(), LoginLimits::default());
-        Ok(Self { users, logins, sessions, tokens, keys, limits, proxies: config.proxies.clone() })
+        Kit::over(store.clone(), config, audience).await.map(Self)
     }
 
     /// Registers a user and logs in. The same again is a success.

@@ -43,9 +43,16 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("tokens", &["users", "keys", "store", "secret"]),
             ("config", &["cache", "client", "cookie", "store", "secret"]),
             (
+                "kit",
+                &[
+                    "client", "config", "cookie", "store", "once", "limits", "jobs", "users", "sessions", "keys",
+                    "sealed", "tokens",
+                ],
+            ),
+            (
                 "stateless",
                 &[
-                    "cache", "client", "clock", "cookie", "secret", "store", "once", "limits", "jobs", "users",
+                    "cache", "client", "clock", "cookie", "kit", "secret", "store", "once", "limits", "jobs", "users",
                     "sessions", "keys", "sealed", "tokens",
                 ],
             ),

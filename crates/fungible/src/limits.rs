@@ -173,6 +173,14 @@ impl Quota {
         self.retry_in.is_zero()
     }
 
+    /// Itself when it may be done, else as an error: `limits.take(..).await?.allowed()?` ends a handler with 429.
+    ///
+    /// # Errors
+    /// When it may not be done now.
+    pub fn allowed(self) -> Result<Quota, Quota> {
+        if self.is_allowed() { Ok(self) } else { Err(self) }
+    }
+
     /// What a client is told when it may not.
     pub fn sentence(&self) -> String {
         format!("This was done too often; please try again in {} s.", self.seconds())

@@ -5,7 +5,7 @@ use crate::stateless::plain::plain;
 
 // Handles to the shared store.
 plain!(crate::store::Store, crate::store::StoreUrl, crate::once::Once, crate::limits::Limits);
-plain!(crate::jobs::Jobs, crate::users::Users, crate::users::Logins, crate::sessions::Sessions);
+plain!(crate::kit::Kit, crate::jobs::Jobs, crate::users::Users, crate::users::Logins, crate::sessions::Sessions);
 
 // Told alike to all instances, or read from the store by all.
 plain!(crate::secret::Secret, crate::cookie::CookieMode, crate::client::Proxies, crate::limits::Limit);

@@ -14,6 +14,7 @@ mod once;
 mod opening;
 mod postgres;
 mod processes;
+mod readme;
 mod sealed;
 mod serve;
 mod sessions;

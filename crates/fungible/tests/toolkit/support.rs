@@ -85,7 +85,15 @@ impl Engine {
     pub(crate) fn url(&self) -> StoreUrl {
         match self {
             Engine::Sqlite(directory) => directory.url(),
-            Engine::Postgres(server, database) => server.url(database).parse().unwrap(),
+            Engine::Postgres(..) => self.address().parse().unwrap(),
+        }
+    }
+
+    /// The same as text.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Engine::Sqlite(directory) => format!("sqlite:{}", directory.store().display()),
+            Engine::Postgres(server, database) => server.url(database),
         }
     }
 
