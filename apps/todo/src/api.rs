@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fungible_web::{Caller, IdInPath, JsonBody, Problem};
+use fungible_web::{Caller, IdInPath, JsonBody, Origin, Problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::tasks::{Added, Task, Title};
+use crate::links::{Link, Made};
+use crate::tasks::{Added, Said, Task, Title};
 
 /// `GET /api/tasks`
 pub(crate) async fn list(State(app): State<App>, user: Caller) -> Result<Json<Value>, Problem> {
@@ -29,7 +30,7 @@ pub(crate) async fn add(
     IdInPath(id): IdInPath,
     JsonBody(Add { title }): JsonBody<Add>,
 ) -> Result<(StatusCode, Json<Task>), Problem> {
-    match app.tasks.add(user.id, id, Title::parse(&title)?).await? {
+    match app.tasks.add(user.id, id, Title::parse(&title)?.into()).await? {
         Added::Now(task) => Ok((StatusCode::CREATED, Json(task))),
         Added::Before(task) => Ok((StatusCode::OK, Json(task))),
     }
@@ -53,7 +54,7 @@ pub(crate) async fn change(
         return Err(Problem::invalid("Say what to change: title, done or both."));
     }
     let title = title.as_deref().map(Title::parse).transpose()?;
-    Ok(Json(app.tasks.change(user.id, id, title, done).await?))
+    Ok(Json(app.tasks.change(user.id, id, Said { title, done, place: None }).await?))
 }
 
 /// `DELETE /api/tasks/{id}`: also a success when it was deleted before.
@@ -64,4 +65,38 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     app.tasks.delete(user.id, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/links`
+pub(crate) async fn links(State(app): State<App>, user: Caller, origin: Origin) -> Result<Json<Value>, Problem> {
+    let links = app.links.list(user.id).await?;
+    let links: Vec<Value> = links.iter().map(|link| shown(link, &origin)).collect();
+    Ok(Json(json!({ "links": links })))
+}
+
+/// `PUT /api/links/{id}`: 201 when it makes the link, 200 when it was made before.
+pub(crate) async fn make_link(
+    State(app): State<App>,
+    user: Caller,
+    IdInPath(id): IdInPath,
+    origin: Origin,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    match app.links.make(user.id, id).await? {
+        Made::Now(link) => Ok((StatusCode::CREATED, Json(shown(&link, &origin)))),
+        Made::Before(link) => Ok((StatusCode::OK, Json(shown(&link, &origin)))),
+    }
+}
+
+/// `DELETE /api/links/{id}`: also a success when it was ended before.
+pub(crate) async fn end_link(
+    State(app): State<App>,
+    user: Caller,
+    IdInPath(id): IdInPath,
+) -> Result<StatusCode, Problem> {
+    app.links.end(user.id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn shown(link: &Link, origin: &Origin) -> Value {
+    json!({ "id": link.id.to_string(), "url": link.url(origin) })
 }

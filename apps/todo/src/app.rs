@@ -1,18 +1,35 @@
-//! What a handler can reach: the shared store, seen as users, sessions and tasks, and the instance's name. There is
-//! nothing else, and nothing here changes while the instance runs: `Stateless` has the compiler see to it.
+//! What a handler can reach: the shared store, seen as users, sessions, tasks and links, and the instance's name. There
+//! is nothing else, and nothing here changes while the instance runs: `Stateless` has the compiler see to it.
 
 use std::sync::Arc;
 
 use fungible::keys::KeyError;
-use fungible::{Config, Stateless, Store};
+use fungible::{Config, Migration, Stateless, Store};
 use fungible_web::Access;
 
+use crate::links::Links;
 use crate::tasks::Tasks;
+
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "tasks",
+        sqlite: include_str!("../migrations/sqlite/1_tasks.sql"),
+        postgres: include_str!("../migrations/postgres/1_tasks.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "links",
+        sqlite: include_str!("../migrations/sqlite/2_links.sql"),
+        postgres: include_str!("../migrations/postgres/2_links.sql"),
+    },
+];
 
 #[derive(Debug, Clone, Stateless)]
 pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) tasks: Tasks,
+    pub(crate) links: Links,
     pub(crate) instance: Arc<str>,
 }
 
@@ -20,8 +37,12 @@ impl App {
     /// Over an open store, whose tables it makes where they are missing.
     pub(crate) async fn new(store: &Store, config: Config) -> Result<Self, KeyError> {
         let access = Access::new(store, &config, "todo").await?;
-        let app = Self { access, tasks: Tasks::new(store.clone()), instance: config.instance.into() };
-        app.tasks.migrate().await?;
-        Ok(app)
+        store.migrate("fungible-todo", MIGRATIONS).await?;
+        Ok(Self {
+            access,
+            tasks: Tasks::new(store.clone()),
+            links: Links::new(store.clone(), config.secret),
+            instance: config.instance.into(),
+        })
     }
 }

@@ -1,11 +1,13 @@
 //! The reference to-do list: users log in and keep tasks. It runs on any number of interchangeable instances, because
-//! no instance holds anything that a request needs: sessions, users and tasks are in the shared store.
+//! no instance holds anything that a request needs: sessions, users, tasks and links are in the shared store.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `routes` | all addresses and the layers around them, on one page |
 //! | `pages` | the pages for browsers, complete without script |
 //! | `api` | the same as JSON |
+//! | `share` | a shared list for programs of others, as Todo-Backend has it |
+//! | `links` | links to a list in the store |
 //! | `tasks` | tasks in the store; every write may arrive twice |
 //! | `assets` | stylesheet, script and icon |
 //! | `app` | what a handler can reach |
@@ -15,8 +17,10 @@
 mod api;
 mod app;
 mod assets;
+mod links;
 mod pages;
 mod routes;
+mod share;
 mod tasks;
 
 use fungible::keys::KeyError;

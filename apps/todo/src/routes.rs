@@ -9,7 +9,7 @@ use fungible_web::pages::{not_found, wrong_method};
 use fungible_web::{answers, api as session, home, pages as common};
 
 use crate::app::App;
-use crate::{api, assets, pages};
+use crate::{api, assets, pages, share};
 
 /// Bytes that a body may have: the longest title, as a form encodes it, fits several times.
 const BODY_MAX: usize = 64 * 1024;
@@ -21,6 +21,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/tasks/{id}/title", get(home).post(pages::tasks::rename))
         .route("/tasks/{id}/done", get(home).post(pages::tasks::tick))
         .route("/tasks/{id}/delete", get(home).post(pages::tasks::delete))
+        .route("/links", get(pages::links::list).post(pages::links::make))
+        .route("/links/{id}/end", get(home).post(pages::links::end))
         .merge(common::routes(&assets::ALL))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -30,15 +32,28 @@ pub(crate) fn router(app: App) -> Router {
     let api = session::routes()
         .route("/tasks", get(api::list))
         .route("/tasks/{id}", put(api::add).patch(api::change).delete(api::delete))
+        .route("/links", get(api::links))
+        .route("/links/{id}", put(api::make_link).delete(api::end_link))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(csrf::protection())
         .layer(map_response(session::render))
         .with_stateless(app.clone());
 
+    let share = Router::new()
+        .route("/{secret}/todos", get(share::list).post(share::add).delete(share::clear))
+        .route("/{secret}/todos/{id}", get(share::show).patch(share::change).delete(share::delete))
+        .route_layer(from_fn_with_state(app.clone(), share::enter))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(map_response(session::render))
+        .layer(share::cors())
+        .with_state(app.clone());
+
     pages
         // As a service of its own, so that everything below /api comes here, also what is not known.
         .nest_service("/api", api)
+        .nest_service("/share", share)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn_with_state(app.clone(), answers::sign::<App>))
         .layer(from_fn(answers::log))

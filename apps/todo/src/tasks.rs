@@ -1,9 +1,9 @@
 //! Tasks in the shared store. Every write may arrive twice, also late and at another instance: it is done once.
-//! Of HTTP it knows the status of its errors.
+//! Of HTTP it knows the status of its errors. Who may see a list is decided elsewhere.
 
 use axum::http::StatusCode;
 use fungible::store::Row;
-use fungible::{Migration, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible::{OnceError, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
 use fungible_web::Problem;
 use uuid::Uuid;
 
@@ -13,13 +13,8 @@ pub(crate) const TITLE_MAX: usize = 500;
 pub(crate) const TASKS_MAX: i64 = 1000;
 /// How many tombstones are kept for a user: the latest.
 const TOMBSTONES_MAX: i64 = 1000;
-
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "tasks",
-    sqlite: include_str!("../migrations/sqlite/1_tasks.sql"),
-    postgres: include_str!("../migrations/postgres/1_tasks.sql"),
-}];
+/// A place in the order is at most this far from 0: a number that every JSON reader keeps exactly.
+pub(crate) const PLACE_MAX: i64 = (1 << 53) - 1;
 
 /// A task as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -27,6 +22,23 @@ pub(crate) struct Task {
     pub(crate) id: Uuid,
     pub(crate) title: String,
     pub(crate) done: bool,
+    /// Where it stands in the list: behind all smaller ones.
+    #[serde(skip)]
+    pub(crate) place: i64,
+}
+
+/// What is said of a task, by who adds it or changes it. What is `None` stays, or is as for any new task.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said {
+    pub(crate) title: Option<Title>,
+    pub(crate) done: Option<bool>,
+    pub(crate) place: Option<i64>,
+}
+
+impl From<Title> for Said {
+    fn from(title: Title) -> Self {
+        Self { title: Some(title), ..Self::default() }
+    }
 }
 
 /// Why a task was not read or written. The words are for the user.
@@ -42,6 +54,8 @@ pub(crate) enum TaskError {
     OtherTitle,
     #[error("You have {TASKS_MAX} tasks, which is the most that fits. Delete one first.")]
     TooMany,
+    #[error("{0}")]
+    Once(#[from] OnceError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -50,6 +64,7 @@ impl From<TaskError> for Problem {
     fn from(error: TaskError) -> Self {
         let status = match error {
             TaskError::Store(error) => return error.into(),
+            TaskError::Once(error) => error.status(),
             TaskError::Title(_) => StatusCode::UNPROCESSABLE_ENTITY,
             TaskError::NotThere => StatusCode::NOT_FOUND,
             TaskError::Deleted => StatusCode::GONE,
@@ -97,18 +112,14 @@ impl Tasks {
         Self { store }
     }
 
-    /// Makes the table, if need be.
-    pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
-        self.store.migrate("fungible-todo", MIGRATIONS).await
-    }
-
-    /// All tasks in the order in which they were added.
+    /// All tasks in their order: that of adding, unless somebody has given them other places.
     pub(crate) async fn list(&self, user: UserId) -> Result<Vec<Task>, TaskError> {
         let rows = self
             .store
             .read(async move |tx: &mut Tx| {
                 tx.query(
-                    "SELECT id, title, done FROM tasks WHERE user_id = $1 AND deleted_at IS NULL ORDER BY position, id",
+                    "SELECT id, title, done, position FROM tasks
+                     WHERE user_id = $1 AND deleted_at IS NULL ORDER BY position, id",
                     params![user],
                 )
                 .await
@@ -117,57 +128,30 @@ impl Tasks {
         rows.iter().map(task).collect()
     }
 
-    /// Adds a task under the id that the client made. The same id with the same title again is success.
-    pub(crate) async fn add(&self, user: UserId, id: Uuid, title: Title) -> Result<Added, TaskError> {
-        self.store
-            .write(async move |tx: &mut Tx| {
-                let Title(title) = &title;
-                let before = tx
-                    .query_opt(
-                        "SELECT id, title, done, added_as, deleted_at FROM tasks WHERE user_id = $1 AND id = $2",
-                        params![user, id],
-                    )
-                    .await?;
-                if let Some(row) = before {
-                    return added_before(&row, title);
-                }
-                let live = tx
-                    .query(
-                        "SELECT COUNT(*) AS live FROM tasks WHERE user_id = $1 AND deleted_at IS NULL",
-                        params![user],
-                    )
-                    .await?;
-                if live.first().map(|row| row.get::<i64>("live")).transpose()? >= Some(TASKS_MAX) {
-                    return Err(TaskError::TooMany);
-                }
-                tx.execute(
-                    "INSERT INTO tasks (user_id, id, position, title, added_as, done)
-                     SELECT $1, $2, COALESCE(MAX(position), 0) + 1, $3, $3, 0
-                     FROM tasks WHERE user_id = $1 AND deleted_at IS NULL",
-                    params![user, id, title.clone()],
-                )
-                .await?;
-                Ok(Added::Now(Task { id, title: title.clone(), done: false }))
-            })
-            .await
+    /// One task.
+    pub(crate) async fn get(&self, user: UserId, id: Uuid) -> Result<Task, TaskError> {
+        let sql = "SELECT id, title, done, position FROM tasks WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL";
+        let row = self.store.get(sql, params![user, id]).await?;
+        row.as_ref().ok_or(TaskError::NotThere).and_then(task)
     }
 
-    /// Sets title, tick or both to what is given; what is `None` stays.
-    pub(crate) async fn change(
-        &self,
-        user: UserId,
-        id: Uuid,
-        title: Option<Title>,
-        done: Option<bool>,
-    ) -> Result<Task, TaskError> {
+    /// Adds a task under the id that the client made. The same id with the same title again is success.
+    pub(crate) async fn add(&self, user: UserId, id: Uuid, said: Said) -> Result<Added, TaskError> {
+        self.store.write(async move |tx: &mut Tx| add(tx, user, id, &said).await).await
+    }
+
+    /// Sets what is given; the rest stays.
+    pub(crate) async fn change(&self, user: UserId, id: Uuid, said: Said) -> Result<Task, TaskError> {
+        let Said { title, done, place } = said;
+        let title = title.map(|Title(title)| title);
         self.store
             .write(async move |tx: &mut Tx| {
-                let title = title.as_ref().map(|Title(title)| title.clone());
                 let changed = tx
                     .query_opt(
-                        "UPDATE tasks SET title = COALESCE($3, title), done = COALESCE($4, done)
-                         WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING id, title, done",
-                        params![user, id, title, done],
+                        "UPDATE tasks SET title = COALESCE($3, title), done = COALESCE($4, done),
+                                          position = COALESCE($5, position)
+                         WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING id, title, done, position",
+                        params![user, id, title.clone(), done, place],
                     )
                     .await?;
                 changed.as_ref().ok_or(TaskError::NotThere).and_then(task)
@@ -190,17 +174,70 @@ impl Tasks {
                 if found == 0 {
                     return Err(TaskError::NotThere);
                 }
-                tx.execute(
-                    "DELETE FROM tasks WHERE user_id = $1 AND id IN (
-                         SELECT id FROM tasks WHERE user_id = $1 AND deleted_at IS NOT NULL
-                         ORDER BY deleted_at DESC, id LIMIT 100 OFFSET $2)",
-                    params![user, TOMBSTONES_MAX],
-                )
-                .await?;
-                Ok(())
+                forget_oldest(tx, user).await
             })
             .await
     }
+
+    /// Leaves a tombstone in place of each task.
+    pub(crate) async fn delete_all(&self, user: UserId) -> Result<(), TaskError> {
+        let now = now_ms();
+        self.store
+            .write(async move |tx: &mut Tx| {
+                tx.execute(
+                    "UPDATE tasks SET title = '', added_as = '', deleted_at = $2
+                     WHERE user_id = $1 AND deleted_at IS NULL",
+                    params![user, now],
+                )
+                .await?;
+                forget_oldest(tx, user).await
+            })
+            .await
+    }
+}
+
+/// [`Tasks::add`] as part of a transaction. What is said has a title.
+pub(crate) async fn add(tx: &mut Tx, user: UserId, id: Uuid, said: &Said) -> Result<Added, TaskError> {
+    let Said { title, done, place } = said;
+    let title = title.as_ref().map_or("", |Title(title)| title);
+    let before = tx
+        .query_opt(
+            "SELECT id, title, done, position, added_as, deleted_at FROM tasks WHERE user_id = $1 AND id = $2",
+            params![user, id],
+        )
+        .await?;
+    if let Some(row) = before {
+        return added_before(&row, title);
+    }
+    let live =
+        tx.query("SELECT COUNT(*) AS live FROM tasks WHERE user_id = $1 AND deleted_at IS NULL", params![user]).await?;
+    if live.first().map(|row| row.get::<i64>("live")).transpose()? >= Some(TASKS_MAX) {
+        return Err(TaskError::TooMany);
+    }
+    // Without a place of its own it stands behind all others.
+    let added = tx
+        .query_opt(
+            "INSERT INTO tasks (user_id, id, position, title, added_as, done)
+             SELECT $1, $2, COALESCE($5, CASE WHEN MAX(position) >= $6 THEN $6 ELSE COALESCE(MAX(position), 0) + 1 END),
+                    $3, $3, $4
+             FROM tasks WHERE user_id = $1 AND deleted_at IS NULL
+             RETURNING id, title, done, position",
+            params![user, id, title, done.unwrap_or_default(), *place, PLACE_MAX],
+        )
+        .await?;
+    added.as_ref().ok_or(TaskError::NotThere).and_then(task).map(Added::Now)
+}
+
+/// Removes tombstones beyond the latest.
+async fn forget_oldest(tx: &mut Tx, user: UserId) -> Result<(), TaskError> {
+    tx.execute(
+        "DELETE FROM tasks WHERE user_id = $1 AND id IN (
+             SELECT id FROM tasks WHERE user_id = $1 AND deleted_at IS NOT NULL
+             ORDER BY deleted_at DESC, id LIMIT 1000 OFFSET $2)",
+        params![user, TOMBSTONES_MAX],
+    )
+    .await?;
+    Ok(())
 }
 
 /// What an add means whose id is there already.
@@ -215,5 +252,5 @@ fn added_before(row: &Row, title: &str) -> Result<Added, TaskError> {
 }
 
 fn task(row: &Row) -> Result<Task, TaskError> {
-    Ok(Task { id: row.get("id")?, title: row.get("title")?, done: row.get("done")? })
+    Ok(Task { id: row.get("id")?, title: row.get("title")?, done: row.get("done")?, place: row.get("position")? })
 }

@@ -40,12 +40,20 @@ pub async fn sign<S: Site>(State(app): State<S>, request: Request, next: Next) -
     response
 }
 
-/// One line per request; never a query, a body, a cookie or a name.
+/// What is as long as 256 bits are as text, or longer, may be a secret that lets somebody in.
+const SECRET_LENGTH: usize = 43;
+
+/// One line per request; never a query, a body, a cookie or a name, and of the path nothing that may be a secret.
 pub async fn log(request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), without_secrets(request.uri().path()));
     let response = next.run(request).await;
     let status = response.status().as_u16();
     tracing::info!(%method, path, status, took = ?began.elapsed(), "request");
     response
+}
+
+fn without_secrets(path: &str) -> String {
+    let shown = path.split('/').map(|segment| if segment.len() < SECRET_LENGTH { segment } else { "…" });
+    shown.collect::<Vec<_>>().join("/")
 }

@@ -1,7 +1,7 @@
 //! What handlers take from a request: bodies, ids and the user, each with a sentence of our own when it is wrong.
 
 use axum::extract::rejection::{FormRejection, JsonRejection};
-use axum::extract::{Form, FromRequest, FromRequestParts, Json, OptionalFromRequestParts, Path, Request};
+use axum::extract::{Form, FromRequest, FromRequestParts, Json, OptionalFromRequestParts, RawPathParams, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use fungible::{ClientAddress, Tokens, User, UserId};
@@ -117,7 +117,7 @@ impl<S: Site> FromRequestParts<S> for CameFrom {
     }
 }
 
-/// The first segment of the path that varies, as the id of something.
+/// The last segment of the path that varies, as the id of something.
 #[derive(Debug)]
 pub struct IdInPath(pub Uuid);
 
@@ -135,8 +135,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &S) -> Result<Self, Problem> {
-        let id = <Path<String> as FromRequestParts<S>>::from_request_parts(parts, app).await;
-        Self::parse(&id.map_or_else(|_| String::new(), |Path(id)| id)).map(Self)
+        let varies = RawPathParams::from_request_parts(parts, app).await;
+        let last = varies.as_ref().ok().and_then(|varies| varies.iter().last());
+        Self::parse(last.map_or("", |(_, id)| id)).map(Self)
     }
 }
 

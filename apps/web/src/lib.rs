@@ -6,6 +6,7 @@
 //! | `assets` | files under addresses that bear their hash |
 //! | `notice` | the message after a redirect |
 //! | `access` | registering, logging in and out, for pages and API alike |
+//! | `address` | the address under which a client sees the service |
 //! | `site` | what the pages here must know of an app |
 //! | `extract` | what handlers take from a request |
 //! | `frame` | the frame of a page |
@@ -16,6 +17,7 @@
 
 mod access;
 mod account;
+mod address;
 pub mod answers;
 pub mod api;
 mod assets;
@@ -28,6 +30,7 @@ mod site;
 
 pub use access::{Access, Credentials, PasswordChange, Refresh};
 pub use account::log_in_again;
+pub use address::Origin;
 pub use assets::Asset;
 pub use extract::{Caller, CameFrom, FormBody, IdInPath, JsonBody, LoggedIn};
 pub use frame::{Frame, home, page};

@@ -1,11 +1,13 @@
 //! Instances of one program over one store.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use private_postgres::Server;
 
@@ -70,6 +72,8 @@ struct Instance {
     name: String,
     child: Child,
     address: SocketAddr,
+    /// What it says on standard error.
+    lines: Receiver<String>,
 }
 
 impl Fleet {
@@ -170,6 +174,16 @@ impl Fleet {
         files.flat_map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
+    /// What an instance has logged since the last look, up to the first line with `words` in it, which is waited for.
+    #[must_use]
+    pub fn log(&self, which: usize, words: &str) -> String {
+        let mut log = String::new();
+        while !log.contains(words) {
+            log += &self.instances[which].lines.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
+        log
+    }
+
     /// Puts an instance with these variables in the place of another, which is killed (SIGKILL).
     pub fn replace(&mut self, which: usize, environment: &[(&str, &str)]) {
         let fresh = self.new_instance(environment);
@@ -212,8 +226,15 @@ impl Fleet {
             read += &line;
         };
         // Somebody must read on, or the instance would block on a full pipe.
-        thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Instance { name, child, address }
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            while log.read_line(&mut line).is_ok_and(|length| length > 0) {
+                // Whoever looks at it may be gone.
+                let _ = sender.send(std::mem::take(&mut line));
+            }
+        });
+        Instance { name, child, address, lines }
     }
 }
 

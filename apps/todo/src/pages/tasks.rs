@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{ADDED, DELETED, RENAMED, TICKED, UNTICKED};
 use crate::app::App;
 use crate::assets;
-use crate::tasks::{Task, Title};
+use crate::tasks::{Said, Task, Title};
 
 #[derive(Template)]
 #[template(path = "tasks.html")]
@@ -160,7 +160,7 @@ pub(crate) async fn add(
 /// Adds the task of a form and leads back to the list, or shows the form again.
 pub(super) async fn add_for(app: &App, user: UserId, name: String, form: Add) -> Result<Response, Problem> {
     let added = match IdInPath::parse(&form.id).map(|id| (id, Title::parse(&form.title))) {
-        Ok((id, Ok(title))) => app.tasks.add(user, id, title).await.map_err(Problem::from),
+        Ok((id, Ok(title))) => app.tasks.add(user, id, title.into()).await.map_err(Problem::from),
         Ok((_, Err(error))) => Err(error.into()),
         Err(problem) => Err(problem),
     };
@@ -187,7 +187,7 @@ pub(crate) async fn rename(
     FormBody(form): FormBody<Rename>,
 ) -> Result<Response, Problem> {
     let renamed = match Title::parse(&form.title) {
-        Ok(title) => app.tasks.change(user.id, id, Some(title), None).await,
+        Ok(title) => app.tasks.change(user.id, id, title.into()).await,
         Err(error) => Err(error),
     };
     match renamed {
@@ -212,7 +212,7 @@ pub(crate) async fn tick(
     IdInPath(id): IdInPath,
     FormBody(Tick { done }): FormBody<Tick>,
 ) -> Result<Redirect, Problem> {
-    app.tasks.change(user.id, id, None, Some(done)).await?;
+    app.tasks.change(user.id, id, Said { done: Some(done), ..Said::default() }).await?;
     let notice = if done { TICKED } else { UNTICKED };
     Ok(Redirect::to(&notice.on("/")))
 }

@@ -127,6 +127,9 @@ fn pages_answer_bad_forms_with_a_page() {
         ("/tasks/00000000-0000-4000-8000-000000000000/done", form, "done=true", 404, "no such task"),
         ("/tasks/00000000-0000-4000-8000-000000000000/done", form, "done=maybe", 422, "lacks a field"),
         ("/tasks/00000000-0000-4000-8000-000000000000/delete", form, "", 404, "no such task"),
+        ("/links", form, "", 422, "lacks a field"),
+        ("/links", form, "id=7", 400, "UUID"),
+        ("/links/00000000-0000-4000-8000-000000000000/end", form, "", 404, "no such link"),
         ("/login", form, "name=ada", 422, "lacks a field"),
     ] {
         let answer = ada.send(to, "POST", path, kind, body).unwrap();

@@ -10,6 +10,7 @@ mod failpoints;
 mod kills;
 mod pages;
 mod sessions;
+mod share;
 
 use private_instances::{Engine, Fleet, Program};
 

@@ -119,6 +119,18 @@ fn walk(kill: bool) {
     assert_ne!(field(&late, "id"), ids[0], "the form has a fresh id");
     assert_eq!(titles(&walker.get("/")).len(), 2);
 
+    // Share, and end it.
+    let page = walker.get("/links");
+    assert!(page.body.contains("Whoever has a link can read and change the whole list"), "{page:?}");
+    let id = field(&page, "id").to_owned();
+    let page = walker.post_twice("/links", &[("id", &id)]);
+    assert_eq!(page.body.matches("/todos\"").count(), 1, "one link: {page:?}");
+    let page = walker.post_twice(&format!("/links/{id}/end"), &[]);
+    assert!(page.body.contains("The link has ended.") && !page.body.contains("/todos\""), "{page:?}");
+    // A late resend does not bring it back.
+    let late = walker.post("/links", &[("id", &id)]);
+    assert_eq!((late.status, late.body.contains("This link was ended.")), (410, true), "{late:?}");
+
     // Change the password, log in with the new one, log out.
     assert!(walker.get("/account").body.contains("Change password"));
     let change = [("name", "ada"), ("old", PASSWORD), ("new", "another long password")];
@@ -211,7 +223,7 @@ fn a_form_whose_fate_is_not_known_comes_back_under_its_id() {
 #[test]
 fn addresses_that_only_take_forms_lead_home() {
     let mut walker = Walker::new(false);
-    for path in ["/tasks", "/logout", "/password", "/tasks/x/done"] {
+    for path in ["/tasks", "/logout", "/password", "/tasks/x/done", "/links/x/end"] {
         assert_eq!(walker.get(path).location(), "/", "{path}");
     }
     let missing = walker.get("/nowhere");

@@ -1,0 +1,202 @@
+//! A shared list for programs of others: the contract of Todo-Backend (todobackend.com) below `/share/{secret}/todos`.
+//!
+//! The secret in the address is all that counts here. No cookie is read and none is set, so a browser adds nothing to a
+//! request that another site makes it send: there is nothing to forge, which is why any site may ask and there is no
+//! CSRF check.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{Extension, RawPathParams, Request, State};
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use fungible::once::IdempotencyKeyRejection;
+use fungible::{IdempotencyKey, Limit, Tx, UserId};
+use fungible_web::{IdInPath, JsonBody, Origin, Problem};
+use serde::{Deserialize, Serialize};
+use tower_http::cors::{Any, CorsLayer};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::tasks::{self, Added, PLACE_MAX, Said, Task, TaskError, Title};
+
+/// What one link allows: plenty for people, and an end to a loop that went wild.
+const LIMIT: Limit = Limit { name: "link", burst: 600, window: Duration::from_mins(1) };
+
+/// Any site may send these requests and read the answers.
+pub(crate) fn cors() -> CorsLayer {
+    let readable = ["location", "ratelimit", "ratelimit-policy", "retry-after"].map(HeaderName::from_static);
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")])
+        .expose_headers(readable)
+        .max_age(Duration::from_hours(1))
+}
+
+/// Whoever came with a valid link.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    /// Whose list it is.
+    user: UserId,
+    /// The secret of the link.
+    secret: String,
+    /// The absolute address of the list.
+    todos: String,
+}
+
+/// Lets those in who have a valid link, and counts them. Asks the store each time: the link may have ended a moment ago.
+pub(crate) async fn enter(
+    State(app): State<App>,
+    Origin(origin): Origin,
+    path: Result<RawPathParams, RawPathParamsRejection>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let secret = path.as_ref().ok().and_then(|path| path.iter().next()).map_or("", |(_, secret)| secret);
+    let Some(user) = app.links.opened_by(secret).await? else {
+        let sentence = "There is no such list: the link was ended, or was not copied whole.";
+        return Err(Problem::new(StatusCode::NOT_FOUND, sentence));
+    };
+    let quota = app.access.limits.take(LIMIT, secret).await?;
+    if !quota.is_allowed() {
+        let mut refused = quota.into_response();
+        let sentence = "This link is used too often. Wait as long as the header Retry-After says.";
+        refused.extensions_mut().insert(Problem::new(StatusCode::TOO_MANY_REQUESTS, sentence));
+        return Ok(refused);
+    }
+    let todos = format!("{origin}/share/{secret}/todos");
+    request.extensions_mut().insert(Guest { user, secret: secret.to_owned(), todos });
+    Ok((quota, next.run(request).await).into_response())
+}
+
+/// A task as the contract has it.
+#[derive(Serialize)]
+pub(crate) struct Todo {
+    title: String,
+    completed: bool,
+    order: i64,
+    url: String,
+}
+
+impl Guest {
+    fn todo(&self, task: Task) -> Todo {
+        let url = format!("{}/{}", self.todos, task.id);
+        Todo { title: task.title, completed: task.done, order: task.place, url }
+    }
+}
+
+/// What a guest sends: what is left out stays.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Sent {
+    title: Option<String>,
+    completed: Option<bool>,
+    order: Option<i64>,
+}
+
+impl Sent {
+    fn parse(&self) -> Result<Said, Problem> {
+        if self.order.is_some_and(|order| order.unsigned_abs() > PLACE_MAX.unsigned_abs()) {
+            return Err(Problem::invalid(format!("The order is a whole number from -{PLACE_MAX} to {PLACE_MAX}.")));
+        }
+        let title = self.title.as_deref().map(Title::parse).transpose()?;
+        Ok(Said { title, done: self.completed, place: self.order })
+    }
+}
+
+/// `GET /share/{secret}/todos`
+pub(crate) async fn list(
+    State(app): State<App>,
+    Extension(guest): Extension<Guest>,
+) -> Result<Json<Vec<Todo>>, Problem> {
+    let tasks = app.tasks.list(guest.user).await?;
+    Ok(Json(tasks.into_iter().map(|task| guest.todo(task)).collect()))
+}
+
+/// `POST /share/{secret}/todos`: with an `Idempotency-Key` it may be sent again, to whichever instance is there.
+pub(crate) async fn add(
+    State(app): State<App>,
+    Extension(guest): Extension<Guest>,
+    key: Result<Option<IdempotencyKey>, IdempotencyKeyRejection>,
+    JsonBody(sent): JsonBody<Sent>,
+) -> Result<Response, Problem> {
+    let key = key.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, rejection.to_string()))?;
+    // Without a title it is refused as an empty one is.
+    let sent = Sent { title: Some(sent.title.unwrap_or_default()), ..sent };
+    let (said, user, id) = (sent.parse()?, guest.user, Uuid::new_v4());
+    let task = match key {
+        Some(key) => {
+            let effect = async move |tx: &mut Tx| match tasks::add(tx, user, id, &said).await? {
+                Added::Now(task) | Added::Before(task) => Ok::<Kept, TaskError>(task.into()),
+            };
+            app.access.once.run(key.of(&guest.secret, &sent), effect).await?.answer.into()
+        }
+        None => match app.tasks.add(user, id, said).await? {
+            Added::Now(task) | Added::Before(task) => task,
+        },
+    };
+    let todo = guest.todo(task);
+    Ok((StatusCode::CREATED, [(header::LOCATION, todo.url.clone())], Json(todo)).into_response())
+}
+
+/// What is stored of an answer to a POST: all but its address, which holds the secret.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    id: Uuid,
+    title: String,
+    done: bool,
+    place: i64,
+}
+
+impl From<Task> for Kept {
+    fn from(Task { id, title, done, place }: Task) -> Self {
+        Self { id, title, done, place }
+    }
+}
+
+impl From<Kept> for Task {
+    fn from(Kept { id, title, done, place }: Kept) -> Self {
+        Self { id, title, done, place }
+    }
+}
+
+/// `DELETE /share/{secret}/todos`: the whole list, as the contract wants it.
+pub(crate) async fn clear(State(app): State<App>, Extension(guest): Extension<Guest>) -> Result<StatusCode, Problem> {
+    app.tasks.delete_all(guest.user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /share/{secret}/todos/{id}`
+pub(crate) async fn show(
+    State(app): State<App>,
+    Extension(guest): Extension<Guest>,
+    IdInPath(id): IdInPath,
+) -> Result<Json<Todo>, Problem> {
+    Ok(Json(guest.todo(app.tasks.get(guest.user, id).await?)))
+}
+
+/// `PATCH /share/{secret}/todos/{id}`
+pub(crate) async fn change(
+    State(app): State<App>,
+    Extension(guest): Extension<Guest>,
+    IdInPath(id): IdInPath,
+    JsonBody(sent): JsonBody<Sent>,
+) -> Result<Json<Todo>, Problem> {
+    let said = sent.parse()?;
+    if said.title.is_none() && said.done.is_none() && said.place.is_none() {
+        return Err(Problem::invalid("Say what to change: title, completed or order."));
+    }
+    Ok(Json(guest.todo(app.tasks.change(guest.user, id, said).await?)))
+}
+
+/// `DELETE /share/{secret}/todos/{id}`: also a success when it was deleted before.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Extension(guest): Extension<Guest>,
+    IdInPath(id): IdInPath,
+) -> Result<StatusCode, Problem> {
+    app.tasks.delete(guest.user, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
