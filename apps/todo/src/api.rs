@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fungible_web::{Caller, IdInPath, JsonBody, Origin, Problem};
+use fungible_web::{Caller, IdInPath, JsonBody, Origin, Problem, given};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,7 +39,9 @@ pub(crate) async fn add(
 /// The body of `PATCH /api/tasks/{id}`: what is left out stays.
 #[derive(Deserialize)]
 pub(crate) struct Change {
+    #[serde(default, deserialize_with = "given")]
     title: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     done: Option<bool>,
 }
 

@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, put};
 use fungible::{WithStateless as _, csrf};
 use fungible_web::pages::{not_found, wrong_method};
-use fungible_web::{answers, api as session, home, pages as common};
+use fungible_web::{answers, api as session, home, openapi, pages as common};
 
 use crate::app::App;
 use crate::{api, assets, pages, share};
@@ -30,6 +30,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), common::render::<App>));
 
     let api = session::routes()
+        .merge(openapi::routes(&app, include_str!("../openapi.json")))
         .route("/tasks", get(api::list))
         .route("/tasks/{id}", put(api::add).patch(api::change).delete(api::delete))
         .route("/links", get(api::links))

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use fungible::once::IdempotencyKeyRejection;
 use fungible::{IdempotencyKey, Limit, Tx, UserId};
-use fungible_web::{IdInPath, JsonBody, Origin, Problem};
+use fungible_web::{IdInPath, JsonBody, Origin, Problem, given};
 use serde::{Deserialize, Serialize};
 use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
@@ -91,8 +91,11 @@ impl Guest {
 /// What a guest sends: what is left out stays.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Sent {
+    #[serde(default, deserialize_with = "given")]
     title: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     completed: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
     order: Option<i64>,
 }
 

@@ -74,7 +74,7 @@ impl From<TaskError> for Problem {
     }
 }
 
-/// One line of 1 to [`TITLE_MAX`] characters, without space around it.
+/// One line of 1 to [`TITLE_MAX`] characters; space around it is left out.
 #[derive(Debug, Clone)]
 pub(crate) struct Title(String);
 
@@ -84,10 +84,11 @@ impl Title {
         if title.is_empty() {
             return Err(TaskError::Title("A task needs a title: type what is to be done."));
         }
-        if title.chars().count() > TITLE_MAX {
+        // What is around it counts, too: so it can be said in a few words what a title is.
+        if text.chars().count() > TITLE_MAX {
             return Err(TaskError::Title("The title is too long: it may have 500 characters."));
         }
-        if title.chars().any(char::is_control) {
+        if text.chars().any(char::is_control) {
             return Err(TaskError::Title("A title is one line of text, without control characters."));
         }
         Ok(Self(title.to_owned()))

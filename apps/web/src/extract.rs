@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use fungible::{ClientAddress, Tokens, User, UserId};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 use crate::notice::Notice;
@@ -35,6 +36,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
             other => Problem::of(other.status()),
         })
     }
+}
+
+/// Reads a field that may be left out but is no `null`: use it with `#[serde(default, deserialize_with = "given")]`.
+///
+/// # Errors
+/// When it is not what it should be.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
 }
 
 /// The fields of a form.

@@ -13,6 +13,7 @@
 //! | `account` | the pages around the session |
 //! | `pages` | the routes of all that, and the page of a refusal |
 //! | `api` | the same as JSON |
+//! | `openapi` | the description of the API |
 //! | `answers` | what every answer bears |
 
 mod access;
@@ -24,6 +25,7 @@ mod assets;
 mod extract;
 mod frame;
 mod notice;
+pub mod openapi;
 pub mod pages;
 mod problem;
 mod site;
@@ -32,7 +34,7 @@ pub use access::{Access, Credentials, PasswordChange, Refresh};
 pub use account::log_in_again;
 pub use address::Origin;
 pub use assets::Asset;
-pub use extract::{Caller, CameFrom, FormBody, IdInPath, JsonBody, LoggedIn};
+pub use extract::{Caller, CameFrom, FormBody, IdInPath, JsonBody, LoggedIn, given};
 pub use frame::{Frame, home, page};
 pub use notice::Notice;
 pub use problem::Problem;

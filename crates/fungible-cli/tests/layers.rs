@@ -74,6 +74,7 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("account", &["access", "extract", "frame", "notice", "problem", "site"]),
             ("pages", &["account", "assets", "frame", "notice", "problem", "site"]),
             ("api", &["access", "extract", "problem", "site"]),
+            ("openapi", &["site"]),
         ],
     ),
     ("apps/payments/src", &[("card", &[]), ("ledger", &["card"]), ("routes", &["card", "ledger"])]),

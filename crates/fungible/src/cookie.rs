@@ -17,14 +17,16 @@ pub enum CookieMode {
 }
 
 impl CookieMode {
+    /// What the cookie is called in full.
+    pub fn name(self, name: &str) -> String {
+        if self == CookieMode::Secure { format!("__Host-{name}") } else { name.to_owned() }
+    }
+
     /// The header that has a browser keep a value under a name, for a while. The value is of the letters that base64url has.
     pub fn set(self, name: &str, value: &str, lasts: Duration) -> SetCookie {
-        let (before, secure) = match self {
-            CookieMode::Secure => ("__Host-", "Secure; "),
-            CookieMode::Plain => ("", ""),
-        };
-        let seconds = lasts.as_secs();
-        SetCookie(format!("{before}{name}={value}; Max-Age={seconds}; Path=/; {secure}HttpOnly; SameSite=Lax"))
+        let (name, seconds) = (self.name(name), lasts.as_secs());
+        let secure = if self == CookieMode::Secure { "Secure; " } else { "" };
+        SetCookie(format!("{name}={value}; Max-Age={seconds}; Path=/; {secure}HttpOnly; SameSite=Lax"))
     }
 
     /// The header that has a browser forget it.

@@ -41,6 +41,7 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         ("PATCH", &task, json, "{}", 422, "Say what to change"),
         ("PATCH", &task, json, r#"{"done":"yes"}"#, 422, "done: invalid type"),
         ("PATCH", &task, json, r#"{"title":""}"#, 422, "needs a title"),
+        ("PATCH", &task, json, r#"{"title":null,"done":true}"#, 422, "title: invalid type"),
         ("DELETE", &unknown, "", "", 404, "no such task"),
         ("DELETE", "/api/tasks/7", "", "", 400, "UUID"),
         ("GET", "/api/nowhere", "", "", 404, "nothing at this address"),

@@ -8,6 +8,7 @@ mod bad_input;
 mod environment;
 mod failpoints;
 mod kills;
+mod openapi;
 mod pages;
 mod sessions;
 mod share;

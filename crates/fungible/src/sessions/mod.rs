@@ -83,6 +83,11 @@ impl Sessions {
         self.store.migrate("fungible-sessions", MIGRATIONS).await
     }
 
+    /// The name of the cookie that carries a session's id.
+    pub fn cookie_name(&self) -> String {
+        self.options.cookies.name(id::COOKIE)
+    }
+
     /// Logs a user in: a new session, and the end of the `old` one that the request came with. Also removes some
     /// sessions that have expired, whosever they were.
     ///

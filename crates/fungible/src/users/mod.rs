@@ -198,7 +198,7 @@ impl Users {
         let known = self.find(name).await?;
         let hash = known.as_ref().map(|known| known.password.as_str());
         // No such password was ever accepted; hashing it would be work for nothing.
-        let right = password.len() <= LONGEST_PASSWORD && self.hasher.verify(password, hash).await?;
+        let right = password.chars().count() <= LONGEST_PASSWORD && self.hasher.verify(password, hash).await?;
         match known.filter(|_| right) {
             Some(known) if known.disabled => Err(LoginError::Disabled),
             Some(known) => Ok(known.account),
@@ -216,7 +216,7 @@ impl Users {
         let sql = "SELECT id, name, password, generation, disabled FROM fungible_users WHERE id = $1";
         let known = self.store.get(sql, params![user]).await?.map(|row| stored(&row)).transpose()?;
         let hash = known.as_ref().map(|known| known.password.as_str());
-        let right = old.len() <= LONGEST_PASSWORD && self.hasher.verify(old, hash).await?;
+        let right = old.chars().count() <= LONGEST_PASSWORD && self.hasher.verify(old, hash).await?;
         let Some(known) = known.filter(|_| right) else {
             return Err(ChangePasswordError::Wrong);
         };
@@ -308,8 +308,8 @@ fn good_name(name: &str) -> Result<String, &'static str> {
 fn good_password(password: &str) -> Result<(), &'static str> {
     if password.chars().count() < SHORTEST_PASSWORD {
         Err("This password is too short: please use at least 8 characters.")
-    } else if password.len() > LONGEST_PASSWORD {
-        Err("This password is too long: 1024 bytes are the most.")
+    } else if password.chars().count() > LONGEST_PASSWORD {
+        Err("This password is too long: 1024 characters are the most.")
     } else {
         Ok(())
     }
