@@ -16,6 +16,7 @@ use fungible::once::IdempotencyKeyRejection;
 use fungible::{IdempotencyKey, Limit, Tx, UserId};
 use fungible_web::{IdInPath, JsonBody, Origin, Problem, given};
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
 
@@ -72,9 +73,10 @@ pub(crate) async fn enter(
     Ok((quota, next.run(request).await).into_response())
 }
 
-/// A task as the contract has it.
+/// A task as the contract has it, and its id.
 #[derive(Serialize)]
 pub(crate) struct Todo {
+    id: Uuid,
     title: String,
     completed: bool,
     order: i64,
@@ -84,7 +86,7 @@ pub(crate) struct Todo {
 impl Guest {
     fn todo(&self, task: Task) -> Todo {
         let url = format!("{}/{}", self.todos, task.id);
-        Todo { title: task.title, completed: task.done, order: task.place, url }
+        Todo { id: task.id, title: task.title, completed: task.done, order: task.place, url }
     }
 }
 
@@ -96,17 +98,22 @@ pub(crate) struct Sent {
     #[serde(default, deserialize_with = "given")]
     completed: Option<bool>,
     #[serde(default, deserialize_with = "given")]
-    order: Option<i64>,
+    /// Some write 3 as 3.0.
+    order: Option<Number>,
 }
 
 impl Sent {
     fn parse(&self) -> Result<Said, Problem> {
-        if self.order.is_some_and(|order| order.unsigned_abs() > PLACE_MAX.unsigned_abs()) {
-            return Err(Problem::invalid(format!("The order is a whole number from -{PLACE_MAX} to {PLACE_MAX}.")));
-        }
+        let place = self.order.as_ref().map(place).transpose()?;
         let title = self.title.as_deref().map(Title::parse).transpose()?;
-        Ok(Said { title, done: self.completed, place: self.order })
+        Ok(Said { title, done: self.completed, place })
     }
+}
+
+fn place(order: &Number) -> Result<i64, Problem> {
+    let whole = || order.as_f64()?.to_string().parse().ok();
+    let place = order.as_i64().or_else(whole).filter(|place| (-PLACE_MAX..=PLACE_MAX).contains(place));
+    place.ok_or_else(|| Problem::invalid(format!("The order is a whole number from -{PLACE_MAX} to {PLACE_MAX}.")))
 }
 
 /// `GET /share/{secret}/todos`

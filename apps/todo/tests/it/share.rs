@@ -95,9 +95,9 @@ fn the_contract_of_todo_backend_holds_over_all_instances() {
     }
 
     // The order is kept, and it is that of the list, for its user too.
-    for (title, order) in [("last", 523), ("first", -1)] {
+    for (title, order) in [("last", json!(523)), ("first", json!(-1.0))] {
         let sent = sound(guest.api(fleet.next(), "POST", &list, json!({ "title": title, "order": order })));
-        assert_eq!(sent.json()["order"], order, "{sent:?}");
+        assert_eq!(sent.json()["order"].as_f64(), order.as_f64(), "{sent:?}");
     }
     let behind = sound(guest.api(fleet.next(), "POST", &list, json!({ "title": "behind all", "completed": true })));
     assert_eq!((behind.json()["order"].clone(), behind.json()["completed"].clone()), (json!(524), json!(true)));
@@ -218,6 +218,9 @@ fn a_guest_who_sends_nonsense_is_told_so() {
         ("POST", &list, json, r#"{"title":"a","order":"b"}"#, 422, "order: invalid type"),
         ("POST", &list, json, r#"{"title":"a","order":null}"#, 422, "order: invalid type"),
         ("POST", &list, json, r#"{"title":"a","order":9007199254740992}"#, 422, "whole number"),
+        ("POST", &list, json, r#"{"title":"a","order":18446744073709551615}"#, 422, "whole number"),
+        ("POST", &list, json, r#"{"title":"a","order":0.5}"#, 422, "whole number"),
+        ("POST", &list, json, r#"{"title":"a","order":-1e300}"#, 422, "whole number"),
         ("POST", &list, json, r#"{"title":"a","order":-9223372036854775808}"#, 422, "whole number"),
         ("POST", &list, "text/plain", r#"{"title":"a"}"#, 415, "application/json"),
         ("PATCH", &todo, json, "{}", 422, "Say what to change"),

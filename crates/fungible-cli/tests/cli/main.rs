@@ -6,7 +6,9 @@
 mod bad_input;
 mod client;
 mod demo;
+mod described;
 mod fleet;
+mod packages;
 mod private_disk;
 mod prove;
 mod prove_apps;

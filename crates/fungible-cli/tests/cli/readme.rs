@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::traps::{copy, is_whole};
-use super::world::Place;
+use super::traps::copy;
+use super::world::{Place, is_whole};
 
 #[test]
 fn the_proofs_come_out_as_printed() {

@@ -4,13 +4,13 @@
 use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::world::Place;
+use super::packages::{install, packages};
+use super::world::{Place, is_whole};
 
 /// So often a clean real program is proved: a false alarm now and then is one, too.
 const TIMES: usize = 5;
@@ -123,7 +123,7 @@ fn proved(shelf: &str, name: &str, trap: &Trap, variant: &Variant) -> Option<Str
         tool.args(["--share", path]);
     }
     tool.args(trap.extra.iter().chain(&variant.extra)).arg("--");
-    let packages = packages().display().to_string();
+    let packages = packages("real").display().to_string();
     tool.args(variant.command.iter().map(|word| word.replace("{packages}", &packages)));
     let began = Instant::now();
     let output = tool.current_dir(&folder).output().unwrap();
@@ -195,11 +195,6 @@ fn shelves() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-/// Where the packages of the real programs are installed: below the folder that cargo builds in.
-fn packages() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-programs")
-}
-
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
@@ -236,23 +231,17 @@ macro_rules! each {
     };
 }
 
-/// `--quick` leaves out what takes long.
-pub(crate) fn is_whole() -> bool {
-    std::env::var_os("FUNGIBLE_QUICK").is_none()
-}
-
 /// The real programs, installed once for all tests.
 fn is_installed() -> bool {
     if !is_whole() {
         return false;
     }
-    let output = Command::new(shelves().join("real/install")).arg(packages()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    install("real");
     true
 }
 
 each! {
-    traps, 1, super::is_whole(),
+    traps, 1, super::super::world::is_whole(),
     avatar_files block_ids chat_room chunked_answers clocks conditional_requests cookie_never_back cookie_secret
     csp_nonce csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart guestbook gzip_bodies
     idempotency_keys instance_names invoice_numbers job_in_process jwt lazy_write lock_file lockout logout_elsewhere

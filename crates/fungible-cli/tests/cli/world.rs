@@ -303,6 +303,11 @@ pub(crate) fn free_port() -> u16 {
     std::iter::repeat(()).find_map(free).unwrap()
 }
 
+/// `scripts/check --quick` leaves out what takes long.
+pub(crate) fn is_whole() -> bool {
+    std::env::var_os("FUNGIBLE_QUICK").is_none()
+}
+
 /// Whether this user is root.
 pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
