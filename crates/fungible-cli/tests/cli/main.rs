@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test says what it did and with which seed")]
 
 mod bad_input;
+mod browser;
 mod client;
 mod demo;
 mod described;

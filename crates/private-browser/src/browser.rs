@@ -1,0 +1,182 @@
+//! A browser: where it is, what it looks like, what is on its page.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::driver::Driver;
+use crate::element::Element;
+
+/// Far more than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until `condition` gives something; names what it waited for when that never comes.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// A Chromium with one page.
+#[derive(Debug)]
+pub struct Browser {
+    pub(crate) driver: Driver,
+}
+
+/// How a page is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Its name, for whoever reads a failure.
+    pub name: &'static str,
+    /// Dark on a light ground, or the other way round.
+    pub dark: bool,
+    /// Width and height of the screen in CSS pixels.
+    pub size: (u32, u32),
+}
+
+impl Look {
+    /// On a desk, light.
+    pub const LIGHT: Look = Look { name: "light", dark: false, size: (1280, 800) };
+    /// On a desk, dark.
+    pub const DARK: Look = Look { name: "dark", dark: true, size: (1280, 800) };
+    /// On a small phone.
+    pub const PHONE: Look = Look { name: "phone", dark: false, size: (360, 640) };
+    /// On a small phone, dark.
+    pub const DARK_PHONE: Look = Look { name: "dark-phone", dark: true, size: (360, 640) };
+    /// All of these.
+    pub const ALL: [Look; 4] = [Look::LIGHT, Look::DARK, Look::PHONE, Look::DARK_PHONE];
+}
+
+impl Browser {
+    /// Starts a browser with an empty profile.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it starts processes")]
+    pub fn new() -> Browser {
+        let browser = Browser { driver: Driver::start() };
+        browser.look(Look::LIGHT);
+        browser
+    }
+
+    /// The folder of its own that all its processes live in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.driver.home()
+    }
+
+    #[track_caller]
+    pub(crate) fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.driver.command(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Opens an address and waits until the page is loaded.
+    #[track_caller]
+    pub fn open(&self, url: &str) {
+        self.command("POST", "/url", &json!({ "url": url }));
+    }
+
+    /// Loads the page again.
+    #[track_caller]
+    pub fn reload(&self) {
+        self.command("POST", "/refresh", &json!({}));
+    }
+
+    /// The address of the page.
+    #[track_caller]
+    pub fn url(&self) -> String {
+        self.command("GET", "/url", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    /// All that a CSS selector finds now.
+    #[track_caller]
+    pub fn all(&self, css: &str) -> Vec<Element<'_>> {
+        let found = self.command("POST", "/elements", &json!({ "using": "css selector", "value": css }));
+        found.as_array().unwrap().iter().map(|one| Element::new(self, one)).collect()
+    }
+
+    /// The first that a CSS selector finds, once it is there.
+    #[track_caller]
+    pub fn css(&self, css: &str) -> Element<'_> {
+        eventually(&format!("{css} on {}", self.url()), || self.all(css).into_iter().next())
+    }
+
+    /// What has this role and this name, as a screen reader would say them, once it is there: `("button", "Add")`.
+    #[track_caller]
+    pub fn role(&self, role: &str, name: &str) -> Element<'_> {
+        let candidates = match role {
+            "button" => "button",
+            "link" => "a[href]",
+            "textbox" => "input, textarea",
+            "heading" => "h1, h2, h3",
+            _ => "*",
+        };
+        eventually(&format!("the {role} {name:?} on {}", self.url()), || {
+            self.all(candidates).into_iter().find(|one| one.is(role, name))
+        })
+    }
+
+    /// The field with this label, once it is there.
+    #[track_caller]
+    pub fn field(&self, label: &str) -> Element<'_> {
+        self.role("textbox", label)
+    }
+
+    /// Waits until the text of what a CSS selector finds contains these words.
+    #[track_caller]
+    pub fn says(&self, css: &str, words: &str) {
+        let mut last = String::new();
+        let found = |last: &mut String| {
+            *last = self.all(css).iter().filter_map(Element::try_text).collect::<Vec<_>>().join(" | ");
+            last.contains(words).then_some(())
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while found(&mut last).is_none() {
+            assert!(Instant::now() < deadline, "{css} never said {words:?}, but {last:?}, on {}", self.url());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// What a script returns: the body of a function, whose `arguments` are these.
+    #[track_caller]
+    pub fn script(&self, script: &str, arguments: &[Value]) -> Value {
+        self.command("POST", "/execute/sync", &json!({ "script": script, "args": arguments }))
+    }
+
+    /// What a script hands to the function that is the last of its `arguments`.
+    #[track_caller]
+    pub fn script_that_waits(&self, script: &str, arguments: &[Value]) -> Value {
+        self.command("POST", "/execute/async", &json!({ "script": script, "args": arguments }))
+    }
+
+    /// Shows pages in this way from now on.
+    #[track_caller]
+    pub fn look(&self, look: Look) {
+        let (width, height) = look.size;
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", &screen);
+        let scheme = if look.dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// A picture of the whole page, as PNG.
+    #[track_caller]
+    pub fn picture(&self) -> Vec<u8> {
+        let picture = self.devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
+        STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// A command of Chromium's own protocol.
+    #[track_caller]
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.command("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+    }
+}
