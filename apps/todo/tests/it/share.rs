@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::start;
-use private_instances::{Answer, Browser, Fleet};
+use crate::{program, start};
+use private_instances::{Answer, Browser, Engine, Fleet};
 
 /// Ada, whose list it is.
 fn ada(fleet: &mut Fleet) -> Browser {
@@ -51,7 +51,15 @@ fn todos(to: SocketAddr, list: &str) -> Vec<Value> {
 
 #[test]
 fn the_contract_of_todo_backend_holds_over_all_instances() {
-    let mut fleet = start(3);
+    contract(start(3));
+}
+
+#[test]
+fn it_holds_on_postgresql_too() {
+    contract(Fleet::start(program(), Engine::Postgres, 3));
+}
+
+fn contract(mut fleet: Fleet) {
     let mut ada = ada(&mut fleet);
     let list = link(&mut fleet, &mut ada);
     let mut guest = guest();
@@ -107,6 +115,13 @@ fn the_contract_of_todo_backend_holds_over_all_instances() {
     assert_eq!(titles(own["tasks"].as_array().unwrap()), ["first", "Buy oat milk", "last", "behind all"]);
     assert_eq!(own["tasks"][1]["done"], true);
 
+    // The same POST again, under its key, is the same todo.
+    let mut keyed = guest.clone();
+    keyed.headers.push(("Idempotency-Key".to_owned(), Uuid::new_v4().to_string()));
+    let ids = [fleet.next(), fleet.next()].map(|to| keyed.api(to, "POST", &list, json!({ "title": "x" })).json());
+    assert_eq!(ids[0]["id"], ids[1]["id"], "{ids:?}");
+    assert_eq!(sound(guest.send(fleet.next(), "DELETE", &path(&ids[0]["url"]), "", "").unwrap()).status, 204);
+
     // DELETE of one, twice; of all.
     for _ in 0..2 {
         assert_eq!(sound(guest.send(fleet.next(), "DELETE", &milk, "", "").unwrap()).status, 204);
@@ -145,7 +160,15 @@ fn an_add_with_an_idempotency_key_is_done_once() {
 
 #[test]
 fn a_link_that_has_ended_opens_nothing_on_any_instance() {
-    let mut fleet = start(3);
+    ended(start(3));
+}
+
+#[test]
+fn nor_does_it_on_postgresql() {
+    ended(Fleet::start(program(), Engine::Postgres, 2));
+}
+
+fn ended(mut fleet: Fleet) {
     let mut ada = ada(&mut fleet);
     let id = format!("/api/links/{}", Uuid::new_v4());
     let mut urls = Vec::new();

@@ -1,87 +1,26 @@
-//! The pages of the apps in a real browser, which notices nothing of the instances that are killed under it, and no barrier
+//! The pages of the to-do list in a real browser, which notices nothing of the instances that are killed under it, and no barrier
 //! for anybody in any of them.
 
-use std::fs;
-
-use private_browser::{Browser, Look};
+use private_browser::Browser;
 
 use super::client::Client;
-use super::packages::install;
-use super::world::{Fleet, Place, is_whole};
+use super::person::{PASSWORD, Person};
+use super::world::{Place, is_whole};
 
-const PASSWORD: &str = "correct horse battery";
-
-/// Somebody in front of a browser.
-struct Person<'a> {
-    fleet: &'a Fleet<'a>,
-    browser: Browser,
-    axe: String,
+/// Titles and ticks, as the page shows them.
+fn tasks(browser: &Browser) -> Vec<(String, bool)> {
+    let rows = "return [...document.querySelectorAll('#tasks .task')].map((row) => \
+                [row.querySelector('.title').textContent, row.classList.contains('done')])";
+    serde_json::from_value(browser.script(rows, &[])).unwrap()
 }
 
-impl<'a> Person<'a> {
-    fn new(fleet: &'a Fleet<'a>) -> Person<'a> {
-        let axe = install("axe").join("node_modules/axe-core/axe.min.js");
-        Person { fleet, browser: Browser::new(), axe: fs::read_to_string(axe).unwrap() }
-    }
-
-    fn open(&self, path: &str) {
-        self.browser.open(&format!("http://{}{path}", self.fleet.address));
-    }
-
-    /// Waits for the page with this heading, which has no barrier, however it is shown.
-    #[track_caller]
-    fn sees(&self, heading: &str) {
-        self.browser.role("heading", heading);
-        for look in Look::ALL {
-            self.browser.look(look);
-            self.keep_picture(heading, look);
-            let found = self.browser.violations(&self.axe);
-            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-            assert!(found.is_empty(), "{heading}, {}: {}", look.name, found.join("\n"));
-            let wider = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            assert_eq!(self.browser.script(wider, &[]), 0, "{heading}, {}: it must be moved sideways", look.name);
-        }
-        self.browser.look(Look::LIGHT);
-    }
-
-    /// Pictures of all pages, for whoever wants to look at them: in the folder that `FUNGIBLE_PICTURES` names.
-    fn keep_picture(&self, heading: &str, look: Look) {
-        let Some(folder) = std::env::var_os("FUNGIBLE_PICTURES") else { return };
-        let name: String = heading.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' }).collect();
-        let number = fs::read_dir(&folder).unwrap().count();
-        let file = std::path::Path::new(&folder).join(format!("{number:03}-{name}-{}.png", look.name));
-        fs::write(file, self.browser.picture()).unwrap();
-    }
-
-    /// Kills the instance that answered last, which the page names.
-    #[track_caller]
-    fn kill_who_answered(&self) {
-        let name = self.browser.css("#served-by").text();
-        let killed = self.fleet.ask(&["kill", &name]);
-        assert!(killed.status.success(), "{killed:?}");
-    }
-
-    fn log_in(&self, button: &str, name: &str) {
-        self.browser.field("Name").write(name);
-        self.browser.field("Password").write(PASSWORD);
-        self.browser.role("button", button).click();
-    }
-
-    /// Titles and ticks, as the page shows them.
-    fn tasks(&self) -> Vec<(String, bool)> {
-        let rows = "return [...document.querySelectorAll('#tasks .task')].map((row) => \
-                    [row.querySelector('.title').textContent, row.classList.contains('done')])";
-        serde_json::from_value(self.browser.script(rows, &[])).unwrap()
-    }
-
-    /// What the page shows is what the store holds.
-    #[track_caller]
-    fn has(&self, expected: &[(&str, bool)]) {
-        let expected: Vec<(String, bool)> = expected.iter().map(|(title, done)| ((*title).to_owned(), *done)).collect();
-        assert_eq!(self.tasks(), expected);
-        self.browser.reload();
-        assert_eq!(self.tasks(), expected, "after a reload");
-    }
+/// What the page shows is what the store holds.
+#[track_caller]
+fn has(browser: &Browser, expected: &[(&str, bool)]) {
+    let expected: Vec<(String, bool)> = expected.iter().map(|(title, done)| ((*title).to_owned(), *done)).collect();
+    assert_eq!(tasks(browser), expected);
+    browser.reload();
+    assert_eq!(tasks(browser), expected, "after a reload");
 }
 
 #[test]
@@ -110,7 +49,7 @@ fn somebody_with_a_browser_notices_no_kill() {
         browser.says("#status", &format!("Added “{title}”."));
         ada.kill_who_answered();
     }
-    ada.has(&[("Buy milk", false), ("Call Bob", false), ("Water the plants", false)]);
+    has(browser, &[("Buy milk", false), ("Call Bob", false), ("Water the plants", false)]);
 
     ada.kill_who_answered();
     browser.role("button", "Done: Buy milk").click();
@@ -125,7 +64,7 @@ fn somebody_with_a_browser_notices_no_kill() {
     ada.kill_who_answered();
     browser.role("button", "Delete: Water the plants").click();
     browser.says("#status", "Deleted.");
-    ada.has(&[("Buy milk", true), ("Call Grace", false)]);
+    has(browser, &[("Buy milk", true), ("Call Grace", false)]);
     browser.all("#tasks summary")[1].click();
     ada.sees("Tasks of ada");
 
@@ -148,7 +87,7 @@ fn somebody_with_a_browser_notices_no_kill() {
     browser.field("Password").write(PASSWORD);
     browser.role("button", "Log in").click();
     browser.role("heading", "Tasks of ada");
-    ada.has(&[("Buy milk", true), ("Call Grace", false)]);
+    has(browser, &[("Buy milk", true), ("Call Grace", false)]);
 
     ada.open("/nowhere");
     ada.sees("That did not work");

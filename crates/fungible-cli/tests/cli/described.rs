@@ -19,18 +19,18 @@ const ASK_FOR_A_PASSWORD: [&str; 2] = ["POST /api/login", "POST /api/password"];
 const EXAMPLES: &str = "25";
 
 /// An app that is tried.
-struct Tried<'a> {
-    fleet: &'a Fleet<'a>,
+pub(crate) struct Tried<'a> {
+    pub(crate) fleet: &'a Fleet<'a>,
     /// Parameters that cannot be made up: `path.secret`, say.
-    given: &'a [(&'a str, &'a str)],
+    pub(crate) given: &'a [(&'a str, &'a str)],
     /// Operations that take away what the others would be tried on: each is tried by itself, afterwards.
-    alone: &'a [&'a str],
+    pub(crate) alone: &'a [&'a str],
 }
 
 impl Tried<'_> {
     /// Tries every operation in the name of a new user.
     #[track_caller]
-    fn keeps_its_word(&self) {
+    pub(crate) fn keeps_its_word(&self) {
         let who = json!({ "name": "schemathesis", "password": PASSWORD });
         let mut client = Client::new(self.fleet.address);
         assert_eq!(client.send("POST", "/api/register", Some(&who)).unwrap().status, 201, "{:#?}", client.journal);

@@ -10,6 +10,7 @@ mod demo;
 mod described;
 mod fleet;
 mod packages;
+mod person;
 mod private_disk;
 mod prove;
 mod prove_apps;

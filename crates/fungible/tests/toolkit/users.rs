@@ -58,6 +58,10 @@ on_both_engines! {
         }
         assert!(users.register("Zoë", "pässwört").await.is_ok());
         assert!(users.check("ZOË", "pässwört").await.is_ok());
+        // The longest is counted in characters.
+        let long = "ö".repeat(1024);
+        assert!(users.register("Max", &long).await.is_ok());
+        assert!(users.check("Max", &long).await.is_ok());
     }
 
     async fn an_unknown_name_costs_the_same_work(engine: &Engine) {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The to-do list's traffic: register, log in, add, tick, look at the list and the page, log out.
+# The to-do list's traffic: register, log in, add, tick, look at the list and the page, share it, log out.
 set -e
 jar=$(mktemp)
 trap 'rm -f "$jar"' EXIT
@@ -12,5 +12,11 @@ ask "$BASE_URL/api/tasks" --next --silent --fail --output /dev/null --cookie "$j
 ask --request PUT "$BASE_URL/api/tasks/$task" --data '{"title":"buy socks"}'
 ask --request PATCH "$BASE_URL/api/tasks/$task" --data '{"done":true}'
 ask "$BASE_URL/api/tasks"
+# Whoever has the link needs no login.
+list=$(curl --silent --fail --cookie "$jar" --request PUT "$BASE_URL/api/links/$task" | sed 's/.*"url":"\([^"]*\)".*/\1/')
+curl --silent --fail --output /dev/null -H 'Content-Type: application/json' "$list" --data '{"title":"buy shoes","order":5}'
+curl --silent --fail --output /dev/null "$list"
+ask --request DELETE "$BASE_URL/api/links/$task"
+[ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$list")" = 404 ]
 ask --request POST "$BASE_URL/api/logout"
 [ "$(curl --silent --output /dev/null --write-out '%{http_code}' --cookie "$jar" "$BASE_URL/api/me")" = 401 ]
