@@ -53,6 +53,7 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         ("POST", "/api/login", json, r#"{"name":"ada","password":"wrong"}"#, 401, "Name or password"),
         ("POST", "/api/login", json, r#"{"name":"nobody","password":"wrong"}"#, 401, "Name or password"),
         ("POST", "/api/login", json, &long_password, 401, "Name or password"),
+        ("POST", "/api/login", json, r#"{"name":"a\u0000b","password":"wrong"}"#, 401, "Name or password"),
         ("POST", "/api/register", json, r#"{"name":"","password":"correct horse battery"}"#, 422, ""),
         ("POST", "/api/register", json, &long_name, 422, ""),
         ("POST", "/api/register", json, r#"{"name":"bob","password":"short"}"#, 422, ""),

@@ -253,8 +253,10 @@ impl Users {
     }
 
     async fn find(&self, name: &str) -> Result<Option<Stored>, StoreError> {
+        // Nobody has a name that cannot be used; the store could not even hold some of them.
+        let Ok(name) = good_name(name) else { return Ok(None) };
         let sql = "SELECT id, name, password, generation, disabled FROM fungible_users WHERE name_key = $1";
-        self.store.get(sql, params![key_of(name)]).await?.map(|row| stored(&row)).transpose()
+        self.store.get(sql, params![key_of(&name)]).await?.map(|row| stored(&row)).transpose()
     }
 
     /// False when the name is taken.

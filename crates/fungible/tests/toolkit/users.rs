@@ -52,6 +52,10 @@ on_both_engines! {
             assert!(matches!(error, RegisterError::BadName(_)) && error.to_string().ends_with('.'), "{name}: {error}");
             assert_eq!(error.status().as_u16(), 422);
         }
+        // Nobody has such a name: not even one that the store cannot hold.
+        for name in ["", "a\0b", &"x".repeat(100_000)] {
+            assert_eq!(users.check(name, "correct horse").await, Err(LoginError::Wrong), "{name:.9}");
+        }
         for password in ["", "1234567", &"x".repeat(1025)] {
             let error = users.register("ann", password).await.unwrap_err();
             assert!(matches!(error, RegisterError::BadPassword(_)), "{password}: {error}");
