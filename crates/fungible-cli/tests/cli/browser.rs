@@ -111,6 +111,21 @@ fn share(ada: &Person) {
     let list = guest.get(path).unwrap();
     assert!(list.status == 200 && list.body.contains("Call Grace"), "{list:?}");
     ada.kill_who_answered();
+    // A page of another site may use it, too: the browser asks first, and lets it read the answers.
+    // Under this name the service is another site; a page without rules of its own stands for any.
+    browser.open(&format!("http://localhost:{}/livez", ada.fleet.address.port()));
+    let elsewhere = "const [url, done] = arguments; const as = { headers: { 'content-type': 'application/json' } }; \
+         const send = (to, method, body) => fetch(to, { ...as, method, body: JSON.stringify(body) }); \
+         send(url, 'POST', { title: 'From elsewhere' }).then((made) => made.json()) \
+             .then((todo) => send(todo.url, 'PATCH', { completed: true })) \
+             .then(async (changed) => done([changed.headers.get('ratelimit'), await changed.json()]), (error) => done(`${error}`))";
+    let changed = browser.script_that_waits(elsewhere, &[url.clone().into()]);
+    assert!(changed[0].as_str().is_some_and(|left| left.contains("r=")), "{changed}");
+    assert_eq!((changed[1]["title"].as_str(), changed[1]["completed"].as_bool()), (Some("From elsewhere"), Some(true)));
+    let todo = changed[1]["url"].as_str().unwrap().split_once("/share").unwrap().1.to_owned();
+    assert_eq!(guest.send("DELETE", &format!("/share{todo}"), None).unwrap().status, 204);
+
+    ada.open("/links");
     browser.role("button", "End this link").click();
     browser.says("[role=status]", "The link has ended.");
     let list = guest.get(path).unwrap();
