@@ -1,8 +1,10 @@
 //! Measures the store: durable inserts of three processes at once, ours beside what one would write without us, and
-//! the CPU time of a session's look-up. `scripts/bench-store` runs it.
+//! the CPU time of a session's look-up. `scripts/bench-store` runs it; what `parts` measures is for `scripts/bench-app`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 #![expect(clippy::print_stdout, reason = "its result")]
+
+mod parts;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
@@ -11,19 +13,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, header};
-use fungible::{
-    CookieMode, Hasher, HasherOptions, Migration, Secret, SessionOptions, Sessions, Store, StoreError, StoreUrl, Tx,
-    Users, params,
-};
-use nix::time::{ClockId, clock_gettime};
+use fungible::{Migration, Store, StoreError, StoreUrl, Tx, params};
 use tokio::sync::oneshot;
 
 const PROCESSES: usize = 3;
 const TASKS: usize = 8;
 const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(3);
-const READS: u32 = 200_000;
 
 const TABLE: &str = "CREATE TABLE inserts (id TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL)";
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "inserts", sqlite: TABLE, postgres: TABLE }];
@@ -40,6 +36,7 @@ const KINDS: [(&str, &str); 4] = [
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
+        [word, directory] if word == "parts" => println!("{}", parts::measure(Path::new(directory))),
         [kind, path] => insert(kind, Path::new(path)),
         [directory, machine, file] => {
             let report = measure(Path::new(directory), machine);
@@ -91,7 +88,7 @@ fn measure(directory: &Path, machine: &str) -> String {
         )
         .unwrap();
     }
-    let read = session_read(&directory.join("sessions.db"));
+    let read = parts::session_look_up(&directory.join("sessions.db"));
     write!(text, "\nA session's look-up by its cookie, inline: {read:.1} us of CPU.\n").unwrap();
     text
 }
@@ -239,46 +236,6 @@ fn start_thread(path: PathBuf, grouped: bool) -> mpsc::Sender<Row> {
         }
     });
     sender
-}
-
-/// Microseconds of CPU for one look-up among ten thousand sessions.
-fn session_read(path: &Path) -> f64 {
-    let store = open(path);
-    let users =
-        Users::new(store.clone(), Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, ..HasherOptions::default() }));
-    let secret = Secret::parse(&Secret::generate_base64().unwrap()).unwrap();
-    let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
-    let sessions = Sessions::new(store, secret, options);
-    let cookies: Vec<HeaderMap> = run(async {
-        users.migrate().await.unwrap();
-        sessions.migrate().await.unwrap();
-        let tasks = (0..10_000).map(|number| {
-            let (users, sessions) = (users.clone(), sessions.clone());
-            async move {
-                let account = users.register(&format!("user {number}"), "correct horse").await.unwrap();
-                let cookie = sessions.start(&account, None).await.unwrap();
-                let pair = cookie.header_value().split(';').next().unwrap().parse().unwrap();
-                HeaderMap::from_iter([(header::COOKIE, pair)])
-            }
-        });
-        let mut cookies = Vec::new();
-        let tasks: Vec<_> = tasks.collect();
-        for task in tasks {
-            cookies.push(task.await);
-        }
-        cookies
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let start = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
-        // A step that is coprime to the number, so that each look-up meets another session.
-        for number in 0..READS as usize {
-            let headers = &cookies[number * 7919 % cookies.len()];
-            assert!(sessions.user(headers).await.unwrap().is_some());
-        }
-        let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap() - start;
-        Duration::from(time).as_secs_f64() * 1e6 / f64::from(READS)
-    })
 }
 
 /// Replaces what stands between the markers in a file; adds them at its end when they are not there.
