@@ -21,10 +21,6 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// "FNGB": marks a file as ours, so that another program's database is recognised.
 const APPLICATION_ID: i64 = 0x464E_4742;
 
-/// How much of the file readers map into memory instead of copying it (a sixth less CPU per look-up). The price: when
-/// the disk fails under a read, the process is killed instead of getting an error; an instance may be killed.
-const MAPPED_BYTES: i64 = 256 << 20;
-
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 128;
 
@@ -99,7 +95,7 @@ pub(super) fn open_reader(path: &Arc<Path>, patience: Duration) -> Result<Connec
     let connection = open(path, false, patience)?;
     let on_path = |error| connection.error(error);
     connection.inner.pragma_update(None, "query_only", true).map_err(on_path)?;
-    connection.inner.pragma_update(None, "mmap_size", MAPPED_BYTES).map_err(on_path)?;
+    // Its mmap_size stays 0: SQLite unmaps a file after each write of anybody, and mapping it anew costs more than it saves.
     Ok(connection)
 }
 
