@@ -115,17 +115,8 @@ impl Tasks {
 
     /// All tasks in their order: that of adding, unless somebody has given them other places.
     pub(crate) async fn list(&self, user: UserId) -> Result<Vec<Task>, TaskError> {
-        let rows = self
-            .store
-            .read(async move |tx: &mut Tx| {
-                tx.query(
-                    "SELECT id, title, done, position FROM tasks
-                     WHERE user_id = $1 AND deleted_at IS NULL ORDER BY position, id",
-                    params![user],
-                )
-                .await
-            })
-            .await?;
+        let sql = "SELECT id, title, done, position FROM tasks WHERE user_id = $1 AND deleted_at IS NULL ORDER BY position, id";
+        let rows = self.store.list(sql, params![user]).await?;
         rows.iter().map(task).collect()
     }
 

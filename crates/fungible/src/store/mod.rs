@@ -184,6 +184,25 @@ impl Store {
         }
     }
 
+    /// All rows of a statement that only reads and finds them by key: for lists that are short as a rule. On SQLite it
+    /// runs on the calling thread; a list that turns out to be long is read anew, as [`Store::read`] does it.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn list(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
+        tx::check(sql, params)?;
+        match &self.shared.engine {
+            Engine::Sqlite(sqlite) => {
+                if let Some(rows) = sqlite.short_list(sql, params)? {
+                    return Ok(rows);
+                }
+                let (sql, params) = (sql.to_owned(), owned(params));
+                self.read(async move |tx: &mut Tx| tx.query(&sql, &params).await).await
+            }
+            Engine::Postgres(postgres) => self.one(postgres, postgres::Kind::Get, sql, params).await,
+        }
+    }
+
     /// One statement that may write, and its rows; `Ok` is durable. On PostgreSQL it is READ COMMITTED: many may change
     /// the same row at once and none has to begin again, but the statement sees its row as it is by then.
     ///

@@ -50,6 +50,27 @@ on_both_engines! {
         assert_eq!(ids(&engine.open().await).await, [7]);
     }
 
+    async fn a_list_is_whole_whether_it_is_short_or_long(engine: &Engine) {
+        let store = store_with_notes(engine).await;
+        let sql = "SELECT id FROM notes WHERE id >= $1 ORDER BY id";
+        assert!(store.list(sql, params![0]).await.unwrap().is_empty());
+        let fill = async |tx: &mut Tx| {
+            for id in 0..1000 {
+                add(tx, id).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        store.write(fill).await.unwrap();
+        for first in [0, 800, 898, 899, 900, 901, 999] {
+            let rows = store.list(sql, params![first]).await.unwrap();
+            let found: Vec<i64> = rows.iter().map(|row| row.get("id").unwrap()).collect();
+            assert_eq!(found, (first..1000).collect::<Vec<_>>());
+        }
+        let writes = store.list("DELETE FROM notes RETURNING id", &[]).await.unwrap_err();
+        assert!(matches!(writes, StoreError::Sql(_)), "{writes:?}");
+        assert_eq!(ids(&store).await.len(), 1000);
+    }
+
     async fn values_come_back_as_they_went_in(engine: &Engine) {
         let store = store_with_notes(engine).await;
         let bytes: Vec<u8> = (0..=255).collect();

@@ -32,18 +32,26 @@ impl Connection {
 
     /// Steps through all rows: a statement with RETURNING that is left early may not have done all its work.
     pub(in crate::store) fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
+        Ok(self.query_up_to(usize::MAX, sql, params)?.unwrap_or_default())
+    }
+
+    /// All rows, unless there are more than `most`: then none.
+    pub(super) fn query_up_to(&self, most: usize, sql: &str, params: Params<'_>) -> Result<Option<Vec<Row>>> {
         let mut statement = self.statement(sql, params)?;
         let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.raw_query();
         let mut all = Vec::new();
         while let Some(row) = rows.next().map_err(|error| self.error(error))? {
+            if all.len() == most {
+                return Ok(None);
+            }
             let values = (0..columns.len()).map(|at| {
                 let value = row.get_ref(at).map_err(|error| self.error(error))?;
                 owned(value, &columns[at])
             });
             all.push(Row::new(columns.clone(), values.collect::<Result<_>>()?));
         }
-        Ok(all)
+        Ok(Some(all))
     }
 
     /// Carries out all statements of a text.

@@ -19,6 +19,9 @@ mod writer;
 
 pub(super) use connection::Connection;
 
+/// Rows that may be read on the calling thread: about a tenth of a millisecond.
+const SHORT_LIST: usize = 100;
+
 #[derive(Debug)]
 pub(super) struct Sqlite {
     writer: SyncSender<Box<dyn Command>>,
@@ -44,7 +47,12 @@ impl Sqlite {
     }
 
     pub(super) fn get(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.look_ups.get(sql, params)
+        Ok(self.look_ups.rows(usize::MAX, sql, params)?.and_then(|rows| rows.into_iter().next()))
+    }
+
+    /// The rows of a short list, on the calling thread; none when it is a long one.
+    pub(super) fn short_list(&self, sql: &str, params: Params<'_>) -> Result<Option<Vec<Row>>> {
+        self.look_ups.rows(SHORT_LIST, sql, params)
     }
 }
 

@@ -61,14 +61,15 @@ impl LookUps {
         LookUps { path, spare: Mutex::default() }
     }
 
-    pub(super) fn get(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
+    /// All rows, unless there are more than `most`: then none.
+    pub(super) fn rows(&self, most: usize, sql: &str, params: Params<'_>) -> Result<Option<Vec<Row>>> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match spare {
             Some(connection) => connection,
             None => database::open_reader(&self.path, LOOK_UP_PATIENCE)?,
         };
-        let row = connection.query(sql, params).map(|rows| rows.into_iter().next());
+        let rows = connection.query_up_to(most, sql, params);
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        row
+        rows
     }
 }
