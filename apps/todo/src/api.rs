@@ -4,17 +4,22 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fungible_web::{Caller, IdInPath, JsonBody, Origin, Problem, given};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::links::{Link, Made};
 use crate::tasks::{Added, Said, Task, Title};
 
+/// The answer to `GET /api/tasks`.
+#[derive(Serialize)]
+pub(crate) struct List {
+    tasks: Vec<Task>,
+}
+
 /// `GET /api/tasks`
-pub(crate) async fn list(State(app): State<App>, user: Caller) -> Result<Json<Value>, Problem> {
-    let tasks = app.tasks.list(user.id).await?;
-    Ok(Json(json!({ "tasks": tasks })))
+pub(crate) async fn list(State(app): State<App>, user: Caller) -> Result<Json<List>, Problem> {
+    Ok(Json(List { tasks: app.tasks.list(user.id).await? }))
 }
 
 /// The body of `PUT /api/tasks/{id}`.

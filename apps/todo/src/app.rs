@@ -23,7 +23,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/2_links.sql"),
         postgres: include_str!("../migrations/postgres/2_links.sql"),
     },
+    Migration { version: 3, name: "order", sqlite: IN_ORDER, postgres: IN_ORDER },
 ];
+
+/// The index that a list is read from without sorting.
+const IN_ORDER: &str = "DROP INDEX tasks_in_order; \
+     CREATE INDEX tasks_in_order ON tasks (user_id, position, id) WHERE deleted_at IS NULL";
 
 #[derive(Debug, Clone, Stateless)]
 pub(crate) struct App {
