@@ -1,4 +1,5 @@
-//! The secret that all instances share: given from outside, never made by an instance.
+//! The secret that all instances share: given from outside. Nothing here makes one: an instance that did would not be equal
+//! to the others, and after its end would have forgotten what it signed.
 //! Knows hashing, not what is hashed.
 
 use std::fmt;
@@ -63,18 +64,6 @@ impl Secret {
         mac.update(data);
         mac.finalize().into_bytes().into()
     }
-
-    /// A new random secret as base64, for a command-line tool that sets up an installation.
-    /// Never call it in an instance: instances that make their own secrets are not equal, and one that starts
-    /// again has forgotten what it signed.
-    ///
-    /// # Errors
-    /// When the operating system has no randomness to give.
-    pub fn generate_base64() -> std::io::Result<String> {
-        let mut bytes = [0; LEAST_BYTES];
-        getrandom::fill(&mut bytes)?;
-        Ok(BASE64.encode(bytes))
-    }
 }
 
 impl fmt::Debug for Secret {
@@ -113,12 +102,5 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::parse(GOOD).unwrap()), "Secret(..)");
-    }
-
-    #[test]
-    fn generated_ones_are_good_and_different() {
-        let (one, two) = (Secret::generate_base64().unwrap(), Secret::generate_base64().unwrap());
-        assert_ne!(one, two);
-        assert!(Secret::parse(&one).is_ok());
     }
 }

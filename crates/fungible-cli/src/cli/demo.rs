@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use fungible::{Config, Secret, shutdown_signal};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
@@ -219,7 +221,7 @@ impl Data {
                 Ok(text)
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let text = Secret::generate_base64().with_context(unusable)?;
+                let text = BASE64.encode(run::random_secret()?);
                 // Written beside and renamed: a crash in between must not leave half a secret.
                 let fresh = self.folder.join("secret.new");
                 let _ = fs::remove_file(&fresh);

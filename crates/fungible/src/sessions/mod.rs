@@ -1,11 +1,10 @@
 //! Who is logged in: opaque ids in the shared store, so that a logout takes effect at once on every instance.
-//! Knows no passwords.
+//! All times are the store's: an instance whose clock is off does no harm. Knows no passwords.
 
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 
-use crate::clock::Clock;
 use crate::cookie::{CookieMode, SetCookie};
 use crate::params;
 use crate::secret::Secret;
@@ -37,15 +36,13 @@ pub struct SessionOptions {
     pub absolute: Duration,
     /// How the cookie is protected.
     pub cookies: CookieMode,
-    /// Where the time comes from.
-    pub clock: Clock,
 }
 
 impl Default for SessionOptions {
-    /// A day idle, 30 days in all, secure cookies, the system's clock.
+    /// A day idle, 30 days in all, secure cookies.
     fn default() -> SessionOptions {
         let day = Duration::from_hours(24);
-        SessionOptions { idle: day, absolute: 30 * day, cookies: CookieMode::Secure, clock: Clock::system() }
+        SessionOptions { idle: day, absolute: 30 * day, cookies: CookieMode::Secure }
     }
 }
 
@@ -97,17 +94,15 @@ impl Sessions {
         let id = SessionId::random().map_err(|error| StoreError::Sql(format!("no randomness: {error}")))?;
         let (new, old) = (self.stored(&id), old.map(|old| self.stored(old)));
         let (user, generation) = (account.id, account.generation);
-        let now = self.options.clock.now_ms();
-        let ends = now.saturating_add(ms(self.options.absolute));
-        let expires = now.saturating_add(ms(self.options.idle)).min(ends);
+        let (idle, absolute) = (ms(self.options.idle), ms(self.options.absolute));
         let start = async move |tx: &mut Tx| {
-            remove_expired(tx, now).await?;
+            remove_expired(tx).await?;
             if let Some(old) = &old {
                 tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![old]).await?;
             }
             let sql = "INSERT INTO fungible_sessions (id_hash, user_id, generation, seen_ms, expires_ms, ends_ms) \
-                       VALUES ($1, $2, $3, $4, $5, $6)";
-            tx.execute(sql, params![new, user, generation, now, expires, ends]).await
+                       VALUES ($1, $2, $3, fungible_now_ms(), fungible_now_ms() + $4, fungible_now_ms() + $5)";
+            tx.execute(sql, params![new, user, generation, idle.min(absolute), absolute]).await
         };
         let _: u64 = self.store.write(start).await?;
         Ok(self.options.cookies.set(id::COOKIE, &id.text(), self.options.absolute))
@@ -148,32 +143,31 @@ impl Sessions {
         let Some(session) = SessionId::from_headers(headers, self.options.cookies) else {
             return Ok(None);
         };
-        let now = self.options.clock.now_ms();
         let id = self.stored(&session);
-        let sql = "SELECT u.id, u.name, s.seen_ms, s.ends_ms FROM fungible_sessions s \
+        let sql = "SELECT u.id, u.name, s.seen_ms, fungible_now_ms() - s.seen_ms AS rested_ms FROM fungible_sessions s \
                    JOIN fungible_users u ON u.id = s.user_id AND u.generation = s.generation \
-                   WHERE s.id_hash = $1 AND s.expires_ms > $2 AND u.disabled = 0";
-        let Some(row) = self.store.get(sql, params![id, now]).await? else {
+                   WHERE s.id_hash = $1 AND s.expires_ms > fungible_now_ms() AND u.disabled = 0";
+        let Some(row) = self.store.get(sql, params![id]).await? else {
             return Ok(None);
         };
-        self.refresh(id, now, &row)?;
+        self.refresh(id, &row)?;
         Ok(Some(User { id: row.get("id")?, name: row.get("name")?, session }))
     }
 
     /// Moves the idle expiry on. Nobody waits for it: when it is lost, the next request does it.
-    fn refresh(&self, id: [u8; 32], now: i64, row: &Row) -> Result<(), StoreError> {
-        let idle = ms(self.options.idle);
-        let (seen, ends): (i64, i64) = (row.get("seen_ms")?, row.get("ends_ms")?);
-        if now - seen < REFRESH_MS.min(idle / 2) {
+    fn refresh(&self, id: [u8; 32], row: &Row) -> Result<(), StoreError> {
+        let (store, idle) = (self.store.clone(), ms(self.options.idle));
+        let (seen, rested): (i64, i64) = (row.get("seen_ms")?, row.get("rested_ms")?);
+        if rested < REFRESH_MS.min(idle / 2) {
             return Ok(());
         }
-        let (store, expires) = (self.store.clone(), now.saturating_add(idle).min(ends));
         tokio::spawn(async move {
             let refresh = async move |tx: &mut Tx| {
                 // Not when a parallel request did it already.
-                let sql = "UPDATE fungible_sessions SET seen_ms = $1, expires_ms = $2 \
-                           WHERE id_hash = $3 AND seen_ms = $4";
-                tx.execute(sql, params![now, expires, id, seen]).await
+                let sql = "UPDATE fungible_sessions SET seen_ms = fungible_now_ms(), expires_ms = \
+                           CASE WHEN fungible_now_ms() + $1 < ends_ms THEN fungible_now_ms() + $1 ELSE ends_ms END \
+                           WHERE id_hash = $2 AND seen_ms = $3";
+                tx.execute(sql, params![idle, id, seen]).await
             };
             if let Err(error) = store.write(refresh).await {
                 let error: StoreError = error;
@@ -190,12 +184,12 @@ impl Sessions {
 }
 
 /// Removes some of the expired sessions: more than a login adds, and never so many that others wait.
-async fn remove_expired(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
+async fn remove_expired(tx: &mut Tx) -> Result<(), StoreError> {
     let sql = "DELETE FROM fungible_sessions WHERE id_hash IN \
-               (SELECT id_hash FROM fungible_sessions WHERE expires_ms <= $1 LIMIT 50)";
-    tx.execute(sql, params![now]).await.map(drop)
+               (SELECT id_hash FROM fungible_sessions WHERE expires_ms <= fungible_now_ms() LIMIT 50)";
+    tx.execute(sql, &[]).await.map(drop)
 }
 
 fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
