@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use fungible::keys::KeyError;
-use fungible::{Config, Migration, Stateless, Store};
+use fungible::once::OnceOptions;
+use fungible::{Config, Jobs, Migration, Once, Stateless, Store};
 use fungible_web::Access;
 
 use crate::carts::Carts;
@@ -23,6 +24,9 @@ pub(crate) struct App {
     pub(crate) carts: Carts,
     pub(crate) orders: Orders,
     pub(crate) payments: Payments,
+    /// Orders and the jobs that follow them: see `orders`.
+    pub(crate) once: Once,
+    pub(crate) jobs: Jobs,
     pub(crate) instance: Arc<str>,
 }
 
@@ -34,6 +38,8 @@ impl App {
             catalogue: Catalogue::new(store.clone()),
             carts: Carts::new(store.clone()),
             orders: Orders::new(store.clone()),
+            once: Once::new(store.read_committed(), OnceOptions::default()),
+            jobs: Jobs::new(store.read_committed()),
             payments,
             instance: config.instance.into(),
             access,

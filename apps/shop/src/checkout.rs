@@ -45,12 +45,12 @@ pub(crate) async fn check_out(
 ) -> Result<Option<Order>, PlaceError> {
     failpoint("checkout.begun");
     let place = async move |tx: &mut Tx| Orders::place(tx, user, &card).await;
-    let placed = app.access.once.run(key, place).await?.answer;
+    let placed = app.once.run(key, place).await?.answer;
     failpoint("checkout.placed");
     // Whoever sends it again waits for the same order.
-    app.access.jobs.nudge();
+    app.jobs.nudge();
     let began = Instant::now();
-    let mut pause = Duration::from_millis(2);
+    let mut pause = Duration::from_millis(5);
     while app.orders.due(placed).await?.is_some_and(|due| due.state == State::Paying) && began.elapsed() < PATIENCE {
         tokio::time::sleep(pause).await;
         pause = (pause * 3 / 2).min(Duration::from_millis(100));
@@ -64,7 +64,7 @@ pub(crate) fn worker(app: &App) -> Worker {
     let options = WorkerOptions { at_once: 16, first_pause: Duration::from_millis(250), ..WorkerOptions::default() };
     let attempts = options.attempts;
     let (paying, confirming) = (app.clone(), app.clone());
-    Worker::new(app.access.jobs.clone(), options)
+    Worker::new(app.jobs.clone(), options)
         .on(PAY, move |job| pay(paying.clone(), job, attempts))
         .on(RECEIPT, move |job| confirm(confirming.clone(), job))
 }
@@ -90,7 +90,7 @@ async fn pay(app: App, job: Job, attempts: u32) -> Result<(), JobError> {
     };
     failpoint("pay.charged");
     job.finish(async move |tx: &mut Tx| Orders::settle(tx, order, state).await.map_err(JobError::from)).await?;
-    app.access.jobs.nudge();
+    app.jobs.nudge();
     Ok(())
 }
 

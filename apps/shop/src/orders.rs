@@ -1,5 +1,6 @@
 //! Orders in the shared store: placed from a cart, paid or refused, and confirmed by a receipt. Each of these is one
-//! transaction. Knows no payment service.
+//! transaction, right by its statements alone, so that it may be READ COMMITTED: many orders take from the same shelf. Knows
+//! no payment service.
 
 use fungible::failpoint::failpoint;
 use fungible::store::Row;
@@ -7,7 +8,7 @@ use fungible::{Jobs, OnceError, Stateless, Store, StoreError, Tx, UserId, now_ms
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::carts;
+use crate::carts::{self, Lines};
 
 /// The jobs that follow an order.
 pub(crate) const PAY: &str = "pay";
@@ -97,21 +98,20 @@ impl Orders {
     /// Makes an order of the cart: takes the goods from the shelf, empties the cart, and has the payment made. A part of
     /// a transaction, so that all of it happens or nothing.
     pub(crate) async fn place(tx: &mut Tx, user: UserId, card: &str) -> Result<Uuid, PlaceError> {
-        let sql = "SELECT p.id, p.name, p.cents, p.stock, c.quantity FROM cart_lines c \
-                   JOIN products p ON p.id = c.product_id WHERE c.user_id = $1 ORDER BY p.id";
-        let rows = tx.query(sql, params![user]).await?;
-        if rows.is_empty() {
+        // What is taken here is what is ordered, also when a line is added meanwhile.
+        let sql = "DELETE FROM cart_lines WHERE user_id = $1 RETURNING product_id, quantity";
+        let mut wanted = Lines::new();
+        for row in tx.query(sql, params![user]).await? {
+            wanted.insert(row.get("product_id")?, row.get("quantity")?);
+        }
+        if wanted.is_empty() {
             return Err(PlaceError::Empty);
         }
         let order = Uuid::now_v7();
         let mut lines = Vec::new();
-        for row in &rows {
-            let line = line(row)?;
-            let sql = "UPDATE products SET stock = stock - $2 WHERE id = $1 AND stock >= $2";
-            if tx.execute(sql, params![line.product, line.quantity]).await? == 0 {
-                return Err(PlaceError::TooFew { name: line.name, left: row.get("stock")? });
-            }
-            lines.push(line);
+        // In the order of their names: of two orders none waits for the other in a circle.
+        for (product, quantity) in wanted {
+            lines.push(take(tx, product, quantity).await?);
         }
         failpoint("checkout.reserved");
         let cents: i64 = lines.iter().map(|line| line.cents * i64::from(line.quantity)).sum();
@@ -122,7 +122,6 @@ impl Orders {
                 "INSERT INTO order_lines (order_id, product_id, name, cents, quantity) VALUES ($1, $2, $3, $4, $5)";
             tx.execute(sql, params![order, product, name, *cents, *quantity]).await?;
         }
-        tx.execute("DELETE FROM cart_lines WHERE user_id = $1", params![user]).await?;
         failpoint("checkout.written");
         Jobs::enqueue(tx, PAY, &order).await?;
         Ok(order)
@@ -204,6 +203,17 @@ impl Orders {
         };
         self.store.read(read).await
     }
+}
+
+/// Takes goods from the shelf.
+async fn take(tx: &mut Tx, product: String, quantity: u32) -> Result<Line, PlaceError> {
+    let sql = "UPDATE products SET stock = stock - $2 WHERE id = $1 AND stock >= $2 RETURNING name, cents";
+    if let Some(row) = tx.query_opt(sql, params![product, quantity]).await? {
+        return Ok(Line { product, quantity, name: row.get("name")?, cents: row.get("cents")? });
+    }
+    let row = tx.query_opt("SELECT name, stock FROM products WHERE id = $1", params![product]).await?;
+    let Some(row) = row else { return Err(PlaceError::TooFew { name: product, left: 0 }) };
+    Err(PlaceError::TooFew { name: row.get("name")?, left: row.get("stock")? })
 }
 
 /// Puts the goods of an order that was refused back, on the shelf and into the cart.

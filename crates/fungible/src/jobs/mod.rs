@@ -173,15 +173,16 @@ impl Jobs {
                 marker(from)
             )
         };
+        let skip_locked = self.store.skip_locked();
         let mut values: Vec<Value<'_>> = kinds.iter().map(|kind| kind.to_value()).collect();
         // A look first: it costs no write.
         if self.store.get(&due(1), &values).await?.is_none() {
             return Ok(None);
         }
-        // Two may have seen the same one: the second finds that it is not due any more.
+        // Two may have seen the same one: the second takes the next.
         let sql = format!(
             "UPDATE fungible_jobs SET lease = $1, attempts = attempts + 1, due_ms = fungible_now_ms() + $2 \
-             WHERE id = ({}) AND dead = 0 AND due_ms <= fungible_now_ms() RETURNING id, kind, payload, attempts",
+             WHERE id = ({}{skip_locked}) AND dead = 0 AND due_ms <= fungible_now_ms() RETURNING id, kind, payload, attempts",
             due(3)
         );
         let own = Uuid::new_v4();

@@ -89,6 +89,8 @@ impl Default for StoreOptions {
 #[derive(Clone, Debug)]
 pub struct Store {
     shared: Arc<Shared>,
+    /// See [`Store::read_committed`].
+    read_committed: bool,
 }
 
 #[derive(Debug)]
@@ -121,11 +123,20 @@ impl Store {
             url::Place::Sqlite(path) => Engine::Sqlite(sqlite::Sqlite::open(path, &options)?),
             url::Place::Postgres(server) => Engine::Postgres(postgres::Postgres::open(server, &options).await?),
         };
-        Ok(Store { shared: Arc::new(Shared { wait_limit: options.wait_limit, engine }) })
+        Ok(Store { shared: Arc::new(Shared { wait_limit: options.wait_limit, engine }), read_committed: false })
+    }
+
+    /// The same store, whose [`Store::write`] is READ COMMITTED on PostgreSQL instead of serializable: for transactions that
+    /// many make at once on the same rows, and that are right by their statements alone (conditions in UPDATE and DELETE,
+    /// unique keys, [`Tx::try_lock`]). Each statement sees what is committed by then, so none has to begin again because of
+    /// another. On SQLite nothing changes: its writers take turns.
+    #[must_use]
+    pub fn read_committed(&self) -> Store {
+        Store { read_committed: true, ..self.clone() }
     }
 
     /// Runs `closure` in a transaction that may write, and answers when its work is durable: nothing that was answered
-    /// with `Ok` is lost. Transactions are serializable. When the closure returns an error, what it did is undone.
+    /// with `Ok` is lost. Transactions are serializable, but see [`Store::read_committed`]. When the closure returns an error, what it did is undone.
     ///
     /// The closure may be run again, so it must have no effect outside of the store. It may await the store's `Tx`
     /// only. When the future is dropped, the command is taken back if it has not begun; else it is carried out.
@@ -143,7 +154,10 @@ impl Store {
         let (command, waiting) = command(closure);
         match &self.shared.engine {
             Engine::Sqlite(sqlite) => sqlite.write(command)?,
-            Engine::Postgres(postgres) => postgres.send(postgres::Kind::Write, command)?,
+            Engine::Postgres(postgres) => {
+                let kind = if self.read_committed { postgres::Kind::ReadCommitted } else { postgres::Kind::Write };
+                postgres.send(kind, command)?;
+            }
         }
         waiting.within(self.shared.wait_limit).await
     }
@@ -214,7 +228,16 @@ impl Store {
                 let (sql, params) = (sql.to_owned(), owned(params));
                 self.write(async move |tx: &mut Tx| tx.query(&sql, &params).await).await
             }
-            Engine::Postgres(postgres) => self.one(postgres, postgres::Kind::Statement, sql, params).await,
+            Engine::Postgres(postgres) => self.one(postgres, postgres::Kind::ReadCommitted, sql, params).await,
+        }
+    }
+
+    /// What stands behind a SELECT of rows that are taken one by one, so that nobody waits for a row that another is just
+    /// taking. SQLite's writers are alone.
+    pub(crate) fn skip_locked(&self) -> &'static str {
+        match &self.shared.engine {
+            Engine::Sqlite(_) => "",
+            Engine::Postgres(_) => " FOR UPDATE SKIP LOCKED",
         }
     }
 

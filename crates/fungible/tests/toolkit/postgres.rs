@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::response::IntoResponse as _;
@@ -130,6 +130,38 @@ async fn a_read_that_the_server_has_no_memory_for_begins_again() {
     let write = async move |tx: &mut Tx| tx.execute("DELETE FROM rows", &[]).await;
     let error = store.read::<_, StoreError, _>(write).await.unwrap_err();
     assert!(matches!(&error, StoreError::Sql(said) if said.contains("Store::write")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_change_one_row_wait_for_each_other_where_each_statement_is_right_by_itself() {
+    let server = Server::start_with(&["fsync=off"]);
+    let store = store_with_rows(&url(&server)).await;
+    add(&store, "one".to_owned()).await.unwrap();
+    let runs = async |store: Store| {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let writes: Vec<_> = (0..8)
+            .map(|_| {
+                let (store, runs) = (store.clone(), runs.clone());
+                tokio::spawn(async move {
+                    let write = async move |tx: &mut Tx| {
+                        runs.fetch_add(1, Ordering::SeqCst);
+                        // All have begun before the first is through.
+                        tx.query("SELECT 1 AS one FROM pg_sleep(0.1)", &[]).await?;
+                        tx.execute("UPDATE rows SET who = who + 1 WHERE id = $1", params!["one"]).await
+                    };
+                    store.write::<_, StoreError, _>(write).await.unwrap();
+                })
+            })
+            .collect();
+        for write in writes {
+            write.await.unwrap();
+        }
+        runs.load(Ordering::SeqCst)
+    };
+    assert_eq!(runs(store.read_committed()).await, 8);
+    assert!(runs(store.clone()).await > 8, "serializable ones begin again");
+    let row = store.get("SELECT who FROM rows", &[]).await.unwrap().unwrap();
+    assert_eq!(row.get::<i64>("who").unwrap(), 16);
 }
 
 #[tokio::test(flavor = "multi_thread")]

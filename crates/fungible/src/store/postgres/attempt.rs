@@ -100,11 +100,11 @@ async fn session(limits: &Limits, kind: Kind, deadline: Instant) -> Result<Sessi
     let client = limits.pool.timeout_get(&timeouts).await.map_err(|error| from_pool(&error, &limits.store))?;
     let begin = match kind {
         Kind::Write => Some("BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"),
-        Kind::Statement => Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
+        Kind::ReadCommitted => Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
         Kind::Read => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         Kind::Get => None,
     };
-    let writes = matches!(kind, Kind::Write | Kind::Statement);
+    let writes = matches!(kind, Kind::Write | Kind::ReadCommitted);
     Ok(Session::new(client, limits.store.clone(), limits.statement, begin, writes))
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn set_up(limits: &Limits) -> Result<()> {
     if tables(&session(limits, Kind::Get, deadline).await?, limits).await? == Tables::Ours {
         return Ok(());
     }
-    let session = session(limits, Kind::Statement, deadline).await?;
+    let session = session(limits, Kind::ReadCommitted, deadline).await?;
     // "FNGB": nobody else takes this lock.
     session.query("SELECT pg_advisory_xact_lock(1179535170) IS NULL AS locked", &[]).await?;
     match tables(&session, limits).await? {

@@ -31,8 +31,8 @@ pub(super) enum Kind {
     Read,
     /// A statement on its own that only reads.
     Get,
-    /// A statement on its own that may write.
-    Statement,
+    /// A transaction that may write and in which each statement sees what is committed by then; also one statement on its own.
+    ReadCommitted,
 }
 
 /// A command on its way, and its place among those that may wait.
