@@ -1,5 +1,11 @@
 //! Values that travel through a client and come back unread and unchanged: links, the state of a redirect, challenges.
 //! Each is for one purpose and for a while. Knows nothing of what is inside.
+//!
+//! | what | sealed | opened |
+//! |---|---|---|
+//! | the state of an OAuth redirect | the verifier of PKCE and a nonce, which a cookie also carries | [`Seals::open_once`] at the callback; the nonce must be the cookie's |
+//! | a challenge, a one-time code | what was asked, and of whom | [`Seals::open_once`] |
+//! | a link in a mail | who may do what | [`Seals::open`], or `open_once` where it does something |
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fungible::sealed::SealError;
 use fungible::{KeyOptions, KeyRing, Seals, Secret};
+use sha2::{Digest as _, Sha256};
 
 use crate::on_both_engines;
 use crate::support::{Engine, Random};
@@ -32,6 +33,27 @@ on_both_engines! {
         assert_eq!(two.open::<u32>("oauth state", &sealed).await, Err(SealError::Invalid));
         let expired = one.seal("oauth state", &1, Duration::ZERO).await.unwrap();
         assert_eq!(two.open::<u32>("oauth state", &expired).await, Err(SealError::Expired));
+    }
+
+    async fn a_redirect_comes_back_to_an_instance_that_never_saw_it_leave(engine: &Engine) {
+        // OAuth's state and the verifier of PKCE (RFC 7636), and a nonce that binds them to the browser by a cookie.
+        let [one, two] = [seals(engine).await, seals(engine).await];
+        let leave = async |seals: &Seals, nonce: &str| {
+            let verifier = format!("verifier of {nonce}");
+            let challenge = Sha256::digest(&verifier);
+            (seals.seal("oauth state", &(verifier, nonce), MINUTE).await.unwrap(), challenge)
+        };
+        // At the provider, a code is given for the challenge; who has the code must know the verifier.
+        let back = async |seals: &Seals, state: &str, cookie: &str| {
+            let (verifier, nonce) = seals.open_once::<(String, String)>("oauth state", state).await?;
+            if nonce == cookie { Ok(Sha256::digest(verifier)) } else { Err(SealError::Invalid) }
+        };
+        let (state, challenge) = leave(&one, "nonce of ann").await;
+        drop(one);
+        assert_eq!(back(&two, &state, "nonce of ann").await, Ok(challenge));
+        assert_eq!(back(&two, &state, "nonce of ann").await, Err(SealError::Spent), "a callback that is played again");
+        let (state, _) = leave(&two, "nonce of mallory").await;
+        assert_eq!(back(&two, &state, "nonce of ann").await, Err(SealError::Invalid), "a state slipped to another browser");
     }
 
     async fn one_that_is_good_once_is_good_once_on_all_instances(engine: &Engine) {
