@@ -99,6 +99,8 @@ impl Hasher {
     {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| TooManyAtOnce)?;
         let computing = self.computing.clone().acquire_owned().await.map_err(|_| TooManyAtOnce)?;
+        // Each is counted in the log: tests see by it that an unknown name is as much work as a known one.
+        tracing::trace!("a password is hashed");
         // The permits go along: when the caller goes away, the computation goes on and still counts.
         let task = tokio::task::spawn_blocking(move || {
             let _permits = (admitted, computing);
@@ -136,6 +138,14 @@ mod tests {
         assert_eq!(hasher.verify("wrong horse", Some(&hash)).await, Ok(false));
         assert_eq!(hasher.verify("correct horse", None).await, Ok(false));
         assert_ne!(hasher.hash("correct horse").await.unwrap(), hash, "each has a salt of its own");
+    }
+
+    #[tokio::test]
+    async fn the_default_costs_what_owasp_recommends() {
+        let hasher = Hasher::default();
+        let hash = hasher.hash("correct horse").await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(hasher.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hasher.nobody);
     }
 
     #[tokio::test]

@@ -300,11 +300,17 @@ fn good_name(name: &str) -> Result<String, &'static str> {
         Err("Please give a name.")
     } else if name.chars().count() > LONGEST_NAME {
         Err("This name is too long: 64 characters are the most.")
-    } else if name.chars().any(char::is_control) {
+    } else if name.chars().any(|letter| letter.is_control() || is_invisible(letter)) {
         Err("This name has characters that cannot be shown.")
     } else {
         Ok(name.to_owned())
     }
+}
+
+/// What shows nothing, or turns the letters after it around: with it two names would look alike.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 fn good_password(password: &str) -> Result<(), &'static str> {

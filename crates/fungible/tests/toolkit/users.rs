@@ -47,10 +47,11 @@ on_both_engines! {
 
     async fn names_and_passwords_that_cannot_be_used_get_a_sentence(engine: &Engine) {
         let users = users(engine, quick_hasher()).await;
-        for name in ["", "  ", "a\nb", &"x".repeat(65)] {
+        for name in ["", "  ", "a\nb", &"x".repeat(65), "a\u{200b}nn", "a\u{202e}nn", "ann\u{feff}", "ann\0"] {
             let error = users.register(name, "correct horse").await.unwrap_err();
             assert!(matches!(error, RegisterError::BadName(_)) && error.to_string().ends_with('.'), "{name}: {error}");
             assert_eq!(error.status().as_u16(), 422);
+            assert_eq!(users.check(name, "correct horse").await, Err(LoginError::Wrong), "{name:?}");
         }
         // Nobody has such a name: not even one that the store cannot hold.
         for name in ["", "a\0b", &"x".repeat(100_000)] {
