@@ -18,6 +18,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Bytes below which a secret is refused.
 const LEAST_BYTES: usize = 32;
 
+/// Bytes of a hash below which somebody might guess it.
+const LEAST_HASH: usize = 16;
+
 /// A key that is equal on all instances. Its `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct Secret {
@@ -58,11 +61,21 @@ impl Secret {
     /// HMAC-SHA256 of `data` under this secret. Hashes for different purposes have nothing to do with each other:
     /// the purpose goes in with its length in front.
     pub fn keyed_hash(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
+        self.mac(purpose, data).finalize().into_bytes().into()
+    }
+
+    /// Whether `hash` is what [`Secret::keyed_hash`] gives, or the beginning of it, 16 bytes at least. How long that takes
+    /// does not depend on where the two differ.
+    pub fn is_keyed_hash(&self, purpose: &str, data: &[u8], hash: &[u8]) -> bool {
+        hash.len() >= LEAST_HASH && self.mac(purpose, data).verify_truncated_left(hash).is_ok()
+    }
+
+    fn mac(&self, purpose: &str, data: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.keyed.clone();
         mac.update(&(purpose.len() as u64).to_be_bytes());
         mac.update(purpose.as_bytes());
         mac.update(data);
-        mac.finalize().into_bytes().into()
+        mac
     }
 }
 
@@ -97,6 +110,17 @@ mod tests {
         let secret = Secret::parse(GOOD).unwrap();
         assert_ne!(secret.keyed_hash("session", b"x"), secret.keyed_hash("token", b"x"));
         assert_ne!(secret.keyed_hash("ab", b"c"), secret.keyed_hash("a", b"bc"));
+    }
+
+    #[test]
+    fn a_hash_is_compared_whole_or_in_its_beginning() {
+        let secret = Secret::parse(GOOD).unwrap();
+        let hash = secret.keyed_hash("a", b"b");
+        assert!(secret.is_keyed_hash("a", b"b", &hash) && secret.is_keyed_hash("a", b"b", &hash[..16]));
+        assert!(!secret.is_keyed_hash("a", b"c", &hash) && !secret.is_keyed_hash("b", b"b", &hash));
+        for wrong in [&hash[..15], &hash[1..], &[], &[hash, hash].concat()] {
+            assert!(!secret.is_keyed_hash("a", b"b", wrong), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ const MIGRATIONS: &[Migration] = &[Migration {
 /// Bytes of a nonce of XChaCha20-Poly1305.
 const NONCE: usize = 24;
 
-/// What one opens for the sake of an unknown key is opened at most this often.
+/// For the sake of keys that are not known one looks at most this often.
 const LOOK_AGAIN_MS: i64 = 1000;
 
 /// When keys change.
@@ -180,8 +180,9 @@ impl KeyRing {
         if let Some(key) = self.known(known) {
             return Ok(Some(key));
         }
-        // Whoever makes numbers up does not make us ask for each of them.
-        self.look(self.now_ms() - LOOK_AGAIN_MS).await?;
+        // Whoever makes numbers up does not make us ask for each of them. A key that signs has been there for `lead`: who
+        // has looked since knows it.
+        self.look(self.now_ms() - LOOK_AGAIN_MS.min(ms(self.shared.options.lead) / 2)).await?;
         Ok(self.known(known))
     }
 
@@ -220,15 +221,17 @@ impl KeyRing {
             let keys = tx.query("SELECT id, wrapped, signs_from_ms FROM fungible_keys ORDER BY id", &[]).await?;
             Ok::<_, StoreError>((now, keys))
         };
-        let before = self.shared.options.clock.now_ms();
         let (now, rows) = self.shared.store.read(read).await?;
-        let looked_ms: i64 = now.first().map_or(Ok(before), |row| row.get("now"))?;
+        // Taken late rather than early: the time that the answer took makes us think that it is earlier than it is, and the
+        // key of before signs for so long. An early guess would sign with a key that others may not know yet.
+        let after = self.shared.options.clock.now_ms();
+        let looked_ms: i64 = now.first().map_or(Ok(after), |row| row.get("now"))?;
         let mut keys = Vec::new();
         for row in rows {
             let (id, wrapped) = (row.get("id")?, row.get::<Vec<u8>>("wrapped")?);
             keys.push(Key { id, signs_from_ms: row.get("signs_from_ms")?, keyed: self.unwrap(id, &wrapped)? });
         }
-        Ok(Known { keys, ahead_ms: looked_ms - before, looked_ms })
+        Ok(Known { keys, ahead_ms: looked_ms - after, looked_ms })
     }
 
     /// Puts a new key into the store, unless another instance was quicker, and removes those that nobody needs any more.

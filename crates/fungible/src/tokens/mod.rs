@@ -4,7 +4,7 @@
 //! | extractor | what it buys | what it costs |
 //! |---|---|---|
 //! | [`User`](crate::User) | the session of a browser, looked up | one look-up; log-out counts at once |
-//! | [`Claims`] | an access token, not looked up | no look-up; log-out counts after five minutes at the latest |
+//! | [`Claims`] | an access token, not looked up | no look-up; log-out counts when the token expires: five and a half minutes at most |
 //! | [`Fresh`] | an access token, looked up | one look-up; log-out counts at once |
 
 use std::fmt;
@@ -87,7 +87,8 @@ impl fmt::Debug for Issued {
     }
 }
 
-/// Who sent the request, as an access token says: true when it was signed, at most five minutes ago.
+/// Who sent the request, as an access token says: true when it was signed, at most five minutes ago and the half one that
+/// clocks may be off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// Who it is.
@@ -136,22 +137,39 @@ struct Payload {
     exp: i64,
 }
 
-/// A refresh token: which login, and 256 bits that nobody can guess.
+/// A refresh token: which login, and 256 bits that nobody can guess. As text it also bears a seal: only what was ours once
+/// can end a login, not what somebody made up who has seen the login's number.
 #[derive(Clone, Copy)]
 struct Refresh {
     login: Uuid,
     bits: [u8; 32],
 }
 
+/// Bytes of the seal.
+const SEAL: usize = 16;
+const SEAL_PURPOSE: &str = "fungible refresh token seal";
+const STORED_PURPOSE: &str = "fungible refresh token";
+
 impl Refresh {
-    fn text(&self) -> String {
-        URL_SAFE_NO_PAD.encode([self.login.as_bytes().as_slice(), &self.bits].concat())
+    fn text(&self, secret: &Secret) -> String {
+        let seal = secret.keyed_hash(SEAL_PURPOSE, &self.bytes());
+        URL_SAFE_NO_PAD.encode([&self.bytes()[..], &seal[..SEAL]].concat())
     }
 
-    fn parse(text: &str) -> Option<Refresh> {
-        let bytes: [u8; 48] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let (login, bits) = bytes.split_first_chunk::<16>()?;
-        Some(Refresh { login: Uuid::from_bytes(*login), bits: bits.try_into().ok()? })
+    fn parse(text: &str, secret: &Secret) -> Option<Refresh> {
+        let bytes: [u8; 48 + SEAL] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (token, seal) = bytes.split_first_chunk::<48>()?;
+        let (login, bits) = token.split_first_chunk::<16>()?;
+        let refresh = Refresh { login: Uuid::from_bytes(*login), bits: bits.try_into().ok()? };
+        secret.is_keyed_hash(SEAL_PURPOSE, token, seal).then_some(refresh)
+    }
+
+    fn bytes(&self) -> [u8; 48] {
+        let mut bytes = [0; 48];
+        let (login, bits) = bytes.split_at_mut(16);
+        login.copy_from_slice(self.login.as_bytes());
+        bits.copy_from_slice(&self.bits);
+        bytes
     }
 }
 
@@ -197,25 +215,26 @@ impl Tokens {
     /// # Errors
     /// When the token is not valid, or the store fails.
     pub async fn refresh(&self, token: &str) -> Result<Issued, RefreshError> {
-        let given = Refresh::parse(token).ok_or(RefreshError::Invalid)?;
+        let given = Refresh::parse(token, &self.secret).ok_or(RefreshError::Invalid)?;
         // What follows from the token under our secret: equal on all instances, however often it is asked for.
-        let data = [given.login.as_bytes().as_slice(), &given.bits].concat();
-        let next = Refresh { login: given.login, bits: self.secret.keyed_hash("fungible next refresh token", &data) };
-        let (hash, next_hash, idle) = (self.stored(&given), self.stored(&next), ms(self.options.idle));
+        let bits = self.secret.keyed_hash("fungible next refresh token", &given.bytes());
+        let next = Refresh { login: given.login, bits };
+        let (secret, next_hash, idle) = (self.secret.clone(), self.stored(&next), ms(self.options.idle));
+        let is_given = move |hash: &[u8]| secret.is_keyed_hash(STORED_PURPOSE, &given.bits, hash);
         let turn = async move |tx: &mut Tx| {
             let sql = "SELECT u.id, u.name, l.current, l.previous FROM fungible_logins l \
                        JOIN fungible_users u ON u.id = l.user_id AND u.generation = l.generation \
                        WHERE l.id = $1 AND l.expires_ms > fungible_now_ms() AND u.disabled = 0";
             let Some(row) = tx.query_opt(sql, params![given.login]).await? else { return Ok(Turn::None) };
             let who = (row.get::<UserId>("id")?, row.get::<String>("name")?);
-            if row.get::<Vec<u8>>("current")? == hash {
+            if is_given(&row.get::<Vec<u8>>("current")?) {
                 let sql = "UPDATE fungible_logins SET previous = current, current = $2, expires_ms = \
                            CASE WHEN fungible_now_ms() + $3 < ends_ms THEN fungible_now_ms() + $3 ELSE ends_ms END \
                            WHERE id = $1";
                 tx.execute(sql, params![given.login, next_hash, idle]).await?;
                 return Ok(Turn::Next(who));
             }
-            if row.get::<Option<Vec<u8>>>("previous")?.is_some_and(|previous| previous == hash) {
+            if row.get::<Option<Vec<u8>>>("previous")?.is_some_and(|previous| is_given(&previous)) {
                 return Ok(Turn::Next(who));
             }
             tx.execute("DELETE FROM fungible_logins WHERE id = $1", params![given.login]).await?;
@@ -297,13 +316,13 @@ impl Tokens {
             access_token: jwt::sign(&self.ring, &claims).await?,
             token_type: "Bearer",
             expires_in: lasts,
-            refresh_token: refresh.text(),
+            refresh_token: refresh.text(&self.secret),
         })
     }
 
     /// How a refresh token stands in the store.
     fn stored(&self, refresh: &Refresh) -> [u8; 32] {
-        self.secret.keyed_hash("fungible refresh token", &refresh.bits)
+        self.secret.keyed_hash(STORED_PURPOSE, &refresh.bits)
     }
 }
 

@@ -5,6 +5,7 @@
 mod cache;
 mod contract;
 mod csrf;
+mod forged;
 mod helper;
 mod jobs;
 mod limits;

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::get;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::keys::KeyError;
 use fungible::tokens::{Issued, RefreshError};
 use fungible::users::LoginError;
@@ -16,31 +16,29 @@ use fungible::{
     Account, Claims, Clock, CookieMode, Fresh, KeyOptions, KeyRing, Secret, ServeOptions, SessionOptions, Sessions,
     Store, TokenOptions, Tokens, Users,
 };
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::{Value, json};
-use sha2::Sha256;
+use serde_json::json;
 
 use crate::on_both_engines;
-use crate::support::{Engine, Random, eventually, quick_hasher, request, start, status};
+use crate::support::{Engine, eventually, quick_hasher, request, start, status};
 
-const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER: &str = "BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn secret() -> Secret {
+pub(crate) fn secret() -> Secret {
     Secret::parse(SECRET).unwrap()
 }
 
 /// One instance of several that share a store.
 #[derive(Clone, FromRef)]
-struct Instance {
-    store: Store,
+pub(crate) struct Instance {
+    pub(crate) store: Store,
     users: Users,
-    tokens: Tokens,
+    pub(crate) tokens: Tokens,
     ring: KeyRing,
 }
 
 impl Instance {
-    async fn new(engine: &Engine) -> Instance {
+    pub(crate) async fn new(engine: &Engine) -> Instance {
         Instance::with(engine, KeyOptions::default(), TokenOptions::new("shop")).await
     }
 
@@ -54,7 +52,7 @@ impl Instance {
         Instance { store, users, tokens, ring }
     }
 
-    async fn ann(&self) -> Account {
+    pub(crate) async fn ann(&self) -> Account {
         self.users.register("Ann", "correct horse").await.unwrap()
     }
 
@@ -97,6 +95,25 @@ on_both_engines! {
         assert_eq!(one.tokens.refresh(&first.refresh_token).await.unwrap_err(), RefreshError::Reused);
         assert_eq!(two.tokens.refresh(&third.refresh_token).await.unwrap_err(), RefreshError::Invalid);
         assert_eq!(two.takes(&third).await, (true, false));
+    }
+
+    async fn a_refresh_token_that_was_never_ours_ends_nothing(engine: &Engine) {
+        let instance = Instance::new(engine).await;
+        let issued = instance.tokens.start(&instance.ann().await).await.unwrap();
+        let real = URL_SAFE_NO_PAD.decode(&issued.refresh_token).unwrap();
+        // Somebody who knows the login's number, from an access token or a log, makes the rest up.
+        for at in 16..real.len() {
+            let mut forged = real.clone();
+            forged[at] ^= 1;
+            let error = instance.tokens.refresh(&URL_SAFE_NO_PAD.encode(forged)).await.unwrap_err();
+            assert_eq!(error, RefreshError::Invalid, "{at}");
+        }
+        for forged in ["", "x", &issued.access_token, &issued.refresh_token[1..], &format!("{}=", issued.refresh_token)] {
+            assert_eq!(instance.tokens.refresh(forged).await.unwrap_err(), RefreshError::Invalid, "{forged}");
+        }
+        assert!(instance.tokens.claims(&issued.refresh_token).await.unwrap().is_none());
+        let next = instance.tokens.refresh(&issued.refresh_token).await.unwrap();
+        assert_eq!(instance.takes(&next).await, (true, true));
     }
 
     async fn refreshed_by_many_at_once_all_get_the_same(engine: &Engine) {
@@ -165,10 +182,12 @@ on_both_engines! {
             period: Duration::from_secs(1),
             lead: Duration::from_millis(500),
             look_every: Duration::from_millis(100),
-            keep: Duration::from_secs(3),
+            keep: Duration::from_secs(5),
             clock: Clock::off_by(off),
         };
+        // What a token says of its end is in whole seconds: it is good for one at least.
         let options = TokenOptions { access: Duration::from_secs(2), ..TokenOptions::new("shop") };
+        let good_for = Duration::from_secs(1);
         let mut instances = Vec::new();
         for off in [0, 30_000, -30_000] {
             instances.push(Instance::with(engine, keys(off), options.clone()).await);
@@ -179,14 +198,20 @@ on_both_engines! {
             .map(|nth| {
                 let (instances, ann, over, asked) = (instances.clone(), ann.clone(), over.clone(), asked.clone());
                 tokio::spawn(async move {
+                    let mut before = Instant::now();
                     let mut issued = instances[nth % 3].tokens.start(&ann).await.unwrap();
                     while !over.load(Ordering::Relaxed) {
                         for instance in &instances {
-                            assert_eq!(instance.takes(&issued).await, (true, true), "{issued:?}");
-                            asked.fetch_add(1, Ordering::Relaxed);
+                            let taken = instance.takes(&issued).await;
+                            // On a machine that stood still meanwhile the token may have expired.
+                            if before.elapsed() < good_for {
+                                assert_eq!(taken, (true, true), "{issued:?}");
+                                asked.fetch_add(1, Ordering::Relaxed);
+                            }
                         }
                         let next = asked.load(Ordering::Relaxed) % 3;
-                        issued = instances[next].tokens.refresh(&issued.refresh_token).await.unwrap();
+                        before = Instant::now();
+                        issued = refreshed(&instances[next], &issued).await;
                     }
                 })
             })
@@ -208,6 +233,32 @@ on_both_engines! {
         assert!(asked.load(Ordering::Relaxed) > 100);
     }
 
+    async fn a_key_that_signs_is_found_by_whoever_looked_just_before_it_did(engine: &Engine) {
+        let keys = |clock: Clock| KeyOptions {
+            period: Duration::from_millis(1),
+            lead: Duration::from_millis(500),
+            look_every: Duration::from_millis(100),
+            clock,
+            ..KeyOptions::default()
+        };
+        // The clock of this one stands still: it looked 600 ms ago, before there was a second key.
+        let clock = Clock::set_to(fungible::now_ms());
+        let still = Instance::with(engine, KeyOptions { period: Duration::from_hours(1), ..keys(clock.clone()) }, TokenOptions::new("shop")).await;
+        clock.advance(600);
+        let other = Instance::with(engine, keys(Clock::system()), TokenOptions::new("shop")).await;
+        let ann = other.ann().await;
+        let first = head_of(&other.tokens.start(&ann).await.unwrap());
+        eventually("another key signs", async || {
+            let issued = other.tokens.start(&ann).await.unwrap();
+            let is_new = head_of(&issued) != first;
+            if is_new {
+                assert!(still.tokens.claims(&issued.access_token).await.unwrap().is_some());
+            }
+            is_new
+        })
+        .await;
+    }
+
     async fn keys_stand_in_the_store_under_the_secret_only(engine: &Engine) {
         let instance = Instance::new(engine).await;
         let issued = instance.tokens.start(&instance.ann().await).await.unwrap();
@@ -221,107 +272,19 @@ on_both_engines! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_million_forged_tokens_are_refused() {
-    let engine = Engine::sqlite();
-    let instance = Instance::new(&engine).await;
-    let issued = instance.tokens.start(&instance.ann().await).await.unwrap();
-    let token = issued.access_token;
-    assert!(instance.tokens.claims(&token).await.unwrap().is_some());
-    let [head, claims, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let text = |part: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
-    let payload: Value = serde_json::from_str(&text(claims)).unwrap();
-    let b64 = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let signed = |head: &str, claims: &str, key: &[u8]| {
-        let data = format!("{}.{}", b64(head), b64(claims));
-        let mac = Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(&data).finalize().into_bytes();
-        format!("{data}.{}", URL_SAFE_NO_PAD.encode(mac))
-    };
-    let refused = async |forged: &str| {
-        let claims = instance.tokens.claims(forged).await.unwrap();
-        assert_eq!(claims, None, "{forged}");
-    };
+/// The first part of an access token, which names the key.
+fn head_of(issued: &Issued) -> String {
+    issued.access_token.split('.').next().unwrap().to_owned()
+}
 
-    // Those that one can think of.
-    let good = text(claims);
-    let raw = STANDARD.decode(SECRET).unwrap();
-    for key in [&raw[..], SECRET.as_bytes(), b"", b"secret", &[0; 32], head.as_bytes()] {
-        for head in [
-            text(head),
-            r#"{"alg":"none"}"#.to_owned(),
-            r#"{"alg":"HS256","typ":"JWT"}"#.to_owned(),
-            r#"{"alg":"HS256","typ":"at+jwt","kid":"2"}"#.to_owned(),
-            r#"{"alg":"HS256","typ":"at+jwt","kid":"1","crit":["exp"]}"#.to_owned(),
-            r#"{"alg":"HS256","typ":"at+jwt","kid":"../../dev/null"}"#.to_owned(),
-            r#"{"alg":"RS256","typ":"at+jwt","kid":"1"}"#.to_owned(),
-            r#"{"alg":"HS256","alg":"none","typ":"at+jwt","kid":"1"}"#.to_owned(),
-        ] {
-            refused(&signed(&head, &good, key)).await;
+/// The next tokens. A store that is busy says so, and is asked again.
+async fn refreshed(instance: &Instance, issued: &Issued) -> Issued {
+    loop {
+        match instance.tokens.refresh(&issued.refresh_token).await {
+            Err(RefreshError::Store(error)) if error.is_retryable() => {}
+            other => return other.unwrap(),
         }
     }
-    for head in [r#"{"alg":"none"}"#, r#"{"alg":"None","typ":"JWT"}"#, &text(head)] {
-        refused(&format!("{}.{claims}.", b64(head))).await;
-        refused(&format!("{}.{claims}", b64(head))).await;
-        refused(&format!("{}.{claims}.{signature}", URL_SAFE.encode(format!(" {head}")))).await;
-    }
-    for forged in [
-        format!("{token}="),
-        format!("{token}."),
-        format!(".{token}"),
-        format!("{head}.{claims}.{signature}.{signature}"),
-        token.replace('.', ".."),
-        format!("{head}.{claims}.{}", STANDARD.encode(URL_SAFE_NO_PAD.decode(signature).unwrap())),
-        format!(" {token}"),
-        token.to_uppercase(),
-        String::new(),
-        "..".to_owned(),
-        "a".repeat(100_000),
-        format!("{token}\0"),
-    ] {
-        refused(&forged).await;
-    }
-    // The last letter of a signature has bits to spare: another letter with the same bytes is refused too.
-    let last = signature.chars().last().unwrap();
-    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let others = alphabet.chars().filter(|letter| *letter != last);
-    for letter in others {
-        refused(&format!("{}{letter}", &token[..token.len() - 1])).await;
-    }
-    assert_eq!(payload["aud"], "shop");
-
-    // And those that nobody thinks of.
-    let mut random = Random::new();
-    let mut bytes = token.clone().into_bytes();
-    for _ in 0..1_000_000 {
-        let forged = match random.below(4) {
-            // A bit somewhere.
-            0 => {
-                let (at, bit) = (random.below(bytes.len()), random.below(8));
-                bytes[at] ^= 1 << bit;
-                let forged = String::from_utf8_lossy(&bytes).into_owned();
-                bytes[at] ^= 1 << bit;
-                forged
-            }
-            // A letter somewhere.
-            1 => {
-                let (at, letter) = (random.below(bytes.len()), alphabet.as_bytes()[random.below(64)]);
-                let before = std::mem::replace(&mut bytes[at], letter);
-                let forged = String::from_utf8_lossy(&bytes).into_owned();
-                bytes[at] = before;
-                forged
-            }
-            // An end that is missing, or one too many.
-            2 => token[..random.below(token.len())].to_owned(),
-            _ => {
-                let (from, to) = (random.below(token.len()), random.below(token.len()));
-                format!("{}{}", &token[..from], &token[to..])
-            }
-        };
-        if forged != token {
-            refused(&forged).await;
-        }
-    }
-    assert!(instance.tokens.claims(&token).await.unwrap().is_some());
 }
 
 #[tokio::test]
