@@ -72,7 +72,9 @@ struct Instance {
     name: String,
     child: Child,
     address: SocketAddr,
-    /// What it says on standard error.
+    /// What it said on standard error before it listened.
+    said: String,
+    /// And afterwards.
     lines: Receiver<String>,
 }
 
@@ -142,6 +144,14 @@ impl Fleet {
     pub fn terminate(&mut self, which: usize) -> Option<i32> {
         self.signal(which, "-TERM");
         self.instances.remove(which).child.wait().unwrap().code()
+    }
+
+    /// Ends all instances (SIGTERM) and gives what each of them has written on stderr, from its start to its end.
+    #[must_use]
+    pub fn logs(mut self) -> Vec<String> {
+        let stop = |which| self.signal(which, "-TERM");
+        (0..self.instances.len()).for_each(stop);
+        self.instances.iter_mut().map(Instance::log).collect()
     }
 
     /// Has one instance stand still (SIGSTOP).
@@ -220,10 +230,10 @@ impl Fleet {
         let address = loop {
             let mut line = String::new();
             assert!(log.read_line(&mut line).unwrap() > 0, "the instance ended before it listened:\n{read}");
+            read += &line;
             if let Some((_, address)) = line.trim_end().split_once("listening on ") {
                 break address.parse().unwrap();
             }
-            read += &line;
         };
         // Somebody must read on, or the instance would block on a full pipe.
         let (sender, lines) = channel();
@@ -234,7 +244,16 @@ impl Fleet {
                 let _ = sender.send(std::mem::take(&mut line));
             }
         });
-        Instance { name, child, address, lines }
+        Instance { name, child, address, said: read, lines }
+    }
+}
+
+impl Instance {
+    /// Waits until it has ended, and gives all that it wrote.
+    fn log(&mut self) -> String {
+        self.child.wait().unwrap();
+        let later: String = self.lines.iter().collect();
+        std::mem::take(&mut self.said) + &later
     }
 }
 
