@@ -40,6 +40,13 @@ impl Answer {
         })
     }
 
+    /// All of it but the time: two that are alike give the same.
+    pub fn without_date(&self) -> String {
+        let is_date = |line: &&str| line.to_ascii_lowercase().starts_with("date:");
+        let head: Vec<&str> = self.head.lines().filter(|line| !is_date(line)).collect();
+        format!("{}\n\n{}", head.join("\n"), self.body)
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))

@@ -6,7 +6,9 @@
 mod fleet;
 mod http;
 mod random;
+mod secrets;
 
 pub use fleet::{Engine, Fleet, Program, SECRET, directory};
 pub use http::{Answer, Browser, raw};
 pub use random::Random;
+pub use secrets::Secrets;
