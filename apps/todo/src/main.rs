@@ -12,7 +12,9 @@ use tracing_subscriber::EnvFilter;
 #[tokio::main]
 async fn main() -> ExitCode {
     // RUST_LOG says how much is logged; `info` has one line per request.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let words = env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    // At `trace` the CSRF check writes whole paths, and in a path may be a link that is a secret.
+    let filter = EnvFilter::new(format!("{words},tower_http::csrf=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     #[cfg(feature = "failpoints")]
     if let Ok(name) = env::var("FUNGIBLE_FAILPOINT") {

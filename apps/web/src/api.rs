@@ -81,7 +81,8 @@ async fn refresh<S: Site>(
     Ok(Json(app.access().tokens.refresh(&refresh_token).await?))
 }
 
-/// `POST /api/logout`: ends the session, or what the access token belongs to; also a success without.
+/// `POST /api/logout`: ends the session, or what the access token belongs to; also a success without. A token that is no good
+/// is refused: its login would go on, and the client would believe that it has ended.
 async fn log_out<S: Site>(
     State(app): State<S>,
     headers: HeaderMap,
@@ -89,9 +90,8 @@ async fn log_out<S: Site>(
 ) -> Result<Response, Problem> {
     if let Some(token) = Tokens::bearer(&headers) {
         let tokens = &app.access().tokens;
-        if let Some(claims) = tokens.claims(token).await? {
-            tokens.end(claims.login).await?;
-        }
+        let claims = tokens.claims(token).await?.ok_or_else(Problem::token)?;
+        tokens.end(claims.login).await?;
     }
     Ok((app.access().log_out(user.map(|LoggedIn(user)| user)).await?, StatusCode::NO_CONTENT).into_response())
 }

@@ -31,7 +31,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
                 // "Failed to ..: title: invalid type: integer `5`, expected a string at line 1 column 11"
                 let text = rejection.body_text();
                 let detail = text.split_once(": ").map_or("", |(_, detail)| detail);
-                Problem::new(rejection.status(), format!("The JSON does not fit: {detail}."))
+                Problem::new(rejection.status(), format!("The JSON does not fit: {}.", without_value(detail)))
             }
             other => Problem::of(other.status()),
         })
@@ -44,6 +44,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 /// When it is not what it should be.
 pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
     T::deserialize(field).map(Some)
+}
+
+/// What serde says is wrong, without the value that was sent: it may be a password.
+fn without_value(detail: &str) -> String {
+    let wrong = ["invalid type: ", "invalid value: "]
+        .into_iter()
+        .find_map(|kind| detail.split_once(kind).map(|two| (kind, two)));
+    match wrong.map(|(kind, (field, said))| (kind, field, said.rsplit_once(", expected "))) {
+        Some((kind, field, Some((_, expected)))) => {
+            format!("{field}{}, expected {expected}", kind.trim_end_matches(": "))
+        }
+        Some((kind, field, None)) => format!("{field}{}", kind.trim_end_matches(": ")),
+        None => detail.to_owned(),
+    }
 }
 
 /// The fields of a form.

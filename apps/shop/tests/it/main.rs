@@ -8,6 +8,7 @@ mod kills;
 mod pages;
 mod payments;
 mod rounds;
+mod secrets;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -5,11 +5,14 @@
 mod answers;
 mod api;
 mod bad_input;
+mod ends;
 mod environment;
 mod failpoints;
+mod guesses;
 mod kills;
 mod openapi;
 mod pages;
+mod secrets;
 mod sessions;
 mod share;
 

@@ -1,0 +1,65 @@
+//! No secret stands in what an instance or the payment service writes, at the highest level of the log.
+
+use private_instances::{Browser, Engine, Fleet, Program, Secrets};
+use serde_json::json;
+
+use crate::{PASSWORD, Shop, check_out, put};
+
+#[test]
+fn nothing_that_is_written_holds_a_secret() {
+    let trace = |path: &str| Program::new(path).with("RUST_LOG", "trace");
+    let payments = Fleet::start(trace(env!("CARGO_BIN_EXE_fungible-payments")), Engine::Sqlite, 1);
+    let program =
+        trace(env!("CARGO_BIN_EXE_fungible-shop")).with("SHOP_PAYMENTS", &format!("http://{}", payments.at(0)));
+    let mut shop = Shop { fleet: Fleet::start(program, Engine::Postgres, 2), payments };
+    let mut secrets = Secrets::default();
+    secrets.note(PASSWORD);
+
+    // A guest's cart is sealed in a cookie; a customer's session is one, too.
+    let mut guest = Browser::default();
+    assert_eq!(put(&mut guest, shop.fleet.next(), "socks", 2).status, 200);
+    secrets.note_of(&guest);
+    let mut ann = shop.customer("ann");
+    ann.cookies.extend(guest.cookies);
+    secrets.note_of(&ann);
+    assert_eq!(ann.get(shop.fleet.next(), "/cart").status, 200);
+    secrets.note("a wrong password");
+    let wrong = json!({ "name": "ann", "password": "a wrong password" });
+    assert_eq!(Browser::default().api(shop.fleet.next(), "POST", "/api/token", wrong).status, 401);
+    let who = json!({ "name": "ann", "password": PASSWORD });
+    let issued = Browser::default().api(shop.fleet.next(), "POST", "/api/token", who).json();
+    let refresh = issued["refresh_token"].as_str().unwrap();
+    secrets.note(refresh);
+    let mut client = Browser::default();
+    client.headers.push(("Authorization".to_owned(), format!("Bearer {}", issued["access_token"].as_str().unwrap())));
+    secrets.note_of(&client);
+    assert_eq!(check_out(&client, shop.fleet.next(), "k", "good").unwrap().status, 201);
+    let refresh = json!({ "refresh_token": refresh });
+    let next = Browser::default().api(shop.fleet.next(), "POST", "/api/token/refresh", refresh).json();
+    secrets.note(next["refresh_token"].as_str().unwrap());
+    secrets.note(next["access_token"].as_str().unwrap());
+    let mut forged = client.clone();
+    forged.headers[0].1.pop();
+    secrets.note_of(&forged);
+    assert_eq!(forged.get(shop.fleet.next(), "/api/orders").status, 401);
+
+    for log in shop.fleet.logs() {
+        assert!(log.contains("request method=GET path=") && log.contains(" TRACE "), "{log}");
+        secrets.assert_not_in("the log", &log);
+    }
+    for log in shop.payments.logs() {
+        secrets.assert_not_in("the payment service's log", &log);
+    }
+}
+
+#[test]
+fn each_page_that_asks_for_a_login_has_a_log_out() {
+    let mut shop = Shop::start(Engine::Sqlite, 2);
+    let mut ann = shop.customer("ann");
+    put(&mut ann, shop.fleet.next(), "mug", 1);
+    let order = check_out(&ann, shop.fleet.next(), "k", "good").unwrap().json()["id"].as_str().unwrap().to_owned();
+    for path in ["/", "/cart", "/orders", "/account", &format!("/orders/{order}")] {
+        let page = ann.get(shop.fleet.next(), path);
+        assert!(page.status == 200 && page.body.contains("action=\"/logout\""), "{path}: {page:?}");
+    }
+}
