@@ -63,3 +63,16 @@ fn each_page_that_asks_for_a_login_has_a_log_out() {
         assert!(page.status == 200 && page.body.contains("action=\"/logout\""), "{path}: {page:?}");
     }
 }
+
+#[test]
+fn a_full_cart_fits_into_its_cookie() {
+    let mut shop = Shop::start(Engine::Sqlite, 1);
+    let products = Browser::default().get(shop.fleet.next(), "/api/products").json();
+    let mut guest = Browser::default();
+    for product in products["products"].as_array().unwrap() {
+        assert_eq!(put(&mut guest, shop.fleet.next(), product["id"].as_str().unwrap(), 99).status, 200);
+    }
+    // So long is one line of it at most; forty lines are the most.
+    let each = guest.cookies["cart"].len().div_ceil(products["products"].as_array().unwrap().len());
+    assert!("__Host-cart".len() + 40 * each < 4096, "{each}");
+}

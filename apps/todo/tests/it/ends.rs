@@ -22,7 +22,9 @@ impl Client {
         let who = json!({ "name": name, "password": PASSWORD });
         let (mut session, mut token) = (Browser::default(), Browser::default());
         assert_eq!(session.api(fleet.next(), "POST", "/api/register", who.clone()).status, 201);
-        let issued = token.api(fleet.next(), "POST", "/api/token", who).json();
+        let answer = token.api(fleet.next(), "POST", "/api/token", who);
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "nobody keeps tokens on the way");
+        let issued = answer.json();
         let bearer = format!("Bearer {}", issued["access_token"].as_str().unwrap());
         token.headers.push(("Authorization".to_owned(), bearer));
         let refresh = json!({ "refresh_token": issued["refresh_token"] });

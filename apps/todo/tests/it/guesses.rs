@@ -123,3 +123,34 @@ fn an_unknown_name_is_as_much_work_as_a_wrong_password() {
     }
     assert_eq!(found, expected);
 }
+
+#[test]
+fn an_address_that_a_client_makes_up_is_no_way_around_the_limit() {
+    // Whoever is no known proxy is not believed; the balancer, which is one, writes the last address itself.
+    for proxies in ["", "127.0.0.1"] {
+        let fleet = Fleet::start(program().with("FUNGIBLE_PROXIES", proxies), Engine::Sqlite, 1);
+        let mut statuses = Vec::new();
+        for nth in 0..12 {
+            let mut browser = Browser::default();
+            let made_up = format!("192.0.2.{nth}");
+            let from = if proxies.is_empty() { made_up } else { format!("{made_up}, 203.0.113.7") };
+            browser.headers.push(("X-Forwarded-For".to_owned(), from));
+            let wrong = credentials("ada", "wrong password");
+            statuses.push(browser.api(fleet.at(0), "POST", "/api/login", wrong).status);
+        }
+        assert_eq!(statuses[..10], [401; 10], "{proxies}");
+        assert_eq!(statuses[10..], [429; 2], "{proxies}");
+    }
+}
+
+#[test]
+fn a_login_form_hides_the_password_and_lets_its_manager_help() {
+    let fleet = start(1);
+    for (path, what) in [("/login", "current-password"), ("/register", "new-password")] {
+        let page = Browser::default().get(fleet.at(0), path).body;
+        let field = page.split("<input ").find(|field| field.starts_with("name=\"password\"")).unwrap();
+        let field = field.split_once('>').unwrap().0;
+        assert_eq!(field, format!("name=\"password\" type=\"password\" autocomplete=\"{what}\" required"));
+        assert!(page.contains("autocomplete=\"username\"") && !page.contains("onpaste"), "{page}");
+    }
+}

@@ -91,3 +91,41 @@ fn the_store_holds_neither_session_ids_nor_passwords() {
     assert!(holds("ada"), "the store's bytes are read");
     assert!(!holds(id) && !holds(PASSWORD));
 }
+
+#[test]
+fn a_session_that_somebody_planted_is_not_taken_over() {
+    let mut fleet = registered();
+    // Made up, and one of the attacker's own.
+    let mallory = json!({ "name": "mallory", "password": PASSWORD });
+    let mut own = Browser::default();
+    assert_eq!(own.api(fleet.next(), "POST", "/api/register", mallory).status, 201);
+    for planted in ["A".repeat(43), own.cookies["session"].clone()] {
+        let mut victim = Browser::default();
+        victim.cookies.insert("session".to_owned(), planted.clone());
+        let ada = json!({ "name": "ada", "password": PASSWORD });
+        assert_eq!(victim.api(fleet.next(), "POST", "/api/login", ada).status, 200);
+        assert_ne!(victim.cookies["session"], planted);
+        let mut attacker = Browser::default();
+        attacker.cookies.insert("session".to_owned(), planted);
+        assert_everywhere(&fleet, &attacker, 401);
+        assert_everywhere(&fleet, &victim, 200);
+    }
+}
+
+#[test]
+fn unless_told_otherwise_the_cookie_is_for_this_host_and_https_only() {
+    let mut fleet = start(1);
+    fleet.replace(0, &[("FUNGIBLE_COOKIES", "secure")]);
+    let mut ada = Browser::default();
+    let answer = ada.api(fleet.at(0), "POST", "/api/register", json!({ "name": "ada", "password": PASSWORD }));
+    let cookie = answer.header("set-cookie").unwrap();
+    let (pair, attributes) = cookie.split_once("; ").unwrap();
+    let id = pair.strip_prefix("__Host-session=").unwrap();
+    assert_eq!(attributes, "Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=Lax");
+    assert!(cookie.len() < 4096 && !answer.body.contains(id), "{answer:?}");
+    assert_eq!(ada.get(fleet.at(0), "/api/me").status, 200);
+    // Under a name that another host of the site could set it counts for nothing.
+    let mut other = Browser::default();
+    other.cookies.insert("session".to_owned(), id.to_owned());
+    assert_eq!(other.get(fleet.at(0), "/api/me").status, 401);
+}

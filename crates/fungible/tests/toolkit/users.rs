@@ -69,6 +69,21 @@ on_both_engines! {
         assert!(users.check("Max", &long).await.is_ok());
     }
 
+    async fn a_password_counts_as_it_was_given(engine: &Engine) {
+        let users = users(engine, quick_hasher()).await;
+        let longest = "ü".repeat(512);
+        let given = ["aaaaaaaa", "12345678", " spaces ", "        ", "ÄÖÜäöü€𝄞", "\u{7}\u{0}\n\t\r\u{1b}\u{200b}\u{202e}", &longest];
+        for (nth, password) in given.iter().enumerate() {
+            let name = format!("user {nth}");
+            users.register(&name, password).await.unwrap();
+            assert!(users.check(&name, password).await.is_ok(), "{password:?}");
+            let others = [password.trim().to_owned(), password.to_lowercase(), format!("{password} "), password.chars().skip(1).collect()];
+            for other in others.iter().filter(|other| *other != password) {
+                assert_eq!(users.check(&name, other).await, Err(LoginError::Wrong), "{password:?} {other:?}");
+            }
+        }
+    }
+
     async fn an_unknown_name_costs_the_same_work(engine: &Engine) {
         let nobody_waits = Hasher::new(&HasherOptions { memory_kib: 64 * 1024, passes: 4, at_once: 1, waiting: 0 });
         let users = users(engine, nobody_waits).await;
