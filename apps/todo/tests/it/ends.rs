@@ -107,7 +107,7 @@ fn a_log_out_with_a_token_that_is_no_good_says_so() {
 fn each_page_that_asks_for_a_login_has_a_log_out() {
     let mut fleet = crate::start(2);
     let mut client = Client::new(&mut fleet, "ada").session;
-    for path in ["/", "/account"] {
+    for path in ["/", "/account", "/links"] {
         let page = client.get(fleet.next(), path);
         assert!(page.status == 200 && page.body.contains("<form method=\"post\" action=\"/logout\">"), "{page:?}");
     }

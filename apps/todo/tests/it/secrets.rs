@@ -1,6 +1,7 @@
 //! No secret stands in what an instance writes, at the highest level of the log, nor in what it refuses with.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::program;
 use private_instances::{Answer, Browser, Engine, Fleet, Secrets};
@@ -113,9 +114,14 @@ fn walk(engine: Engine) {
     let mut nobody = Browser::default();
     nobody.cookies.insert("session".to_owned(), "B".repeat(43));
     walk.expect(&mut nobody, "/api/logout-everywhere", json!({}), 401);
-    let link = "c2VhbGVkLWxpbmstdGhhdC1zb21lYm9keS1jb3VsZC1mb2xsb3c";
+    let made = browser.api(walk.fleet.next(), "PUT", &format!("/api/links/{}", Uuid::new_v4()), json!({})).json();
+    let link = made["url"].as_str().unwrap().split("/share/").nth(1).unwrap().strip_suffix("/todos").unwrap();
     walk.secrets.note(link);
-    assert_eq!(nobody.get(walk.fleet.next(), &format!("/s/{link}")).status, 404);
+    for to in walk.fleet.all() {
+        assert_eq!(nobody.get(to, &format!("/share/{link}/todos")).status, 200);
+        // Copied in a way that leads astray.
+        assert_eq!(nobody.get(to, &format!("/SHARE/{link}/todos")).status, 404);
+    }
     walk.secrets.note("secret-in-a-query");
     nobody.get(walk.fleet.next(), "/login?password=secret-in-a-query");
     // The password changes, and everything ends.
@@ -128,11 +134,9 @@ fn walk(engine: Engine) {
     walk.expect(&mut browser, "/api/password", json!({ "old": PASSWORD, "new": "another long password" }), 204);
     walk.expect(&mut browser, "/api/logout-everywhere", json!({}), 204);
 
-    let logs = walk.fleet.logs();
-    assert!(logs.iter().any(|log| log.contains("path=\"/s/…\" status=404")), "{logs:?}");
-    for log in logs {
+    for log in walk.fleet.logs() {
         // It is the log, and at that level.
-        assert!(log.contains("path=\"/api/login\" status=") && log.contains(" TRACE "), "{log}");
+        assert!(log.contains("path=\"/share/…/todos\" status=200") && log.contains(" TRACE "), "{log}");
         walk.secrets.assert_not_in("the log", &log);
     }
 }
