@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
 
@@ -122,8 +123,11 @@ impl Server {
         assert_ne!(pid, 0, "the server is not running");
         // A frozen server is all its processes.
         for process in processes(pid) {
-            kill(Pid::from_raw(process.cast_signed()), signal)
-                .unwrap_or_else(|error| panic!("signal {signal}: {error}"));
+            match kill(Pid::from_raw(process.cast_signed()), signal) {
+                // One of those that it started may have ended since we looked.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => panic!("signal {signal}: {error}"),
+            }
             if !matches!(signal, Signal::SIGSTOP | Signal::SIGCONT) {
                 break;
             }
