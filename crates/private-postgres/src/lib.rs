@@ -134,13 +134,19 @@ impl Server {
         }
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended, with all its processes: those of a server that was killed notice it a moment later, and as
+    /// long as one of them lives it cannot be started again.
     ///
     /// # Panics
     /// When it cannot be waited for.
     pub fn ended(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.wait().unwrap_or_else(|error| panic!("waiting for the server: {error}"));
+        }
+        let began = Instant::now();
+        while works_in(&self.data()) {
+            assert!(began.elapsed() < LIMIT, "a process of the server that has ended goes on");
+            pause();
         }
     }
 
@@ -223,6 +229,12 @@ impl Drop for Server {
 fn processes(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     std::iter::once(pid).chain(children.split_whitespace().filter_map(|child| child.parse().ok())).collect()
+}
+
+/// Whether a process works in this folder, as all of a server's do in its data.
+fn works_in(folder: &Path) -> bool {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok()).any(|place| place == folder)
 }
 
 /// Between two looks at a condition.
