@@ -259,6 +259,25 @@ on_both_engines! {
         .await;
     }
 
+    async fn a_clock_far_off_does_no_harm(engine: &Engine) {
+        // A year ahead, and at the beginning of time: an instance measures how far its own is off.
+        let year = 365 * 24 * 3_600_000;
+        let mut instances = Vec::new();
+        for off in [0, year, -fungible::now_ms()] {
+            let keys = KeyOptions { clock: Clock::off_by(off), ..KeyOptions::default() };
+            instances.push(Instance::with(engine, keys, TokenOptions::new("shop")).await);
+        }
+        let ann = instances[0].ann().await;
+        for from in &instances {
+            let issued = from.tokens.start(&ann).await.unwrap();
+            for to in &instances {
+                assert_eq!(to.takes(&issued).await, (true, true));
+            }
+        }
+        let keys = instances[0].store.get("SELECT count(*) AS keys FROM fungible_keys", &[]).await.unwrap().unwrap();
+        assert_eq!(keys.get::<i64>("keys"), Ok(1), "no key was made too early");
+    }
+
     async fn keys_stand_in_the_store_under_the_secret_only(engine: &Engine) {
         let instance = Instance::new(engine).await;
         let issued = instance.tokens.start(&instance.ann().await).await.unwrap();
