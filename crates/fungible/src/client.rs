@@ -84,14 +84,14 @@ fn address(text: &str) -> Option<IpAddr> {
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// Who is behind it, for limits: the address itself, or of IPv6 the first 64 bits, as a customer of a provider has
+    /// Who is behind it, for limits: the address itself, or of IPv6 the first 56 bits, as a customer of a provider has
     /// all of the rest.
     pub fn subscriber(self) -> String {
         match self.0 {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+                format!("{a:x}:{b:x}:{c:x}:{:x}::/56", d & 0xff00)
             }
         }
     }
@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn one_subscriber_has_many_addresses_of_ipv6() {
         let subscriber = |text: &str| ClientAddress(text.parse().unwrap()).subscriber();
-        assert_eq!(subscriber("2001:db8:1:2:3::4"), subscriber("2001:db8:1:2:ffff::1"));
-        assert_ne!(subscriber("2001:db8:1:2::1"), subscriber("2001:db8:1:3::1"));
+        assert_eq!(subscriber("2001:db8:1:200:3::4"), subscriber("2001:db8:1:2ff:ffff::1"));
+        assert_ne!(subscriber("2001:db8:1:200::1"), subscriber("2001:db8:1:300::1"));
         assert_ne!(subscriber("192.0.2.1"), subscriber("192.0.2.2"));
     }
 

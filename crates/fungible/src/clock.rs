@@ -1,8 +1,8 @@
 //! The time as epoch milliseconds, as an argument: the system's, or one that a test sets. Knows no one else.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the time comes from. Cheap to clone; clones of a set clock share its time.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,16 @@ impl Clock {
         }
     }
 
+    /// Milliseconds since some moment: for what has passed between two looks. Whoever sets the machine's clock does not
+    /// change it.
+    pub(crate) fn ticks_ms(&self) -> i64 {
+        match &self.0 {
+            Source::System => ms(BEGAN.get_or_init(Instant::now).elapsed()),
+            Source::Off(off) => Clock::system().ticks_ms() + off,
+            Source::Set(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
     /// Epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
@@ -48,6 +58,14 @@ impl Clock {
             Source::Set(now) => now.load(Ordering::SeqCst),
         }
     }
+}
+
+/// When this process first asked.
+static BEGAN: OnceLock<Instant> = OnceLock::new();
+
+/// A duration in whole milliseconds; one that is too long to be added to a time is cut.
+pub(crate) fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX).min(i64::MAX / 4)
 }
 
 /// The machine's time in epoch milliseconds: how times are stored.

@@ -93,4 +93,7 @@ macro_rules! pieces {
     )*};
 }
 
-pieces!(store: Store, users: Users, logins: Logins, sessions: Sessions, tokens: Tokens, once: Once, proxies: Proxies);
+pieces!(
+    store: Store, users: Users, logins: Logins, sessions: Sessions, keys: KeyRing, tokens: Tokens, seals: Seals,
+    once: Once, limits: Limits, jobs: Jobs, proxies: Proxies, cookies: CookieMode
+);

@@ -3,9 +3,9 @@
 //!
 //! | what | sealed | opened |
 //! |---|---|---|
-//! | the state of an OAuth redirect | the verifier of PKCE and a nonce, which a cookie also carries | [`Seals::open_once`] at the callback; the nonce must be the cookie's |
-//! | a challenge, a one-time code | what was asked, and of whom | [`Seals::open_once`] |
-//! | a link in a mail | who may do what | [`Seals::open`], or `open_once` where it does something |
+//! | the state of an OAuth redirect | the verifier of PKCE and a nonce, which a cookie also carries | [`Seals::ticket`] at the callback, used up with the login; the nonce must be the cookie's |
+//! | a challenge, a one-time code | what was asked, and of whom | [`Seals::ticket`], or [`Seals::open_once`] where nothing is written |
+//! | a link in a mail | who may do what | [`Seals::open`], or `ticket` where it does something |
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::ms;
 use crate::keys::{KeyError, KeyRing};
 use crate::params;
 use crate::store::{Migration, Store, StoreError, Tx};
@@ -59,6 +60,36 @@ pub struct Seals {
     ring: KeyRing,
 }
 
+/// What was inside of a value that is good once, and how it is used up.
+#[derive(Debug)]
+pub struct Ticket<T> {
+    /// What was inside.
+    pub value: T,
+    /// How it is used up.
+    pub spend: Spend,
+}
+
+/// A sealed value that is good once.
+#[derive(Debug, Clone, Copy)]
+pub struct Spend {
+    id: [u8; 32],
+    expires_ms: i64,
+}
+
+impl Spend {
+    /// Uses it up, as a part of a transaction.
+    ///
+    /// # Errors
+    /// [`SealError::Spent`] when that was done before; as [`Tx::execute`].
+    pub async fn take(&self, tx: &mut Tx) -> Result<(), SealError> {
+        let sql = "DELETE FROM fungible_spent WHERE id IN \
+                   (SELECT id FROM fungible_spent WHERE expires_ms <= fungible_now_ms() LIMIT 50)";
+        tx.execute(sql, &[]).await?;
+        let sql = "INSERT INTO fungible_spent (id, expires_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        if tx.execute(sql, params![self.id, self.expires_ms]).await? == 1 { Ok(()) } else { Err(SealError::Spent) }
+    }
+}
+
 /// What was inside, and until when it is valid.
 struct Opened {
     json: Vec<u8>,
@@ -79,13 +110,14 @@ impl Seals {
         self.store.migrate("fungible-sealed", MIGRATIONS).await
     }
 
-    /// Seals a value for one purpose and for a while, as text that fits into an address or a cookie.
+    /// Seals a value for one purpose and for a while, as text that fits into an address or a cookie. It lasts no longer than
+    /// keys are kept: [`KeyOptions::keep`](crate::KeyOptions).
     ///
     /// # Errors
     /// When there is no key, or the value cannot be written as JSON.
     pub async fn seal(&self, purpose: &str, value: &impl Serialize, lasts: Duration) -> Result<String, SealError> {
         let key = self.ring.signing().await?;
-        let lasts = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX / 4);
+        let lasts = ms(lasts.min(self.ring.keep()));
         let expires_ms = self.ring.now_ms().saturating_add(lasts);
         let mut inside = expires_ms.to_be_bytes().to_vec();
         serde_json::to_writer(&mut inside, value)
@@ -106,23 +138,26 @@ impl Seals {
         serde_json::from_slice(&opened.json).map_err(|_| SealError::Invalid)
     }
 
-    /// What was sealed for this purpose, once: for challenges and links that do something.
+    /// What was sealed for this purpose, once, where nothing else is to be done: an instance that dies after this has used
+    /// it up. See [`Seals::ticket`].
     ///
     /// # Errors
     /// As [`Seals::open`], and [`SealError::Spent`].
     pub async fn open_once<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Result<T, SealError> {
+        let Ticket { value, spend } = self.ticket(purpose, text).await?;
+        self.store.write(async move |tx: &mut Tx| spend.take(tx).await).await?;
+        Ok(value)
+    }
+
+    /// What was sealed for this purpose, to be used up in the transaction of what it is good for: so an instance that dies
+    /// has done both or neither.
+    ///
+    /// # Errors
+    /// As [`Seals::open`].
+    pub async fn ticket<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Result<Ticket<T>, SealError> {
         let opened = self.opened(purpose, text).await?;
         let value = serde_json::from_slice(&opened.json).map_err(|_| SealError::Invalid)?;
-        let (id, expires_ms): ([u8; 32], i64) = (Sha256::digest(text).into(), opened.expires_ms);
-        let spend = async move |tx: &mut Tx| {
-            let sql = "DELETE FROM fungible_spent WHERE id IN \
-                       (SELECT id FROM fungible_spent WHERE expires_ms <= fungible_now_ms() LIMIT 50)";
-            tx.execute(sql, &[]).await?;
-            let sql = "INSERT INTO fungible_spent (id, expires_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-            tx.execute(sql, params![id, expires_ms]).await
-        };
-        let first: u64 = self.store.write(spend).await?;
-        if first == 1 { Ok(value) } else { Err(SealError::Spent) }
+        Ok(Ticket { value, spend: Spend { id: Sha256::digest(text).into(), expires_ms: opened.expires_ms } })
     }
 
     async fn opened(&self, purpose: &str, text: &str) -> Result<Opened, SealError> {

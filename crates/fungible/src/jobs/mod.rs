@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::clock::ms;
 use crate::params;
 use crate::store::{Migration, Row, Store, StoreError, ToValue as _, Tx, Value};
 
@@ -164,11 +165,11 @@ impl Jobs {
     }
 
     /// Takes the job of one of these kinds that is due for the longest time, if there is one, for as long as a lease lasts.
-    async fn claim(&self, kinds: &[&str], lease: Duration) -> Result<Option<Job>, StoreError> {
+    async fn claim(&self, kinds: &[&str], lease: Duration, most: u32) -> Result<Option<Job>, StoreError> {
         let marker = |from: usize| (from..from + kinds.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
-        let due = |from: usize| {
+        let due = |what: &str, from: usize| {
             format!(
-                "SELECT id FROM fungible_jobs WHERE dead = 0 AND due_ms <= fungible_now_ms() AND kind IN ({}) \
+                "SELECT {what} FROM fungible_jobs WHERE dead = 0 AND due_ms <= fungible_now_ms() AND kind IN ({}) \
                  ORDER BY due_ms LIMIT 1",
                 marker(from)
             )
@@ -176,14 +177,23 @@ impl Jobs {
         let skip_locked = self.store.skip_locked();
         let mut values: Vec<Value<'_>> = kinds.iter().map(|kind| kind.to_value()).collect();
         // A look first: it costs no write.
-        if self.store.get(&due(1), &values).await?.is_none() {
-            return Ok(None);
+        loop {
+            let Some(row) = self.store.get(&due("id, attempts", 1), &values).await? else { return Ok(None) };
+            if row.get::<u32>("attempts")? < most {
+                break;
+            }
+            // Nobody has said that it failed, so often as it was begun: it takes its instance with it.
+            let sql = "UPDATE fungible_jobs SET dead = 1, lease = NULL, error = 'each instance that began it ended' \
+                       WHERE id = $1 AND dead = 0 AND due_ms <= fungible_now_ms()";
+            let id: Uuid = row.get("id")?;
+            tracing::error!(%id, "a job is dead: each instance that began it ended");
+            self.store.statement(sql, params![id]).await?;
         }
         // Two may have seen the same one: the second takes the next.
         let sql = format!(
             "UPDATE fungible_jobs SET lease = $1, attempts = attempts + 1, due_ms = fungible_now_ms() + $2 \
              WHERE id = ({}{skip_locked}) AND dead = 0 AND due_ms <= fungible_now_ms() RETURNING id, kind, payload, attempts",
-            due(3)
+            due("id", 3)
         );
         let own = Uuid::new_v4();
         values.splice(0..0, [own.to_value(), Value::Integer(ms(lease))]);
@@ -245,8 +255,4 @@ impl Job {
         let (pause, dead) = (ms(pause.unwrap_or_default()), pause.is_none());
         self.store.statement(sql, params![self.id, self.lease, pause, dead, why]).await.map(drop)
     }
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }

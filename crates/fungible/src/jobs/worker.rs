@@ -91,7 +91,7 @@ impl Worker {
     /// Takes the next job that is due; false when there is none.
     async fn take_one(&self, at_work: &mut JoinSet<()>) -> bool {
         let kinds: Vec<&str> = self.handlers.keys().copied().collect();
-        match self.jobs.claim(&kinds, self.options.lease).await {
+        match self.jobs.claim(&kinds, self.options.lease, self.options.attempts).await {
             Ok(Some(job)) => {
                 let worker = self.clone();
                 at_work.spawn(async move { worker.work(job).await });

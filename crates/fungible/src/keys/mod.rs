@@ -2,8 +2,8 @@
 //! from the environment, and changed without anybody noticing. Knows nothing of what is signed.
 //!
 //! A new key is in the store for [`KeyOptions::lead`] before it signs, and instances look more often than that: so no
-//! token is ever signed by a key that some instance does not know. All times are the store's; an instance only measures how
-//! far its own clock is off.
+//! token is ever signed by a key that some instance does not know. All times are the store's; an instance only measures
+//! what has passed since it looked, so that a clock which is off or is set does no harm.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ms};
 use crate::params;
 use crate::secret::Secret;
 use crate::store::{Migration, Store, StoreError, Tx};
@@ -44,7 +44,7 @@ pub struct KeyOptions {
     pub look_every: Duration,
     /// How long a key is kept after it has signed for the last time: longer than anything that it signed is valid.
     pub keep: Duration,
-    /// The instance's own clock.
+    /// How an instance measures what has passed since it looked.
     pub clock: Clock,
 }
 
@@ -147,7 +147,12 @@ impl KeyRing {
 
     /// The store's time in epoch milliseconds, as far as this instance knows.
     pub(crate) fn now_ms(&self) -> i64 {
-        self.shared.options.clock.now_ms().saturating_add(self.known(|known| known.ahead_ms))
+        self.shared.options.clock.ticks_ms().saturating_add(self.known(|known| known.ahead_ms))
+    }
+
+    /// How long what is signed or sealed now can be read.
+    pub(crate) fn keep(&self) -> Duration {
+        self.shared.options.keep
     }
 
     /// The key that signs now.
@@ -178,6 +183,9 @@ impl KeyRing {
     pub(crate) async fn find(&self, id: u32) -> Result<Option<Key>, KeyError> {
         let known = |known: &Known| known.keys.iter().find(|key| key.id == id).cloned();
         if let Some(key) = self.known(known) {
+            // Who only checks tokens looks, too: how late it is, it knows from the store. A store that is away is no harm yet.
+            let stale = self.now_ms() - ms(self.shared.options.look_every);
+            let _ = self.look(stale).await;
             return Ok(Some(key));
         }
         // Whoever makes numbers up does not make us ask for each of them. A key that signs has been there for `lead`: who
@@ -224,7 +232,7 @@ impl KeyRing {
         let (now, rows) = self.shared.store.read(read).await?;
         // Taken late rather than early: the time that the answer took makes us think that it is earlier than it is, and the
         // key of before signs for so long. An early guess would sign with a key that others may not know yet.
-        let after = self.shared.options.clock.now_ms();
+        let after = self.shared.options.clock.ticks_ms();
         let looked_ms: i64 = now.first().map_or(Ok(after), |row| row.get("now"))?;
         let mut keys = Vec::new();
         for row in rows {
@@ -274,8 +282,4 @@ impl fmt::Debug for KeyRing {
         let keys = self.known(|known| known.keys.len());
         f.debug_struct("KeyRing").field("keys", &keys).finish_non_exhaustive()
     }
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock::ms;
 use crate::params;
 use crate::store::{Migration, Row, Store, StoreError, Tx};
 
@@ -211,8 +212,4 @@ async fn sweep(tx: &mut Tx) -> Result<(), StoreError> {
     let sql = "DELETE FROM fungible_once WHERE id IN \
                (SELECT id FROM fungible_once WHERE expires_ms <= fungible_now_ms() LIMIT 50)";
     tx.execute(sql, &[]).await.map(drop)
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 
+use crate::clock::ms;
 use crate::cookie::{CookieMode, SetCookie};
 use crate::params;
 use crate::secret::Secret;
@@ -188,8 +189,4 @@ async fn remove_expired(tx: &mut Tx) -> Result<(), StoreError> {
     let sql = "DELETE FROM fungible_sessions WHERE id_hash IN \
                (SELECT id_hash FROM fungible_sessions WHERE expires_ms <= fungible_now_ms() LIMIT 50)";
     tx.execute(sql, &[]).await.map(drop)
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }

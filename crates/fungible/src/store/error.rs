@@ -27,6 +27,9 @@ pub enum StoreError {
         /// What the server says.
         reason: String,
     },
+    /// A text that was given holds the character NUL, which PostgreSQL cannot keep. Nothing was done.
+    #[error("a text holds the character NUL, which cannot be kept")]
+    Nul,
     /// The store failed during COMMIT: whether the command was carried out is not known.
     #[error("the store failed during COMMIT, it is not known whether the command was carried out: {0}")]
     Unknown(String),
@@ -152,6 +155,7 @@ impl StoreError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            StoreError::Nul => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -163,6 +167,7 @@ impl StoreError {
                 "The service is busy and did nothing; please try again."
             }
             StoreError::Unknown(_) => "It is not known whether this was saved; please look, and send it again if not.",
+            StoreError::Nul => "What was sent holds the character NUL, which cannot be kept.",
             StoreError::Full { .. } => "The service has no space left and saved nothing; please tell its operator.",
             _ => "The service failed and saved nothing; please tell its operator.",
         }
@@ -181,7 +186,7 @@ impl StoreError {
 
 impl IntoResponse for StoreError {
     fn into_response(self) -> Response {
-        if self.is_retryable() {
+        if self.is_retryable() || self == StoreError::Nul {
             tracing::warn!(error = %self, "store");
         } else {
             tracing::error!(error = %self, "store");

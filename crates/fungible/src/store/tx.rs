@@ -147,7 +147,7 @@ pub(super) fn check(sql: &str, params: Params<'_>) -> Result<()> {
         return Err(StoreError::Sql(format!("a statement takes at most {MOST_VALUES} values")));
     }
     if params.iter().any(|value| matches!(value, Value::Text(text) if text.contains('\0'))) {
-        return Err(StoreError::Sql("a text holds the character NUL, which PostgreSQL cannot keep".to_owned()));
+        return Err(StoreError::Nul);
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::clock::ms;
 use crate::keys::{KeyError, KeyRing};
 use crate::params;
 use crate::secret::Secret;
@@ -331,8 +332,4 @@ enum Turn {
     Next((UserId, String)),
     None,
     Reused,
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }

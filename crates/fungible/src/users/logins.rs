@@ -9,7 +9,7 @@ use crate::limits::{Limit, Limits, Quota};
 use crate::store::StoreError;
 
 /// How often a login may fail. Each counts for itself; one that is used up refuses.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct LoginLimits {
     /// From one address, of all accounts together.
     pub address: Limit,
@@ -40,8 +40,20 @@ pub struct Logins {
     options: LoginLimits,
 }
 
-/// What a failure counts against.
-type Tries = [(Limit, String); 3];
+/// Whom a try is counted for.
+struct Tries {
+    address: String,
+    account: String,
+    pair: String,
+}
+
+impl Tries {
+    fn new(name: &str, from: ClientAddress) -> Tries {
+        let (account, address) = (key_of(name), from.subscriber());
+        // An address has no space in it.
+        Tries { pair: format!("{address} {account}"), account, address }
+    }
+}
 
 impl Logins {
     /// Over users and limits; both have tables to migrate.
@@ -54,7 +66,7 @@ impl Logins {
     /// # Errors
     /// The same, and [`LoginError::TooOften`].
     pub async fn check(&self, name: &str, password: &str, from: ClientAddress) -> Result<Account, LoginError> {
-        let tries = self.tries(name, from);
+        let tries = Tries::new(name, from);
         self.look(&tries).await?.map_err(LoginError::TooOften)?;
         let checked = self.users.check(name, password).await;
         self.note(&tries, matches!(checked, Err(LoginError::Wrong))).await?;
@@ -66,7 +78,7 @@ impl Logins {
     /// # Errors
     /// The same, and [`RegisterError::TooOften`].
     pub async fn register(&self, name: &str, password: &str, from: ClientAddress) -> Result<Account, RegisterError> {
-        let tries = self.tries(name, from);
+        let tries = Tries::new(name, from);
         self.look(&tries).await?.map_err(RegisterError::TooOften)?;
         let registered = self.users.register(name, password).await;
         self.note(&tries, matches!(registered, Err(RegisterError::Taken))).await?;
@@ -84,24 +96,18 @@ impl Logins {
         new: &str,
         from: ClientAddress,
     ) -> Result<Account, ChangePasswordError> {
-        let tries = self.tries(name, from);
+        let tries = Tries::new(name, from);
         self.look(&tries).await?.map_err(ChangePasswordError::TooOften)?;
         let changed = self.users.change_password(user, old, new).await;
         self.note(&tries, matches!(changed, Err(ChangePasswordError::Wrong))).await?;
         changed
     }
 
-    fn tries(&self, name: &str, from: ClientAddress) -> Tries {
-        let (account, address) = (key_of(name), from.subscriber());
-        // An address has no space in it.
-        let pair = format!("{address} {account}");
-        [(self.options.address, address), (self.options.pair, pair), (self.options.account, account)]
-    }
-
     /// The quota that is used up, if one is.
     async fn look(&self, tries: &Tries) -> Result<Result<(), Quota>, StoreError> {
-        for (limit, who) in tries {
-            let quota = self.limits.look(*limit, who).await?;
+        let LoginLimits { address, pair, account } = self.options;
+        for (limit, who) in [(address, &tries.address), (account, &tries.account), (pair, &tries.pair)] {
+            let quota = self.limits.look(limit, who).await?;
             if !quota.is_allowed() {
                 return Ok(Err(quota));
             }
@@ -110,13 +116,17 @@ impl Logins {
     }
 
     /// Counts a failure. It is counted when it is known to be one, not before: an instance that dies in between has taken
-    /// nothing from anybody. Many at once all pass the look, and owe what they have taken too much.
+    /// nothing from anybody. Many at once all pass the look; what they have taken too much they owe to their own address,
+    /// and the account is charged no more than the pair allows: so nobody shuts somebody out from one address.
     async fn note(&self, tries: &Tries, failed: bool) -> Result<(), StoreError> {
-        if failed {
-            for (limit, who) in tries {
-                self.limits.charge(*limit, who).await?;
-            }
+        if !failed {
+            return Ok(());
         }
-        Ok(())
+        self.limits.charge(self.options.address, &tries.address).await?;
+        if self.limits.take(self.options.pair, &tries.pair).await?.is_allowed() {
+            self.limits.charge(self.options.account, &tries.account).await
+        } else {
+            self.limits.charge(self.options.pair, &tries.pair).await
+        }
     }
 }

@@ -170,4 +170,20 @@ on_both_engines! {
         running.stop().await;
         assert_eq!(done(&store).await, [("held".to_owned(), 2)]);
     }
+
+    async fn one_that_takes_its_instance_with_it_is_dead_at_last(engine: &Engine) {
+        let store = engine.open().await;
+        let jobs = jobs(&store).await;
+        enqueue(&store, "write", "deadly").await;
+        // So often it was begun, and nobody has ever said how it went.
+        store.statement("UPDATE fungible_jobs SET attempts = 3", &[]).await.unwrap();
+        enqueue(&store, "write", "harmless").await;
+        let worker = Worker::new(jobs.clone(), WorkerOptions { attempts: 3, ..quick() }).on("write", write_down);
+        let running = Running::start(worker);
+        eventually("the other one is done", async || done(&store).await.len() == 1).await;
+        running.stop().await;
+        assert_eq!(done(&store).await[0].0, "harmless");
+        let dead = jobs.dead().await.unwrap();
+        assert_eq!((dead.len(), dead[0].error.as_str()), (1, "each instance that began it ended"));
+    }
 }

@@ -10,7 +10,7 @@ use crate::on_both_engines;
 use crate::support::{Engine, eventually};
 
 const SLOW: Limit = Limit { name: "slow", burst: 10, window: Duration::from_hours(1) };
-const QUICK: Limit = Limit { name: "quick", burst: 2, window: Duration::from_millis(400) };
+const QUICK: Limit = Limit { name: "quick", burst: 2, window: Duration::from_secs(8) };
 
 async fn limits(engine: &Engine) -> Limits {
     let limits = Limits::new(engine.open().await);

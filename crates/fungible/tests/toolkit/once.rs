@@ -152,6 +152,13 @@ on_both_engines! {
         assert!(instance.counts().await[2] < 150, "{:?}", instance.counts().await);
     }
 
+    async fn an_answer_may_be_kept_for_ever(engine: &Engine) {
+        let instance = Instance::new(engine.open().await, OnceOptions { keep: Duration::MAX, ..OnceOptions::default() }).await;
+        for repeated in [false, true] {
+            assert_eq!(instance.run(key("a", "x"), "a").await, Ok(Done { answer: 1, repeated }));
+        }
+    }
+
     async fn instances_that_are_killed_do_nothing_twice_and_lose_nothing(engine: &Engine) {
         let mut random = Random::new();
         let own = Instance::on(engine).await;

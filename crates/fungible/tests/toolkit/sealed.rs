@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fungible::sealed::SealError;
-use fungible::{KeyOptions, KeyRing, Seals, Secret};
+use fungible::{KeyOptions, KeyRing, Seals, Secret, Tx};
 use sha2::{Digest as _, Sha256};
 
 use crate::on_both_engines;
@@ -57,6 +57,22 @@ on_both_engines! {
         assert_eq!(back(&two, &state, "nonce of ann").await, Err(SealError::Spent), "a callback that is played again");
         let (state, _) = leave(&two, "nonce of mallory").await;
         assert_eq!(back(&two, &state, "nonce of ann").await, Err(SealError::Invalid), "a state slipped to another browser");
+    }
+
+    async fn one_is_used_up_with_what_it_is_good_for_or_not_at_all(engine: &Engine) {
+        let store = engine.open().await;
+        let seals = seals(engine).await;
+        let sealed = seals.seal("reset link", &"ann", MINUTE).await.unwrap();
+        for works in [false, true] {
+            let spend = seals.ticket::<String>("reset link", &sealed).await.unwrap().spend;
+            let effect = async move |tx: &mut Tx| {
+                spend.take(tx).await?;
+                if works { Ok(()) } else { Err(SealError::Expired) }
+            };
+            assert_eq!(store.write(effect).await.is_ok(), works);
+        }
+        assert_eq!(seals.open_once::<String>("reset link", &sealed).await, Err(SealError::Spent));
+        assert_eq!(seals.open::<String>("reset link", &sealed).await, Ok("ann".to_owned()));
     }
 
     async fn one_that_is_good_once_is_good_once_on_all_instances(engine: &Engine) {

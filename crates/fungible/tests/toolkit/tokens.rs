@@ -278,6 +278,28 @@ on_both_engines! {
         assert_eq!(keys.get::<i64>("keys"), Ok(1), "no key was made too early");
     }
 
+    async fn who_only_checks_tokens_looks_for_keys_too(engine: &Engine) {
+        let keys = || KeyOptions {
+            period: Duration::from_secs(1),
+            lead: Duration::from_secs(2),
+            look_every: Duration::from_millis(50),
+            ..KeyOptions::default()
+        };
+        let signs = Instance::with(engine, KeyOptions { period: Duration::from_hours(1), ..keys() }, TokenOptions::new("shop")).await;
+        let issued = signs.tokens.start(&signs.ann().await).await.unwrap();
+        let ring = KeyRing::open(engine.open().await, &secret(), KeyOptions { period: Duration::from_hours(1), ..keys() }).await.unwrap();
+        let checks = Tokens::new(engine.open().await, ring.clone(), secret(), TokenOptions::new("shop"));
+        assert!(format!("{ring:?}").contains("keys: 1"), "{ring:?}");
+        // Another one makes the next key.
+        let other = KeyRing::open(engine.open().await, &secret(), keys()).await.unwrap();
+        eventually("a second key is known to who only checks", async || {
+            assert!(checks.claims(&issued.access_token).await.unwrap().is_some());
+            format!("{ring:?}").contains("keys: 2")
+        })
+        .await;
+        drop(other);
+    }
+
     async fn keys_stand_in_the_store_under_the_secret_only(engine: &Engine) {
         let instance = Instance::new(engine).await;
         let issued = instance.tokens.start(&instance.ann().await).await.unwrap();

@@ -82,7 +82,8 @@ async fn attempt(limits: &Limits, kind: Kind, command: &mut dyn Command, deadlin
             session.roll_back().await;
             Ended::Again(error)
         }
-        _ if !keep => {
+        // What was read was read, however the transaction ends.
+        _ if !keep || matches!(kind, Kind::Read | Kind::Get) => {
             session.roll_back().await;
             Ended::Done(Ok(()))
         }
