@@ -1,4 +1,4 @@
-//! What was charged, and what was refused: one row per idempotency key, in one transaction with the answer.
+//! What was charged, and what was refused: one row per order, in one transaction with the answer under its key.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::card::Card;
 const TABLE: &str = "CREATE TABLE charges (
     id     TEXT   NOT NULL PRIMARY KEY,
     -- What the money is for, in the words of whoever asks.
-    payee_order TEXT NOT NULL,
+    payee_order TEXT NOT NULL UNIQUE,
     cents  BIGINT NOT NULL,
     -- 0 when it was refused.
     charged BIGINT NOT NULL
@@ -76,6 +76,11 @@ impl Ledger {
     /// Charges, unless that has been done under this key.
     pub(crate) async fn charge(&self, key: OnceKey, demand: Demand) -> Result<Done<Charge>, Refusal> {
         let charge = async move |tx: &mut Tx| {
+            // Keys are forgotten after a day; what was charged is not.
+            let sql = "SELECT id, payee_order, cents, charged FROM charges WHERE payee_order = $1";
+            if let Some(row) = tx.query_opt(sql, params![demand.order]).await? {
+                return Ok(charge_of(&row)?);
+            }
             let Demand { order, cents, card } = demand.clone();
             let charge = Charge { id: Uuid::now_v7(), order, cents, charged: card != Card::Refused };
             let sql = "INSERT INTO charges (id, payee_order, cents, charged) VALUES ($1, $2, $3, $4)";
@@ -89,10 +94,11 @@ impl Ledger {
     pub(crate) async fn all(&self) -> Result<Vec<Charge>, StoreError> {
         let sql = "SELECT id, payee_order, cents, charged FROM charges ORDER BY id";
         let rows: Vec<Row> = self.store.read(async move |tx: &mut Tx| tx.query(sql, &[]).await).await?;
-        let charge = |row: &Row| {
-            let (id, order, cents) = (row.get("id")?, row.get("payee_order")?, row.get("cents")?);
-            Ok(Charge { id, order, cents, charged: row.get("charged")? })
-        };
-        rows.iter().map(charge).collect()
+        rows.iter().map(charge_of).collect()
     }
+}
+
+fn charge_of(row: &Row) -> Result<Charge, StoreError> {
+    let (id, order, cents) = (row.get("id")?, row.get("payee_order")?, row.get("cents")?);
+    Ok(Charge { id, order, cents, charged: row.get("charged")? })
 }

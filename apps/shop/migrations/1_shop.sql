@@ -16,6 +16,14 @@ CREATE TABLE cart_lines (
     PRIMARY KEY (user_id, product_id)
 );
 
+-- The guests' carts that were merged: their cookies may come again.
+CREATE TABLE merged_carts (
+    id        TEXT   NOT NULL PRIMARY KEY,
+    merged_ms BIGINT NOT NULL
+);
+
+CREATE INDEX merged_carts_merged_ms ON merged_carts (merged_ms);
+
 CREATE TABLE orders (
     id        TEXT   NOT NULL PRIMARY KEY,
     user_id   TEXT   NOT NULL REFERENCES fungible_users (id) ON DELETE CASCADE,
@@ -23,6 +31,8 @@ CREATE TABLE orders (
     card      TEXT   NOT NULL,
     -- paying, paid, refused; or unclear, when the payment service says what cannot be.
     state     TEXT   NOT NULL,
+    -- How often the payment service said what cannot be.
+    nonsense  BIGINT NOT NULL DEFAULT 0,
     placed_ms BIGINT NOT NULL
 );
 

@@ -10,6 +10,8 @@ use axum::response::Response;
 use fungible::sealed::SealError;
 use fungible::{SetCookie, Tokens, UserId};
 use fungible_web::{Caller, Problem};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::carts::{LINES_MAX, Lines, QUANTITY_MAX, View};
@@ -19,6 +21,14 @@ const COOKIE: &str = "cart";
 const PURPOSE: &str = "shop cart";
 /// How long a guest's cart lasts after the last change.
 const LASTS: Duration = Duration::from_hours(30 * 24);
+
+/// What the cookie holds.
+#[derive(Serialize, Deserialize)]
+struct Carried {
+    /// Names this cart, and after the next change another one.
+    id: Uuid,
+    lines: Lines,
+}
 
 /// Whose cart a request is about.
 #[derive(Debug)]
@@ -35,7 +45,7 @@ impl FromRequestParts<App> for Cart {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match caller(parts, app).await? {
             Some(user) => Ok(Cart::Of(user)),
-            None => Ok(Cart::Guest(carried(app, &parts.headers).await?.unwrap_or_default())),
+            None => Ok(Cart::Guest(carried(app, &parts.headers).await?.map_or_else(Lines::new, |cart| cart.lines))),
         }
     }
 }
@@ -76,7 +86,9 @@ impl Cart {
                 if lines.len() > LINES_MAX {
                     return Err(Problem::invalid("This cart is full. Log in, and it has room for everything."));
                 }
-                let sealed = app.access.seals.seal(PURPOSE, &lines, LASTS).await.map_err(problem)?;
+                // A cart of its own: each is merged once.
+                let carried = Carried { id: Uuid::new_v4(), lines: lines.clone() };
+                let sealed = app.access.seals.seal(PURPOSE, &carried, LASTS).await.map_err(problem)?;
                 Ok((Cart::Guest(lines), Some(app.access.cookies.set(COOKIE, &sealed, LASTS))))
             }
         }
@@ -84,14 +96,15 @@ impl Cart {
 }
 
 /// Merges the guest's cart that a browser still carries after a login, and takes the cookie back. When the answer is
-/// lost the next request does the same again, which changes nothing.
+/// lost the cookie comes again, and the store knows that its cart was merged.
 pub(crate) async fn merge(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    let Some(lines) = carried(&app, request.headers()).await? else { return Ok(next.run(request).await) };
+    let Some(cart) = carried(&app, request.headers()).await? else { return Ok(next.run(request).await) };
     let (mut parts, body) = request.into_parts();
-    let Some(user) = caller(&mut parts, &app).await? else {
+    // Whoever is refused here is told so where it matters.
+    let Ok(Some(user)) = caller(&mut parts, &app).await else {
         return Ok(next.run(Request::from_parts(parts, body)).await);
     };
-    app.carts.merge(user, lines).await?;
+    app.carts.merge(user, cart.id, cart.lines).await?;
     let mut response = next.run(Request::from_parts(parts, body)).await;
     let gone = app.access.cookies.remove(COOKIE);
     if let Ok(value) = HeaderValue::from_str(gone.header_value()) {
@@ -109,10 +122,10 @@ async fn caller(parts: &mut Parts, app: &App) -> Result<Option<UserId>, Problem>
 }
 
 /// The guest's cart in the cookies of a request. One that is none of ours, or too old, is no cart.
-async fn carried(app: &App, headers: &HeaderMap) -> Result<Option<Lines>, Problem> {
+async fn carried(app: &App, headers: &HeaderMap) -> Result<Option<Carried>, Problem> {
     for value in app.access.cookies.values(COOKIE, headers) {
         match app.access.seals.open(PURPOSE, value).await {
-            Ok(lines) => return Ok(Some(lines)),
+            Ok(cart) => return Ok(Some(cart)),
             Err(SealError::Invalid | SealError::Expired) => {}
             Err(error) => return Err(problem(error)),
         }

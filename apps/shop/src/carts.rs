@@ -1,18 +1,22 @@
 //! Carts. A guest's travels in a sealed cookie: there is nobody yet to keep it for. Whoever is logged in has one in the
 //! store, so that it is the same in every browser; the guest's is merged into it.
 //!
-//! Every write says how many there shall be, not how many more: so it may arrive twice.
+//! Every write says how many there shall be, not how many more, and each guest's cart is merged once: so it may arrive twice.
 
 use std::collections::BTreeMap;
 
 use fungible::store::Row;
 use fungible::{Stateless, Store, StoreError, Tx, UserId, params};
 use serde::Serialize;
+use uuid::Uuid;
 
 /// The most of one product.
 pub(crate) const QUANTITY_MAX: u32 = 99;
 /// The most lines of a guest's cart, which must fit into a cookie.
 pub(crate) const LINES_MAX: usize = 40;
+
+/// No cookie with a guest's cart lasts longer.
+const COOKIES_LAST_MS: i64 = 31 * 24 * 3_600_000;
 
 /// How many of which product.
 pub(crate) type Lines = BTreeMap<String, u32>;
@@ -64,9 +68,20 @@ impl Carts {
         self.store.statement(sql, if quantity == 0 { &values[..2] } else { values }).await.map(drop)
     }
 
-    /// Merges lines into a cart: of each product the larger number. So a merge that comes again changes nothing.
-    pub(crate) async fn merge(&self, user: UserId, lines: Lines) -> Result<(), StoreError> {
-        let merge = async move |tx: &mut Tx| put(tx, user, &lines).await;
+    /// Merges a guest's cart into that of a user, once: of each product the larger number.
+    pub(crate) async fn merge(&self, user: UserId, guest: Uuid, lines: Lines) -> Result<(), StoreError> {
+        let merge = async move |tx: &mut Tx| {
+            let sql =
+                "INSERT INTO merged_carts (id, merged_ms) VALUES ($1, fungible_now_ms()) ON CONFLICT (id) DO NOTHING";
+            if tx.execute(sql, params![guest]).await? == 0 {
+                return Ok(());
+            }
+            // Those whose cookies are gone by now.
+            let sql = "DELETE FROM merged_carts WHERE id IN \
+                       (SELECT id FROM merged_carts WHERE merged_ms < fungible_now_ms() - $1 LIMIT 50)";
+            tx.execute(sql, params![COOKIES_LAST_MS]).await?;
+            put(tx, user, &lines).await
+        };
         self.store.write(merge).await
     }
 

@@ -56,7 +56,8 @@ pub(crate) async fn check_out(
         pause = (pause * 3 / 2).min(Duration::from_millis(100));
     }
     failpoint("checkout.answered");
-    Ok(app.orders.find(user, placed).await?)
+    // The receipt comes later, to whoever looks at the order.
+    Ok(app.orders.find(user, placed).await?.map(|order| Order { receipt: None, ..order }))
 }
 
 /// What does the jobs on this instance.
@@ -80,7 +81,8 @@ async fn pay(app: App, job: Job, attempts: u32) -> Result<(), JobError> {
         Ok(Outcome::Charged) => State::Paid,
         Ok(Outcome::Refused) => State::Refused,
         Err(error) => {
-            let hopeless = matches!(error, ChargeError::Nonsense(_)) && job.attempts >= NONSENSE_MAX;
+            let hopeless =
+                matches!(error, ChargeError::Nonsense(_)) && app.orders.nonsense(order).await? >= NONSENSE_MAX;
             if hopeless || job.attempts >= attempts {
                 app.orders.unclear(order).await?;
                 return Err(JobError::GivenUp(error.to_string()));

@@ -140,8 +140,15 @@ impl Orders {
         Ok(())
     }
 
+    /// Notes that the payment service said what cannot be, and how often it has by now.
+    pub(crate) async fn nonsense(&self, order: Uuid) -> Result<u32, StoreError> {
+        let sql = "UPDATE orders SET nonsense = nonsense + 1 WHERE id = $1 RETURNING nonsense";
+        self.store.statement(sql, params![order]).await?.first().map_or(Ok(0), |row| row.get("nonsense"))
+    }
+
     /// Notes that nobody can tell what came of the payment.
     pub(crate) async fn unclear(&self, order: Uuid) -> Result<(), StoreError> {
+        tracing::error!(%order, "it is unclear whether an order was paid: somebody must look");
         let sql = "UPDATE orders SET state = 'unclear' WHERE id = $1 AND state = 'paying'";
         self.store.statement(sql, params![order]).await.map(drop)
     }
@@ -218,13 +225,14 @@ async fn take(tx: &mut Tx, product: String, quantity: u32) -> Result<Line, Place
 
 /// Puts the goods of an order that was refused back, on the shelf and into the cart.
 async fn give_back(tx: &mut Tx, order: Uuid, user: UserId) -> Result<(), StoreError> {
-    let lines = lines(tx, order).await?;
-    for line in &lines {
+    let lines: Lines = lines(tx, order).await?.into_iter().map(|line| (line.product, line.quantity)).collect();
+    // First the cart and then the shelf, as an order takes them: none waits for the other in a circle.
+    carts::put(tx, user, &lines).await?;
+    for (product, quantity) in &lines {
         let sql = "UPDATE products SET stock = stock + $2 WHERE id = $1";
-        tx.execute(sql, params![line.product, line.quantity]).await?;
+        tx.execute(sql, params![product, *quantity]).await?;
     }
-    let lines = lines.into_iter().map(|line| (line.product, line.quantity)).collect();
-    carts::put(tx, user, &lines).await
+    Ok(())
 }
 
 async fn lines(tx: &mut Tx, order: Uuid) -> Result<Vec<Line>, StoreError> {

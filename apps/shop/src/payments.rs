@@ -108,8 +108,11 @@ impl Payments {
 
 /// Believes an answer only as far as it speaks of this order and this sum.
 fn judge(order: Uuid, cents: i64, status: StatusCode, body: &[u8]) -> Result<Outcome, ChargeError> {
-    // What is about the service, and not about this charge.
-    if status.is_server_error() || matches!(status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS) {
+    // What is about the service or its address, and not about this charge.
+    let elsewhere =
+        [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
+    let later = [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS];
+    if status.is_server_error() || later.contains(&status) || elsewhere.contains(&status) {
         return Err(ChargeError::Silence(format!("but {status}")));
     }
     let charge: Charge = serde_json::from_slice(body)
@@ -174,7 +177,7 @@ mod tests {
         ] {
             assert_eq!(say(status, &body), Err(true), "{status} {body}");
         }
-        for status in [409, 429, 500, 503] {
+        for status in [401, 404, 409, 429, 500, 503] {
             assert_eq!(say(status, &charge(500, true)), Err(false), "{status}");
         }
     }

@@ -149,7 +149,12 @@ impl Access {
             None => (Problem::logged_out(), name.as_ref()),
         };
         let Some(name) = name else { return Err(refusal) };
-        match self.logins.check(name, new, from).await {
+        // With a session the wrong password has been counted above.
+        let checked = match &user {
+            Some(_) => self.users.check(name, new).await,
+            None => self.logins.check(name, new, from).await,
+        };
+        match checked {
             Ok(account) => self.start(user, &account).await,
             Err(LoginError::Wrong) => Err(refusal),
             Err(other) => Err(other.into()),

@@ -59,8 +59,8 @@ pub(crate) async fn show(
     render(&app, user, cart, notice, None).await
 }
 
-/// The cart; with a checkout that was refused, it says why. The form gets a new key, unless it is not known whether the
-/// order was placed: only under the same key may it be sent again.
+/// The cart; with a checkout that was refused, it says why. The form keeps its key, so that nothing can be ordered twice by
+/// it, unless that key stands for an order by now: the next one is another.
 async fn render(
     app: &App,
     user: Option<User>,
@@ -73,7 +73,7 @@ async fn render(
     let (mut status, mut error, mut key) = (StatusCode::OK, String::new(), Uuid::new_v4().to_string());
     if let Some((problem, sent)) = &refused {
         (status, error) = (problem.status, problem.sentence.to_string());
-        if status.is_server_error() {
+        if ![StatusCode::PAYMENT_REQUIRED, StatusCode::UNPROCESSABLE_ENTITY].contains(&status) {
             key.clone_from(sent);
         }
     }

@@ -59,6 +59,23 @@ fn a_guest_fills_a_cart_and_it_is_merged_at_login() {
 }
 
 #[test]
+fn a_cart_that_was_bought_does_not_come_back_with_its_cookie() {
+    let mut shop = Shop::start(Engine::Sqlite, 2);
+    let mut guest = Browser::default();
+    put(&mut guest, shop.fleet.next(), "mug", 2);
+    let cookie = guest.cookies["cart"].clone();
+    let who = json!({ "name": "ann", "password": PASSWORD });
+    assert_eq!(guest.api(shop.fleet.next(), "POST", "/api/register", who).status, 201);
+    // The answer to the order is lost, and with it the word that the cookie is not needed any more.
+    let first = check_out(&guest, shop.fleet.next(), "k", "good").unwrap();
+    assert_eq!(first.status, 201, "{first:?}");
+    guest.cookies.insert("cart".to_owned(), cookie);
+    let again = check_out(&guest, shop.fleet.next(), "k", "good").unwrap();
+    assert_eq!((again.status, &again.json()["id"]), (201, &first.json()["id"]));
+    assert_eq!(guest.get(shop.fleet.next(), "/api/cart").json()["lines"], json!([]));
+}
+
+#[test]
 fn a_cart_that_somebody_made_up_is_none() {
     let mut shop = Shop::start(Engine::Sqlite, 1);
     let mut guest = Browser::default();

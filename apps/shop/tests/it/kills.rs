@@ -33,6 +33,18 @@ const STEPS: [&str; 20] = [
     "checkout.answered",
 ];
 
+/// Those in which a card is refused: the order, then the job that pays.
+const REFUSED: [&str; 8] = [
+    "pay.taken",
+    "pay.charged",
+    "pay.settled",
+    "store.after-commit:1",
+    "store.before-commit:2",
+    "store.before-commit:3",
+    "store.after-commit:3",
+    "checkout.answered",
+];
+
 #[test]
 fn killed_at_each_step_it_charges_once_on_sqlite() {
     walk(Engine::Sqlite);
@@ -48,13 +60,9 @@ fn walk(engine: Engine) {
     for (nth, step) in STEPS.into_iter().enumerate() {
         once_killed_at(&mut shop, &format!("customer {nth}"), step);
     }
-    // There is no further commit that the list would miss.
-    let mut customer = shop.customer("the last one");
-    put(&mut customer, shop.fleet.next(), "mug", 2);
-    shop.fleet.replace(0, &[("FUNGIBLE_FAILPOINT", "store.before-commit:6")]);
-    assert_eq!(check_out(&customer, shop.fleet.at(0), "last", "good").unwrap().status, 201);
-    eventually("the receipt", || orders(&customer, shop.fleet.at(0))[0]["receipt"].is_string().then_some(()));
-    assert!(!shop.fleet.has_ended(0));
+    for (nth, step) in REFUSED.into_iter().enumerate() {
+        refused_and_killed_at(&mut shop, &format!("refused {nth}"), step);
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "shown when the test fails")]
@@ -97,6 +105,28 @@ fn once_killed_at(shop: &mut Shop, name: &str, step: &str) {
     );
     assert_eq!(shop.stock("mug"), stock - 2, "{step}");
     assert_eq!(customer.get(shop.fleet.at(0), "/api/cart").json()["lines"], json!([]), "{step}");
+}
+
+/// A card is refused by an instance that dies: nothing is charged, and the goods are back, on the shelf and in the cart.
+#[expect(clippy::print_stdout, reason = "shown when the test fails")]
+fn refused_and_killed_at(shop: &mut Shop, name: &str, step: &str) {
+    println!("refused, {step}");
+    let mut customer = shop.customer(name);
+    put(&mut customer, shop.fleet.next(), "mug", 2);
+    let (stock, ledger) = (shop.stock("mug"), shop.ledger().len());
+    shop.fleet.replace(0, &[("FUNGIBLE_FAILPOINT", step)]);
+    let key = format!("key of {name}").replace(' ', "-");
+    let first = check_out(&customer, shop.fleet.at(0), &key, "refused");
+    assert!(no_answer(&first), "{step}: {first:?}");
+    eventually("its end", || shop.fleet.has_ended(0).then_some(()));
+    shop.fleet.replace(0, &[]);
+    let again = check_out(&customer, shop.fleet.at(0), &key, "refused").unwrap();
+    assert_eq!(again.status, 402, "{step}: {again:?}");
+    assert_eq!(shop.stock("mug"), stock, "{step}");
+    let cart = customer.get(shop.fleet.at(0), "/api/cart").json();
+    assert_eq!((&cart["lines"][0]["product"], &cart["lines"][0]["quantity"]), (&json!("mug"), &json!(2)), "{step}");
+    let rows: Vec<Value> = shop.ledger().split_off(ledger);
+    assert_eq!((rows.len(), rows[0]["charged"].clone()), (1, json!(false)), "{step}: {rows:#?}");
 }
 
 /// What a client sees of an instance that was killed.
