@@ -27,6 +27,9 @@ use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings
 /// How often the picture is drawn anew.
 const REDRAW: Duration = Duration::from_millis(250);
 
+/// Who started the payment service: a process number, in its environment.
+const PARENT: &str = "FUNGIBLE_DEMO_PARENT";
+
 pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let app = match (options.app, options.broken) {
         (DemoApp::Todo, false) => "todo",
@@ -37,12 +40,15 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let data = Data::open(&options.data)?;
     let listener = run::listen(options.listen)?;
     let mut env = if options.broken { Vec::new() } else { data.environment(app, options.store.as_deref())? };
-    if options.app == DemoApp::Shop {
-        env.push(("SHOP_PAYMENTS".to_owned(), payments(&data)?));
+    let desk = if options.app == DemoApp::Shop { Some(run::listen((Ipv4Addr::LOCALHOST, 0).into())?) } else { None };
+    if let Some(desk) = &desk {
+        env.push(("SHOP_PAYMENTS".to_owned(), format!("http://{}", desk.local_addr()?)));
     }
     if !options.broken {
         prepare(app, &env)?;
     }
+    // When nothing is in the way any more.
+    desk.map(|desk| payments(&data, desk)).transpose()?;
     let settings = Settings {
         name: if options.app == DemoApp::Shop { "shop" } else { "todo" }.to_owned(),
         count: options.instances.into(),
@@ -128,29 +134,28 @@ fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
     Ok(runtime.block_on(fungible_todo::prepare(config))?)
 }
 
-/// Starts the payment service beside the shop, as a process of its own that ends with this one, and gives its address. It
-/// gets its listener as standard input, so that nobody else can have its port meanwhile.
-fn payments(data: &Data) -> anyhow::Result<String> {
+/// Starts the payment service beside the shop, as a process of its own that ends with this one. It gets its listener as
+/// standard input, so that nobody else can have its port meanwhile.
+fn payments(data: &Data, listener: std::net::TcpListener) -> anyhow::Result<()> {
     let cannot = "cannot start the payment service";
-    let listener = run::listen((Ipv4Addr::LOCALHOST, 0).into())?;
-    let address = listener.local_addr().context(cannot)?;
     let log = File::create(data.logs.join("payments.log")).context(cannot)?;
     Command::new(super::executable())
         .args(["demo-instance", "payments"])
         .env("FUNGIBLE_STORE", format!("sqlite:{}", data.folder.join("payments.sqlite").display()))
+        .env(PARENT, std::process::id().to_string())
         .stdin(OwnedFd::from(listener))
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
         .context(cannot)?;
-    Ok(format!("http://{address}"))
+    Ok(())
 }
 
 /// Runs the payment service until whoever started it is gone.
 async fn payment_service() -> anyhow::Result<()> {
-    let parent = parent_id();
+    let parent = std::env::var(PARENT).unwrap_or_default();
     let gone = async move {
-        while parent_id() == parent {
+        while parent_id().to_string() == parent {
             tokio::time::sleep(REDRAW).await;
         }
     };
@@ -215,9 +220,8 @@ impl Data {
                 if mode & 0o077 != 0 {
                     bail!("others may read the secret in {}: `chmod 600` it", path.display());
                 }
-                Secret::parse(&text).with_context(|| {
-                    format!("{} (remove it to have a new one made; everybody is logged out then)", unusable())
-                })?;
+                Secret::parse(&text)
+                    .with_context(|| format!("{} (move the data folder away to begin anew)", unusable()))?;
                 Ok(text)
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -125,6 +125,27 @@ fn the_shop_charges_once_whatever_is_killed() {
 }
 
 #[test]
+fn a_shop_that_cannot_start_leaves_nothing() {
+    let place = Place::new();
+    let other = rusqlite::Connection::open(place.folder.path().join("other.db")).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let output = place.output(&[
+        "demo",
+        "--app",
+        "shop",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        "data",
+        "--store",
+        "sqlite:other.db",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("of another program"), "{output:?}");
+    place.is_empty_eventually();
+}
+
+#[test]
 fn a_broken_shop_there_is_none() {
     let place = Place::new();
     let output = place.output(&["demo", "--app", "shop", "--broken"]);

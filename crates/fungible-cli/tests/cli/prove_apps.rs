@@ -60,6 +60,7 @@ impl Payments {
         let child = Command::new(env!("CARGO_BIN_EXE_fungible"))
             .args(["demo-instance", "payments"])
             .env("FUNGIBLE_STORE", format!("sqlite:{}", ledger.path().join("ledger.sqlite").display()))
+            .env("FUNGIBLE_DEMO_PARENT", std::process::id().to_string())
             .stdin(OwnedFd::from(listener))
             .stderr(Stdio::null())
             .spawn()

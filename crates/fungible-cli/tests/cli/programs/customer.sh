@@ -15,10 +15,10 @@ ask "$BASE_URL/" > /dev/null
 ask "$BASE_URL/api/register" --data "$who" > /dev/null
 ask "$BASE_URL/api/cart" > /dev/null
 ask --request PUT "$BASE_URL/api/cart/socks" --data '{"quantity":1}' > /dev/null
-[ "$(status "$BASE_URL/api/checkout" -H 'Idempotency-Key: first' --data '{"card":"good"}')" = 201 ]
-# Sent again, as by somebody who got no answer.
 order=$(ask "$BASE_URL/api/checkout" -H 'Idempotency-Key: first' --data '{"card":"good"}' | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
 until ask "$BASE_URL/api/orders/$order" | grep -q '"receipt":"Receipt'; do sleep 0.1; done
+# Sent again, as by somebody who got no answer.
+[ "$(status "$BASE_URL/api/checkout" -H 'Idempotency-Key: first' --data '{"card":"good"}')" = 201 ]
 ask --request PUT "$BASE_URL/api/cart/pencil" --data '{"quantity":3}' > /dev/null
 [ "$(status "$BASE_URL/api/checkout" -H 'Idempotency-Key: second' --data '{"card":"refused"}')" = 402 ]
 ask "$BASE_URL/api/cart" | grep -q '"quantity":3'
