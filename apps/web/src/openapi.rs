@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
+use fungible::CookieMode;
 use serde_json::{Map, Value, json};
 
 use crate::site::Site;
@@ -18,14 +19,19 @@ const WITH_BODY: [(&str, &str); 5] =
 
 /// `GET /api/openapi.json`, without the `/api`. `own` is the app's part.
 pub fn routes<S: Site>(app: &S, own: &'static str) -> Router<S> {
-    let text = document(own, &app.access().sessions.cookie_name()).to_string();
+    let text = document(own, app.access().cookies).to_string();
     Router::new().route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text)))
 }
 
-/// The whole document. The session's cookie has another name where there is no TLS.
-fn document(own: &str, cookie: &str) -> Value {
+/// The whole document. What cookies are called depends on whether there is TLS.
+fn document(own: &str, cookies: CookieMode) -> Value {
     let mut document = merged(part(COMMON), part(own));
-    document["components"]["securitySchemes"]["session"]["name"] = json!(cookie);
+    for kind in ["securitySchemes", "parameters"] {
+        let components = document["components"][kind].as_object_mut().into_iter().flat_map(Map::values_mut);
+        for cookie in components.filter(|one| one["in"] == "cookie") {
+            cookie["name"] = json!(cookies.name(cookie["name"].as_str().unwrap_or_default()));
+        }
+    }
     let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     // Beside the methods stands what they have in common: `parameters`, a list.
     let operations = paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut).filter(|one| one.is_object());
@@ -71,9 +77,14 @@ mod tests {
         let own = r#"{"info": {"title": "Own"}, "paths": {
             "/api/things": {"parameters": [], "put": {"requestBody": {}, "responses": {"413": {"description": "own"}}}},
             "/api/me": {"delete": {"responses": {}}}
-        }, "components": {"schemas": {"Thing": {"type": "string"}}}}"#;
-        let whole = document(own, "session");
-        assert_eq!(whole["components"]["securitySchemes"]["session"]["name"], "session");
+        }, "components": {
+            "schemas": {"Thing": {"type": "string"}},
+            "parameters": {"bag": {"in": "cookie", "name": "bag"}, "page": {"in": "query", "name": "page"}}
+        }}"#;
+        let whole = document(own, CookieMode::Secure);
+        assert_eq!(whole["components"]["securitySchemes"]["session"]["name"], "__Host-session");
+        assert_eq!(whole["components"]["parameters"]["bag"]["name"], "__Host-bag");
+        assert_eq!(whole["components"]["parameters"]["page"]["name"], "page");
         assert_eq!(whole["components"]["schemas"]["Thing"]["type"], "string");
         assert_eq!(whole["components"]["schemas"]["User"]["type"], "object");
         let put = &whole["paths"]["/api/things"]["put"]["responses"];
@@ -85,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_the_common_part_refers_to_is_there() {
-        let whole = document("{}", "session");
+        let whole = document("{}", CookieMode::Plain);
         let text = whole.to_string();
         for reference in text.split("\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(whole.pointer(reference).is_some(), "{reference}");
