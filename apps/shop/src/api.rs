@@ -8,7 +8,7 @@ use fungible::IdempotencyKey;
 use fungible::once::IdempotencyKeyRejection;
 use fungible_web::{Caller, IdInPath, JsonBody, Problem};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use crate::app::App;
 use crate::cart::Cart;
@@ -21,8 +21,7 @@ impl From<PlaceError> for Problem {
         let status = match error {
             PlaceError::Store(error) => return error.into(),
             PlaceError::Once(error) => error.status(),
-            PlaceError::Empty => StatusCode::UNPROCESSABLE_ENTITY,
-            PlaceError::TooFew { .. } => StatusCode::CONFLICT,
+            PlaceError::Empty | PlaceError::TooFew { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, error.to_string())
     }
@@ -57,7 +56,14 @@ pub(crate) async fn cart(State(app): State<App>, cart: Cart) -> Result<Response,
 /// The body of `PUT /api/cart/{product}`.
 #[derive(Deserialize)]
 pub(crate) struct Quantity {
-    quantity: u32,
+    quantity: Number,
+}
+
+/// A quantity as any JSON writes it: 2.0 is a whole number, too.
+fn whole(quantity: &Number) -> Result<u32, Problem> {
+    // The sum makes 0 of -0.
+    let whole = quantity.as_f64().and_then(|number| (number + 0.0).to_string().parse().ok());
+    whole.ok_or_else(|| Problem::invalid("A quantity is a whole number from 0 to 99."))
 }
 
 /// `PUT /api/cart/{product}`: how many there shall be.
@@ -67,7 +73,7 @@ pub(crate) async fn set(
     Path(product): Path<String>,
     JsonBody(Quantity { quantity }): JsonBody<Quantity>,
 ) -> Result<Response, Problem> {
-    let (cart, cookie) = cart.set(&app, &product, quantity).await?;
+    let (cart, cookie) = cart.set(&app, &product, whole(&quantity)?).await?;
     Ok((cookie, Json(cart.view(&app).await?)).into_response())
 }
 

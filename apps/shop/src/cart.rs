@@ -100,8 +100,12 @@ impl Cart {
 pub(crate) async fn merge(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
     let Some(cart) = carried(&app, request.headers()).await? else { return Ok(next.run(request).await) };
     let (mut parts, body) = request.into_parts();
-    // Whoever is refused here is told so where it matters.
-    let Ok(Some(user)) = caller(&mut parts, &app).await else {
+    let user = match caller(&mut parts, &app).await {
+        // Whoever must know the caller refuses the token; a login or a refresh need not.
+        Err(problem) if problem.status == StatusCode::UNAUTHORIZED => None,
+        found => found?,
+    };
+    let Some(user) = user else {
         return Ok(next.run(Request::from_parts(parts, body)).await);
     };
     app.carts.merge(user, cart.id, cart.lines).await?;

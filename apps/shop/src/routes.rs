@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post, put};
 use fungible::{WithStateless as _, csrf};
 use fungible_web::pages::{not_found, wrong_method};
-use fungible_web::{answers, api as session, home, pages as common};
+use fungible_web::{answers, api as session, home, openapi, pages as common};
 
 use crate::app::App;
 use crate::{api, assets, cart, pages};
@@ -37,6 +37,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/checkout", post(api::check_out))
         .route("/orders", get(api::orders))
         .route("/orders/{id}", get(api::order))
+        .merge(openapi::routes(&app, include_str!("../openapi.json")))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(app.clone(), cart::merge))

@@ -246,3 +246,31 @@ fn an_api_client_does_it_by_tokens() {
         assert_eq!(Browser::default().api(to, "POST", "/api/token/refresh", refresh).status, 401);
     }
 }
+
+#[test]
+fn a_stale_token_is_in_nobodys_way_who_asks_for_a_new_one() {
+    let mut shop = Shop::start(Engine::Sqlite, 2);
+    shop.customer("ann");
+    let mut client = Browser::default();
+    // A guest's cart, which is merged at the first chance.
+    put(&mut client, shop.fleet.next(), "mug", 2);
+    client.headers = vec![("Authorization".to_owned(), "Bearer x.y.z".to_owned())];
+    assert_eq!(client.get(shop.fleet.next(), "/api/products").status, 200);
+    assert_eq!(client.get(shop.fleet.next(), "/api/cart").status, 401);
+    let issued = client.api(shop.fleet.next(), "POST", "/api/token", json!({ "name": "ann", "password": PASSWORD }));
+    assert_eq!(issued.status, 200, "{issued:?}");
+    client.headers[0].1 = format!("Bearer {}", issued.json()["access_token"].as_str().unwrap());
+    assert_eq!(client.get(shop.fleet.next(), "/api/cart").json()["lines"][0]["quantity"], 2);
+    assert_eq!(client.cookies.get("cart"), None);
+}
+
+#[test]
+fn a_whole_number_is_one_however_it_is_written() {
+    let mut shop = Shop::start(Engine::Sqlite, 1);
+    let mut guest = Browser::default();
+    for (written, lines) in [("2.0", 1), ("-0.0", 0), ("2e0", 1), ("0", 0)] {
+        let body = format!("{{\"quantity\":{written}}}");
+        let cart = guest.send(shop.fleet.next(), "PUT", "/api/cart/mug", "application/json", &body).unwrap();
+        assert_eq!((cart.status, cart.json()["lines"].as_array().unwrap().len()), (200, lines), "{written}: {cart:?}");
+    }
+}

@@ -35,7 +35,7 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         assert!(answer.error().contains(words), "{line}: {answer:?}");
     }
     let empty = check_out(&ann, shop.fleet.next(), "k", "good").unwrap();
-    assert_eq!((empty.status, empty.error().as_str()), (422, "The cart is empty."));
+    assert_eq!((empty.status, empty.error().as_str()), (409, "The cart is empty."));
     put(&mut ann, shop.fleet.next(), "print", 4);
     let few = check_out(&ann, shop.fleet.next(), "k", "good").unwrap();
     assert_eq!((few.status, few.error().contains("only 3 are left")), (409, true), "{few:?}");

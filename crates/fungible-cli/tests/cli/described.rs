@@ -25,6 +25,8 @@ pub(crate) struct Tried<'a> {
     pub(crate) given: &'a [(&'a str, &'a str)],
     /// Operations that take away what the others would be tried on: each is tried by itself, afterwards.
     pub(crate) alone: &'a [&'a str],
+    /// What must be done first, or an operation would have nothing to do: its name; method, path and body.
+    pub(crate) first: Value,
 }
 
 impl Tried<'_> {
@@ -71,7 +73,7 @@ impl Tried<'_> {
             .env("SCHEMATHESIS_HOOKS", here.join("hooks.py"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("BASE_URL", &base)
-            .envs([("NAME", "schemathesis"), ("PASSWORD", PASSWORD)])
+            .envs([("NAME", "schemathesis"), ("PASSWORD", PASSWORD), ("FIRST", &self.first.to_string())])
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
@@ -104,6 +106,18 @@ fn the_to_do_list_does_what_its_description_says() {
     let link = bob.send("PUT", "/api/links/8f14e45f-0000-4000-8000-000000000000", None).unwrap();
     let link: Value = serde_json::from_str(&link.body).unwrap();
     let secret = link["url"].as_str().unwrap().split('/').nth(4).unwrap();
-    let tried = Tried { fleet: &fleet, given: &[("path.secret", secret)], alone: &["clearTodos"] };
+    let tried = Tried { fleet: &fleet, given: &[("path.secret", secret)], alone: &["clearTodos"], first: json!({}) };
     tried.keeps_its_word();
+}
+
+#[test]
+fn the_shop_does_what_its_description_says() {
+    if !is_whole() {
+        return;
+    }
+    let place = Place::new();
+    let fleet = place.fleet(&["demo", "--app", "shop", "--listen", "127.0.0.1:0", "--data", "data"]);
+    fleet.healthy(3);
+    let first = json!({ "checkOut": ["PUT", "/api/cart/mug", { "quantity": 1 }] });
+    Tried { fleet: &fleet, given: &[], alone: &[], first }.keeps_its_word();
 }

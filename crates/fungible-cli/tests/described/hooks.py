@@ -2,6 +2,7 @@
 tries too many passwords waits."""
 
 import collections
+import json
 import os
 import re
 import uuid
@@ -34,40 +35,8 @@ def session_from(address):
 ME = session_from("127.0.0.1")
 
 
-@schemathesis.auth(refresh_interval=None)
-class Login:
-    """Each call has a session or an access token that lives, although some calls end them, or neither where that is welcome,
-    too. They take turns."""
-
-    def __init__(self):
-        self.cookies, self.bearer, self.turn = {}, {}, 0
-
-    def get(self, case, context):
-        named = context.operation.definition.raw.get("security", ALL) or [{}, {"session": []}]
-        welcome = [scheme for one in named for scheme in one or ["guest"]]
-        self.turn += 1
-        return getattr(self, welcome[self.turn % len(welcome)])()
-
-    def guest(self):
-        return {}, {}
-
-    def session(self):
-        if not ME.get(f"{BASE}/api/me", cookies=self.cookies).ok:
-            self.cookies = dict(asked("/api/login").cookies)
-            ME.cookies.clear()
-        return self.cookies, {}
-
-    def bearerAuth(self):
-        if not self.bearer or not ME.get(f"{BASE}/api/me", headers=self.bearer).ok:
-            self.bearer = {"Authorization": f"Bearer {asked('/api/token').json()['access_token']}"}
-        return {}, self.bearer
-
-    def set(self, case, data, context):
-        cookies, headers = data
-        if not cookies and not headers:
-            return
-        case.cookies = {**(case.cookies or {}), **cookies}
-        case.headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"} | headers
+# The session and the token that are used; a call may have ended them.
+SESSION, BEARER = {}, {}
 
 
 def asked(path):
@@ -75,6 +44,46 @@ def asked(path):
     answer.raise_for_status()
     return answer
 
+
+def session():
+    if not ME.get(f"{BASE}/api/me", cookies=SESSION).ok:
+        SESSION.update(asked("/api/login").cookies)
+        ME.cookies.clear()
+    return SESSION
+
+
+def bearer():
+    if not ME.get(f"{BASE}/api/me", headers=BEARER).ok:
+        BEARER["Authorization"] = f"Bearer {asked('/api/token').json()['access_token']}"
+    return BEARER
+
+
+@schemathesis.auth(refresh_interval=None)
+class Login:
+    """Each call has a session or an access token that lives, or neither where that is welcome, too. They take turns."""
+
+    def __init__(self):
+        self.turn = 0
+
+    def get(self, case, context):
+        named = context.operation.definition.raw.get("security", ALL) or [{}, {"session": []}]
+        welcome = [scheme for one in named for scheme in one or [None]]
+        self.turn += 1
+        return welcome[self.turn % len(welcome)]
+
+    def set(self, case, data, context):
+        cookies = session() if data == "session" else {}
+        headers = bearer() if data == "bearerAuth" else {}
+        others = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
+        case.cookies = {**GIVEN, **(case.cookies or {}), **cookies}
+        case.headers = {**others, **headers}
+
+
+# The other cookies that were given: the cart of a guest, say, which comes along to the login.
+GIVEN = {}
+
+# What must be done first, by operation, or it would have nothing to do: method, path and body.
+FIRST = json.loads(os.environ["FIRST"])
 
 # What holds where an operation says nothing else.
 ALL = [{"session": []}, {"bearerAuth": []}]
@@ -89,8 +98,20 @@ requests.Session.get_adapter = lambda session, url: NOW[0]
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Calls with another body have another key, as those of any honest client have; what is no key stays none."""
+    """What they need is there. Calls with another body have another key, as those of any honest client have; what is no key stays none."""
+    if first := FIRST.get(case.operation.definition.raw["operationId"]):
+        method, path, body = first
+        ME.request(method, f"{BASE}{path}", json=body, headers=bearer()).raise_for_status()
     NOW[0] = PLACES[case.operation.label]
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str) and KEY.fullmatch(key.strip()):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    """Keeps cookies as a browser does; the session is kept above."""
+    for cookie in response.headers.get("set-cookie", []):
+        name, value = cookie.split(";")[0].split("=", 1)
+        if not name.endswith("session"):
+            GIVEN[name] = value
