@@ -77,7 +77,7 @@ pub(crate) struct Due {
 pub(crate) enum PlaceError {
     #[error("The cart is empty.")]
     Empty,
-    #[error("Of “{name}” only {left} are left. Change the cart and try again.")]
+    #[error("Only {left} left of “{name}”. Change the cart and try again.")]
     TooFew { name: String, left: i64 },
     #[error(transparent)]
     Once(#[from] OnceError),

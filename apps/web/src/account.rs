@@ -48,6 +48,22 @@ impl Purpose {
         }
     }
 
+    /// The other one, which the form leads to.
+    fn other(self) -> Self {
+        match self {
+            Self::LogIn => Self::Register,
+            Self::Register => Self::LogIn,
+        }
+    }
+
+    /// Whom it is for.
+    fn question(self) -> &'static str {
+        match self {
+            Self::LogIn => "Registered already?",
+            Self::Register => "New here?",
+        }
+    }
+
     /// Tells a password manager whether to fill in or to suggest.
     fn autocomplete(self) -> &'static str {
         match self {
@@ -94,8 +110,8 @@ async fn register_form<S: Site>(State(app): State<S>, notice: Notice) -> Respons
 }
 
 /// The login, as the answer to a form that came without a session; it carries what the form wanted.
-pub fn log_in_again<S: Site>(app: &S, draft: &S::Draft) -> Response {
-    let form = LoginPage { carried: S::carried(draft), ..LoginPage::new(app, Purpose::LogIn, Notice::LOG_IN_AGAIN) };
+pub fn log_in_first<S: Site>(app: &S, draft: &S::Draft, notice: Notice) -> Response {
+    let form = LoginPage { carried: S::carried(draft), ..LoginPage::new(app, Purpose::LogIn, notice) };
     page(StatusCode::UNAUTHORIZED, &form)
 }
 
@@ -104,6 +120,10 @@ pub fn log_in_again<S: Site>(app: &S, draft: &S::Draft) -> Response {
 struct LogIn<D> {
     name: String,
     password: String,
+    /// Not empty: the form is only to be shown, with what it carries. A link could not carry it: whoever makes one would put
+    /// words into the form.
+    #[serde(default)]
+    show: String,
     #[serde(flatten)]
     draft: D,
 }
@@ -115,7 +135,10 @@ async fn register<S: Site>(
     CameFrom(address): CameFrom,
     FormBody(form): FormBody<LogIn<S::Draft>>,
 ) -> Response {
-    let LogIn { name, password, draft } = form;
+    let LogIn { name, password, show, draft } = form;
+    if !show.is_empty() {
+        return carrying(&app, Purpose::Register, &draft);
+    }
     let who = Credentials { name, password };
     match app.access().register(before.map(|LoggedIn(user)| user), &who, address).await {
         Ok((cookie, account)) => (cookie, app.arrived(account, draft, Notice::REGISTERED).await).into_response(),
@@ -130,13 +153,22 @@ async fn log_in<S: Site>(
     CameFrom(address): CameFrom,
     FormBody(form): FormBody<LogIn<S::Draft>>,
 ) -> Response {
-    let LogIn { name, password, draft } = form;
+    let LogIn { name, password, show, draft } = form;
+    if !show.is_empty() {
+        return carrying(&app, Purpose::LogIn, &draft);
+    }
     let who = Credentials { name, password };
     match app.access().log_in(before.map(|LoggedIn(user)| user), &who, address).await {
         // Whatever becomes of the draft, the login has succeeded and its cookie must reach the browser.
         Ok((cookie, account)) => (cookie, app.arrived(account, draft, Notice::NOTHING).await).into_response(),
         Err(problem) => refuse(&app, Purpose::LogIn, who, &draft, problem),
     }
+}
+
+/// An empty form that carries a draft.
+fn carrying<S: Site>(app: &S, purpose: Purpose, draft: &S::Draft) -> Response {
+    let form = LoginPage { carried: S::carried(draft), ..LoginPage::new(app, purpose, Notice::NOTHING) };
+    page(StatusCode::OK, &form)
 }
 
 /// The form again, with the name that was typed. A password is never sent back.

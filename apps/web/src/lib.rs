@@ -31,7 +31,7 @@ mod problem;
 mod site;
 
 pub use access::{Access, Credentials, PasswordChange, Refresh};
-pub use account::log_in_again;
+pub use account::log_in_first;
 pub use address::Origin;
 pub use assets::Asset;
 pub use extract::{Caller, CameFrom, FormBody, IdInPath, JsonBody, LoggedIn, given};

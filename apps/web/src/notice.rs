@@ -41,7 +41,8 @@ impl Notice {
 
     /// The address of the page `path` with this message on it.
     pub fn on(self, path: &str) -> String {
-        if self.code.is_empty() { path.to_owned() } else { format!("{path}?notice={}", self.code) }
+        let joint = if path.contains('?') { '&' } else { '?' };
+        if self.code.is_empty() { path.to_owned() } else { format!("{path}{joint}notice={}", self.code) }
     }
 
     /// The message that the query of an address names: one of `known`, or none.

@@ -37,7 +37,7 @@ pub async fn render<S: Site>(State(app): State<S>, request: Request, next: Next)
         return if reads {
             Redirect::to("/login").into_response()
         } else {
-            account::log_in_again(&app, &S::Draft::default())
+            account::log_in_first(&app, &S::Draft::default(), Notice::LOG_IN_AGAIN)
         };
     }
     let frame = Frame::new(&app, Notice::NOTHING);

@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use fungible::{IdempotencyKey, User};
-use fungible_web::{FormBody, Frame, LoggedIn, Notice, Problem, log_in_again, page};
+use fungible_web::{FormBody, Frame, LoggedIn, Notice, Problem, log_in_first, page};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ struct Row {
 impl From<Line> for Row {
     fn from(line: Line) -> Row {
         let few = line.stock < i64::from(line.quantity);
-        let warning = if few { format!(", only {} left", line.stock) } else { String::new() };
+        let warning = if few { format!("only {} left", line.stock) } else { String::new() };
         Row { price: money(line.cents), sum: money(line.all_cents()), warning, line }
     }
 }
@@ -90,7 +91,7 @@ async fn render(
 #[derive(Deserialize)]
 pub(crate) struct Quantity {
     quantity: String,
-    /// Where it was sent from: the shelf leads back to the shelf.
+    /// What was searched for, when it was sent from the shelf: it leads back there.
     #[serde(default)]
     search: Option<String>,
 }
@@ -105,8 +106,16 @@ pub(crate) async fn set(
     let quantity = form.quantity.trim().parse().ok().filter(|quantity| *quantity <= QUANTITY_MAX);
     let quantity = quantity.ok_or_else(|| Problem::invalid("A quantity is a number from 0 to 99."))?;
     let (_, cookie) = cart.set(&app, &product, quantity).await?;
-    let place = if form.search.is_some() { IN_CART.on("/") } else { CHANGED.on("/cart") };
+    let place = form.search.map_or_else(|| CHANGED.on("/cart"), |search| IN_CART.on(&shelf(&search)));
     Ok((cookie, Redirect::to(&place)).into_response())
+}
+
+/// The address of the shelf with what was searched for.
+fn shelf(search: &str) -> String {
+    if search.is_empty() {
+        return "/".to_owned();
+    }
+    format!("/?search={}", utf8_percent_encode(search, NON_ALPHANUMERIC))
 }
 
 /// The form of `POST /checkout`.
@@ -123,7 +132,7 @@ pub(crate) async fn check_out(
     FormBody(form): FormBody<CheckOut>,
 ) -> Result<Response, Problem> {
     // What is in the cart is kept; the login leads back to it.
-    let Some(LoggedIn(user)) = user else { return Ok(log_in_again(&app, &Draft::check_out())) };
+    let Some(LoggedIn(user)) = user else { return Ok(log_in_first(&app, &Draft::check_out(), Notice::NOTHING)) };
     match order(&app, &user, &form).await {
         Ok(order) => Ok(Redirect::to(&format!("/orders/{order}")).into_response()),
         Err(problem) => {

@@ -26,6 +26,7 @@ struct ShelfPage {
 struct Row {
     product: Product,
     price: String,
+    /// What to know of it: that few are left, or none.
     stock: String,
     /// How many there are in the cart.
     has: u32,
@@ -42,7 +43,7 @@ impl Row {
         let stock = match product.stock {
             0 => "sold out".to_owned(),
             few @ 1..10 => format!("{few} left"),
-            _ => "in stock".to_owned(),
+            _ => String::new(),
         };
         Row { price: money(product.cents), product, stock, has, wants, may }
     }

@@ -38,7 +38,7 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
     assert_eq!((empty.status, empty.error().as_str()), (409, "The cart is empty."));
     put(&mut ann, shop.fleet.next(), "print", 4);
     let few = check_out(&ann, shop.fleet.next(), "k", "good").unwrap();
-    assert_eq!((few.status, few.error().contains("only 3 are left")), (409, true), "{few:?}");
+    assert_eq!((few.status, few.error().contains("Only 3 left of “Print”")), (409, true), "{few:?}");
     let card = check_out(&ann, shop.fleet.next(), "k", "gold").unwrap();
     assert_eq!((card.status, card.error().contains("no such card")), (422, true), "{card:?}");
     let long = check_out(&ann, shop.fleet.next(), &"k".repeat(300), "good").unwrap();

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use fungible::UserId;
-use fungible_web::{Carried, FormBody, Frame, IdInPath, LoggedIn, Notice, Problem, log_in_again, page};
+use fungible_web::{Carried, FormBody, Frame, IdInPath, LoggedIn, Notice, Problem, log_in_first, page};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -153,7 +153,7 @@ pub(crate) async fn add(
     match user {
         Some(LoggedIn(user)) => add_for(&app, user.id, user.name, form).await,
         // The session has ended while the user typed: the login form carries what was typed.
-        None => Ok(log_in_again(&app, &form.into())),
+        None => Ok(log_in_first(&app, &form.into(), Notice::LOG_IN_AGAIN)),
     }
 }
 

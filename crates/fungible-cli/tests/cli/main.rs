@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod browser;
+mod browser_shop;
 mod client;
 mod demo;
 mod described;
