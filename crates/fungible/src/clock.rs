@@ -1,4 +1,5 @@
-//! The time as epoch milliseconds, as an argument: the system's, or one that a test sets. Knows no one else.
+//! The time as epoch milliseconds, and what has passed as an argument: by the machine's measure, or one that a test sets.
+//! Knows no one else.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -46,15 +47,6 @@ impl Clock {
         match &self.0 {
             Source::System => ms(BEGAN.get_or_init(Instant::now).elapsed()),
             Source::Off(off) => Clock::system().ticks_ms() + off,
-            Source::Set(now) => now.load(Ordering::SeqCst),
-        }
-    }
-
-    /// Epoch milliseconds.
-    pub fn now_ms(&self) -> i64 {
-        match &self.0 {
-            Source::System => now_ms(),
-            Source::Off(ms) => now_ms() + ms,
             Source::Set(now) => now.load(Ordering::SeqCst),
         }
     }
