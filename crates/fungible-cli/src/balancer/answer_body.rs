@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use super::access::Line;
 use super::client::Progress;
 use super::connections::Sender;
+use super::headers::clean_trailers;
 use super::instance::Claim;
 use super::tap::Record;
 use super::thread::Thread;
@@ -71,7 +72,12 @@ impl Body for AnswerBody {
             AnswerBody::Own(text) if text.is_empty() => Poll::Ready(None),
             AnswerBody::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             AnswerBody::Passing(passing) => {
-                let frame = std::task::ready!(Pin::new(&mut passing.incoming).poll_frame(context));
+                let mut frame = std::task::ready!(Pin::new(&mut passing.incoming).poll_frame(context));
+                if let Some(Ok(frame)) = &mut frame
+                    && let Some(trailers) = frame.trailers_mut()
+                {
+                    clean_trailers(trailers);
+                }
                 if let (Some(record), Some(Ok(frame))) = (&passing.record, &frame)
                     && let Some(data) = frame.data_ref()
                 {

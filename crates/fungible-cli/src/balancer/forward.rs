@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
@@ -154,6 +154,7 @@ impl<'a> Exchange<'a> {
         let origin = Origin::new(body, repeatable, record.clone());
         let from = CameFrom {
             client: &client.address_value,
+            target: uri.authority(),
             our_host: &thread.our_host,
             trust_forwarded: thread.config.trust_forwarded,
         };
@@ -163,9 +164,14 @@ impl<'a> Exchange<'a> {
             // A compressed message could not be read, and a client must do without what it merely offers (RFC 6455, 9.1).
             headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         }
-        if origin.length().is_none() {
+        match origin.length() {
             // hyper would drop the body of a GET that does not say so.
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            None => drop(headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+            // As a plain number: `010` is ten to one reader and eight to another.
+            Some(length) if headers.contains_key(CONTENT_LENGTH) => {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
+            Some(_) => {}
         }
         if let Some(line) = &mut line {
             line.id = headers.get(REQUEST_ID).cloned();

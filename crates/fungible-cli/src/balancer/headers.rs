@@ -4,7 +4,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -61,7 +65,9 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 #[derive(Debug)]
 pub(super) struct CameFrom<'a> {
     pub(super) client: &'a HeaderValue,
-    /// Stands in for the Host that an HTTP/1.0 client left out.
+    /// The host in the target, where that is a whole address.
+    pub(super) target: Option<&'a Authority>,
+    /// Stands in for the Host that an HTTP/1.0 client left out and that its target does not name either.
     pub(super) our_host: &'a HeaderValue,
     pub(super) trust_forwarded: bool,
 }
@@ -95,7 +101,8 @@ pub(super) fn to_instance(
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     if !headers.contains_key(HOST) {
-        headers.insert(HOST, from.our_host.clone());
+        let host = from.target.map_or_else(|| from.our_host.clone(), |target| text_value(target.as_str().to_owned()));
+        headers.insert(HOST, host);
     }
     set_forwarded(headers, from);
     if !headers.get(REQUEST_ID).is_some_and(is_request_id) || headers.get_all(REQUEST_ID).iter().count() > 1 {
@@ -115,13 +122,8 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
         }
     } else {
         headers.remove(FORWARDED);
-        let claims = |name: &str| name.starts_with("x-forwarded-") || name == "x-real-ip";
         // With underscores too: CGI-like servers read them as the same.
-        let claimed = |name: &&HeaderName| claims(&name.as_str().replace('_', "-"));
-        let others: Vec<HeaderName> = headers.keys().filter(claimed).cloned().collect();
-        for name in others {
-            headers.remove(name);
-        }
+        remove_where(headers, |name| says_where_from(&name.replace('_', "-")));
         headers.insert(FORWARDED_FOR, from.client.clone());
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
         if let Some(host) = headers.get(HOST).cloned() {
@@ -130,20 +132,54 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
     }
 }
 
+/// Whether a field says where a request came from.
+fn says_where_from(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || name == "x-real-ip"
+}
+
+fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
 /// Fields with an underscore that CGI-like servers (WSGI, PHP) confuse with one on which they must be able to rely.
 fn remove_look_alikes(headers: &mut HeaderMap) {
     if !headers.keys().any(|name| name.as_str().contains('_')) {
         return;
     }
-    let suspects: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
-    for name in suspects {
-        let meant = name.as_str().replace('_', "-");
-        let matters = NEVER_FOR_ONE_HOP.iter().any(|one| one.as_str() == meant)
-            || [FORWARDED, TRANSFER_ENCODING, CONNECTION, UPGRADE].iter().any(|one| one.as_str() == meant);
-        if matters {
-            headers.remove(name);
-        }
-    }
+    remove_where(headers, |name| name.contains('_') && must_be_relied_on(&name.replace('_', "-")));
+}
+
+fn must_be_relied_on(name: &str) -> bool {
+    NEVER_FOR_ONE_HOP.iter().any(|one| one.as_str() == name)
+        || [FORWARDED, TRANSFER_ENCODING, CONNECTION, UPGRADE].iter().any(|one| one.as_str() == name)
+}
+
+/// Removes from the trailers of a message what only its head may say: framing, routing, who asks and where from (RFC
+/// 9110, section 6.5.1). A server may merge trailers into the head, and then the client would have the last word. What
+/// concerns the content (`Content-Type` and the like) hyper leaves out when it writes trailers.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    const FOR_THE_HEAD: [HeaderName; 10] = [
+        AUTHORIZATION,
+        COOKIE,
+        EXPECT,
+        KEEP_ALIVE,
+        PROXY_AUTHORIZATION,
+        PROXY_CONNECTION,
+        RANGE,
+        TE,
+        TRAILER,
+        super::own_answer::ERROR_HEADER,
+    ];
+    remove_where(trailers, |name| {
+        let name = name.replace('_', "-");
+        must_be_relied_on(&name)
+            || says_where_from(&name)
+            || name.starts_with("if-")
+            || FOR_THE_HEAD.iter().any(|one| one.as_str() == name)
+    });
 }
 
 fn is_request_id(value: &HeaderValue) -> bool {
@@ -159,7 +195,7 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
         _ => return false,
     };
-    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+    let has_length = headers.contains_key(CONTENT_LENGTH);
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
     let upgrade = remove_one_hop(headers).filter(|_| switches);
     if let Some(protocol) = upgrade {
@@ -169,18 +205,21 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
     let bodiless = switches || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     if chunked || bodiless {
         headers.remove(CONTENT_LENGTH);
-    } else if lengths > 1 {
-        // Equal ones, or hyper had refused them. A HEAD's says what a GET would bring, which one is enough for.
-        let kept = match length {
-            Some(length) if method != Method::HEAD => Some(HeaderValue::from(length)),
-            _ => headers.get(CONTENT_LENGTH).cloned(),
-        };
-        if let Some(length) = kept {
-            headers.insert(CONTENT_LENGTH, length);
-        }
+    } else if has_length {
+        // One plain number: `010` is ten to one reader and eight to another. Several are equal, or hyper had refused
+        // them. A HEAD's says what a GET would bring.
+        let stated = || headers.get(CONTENT_LENGTH).and_then(plain_number);
+        let Some(length) = length.filter(|_| method != Method::HEAD).or_else(stated) else { return false };
+        headers.insert(CONTENT_LENGTH, length.into());
     }
     headers.remove(super::own_answer::ERROR_HEADER);
     true
+}
+
+/// A value of digits only.
+fn plain_number(value: &HeaderValue) -> Option<u64> {
+    let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    text.parse().ok()
 }
 
 /// A client's address as a header value.

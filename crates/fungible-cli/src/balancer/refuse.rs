@@ -66,8 +66,13 @@ fn check_target(method: &Method, target: &Uri, host: Option<&str>) -> Result<(),
         Some("http" | "https") => {}
         _ => return Err(Own::bad_request("The target is neither a path nor an http address.")),
     }
-    if host.is_some_and(|host| !authority.as_str().eq_ignore_ascii_case(host)) {
-        return Err(Own::bad_request("The target names another host than the Host header."));
+    match host {
+        Some(host) if !authority.as_str().eq_ignore_ascii_case(host) => {
+            Err(Own::bad_request("The target names another host than the Host header."))
+        }
+        None if !is_host(authority.as_str()) => {
+            Err(Own::bad_request("The host in the target is not a host name with an optional port."))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

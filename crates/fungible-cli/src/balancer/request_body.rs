@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::headers::clean_trailers;
 use super::tap::Record;
 
 /// Bytes that are kept of one request.
@@ -187,7 +188,10 @@ impl Body for RequestBody {
         let frame = std::task::ready!(Pin::new(&mut source.incoming).poll_frame(context));
         source.moved = Instant::now();
         match frame {
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
                 source.remember(&frame);
                 *at += 1;
                 Poll::Ready(Some(Ok(frame)))

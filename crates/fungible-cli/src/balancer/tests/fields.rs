@@ -113,6 +113,53 @@ async fn absolute_targets_reach_the_instance_as_paths() {
     assert_eq!(seen.line, "OPTIONS * HTTP/1.1");
 }
 
+/// `Content-Length: 010` is ten to one reader and eight to another.
+#[tokio::test]
+async fn lengths_are_plain_numbers_in_both_directions() {
+    for (length, body) in [("010", "0123456789"), ("0000", "")] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
+        let seen = sees(config(Routing::RoundRobin), &request).await;
+        assert_eq!(seen.header("content-length"), Some(&*body.len().to_string()));
+        assert_eq!(seen.body, body.as_bytes());
+    }
+    for method in ["GET", "HEAD"] {
+        let answer = passes("HTTP/1.1 200 OK\r\nContent-Length: 010\r\n\r\n0123456789", method).await;
+        assert_eq!(answer.header("content-length"), Some("10"), "{method}");
+    }
+    let answer = passes("HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", "HEAD").await;
+    assert_eq!(answer.error(), Some("bad-answer"));
+}
+
+/// Servers may merge trailers into the head (RFC 9110, section 6.5.1).
+#[tokio::test]
+async fn trailers_say_nothing_that_only_a_head_may_say() {
+    let names = "X-Forwarded-For, X_Forwarded_For, X-Real-IP, Forwarded, Authorization, Cookie, If-Match, X-Request-Id, \
+                 Connection, X-Fungible-Error, X-Sum";
+    let trailers: String =
+        names.split(',').map(|name| format!("{}: 6.6.6.6\r\n", name.trim())).collect();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTrailer: {names}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}\r\n"
+    );
+    for trust_forwarded in [false, true] {
+        let seen = sees(Config { trust_forwarded, ..config(Routing::RoundRobin) }, &request).await;
+        assert_eq!(seen.trailers, "x-sum: 6.6.6.6\n");
+    }
+    let answer = format!("HTTP/1.1 200 OK\r\nTrailer: {names}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}\r\n");
+    let fake = Fake::new(move |_| vec![raw(&answer)]).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let answer = Raw::connect(&balancer).await.ask("GET", "/", "TE: trailers\r\nConnection: te\r\n", "").await;
+    assert_eq!(answer.trailers, "x-sum: 6.6.6.6\n");
+}
+
+/// RFC 9112, section 3.2.2: an absolute target says which host is meant.
+#[tokio::test]
+async fn the_host_of_an_absolute_target_stands_in_for_a_missing_one() {
+    let seen = sees(config(Routing::RoundRobin), "GET http://b.test:81/x HTTP/1.0\r\n\r\n").await;
+    assert_eq!((seen.line.as_str(), seen.header("host")), ("GET /x HTTP/1.1", Some("b.test:81")));
+    assert_eq!(seen.header("x-forwarded-host"), Some("b.test:81"));
+}
+
 #[tokio::test]
 async fn an_http_1_0_client_without_host_is_served_and_closed() {
     let fake = Fake::plain("a").await;
