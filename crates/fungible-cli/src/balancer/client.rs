@@ -6,15 +6,17 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::config::Limits;
+use super::framing::{Follows, Framing};
 
 /// Between two requests.
 const RESTING: u8 = 0;
@@ -34,6 +36,15 @@ pub(super) struct Progress {
     stuck: AtomicU64,
     dawdles: AtomicBool,
     cut_off: AtomicBool,
+    reading: Mutex<Reading>,
+}
+
+/// How far what it sends was read.
+#[derive(Debug)]
+struct Reading {
+    framing: Framing,
+    /// Reads on when it is known what follows a head.
+    waker: Option<Waker>,
 }
 
 impl Progress {
@@ -45,6 +56,7 @@ impl Progress {
             stuck: AtomicU64::new(0),
             dawdles: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
+            reading: Mutex::new(Reading { framing: Framing::new(), waker: None }),
         }
     }
 
@@ -57,9 +69,28 @@ impl Progress {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A request's head is complete.
-    pub(super) fn head_is_there(&self) {
+    /// A request's head is complete, and this follows.
+    pub(super) fn head_is_there(&self, follows: Follows) {
         self.phase.store(BUSY, Ordering::Relaxed);
+        self.follows(follows);
+    }
+
+    /// What it sends from now on is no HTTP.
+    pub(super) fn changes_protocol(&self) {
+        self.follows(Follows::AnotherProtocol);
+    }
+
+    fn follows(&self, follows: Follows) {
+        let mut reading = self.reading();
+        reading.framing.follows(follows);
+        if let Some(waker) = reading.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        // Nothing in here panics half way through a change.
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The request has its answer, up to what is still to be written.
@@ -110,25 +141,49 @@ impl Progress {
     }
 }
 
-/// A client's socket that notes its progress.
+/// A client's socket that notes its progress, and hands on what it reads up to the end of a head at most.
 #[derive(Debug)]
 pub(super) struct ClientStream {
-    pub(super) stream: TcpStream,
-    pub(super) progress: Arc<Progress>,
+    stream: TcpStream,
+    progress: Arc<Progress>,
+    /// What came behind the end of a head, for the next reads.
+    held: BytesMut,
+}
+
+impl ClientStream {
+    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> ClientStream {
+        ClientStream { stream, progress, held: BytesMut::new() }
+    }
 }
 
 impl AsyncRead for ClientStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.progress.received();
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let ClientStream { stream, progress, held } = self.get_mut();
+        let mut reading = progress.reading();
+        if reading.framing.head_has_ended() {
+            reading.waker = Some(context.waker().clone());
+            return Poll::Pending;
         }
-        result
+        let before = buffer.filled().len();
+        if held.is_empty() {
+            ready!(Pin::new(stream).poll_read(context, buffer))?;
+            let came = &buffer.filled()[before..];
+            let passed = reading.framing.read(came);
+            let good = *passed.as_ref().unwrap_or(&0);
+            held.extend_from_slice(&came[good..]);
+            buffer.set_filled(before + good);
+            passed?;
+        } else {
+            let wanted = held.len().min(buffer.remaining());
+            let passed = reading.framing.read(&held[..wanted])?;
+            buffer.put_slice(&held[..passed]);
+            held.advance(passed);
+        }
+        drop(reading);
+        if buffer.filled().len() > before {
+            progress.received();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -122,10 +122,49 @@ pub(crate) struct Limits {
     pub(crate) idle_time: Duration,
     /// Bytes of a request's head, else 431. There are also at most 100 headers.
     pub(crate) header_bytes: usize,
+    /// What the body of a request may cost.
+    pub(crate) body: BodyLimits,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { header_time: Duration::from_secs(10), idle_time: Duration::from_secs(75), header_bytes: 32 * 1024 }
+        Limits {
+            header_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(75),
+            header_bytes: 32 * 1024,
+            body: BodyLimits::default(),
+        }
+    }
+}
+
+/// What the body of a request may cost. An instance that serves one request at a time serves nobody else while a body
+/// comes: so no instance gets a request before its body is here, or `buffer` bytes of it.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyLimits {
+    /// Bytes of a body that are gathered before an instance is chosen; what comes after them streams. They are also
+    /// what is kept of a request that may be sent again.
+    pub(crate) buffer: usize,
+    /// Bytes of all bodies that are gathered; while there are more, further ones stream from the beginning.
+    pub(crate) buffers: usize,
+    /// Bytes per second that a client sends on the average at least, else 408.
+    pub(crate) rate: u64,
+    /// How long it may fall behind that.
+    pub(crate) grace: Duration,
+    /// From a request's head to the end of its body, else 408.
+    pub(crate) time: Duration,
+    /// The longest body, else 413; `None`: any.
+    pub(crate) most_bytes: Option<u64>,
+}
+
+impl Default for BodyLimits {
+    fn default() -> BodyLimits {
+        BodyLimits {
+            buffer: 1024 * 1024,
+            buffers: 256 * 1024 * 1024,
+            rate: 1024,
+            grace: Duration::from_secs(10),
+            time: Duration::from_mins(10),
+            most_bytes: None,
+        }
     }
 }

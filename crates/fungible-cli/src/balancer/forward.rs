@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
@@ -27,12 +27,12 @@ use super::headers::{self, CameFrom, REQUEST_ID};
 use super::health_check::not_connected;
 use super::instance::{Claim, InstanceId};
 use super::own_answer::{
-    BAD_ANSWER, BAD_BODY, BROKE_OFF, NO_ANSWER_IN_TIME, NO_SOCKETS, NOBODY_ANSWERED, NONE_READY, Own, SLOW_BODY,
-    TOO_MANY_WAIT,
+    BAD_ANSWER, BAD_BODY, BODY_TOO_LARGE, BROKE_OFF, NO_ANSWER_IN_TIME, NO_SOCKETS, NOBODY_ANSWERED, NONE_READY, Own,
+    SLOW_BODY, TOO_MANY_WAIT,
 };
 use super::pool::{Refusal, Wish};
 use super::refuse;
-use super::request_body::{Origin, RequestBody};
+use super::request_body::{Origin, Problem, RequestBody};
 use super::tap::Record;
 use super::thread::Thread;
 use super::tunnel::{self, Listener};
@@ -60,7 +60,6 @@ pub(super) async fn answer(
     client: Rc<Client>,
     mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
-    client.progress.head_is_there();
     let line = Line::begin(&request);
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
@@ -119,10 +118,8 @@ enum Failure {
     BrokeOff,
     /// What came from the instance is not HTTP.
     BadAnswer,
-    /// What came from the client is no body.
-    BadBody,
-    /// Nothing more of the body came in time.
-    SlowBody,
+    /// The client's body cannot be passed on.
+    Body(Problem),
     /// Nothing came from the instance in time.
     Late,
     /// Another instance was found while this one was taken out.
@@ -151,7 +148,7 @@ impl<'a> Exchange<'a> {
             method.is_idempotent() || (thread.config.resend_keyed && headers.contains_key("idempotency-key"));
         // Where somebody listens, what is sent twice would be seen twice.
         let repeatable = repeatable && record.is_none();
-        let origin = Origin::new(body, repeatable, record.clone());
+        let origin = Origin::new(body, repeatable, &thread.config.limits.body, &thread.in_memory, record.clone());
         let from = CameFrom {
             client: &client.address_value,
             target: uri.authority(),
@@ -205,8 +202,9 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Tries instances until one answers, each at most once.
+    /// Tries instances until one answers, each at most once. None is held while the body comes.
     async fn first_answer(&mut self) -> Result<(Response<Incoming>, Sender, Claim), Own> {
+        self.origin.gather().await.map_err(of_body)?;
         let mut claim = self.claim().await?;
         loop {
             let failure = match self.attempt(&claim).await {
@@ -224,8 +222,7 @@ impl<'a> Exchange<'a> {
                 Failure::Unsent | Failure::BrokeOff => {}
                 Failure::NoSockets => return Err(NO_SOCKETS),
                 Failure::BadAnswer => return Err(BAD_ANSWER),
-                Failure::BadBody => return Err(BAD_BODY),
-                Failure::SlowBody => return Err(SLOW_BODY),
+                Failure::Body(problem) => return Err(of_body(problem)),
                 Failure::Late => return Err(NO_ANSWER_IN_TIME),
             }
             if matches!(failure, Failure::Unsent) {
@@ -283,14 +280,14 @@ impl<'a> Exchange<'a> {
             if self.unsent.is_none() {
                 self.sent += 1;
             }
-            match &self.unsent {
-                Some(_) if is_new => return Err(Failure::Unsent),
-                Some(_) => {}
-                None if self.origin.is_broken() => return Err(Failure::BadBody),
-                None if error.error().is_parse() => return Err(Failure::BadAnswer),
+            match (&self.unsent, self.origin.problem()) {
+                (Some(_), _) if is_new => return Err(Failure::Unsent),
+                (Some(_), _) => {}
+                (None, Some(problem)) => return Err(Failure::Body(problem)),
+                (None, None) if error.error().is_parse() => return Err(Failure::BadAnswer),
                 // Most likely the instance was just closing the connection.
-                None if self.repeatable && !is_new && self.origin.can_restart() => rest = Duration::ZERO,
-                None => return Err(Failure::BrokeOff),
+                (None, None) if self.repeatable && !is_new && self.origin.can_restart() => rest = Duration::ZERO,
+                (None, None) => return Err(Failure::BrokeOff),
             }
         }
     }
@@ -324,8 +321,8 @@ impl<'a> Exchange<'a> {
                 () = out, if may_leave => {}
                 () = ready, if may_leave && claim.is_out() => {}
                 () = &mut too_late => match self.origin.moved() {
-                    Some((moved, _)) if moved.elapsed() < limit => too_late.as_mut().reset((moved + limit).into()),
-                    Some((_, false)) => return Err(Failure::SlowBody),
+                    Some(moved) if moved.at.elapsed() < limit => too_late.as_mut().reset((moved.at + limit).into()),
+                    Some(moved) if moved.waits_for_client => too_late.as_mut().reset((Instant::now() + limit).into()),
                     _ => return Err(Failure::Late),
                 },
             }
@@ -380,6 +377,7 @@ impl<'a> Exchange<'a> {
             let (Some(to_client), Some(to_instance)) = (self.switch, head.extensions.remove::<OnUpgrade>()) else {
                 return Err((BAD_ANSWER, self.line));
             };
+            self.client.progress.changes_protocol();
             let listener = self.record.map(|record| Listener::new(record, head.headers.get(UPGRADE)));
             tunnel::start(self.thread, to_client, to_instance, claim, self.line, listener);
             return Ok(Response::from_parts(head, AnswerBody::Own(Bytes::new())));
@@ -411,6 +409,14 @@ impl<'a> Exchange<'a> {
         if let Some(cookie) = cookie {
             headers.append(SET_COOKIE, cookie);
         }
+    }
+}
+
+fn of_body(problem: Problem) -> Own {
+    match problem {
+        Problem::Broken => BAD_BODY,
+        Problem::Slow => SLOW_BODY,
+        Problem::TooLarge => BODY_TOO_LARGE,
     }
 }
 

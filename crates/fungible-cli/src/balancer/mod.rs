@@ -24,11 +24,13 @@ mod cookies;
 mod event_stream;
 mod forward;
 mod frames;
+mod framing;
 mod headers;
 mod health_check;
 mod instance;
 mod last_seen;
 mod own_answer;
+mod pace;
 mod passed;
 mod pool;
 mod refuse;
@@ -41,11 +43,12 @@ mod thread;
 mod tunnel;
 mod websocket;
 
-pub(crate) use config::{Config, HealthCheck, Routing};
+pub(crate) use config::{BodyLimits, Config, HealthCheck, Routing};
 pub(crate) use instance::{InstanceId, InstanceView, State};
 pub(crate) use tap::{Plan, Question};
 
 use pool::Pool;
+use request_body::InMemory;
 use thread::{Seat, Start};
 
 /// A running balancer; clones are handles to the same one. When the last one is dropped, it ends at once.
@@ -70,6 +73,7 @@ impl Balancer {
         let random = getrandom::u64().map_err(io::Error::other)?;
         let threads = config.threads.max(1);
         let config = Arc::new(config);
+        let in_memory = InMemory::default();
         let stop = watch::Sender::new(None);
         let (gives, takes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let seats = gives.into_iter().map(|give| Seat { open: AtomicUsize::new(0), give }).collect();
@@ -80,6 +84,7 @@ impl Balancer {
                 listener: listener.try_clone()?,
                 our_host: headers::host_value(address),
                 id_prefix: format!("{random:016x}-{seat:x}"),
+                in_memory: Arc::clone(&in_memory),
                 seats: Arc::clone(&seats),
                 seat,
                 given,

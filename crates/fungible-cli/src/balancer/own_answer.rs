@@ -95,7 +95,12 @@ pub(super) const BAD_BODY: Own = Own::bad_request("The body of the request is no
 
 pub(super) const SLOW_BODY: Own = Own {
     status: StatusCode::REQUEST_TIMEOUT,
-    ..Own::bad_request("The body of the request did not arrive in time.\n")
+    ..Own::bad_request("The body of the request did not arrive in time, or too slowly.\n")
+};
+
+pub(super) const BODY_TOO_LARGE: Own = Own {
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    ..Own::bad_request("The body of the request is larger than this service accepts.\n")
 };
 
 pub(super) const BAD_ANSWER: Own =

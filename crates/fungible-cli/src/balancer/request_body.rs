@@ -1,22 +1,45 @@
-//! The body of a request on its way to an instance. It streams; of a request that may be resent it keeps what passed
-//! by, up to a limit, so that another instance can have it from the beginning. It knows nothing of who may resend.
+//! The body of a request on its way to an instance. Its beginning is gathered before an instance is chosen, so that a
+//! slow client holds none; the rest streams. Of a request that may be resent everything is kept, up to a limit, so that
+//! another instance can have it from the beginning. It knows nothing of who may resend.
 
 use std::cell::RefCell;
 use std::error::Error;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::config::BodyLimits;
 use super::headers::clean_trailers;
+use super::pace::Pace;
 use super::tap::Record;
 
-/// Bytes that are kept of one request.
-const KEEP_AT_MOST: usize = 64 * 1024;
+/// Pieces of a body that are gathered before they are put together: many tiny chunks cost more than their bytes.
+const LOOSE_PIECES: usize = 256;
+
+/// Pieces that are kept of what streams.
+const KEPT_PIECES: usize = 4 * LOOSE_PIECES;
+
+/// What is wrong with a body that a client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// It is no body, or it broke off.
+    Broken,
+    /// It comes too slowly.
+    Slow,
+    /// It is longer than bodies may be.
+    TooLarge,
+}
+
+/// Bytes of all bodies that are in memory, for all threads together.
+pub(super) type InMemory = Arc<AtomicUsize>;
 
 /// Where a request's body comes from; lives as long as its exchange.
 #[derive(Debug)]
@@ -28,24 +51,45 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// `keep`: the request may be resent.
-    pub(super) fn new(incoming: Incoming, keep: bool, record: Option<Record>) -> Origin {
+    /// `resend`: the request may be sent more than once.
+    pub(super) fn new(
+        incoming: Incoming,
+        resend: bool,
+        limits: &BodyLimits,
+        in_memory: &InMemory,
+        record: Option<Record>,
+    ) -> Origin {
         if incoming.is_end_stream() {
             return Origin::Empty;
         }
         let left = incoming.size_hint();
-        let kept = keep.then(Kept::default);
+        let too_large = limits.most_bytes.is_some_and(|most| left.lower() > most);
         Origin::Client(Rc::new(RefCell::new(Source {
             incoming,
             left,
-            kept,
+            resend,
+            kept: Some(Kept { pieces: Vec::new(), merged: 0, bytes: 0, in_memory: Arc::clone(in_memory) }),
             passed_by: false,
             ended: false,
-            broken: false,
+            problem: too_large.then_some(Problem::TooLarge),
+            came: 0,
             moved: Instant::now(),
+            pace: Pace::new(limits),
+            limits: limits.clone(),
             round: 0,
             record,
         })))
+    }
+
+    /// Waits until the body is here, or so much of it that the rest shall stream.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) async fn gather(&self) -> Result<(), Problem> {
+        match self {
+            Origin::Empty => Ok(()),
+            Origin::Client(source) => poll_fn(|context| source.borrow_mut().poll_gather(context)).await,
+        }
     }
 
     /// The length that the client announced; `None`: it sends chunks.
@@ -56,20 +100,23 @@ impl Origin {
         }
     }
 
-    /// When something of the body came last, and whether that was its end.
-    pub(super) fn moved(&self) -> Option<(Instant, bool)> {
+    /// When something of the body came last, while an instance may wait for more of it or refuses to take more.
+    pub(super) fn moved(&self) -> Option<Moved> {
         match self {
             Origin::Empty => None,
             Origin::Client(source) => {
                 let source = source.borrow();
-                Some((source.moved, source.ended || source.incoming.is_end_stream()))
+                let ended = source.ended || source.incoming.is_end_stream();
+                Some(Moved { at: source.moved, waits_for_client: !ended && source.pace.is_waiting() })
             }
         }
     }
 
-    /// Whether the client sent something that is no body.
-    pub(super) fn is_broken(&self) -> bool {
-        matches!(self, Origin::Client(source) if source.borrow().broken)
+    pub(super) fn problem(&self) -> Option<Problem> {
+        match self {
+            Origin::Empty => None,
+            Origin::Client(source) => source.borrow().problem,
+        }
     }
 
     /// Whether the body can be had from its beginning once more.
@@ -78,7 +125,7 @@ impl Origin {
             Origin::Empty => true,
             Origin::Client(source) => {
                 let source = source.borrow();
-                !source.passed_by || source.kept.is_some()
+                !source.passed_by || (source.resend && source.kept.is_some())
             }
         }
     }
@@ -97,28 +144,45 @@ impl Origin {
     }
 }
 
+/// How the sending of a body stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moved {
+    /// Something of it came last.
+    pub(super) at: Instant,
+    /// The client shall send more; how long that may take is looked at where it is waited for.
+    pub(super) waits_for_client: bool,
+}
+
 /// What the client sent and sends.
 #[derive(Debug)]
 pub(super) struct Source {
     incoming: Incoming,
     left: SizeHint,
-    /// All that passed by, if it is not too much.
+    resend: bool,
+    /// What was gathered; of a request that may be resent all that came, if it is not too much.
     kept: Option<Kept>,
+    /// An instance got some of it.
     passed_by: bool,
     ended: bool,
-    /// What the client sent is not a body, or it broke off.
-    broken: bool,
+    problem: Option<Problem>,
+    /// Bytes that have come.
+    came: u64,
     /// When something of it came last.
     moved: Instant,
+    pace: Pace,
+    limits: BodyLimits,
     /// Which body may read on.
     round: u32,
     record: Option<Record>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     pieces: Vec<Piece>,
+    /// So many of the first pieces are large enough.
+    merged: usize,
     bytes: usize,
+    in_memory: InMemory,
 }
 
 #[derive(Clone, Debug)]
@@ -127,21 +191,123 @@ enum Piece {
     Trailers(http::HeaderMap),
 }
 
-impl Source {
-    fn remember(&mut self, frame: &Frame<Bytes>) {
-        self.passed_by = true;
-        if let (Some(record), Some(data)) = (&self.record, frame.data_ref()) {
-            record.request_data(data);
-        }
-        let Some(kept) = &mut self.kept else { return };
+impl Kept {
+    fn add(&mut self, frame: &Frame<Bytes>) {
         if let Some(data) = frame.data_ref() {
-            kept.bytes += data.len();
-            kept.pieces.push(Piece::Data(data.clone()));
+            self.bytes += data.len();
+            self.in_memory.fetch_add(data.len(), Ordering::Relaxed);
+            self.pieces.push(Piece::Data(data.clone()));
         } else if let Some(trailers) = frame.trailers_ref() {
-            kept.pieces.push(Piece::Trailers(trailers.clone()));
+            self.pieces.push(Piece::Trailers(trailers.clone()));
         }
-        // Many tiny chunks cost more than their bytes.
-        if kept.bytes > KEEP_AT_MOST || kept.pieces.len() > KEEP_AT_MOST / 64 {
+    }
+
+    /// Puts the last pieces together when they are many. Nobody may have got any of them.
+    fn merge(&mut self) {
+        if self.pieces.len() - self.merged < LOOSE_PIECES {
+            return;
+        }
+        let loose = self.pieces.drain(self.merged..);
+        let data = loose.filter_map(|piece| if let Piece::Data(data) = piece { Some(data) } else { None });
+        let whole: Bytes = data
+            .fold(Vec::new(), |mut whole, data| {
+                whole.extend_from_slice(&data);
+                whole
+            })
+            .into();
+        self.pieces.push(Piece::Data(whole));
+        self.merged = self.pieces.len();
+    }
+
+    /// The piece at this place; forgotten here where nobody will want it again.
+    fn give(&mut self, at: usize, resend: bool) -> Option<Piece> {
+        let piece = self.pieces.get_mut(at)?;
+        if resend {
+            return Some(piece.clone());
+        }
+        let given = std::mem::replace(piece, Piece::Data(Bytes::new()));
+        if let Piece::Data(data) = &given {
+            self.bytes -= data.len();
+            self.in_memory.fetch_sub(data.len(), Ordering::Relaxed);
+        }
+        Some(given)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.in_memory.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Source {
+    /// What comes next from the client.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Problem>>> {
+        if let Some(problem) = self.problem {
+            return Poll::Ready(Some(Err(problem)));
+        }
+        let next = match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(next) => next,
+            Poll::Pending => {
+                ready!(self.pace.poll_too_slow(context));
+                return Poll::Ready(Some(Err(self.fails(Problem::Slow))));
+            }
+        };
+        self.moved = Instant::now();
+        let Some(frame) = next else {
+            self.ended = true;
+            return Poll::Ready(None);
+        };
+        let Ok(mut frame) = frame else {
+            return Poll::Ready(Some(Err(self.fails(Problem::Broken))));
+        };
+        if let Some(data) = frame.data_ref() {
+            self.came += data.len() as u64;
+            self.pace.came(data.len());
+            if self.limits.most_bytes.is_some_and(|most| self.came > most) {
+                return Poll::Ready(Some(Err(self.fails(Problem::TooLarge))));
+            }
+            if let Some(record) = &self.record {
+                record.request_data(data);
+            }
+        } else if let Some(trailers) = frame.trailers_mut() {
+            clean_trailers(trailers);
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn fails(&mut self, problem: Problem) -> Problem {
+        self.problem = Some(problem);
+        problem
+    }
+
+    fn poll_gather(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Problem>> {
+        while !self.ended && !self.incoming.is_end_stream() && self.has_room() {
+            match ready!(self.poll_next(context)) {
+                Some(Err(problem)) => return Poll::Ready(Err(problem)),
+                Some(Ok(frame)) => {
+                    if let Some(kept) = &mut self.kept {
+                        kept.add(&frame);
+                        kept.merge();
+                    }
+                }
+                None => {}
+            }
+        }
+        Poll::Ready(self.problem.map_or(Ok(()), Err))
+    }
+
+    fn has_room(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| {
+            kept.bytes < self.limits.buffer && kept.in_memory.load(Ordering::Relaxed) < self.limits.buffers
+        })
+    }
+
+    /// Keeps what streams by, as long as it is not too much.
+    fn remember(&mut self, frame: &Frame<Bytes>) {
+        let Some(kept) = self.kept.as_mut().filter(|_| self.resend) else { return };
+        kept.add(frame);
+        if kept.pieces.len() > KEPT_PIECES || !self.has_room() {
             self.kept = None;
         }
     }
@@ -175,9 +341,11 @@ impl Body for RequestBody {
         if source.round != *round {
             return Poll::Ready(Some(Err("the request went elsewhere".into())));
         }
-        if let Some(piece) = source.kept.as_ref().and_then(|kept| kept.pieces.get(*at)) {
+        source.passed_by = true;
+        let resend = source.resend;
+        if let Some(piece) = source.kept.as_mut().and_then(|kept| kept.give(*at, resend)) {
             *at += 1;
-            return Poll::Ready(Some(Ok(match piece.clone() {
+            return Poll::Ready(Some(Ok(match piece {
                 Piece::Data(data) => Frame::data(data),
                 Piece::Trailers(trailers) => Frame::trailers(trailers),
             })));
@@ -185,25 +353,14 @@ impl Body for RequestBody {
         if source.ended {
             return Poll::Ready(None);
         }
-        let frame = std::task::ready!(Pin::new(&mut source.incoming).poll_frame(context));
-        source.moved = Instant::now();
-        match frame {
-            Some(Ok(mut frame)) => {
-                if let Some(trailers) = frame.trailers_mut() {
-                    clean_trailers(trailers);
-                }
+        match ready!(source.poll_next(context)) {
+            Some(Ok(frame)) => {
                 source.remember(&frame);
                 *at += 1;
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(problem)) => {
-                source.broken = true;
-                Poll::Ready(Some(Err(problem.into())))
-            }
-            None => {
-                source.ended = true;
-                Poll::Ready(None)
-            }
+            Some(Err(problem)) => Poll::Ready(Some(Err(format!("the client's body: {problem:?}").into()))),
+            None => Poll::Ready(None),
         }
     }
 

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::HeaderValue;
+use http::{HeaderValue, Request};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,8 +24,10 @@ use super::client::{ClientStream, Clients, Progress};
 use super::config::Config;
 use super::connections::{BUFFER, Connections};
 use super::forward::{self, Client};
+use super::framing::Follows;
 use super::headers::{address_value, text_value};
 use super::pool::Pool;
+use super::request_body::InMemory;
 
 /// How long to pause when the system has no more sockets to give.
 const NO_SOCKETS: Duration = Duration::from_millis(50);
@@ -37,6 +40,7 @@ pub(super) struct Thread {
     pub(super) connections: Connections,
     pub(super) our_host: HeaderValue,
     pub(super) tunnels: Cell<usize>,
+    pub(super) in_memory: InMemory,
     /// Rings when a connection has ended.
     pub(super) ended: Notify,
     clients: Clients,
@@ -66,6 +70,7 @@ pub(super) struct Start {
     pub(super) listener: std::net::TcpListener,
     pub(super) our_host: HeaderValue,
     pub(super) id_prefix: String,
+    pub(super) in_memory: InMemory,
     pub(super) seats: Seats,
     pub(super) seat: usize,
     pub(super) given: mpsc::UnboundedReceiver<(std::net::TcpStream, SocketAddr)>,
@@ -78,7 +83,7 @@ pub(super) struct Start {
 /// # Errors
 /// When the listener cannot be used.
 pub(super) async fn run(start: Start) -> io::Result<()> {
-    let Start { pool, config, listener, our_host, id_prefix, seats, seat, mut given, mut stop } = start;
+    let Start { pool, config, listener, our_host, id_prefix, in_memory, seats, seat, mut given, mut stop } = start;
     let listener = TcpListener::from_std(listener)?;
     let mut http = http1::Builder::new();
     http.header_read_timeout(None)
@@ -91,6 +96,7 @@ pub(super) async fn run(start: Start) -> io::Result<()> {
         connections: Connections::default(),
         our_host,
         tunnels: Cell::new(0),
+        in_memory,
         ended: Notify::new(),
         clients: Clients::default(),
         stopping: Cell::new(false),
@@ -211,8 +217,13 @@ impl Thread {
             number: self.config.plan.as_ref().map_or(0, super::tap::Plan::new_connection),
             progress: Arc::clone(&progress),
         });
-        let service = service_fn(move |request| forward::answer(Rc::clone(&client), request));
-        let io = TokioIo::new(ClientStream { stream, progress: Arc::clone(&progress) });
+        let service = service_fn(move |request: Request<Incoming>| {
+            // Before anything is awaited: nothing behind the head is read until then.
+            let length = request.body().size_hint().exact();
+            client.progress.head_is_there(length.map_or(Follows::Chunks, Follows::Length));
+            forward::answer(Rc::clone(&client), request)
+        });
+        let io = TokioIo::new(ClientStream::new(stream, Arc::clone(&progress)));
         let connection = self.http.serve_connection(io, service).with_upgrades();
         let thread = Rc::clone(self);
         tokio::task::spawn_local(async move {

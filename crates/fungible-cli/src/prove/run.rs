@@ -15,7 +15,7 @@ use super::event::Event;
 use super::journal::{DriverEnd, Journal};
 use super::pattern::Patterns;
 use super::plan::{Plan, Words, named_ports};
-use crate::balancer::{self, Balancer, Config};
+use crate::balancer::{self, Balancer, BodyLimits, Config};
 use crate::exchange::Bodies;
 use crate::fleet::{Apart, LaunchError, Launcher, Port, ProcessId, Spec, Waited};
 
@@ -306,6 +306,13 @@ impl<'a> Stage<'a> {
         let mut config = Config::new([0; 32]);
         config.threads = 1;
         config.response_timeout = self.plan.drive_limit;
+        // How slowly the driver sends is its own business, and an instance shall get what it sends when it does.
+        config.limits.body = BodyLimits {
+            buffer: 0,
+            grace: self.plan.drive_limit,
+            time: self.plan.drive_limit,
+            ..BodyLimits::default()
+        };
         config.plan = Some(balancer::Plan::new(ask, tap, began));
         let balancer = Balancer::start(self.listener.try_clone()?, config)?;
         let mut live = live::Live::new(self, attack, run, &words, balancer, began);

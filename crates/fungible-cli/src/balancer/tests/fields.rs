@@ -135,8 +135,7 @@ async fn lengths_are_plain_numbers_in_both_directions() {
 async fn trailers_say_nothing_that_only_a_head_may_say() {
     let names = "X-Forwarded-For, X_Forwarded_For, X-Real-IP, Forwarded, Authorization, Cookie, If-Match, X-Request-Id, \
                  Connection, X-Fungible-Error, X-Sum";
-    let trailers: String =
-        names.split(',').map(|name| format!("{}: 6.6.6.6\r\n", name.trim())).collect();
+    let trailers: String = names.split(',').map(|name| format!("{}: 6.6.6.6\r\n", name.trim())).collect();
     let request = format!(
         "POST / HTTP/1.1\r\nHost: a\r\nTrailer: {names}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}\r\n"
     );
@@ -144,7 +143,9 @@ async fn trailers_say_nothing_that_only_a_head_may_say() {
         let seen = sees(Config { trust_forwarded, ..config(Routing::RoundRobin) }, &request).await;
         assert_eq!(seen.trailers, "x-sum: 6.6.6.6\n");
     }
-    let answer = format!("HTTP/1.1 200 OK\r\nTrailer: {names}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}\r\n");
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nTrailer: {names}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}\r\n"
+    );
     let fake = Fake::new(move |_| vec![raw(&answer)]).await;
     let balancer = balancer(config(Routing::RoundRobin));
     add_healthy(&balancer, &[&fake]).await;

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::world::{Fake, Raw, add_healthy, balancer, config, eventually};
-use crate::balancer::config::Limits;
+use tokio::io::AsyncWriteExt as _;
+
+use super::world::{Fake, LIMIT, Raw, add_healthy, balancer, config, eventually};
+use crate::balancer::config::{BodyLimits, Limits};
 use crate::balancer::{Balancer, Config, Routing};
 
 async fn with(limits: Limits, fake: &Fake) -> Balancer {
@@ -71,26 +73,154 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     assert_eq!(Raw::connect(&balancer).await.get("/").await.body.len(), 30_000_000);
 }
 
+/// Sends a byte of a body now and then, for ever, until the connection ends.
+async fn trickle(client: &mut Raw, pause: Duration) {
+    while client.stream.write_all(b"1\r\nx\r\n").await.is_ok() {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+const CHUNKED_POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Three clients that sent their bodies slowly stopped three instances that serve one request at a time.
 #[tokio::test]
-async fn a_long_upload_is_no_late_answer_and_one_that_stops_is_cut() {
+async fn a_body_that_comes_slowly_holds_no_instance() {
     let fake = Fake::plain("a").await;
-    let balancer = balancer(Config { response_timeout: Duration::from_millis(500), ..config(Routing::RoundRobin) });
+    let balancer = with(Limits::default(), &fake).await;
+    let mut slow = Vec::new();
+    for _ in 0..3 {
+        let mut client = Raw::connect(&balancer).await;
+        client.send(format!("{CHUNKED_POST}1\r\nx\r\n")).await;
+        slow.push(client);
+    }
+    for number in 0..20 {
+        assert_eq!(Raw::connect(&balancer).await.get("/").await.body, "a");
+        let view = &balancer.instances()[0];
+        assert_eq!((view.in_flight, view.served), (0, number + 1), "the slow ones have no instance");
+        for client in &mut slow {
+            client.send("1\r\nx\r\n").await;
+        }
+    }
+    for mut client in slow {
+        client.send("0\r\n\r\n").await;
+        assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+    }
+    assert_eq!(fake.seen().last().expect("it came").body, [b'x'; 21]);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_refused_whether_it_streams_or_not() {
+    let fake = Fake::plain("a").await;
+    for buffer in [0, 1000] {
+        let body = BodyLimits { buffer, grace: Duration::from_millis(300), rate: 1000, ..BodyLimits::default() };
+        let balancer = with(Limits { body, ..Limits::default() }, &fake).await;
+        let before = fake.executed();
+        // Two of them send now and then, one nothing at all after its beginning.
+        let mut clients = Vec::new();
+        for begin in [CHUNKED_POST, CHUNKED_POST, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx"] {
+            let mut client = Raw::connect(&balancer).await;
+            client.send(begin).await;
+            clients.push(client);
+        }
+        let [one, other, silent] = clients.get_disjoint_mut([0, 1, 2]).expect("there are three");
+        tokio::time::timeout(LIMIT, async {
+            tokio::join!(trickle(one, Duration::from_millis(20)), trickle(other, Duration::from_millis(90)));
+        })
+        .await
+        .expect("they are cut");
+        let answer = silent.answer().await.expect("an answer comes");
+        assert_eq!((answer.status, answer.error()), (408, Some("bad-request")));
+        assert_eq!(fake.executed(), before);
+        eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_fast_enough_may_take_long_but_not_for_ever() {
+    let fake = Fake::plain("a").await;
+    let body = BodyLimits {
+        buffer: 100,
+        grace: Duration::from_millis(300),
+        rate: 20,
+        time: Duration::from_secs(2),
+        ..BodyLimits::default()
+    };
+    let limits = Limits { body, ..Limits::default() };
+    // Longer than the grace and than an answer may take.
+    let balancer =
+        balancer(Config { limits, response_timeout: Duration::from_millis(500), ..config(Routing::RoundRobin) });
     add_healthy(&balancer, &[&fake]).await;
     let mut client = Raw::connect(&balancer).await;
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    client.send(CHUNKED_POST).await;
     let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(1500) {
-        client.send("1\r\nx\r\n").await;
+    while began.elapsed() < Duration::from_millis(1200) {
+        client.send("4\r\nxxxx\r\n").await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     client.send("0\r\n\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
 
     let mut client = Raw::connect(&balancer).await;
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx").await;
-    let answer = client.answer().await.expect("an answer comes");
-    assert_eq!((answer.status, answer.error()), (408, Some("bad-request")));
+    client.send(CHUNKED_POST).await;
+    let began = Instant::now();
+    tokio::time::timeout(LIMIT, trickle(&mut client, Duration::from_millis(10))).await.expect("it is cut");
+    assert!(began.elapsed() >= Duration::from_secs(2), "not before its time");
     assert_eq!(fake.executed(), 1);
+}
+
+#[tokio::test]
+async fn a_body_over_its_limit_is_refused_with_413_announced_or_not() {
+    let fake = Fake::plain("a").await;
+    for buffer in [0, 1000] {
+        let body = BodyLimits { most_bytes: Some(10), buffer, ..BodyLimits::default() };
+        let balancer = with(Limits { body, ..Limits::default() }, &fake).await;
+        for request in [
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n".to_owned(),
+            format!("{CHUNKED_POST}6\r\nabcdef\r\n5\r\nghijk\r\n"),
+        ] {
+            let mut client = Raw::connect(&balancer).await;
+            client.send(request).await;
+            let answer = client.answer().await.expect("an answer comes");
+            assert_eq!((answer.status, answer.error()), (413, Some("bad-request")));
+            assert!(client.is_closed().await);
+        }
+        assert_eq!(Raw::connect(&balancer).await.post("/", "0123456789").await.status, 200);
+    }
+    assert_eq!(fake.executed(), 2);
+}
+
+/// What is gathered is bounded for all clients together: further bodies stream from the beginning.
+#[tokio::test]
+async fn bodies_that_are_gathered_have_a_limit_in_common() {
+    let fake = Fake::plain("a").await;
+    let body = BodyLimits { buffers: 1000, ..BodyLimits::default() };
+    let balancer = with(Limits { body, ..Limits::default() }, &fake).await;
+    let large = format!("{CHUNKED_POST}400\r\n{}\r\n", "x".repeat(1024));
+    let mut first = Raw::connect(&balancer).await;
+    first.send(&large).await;
+    eventually("it streams", || fake.seen().len() == 1).await;
+    // It has gone to the instance, and its place is free again.
+    let mut second = Raw::connect(&balancer).await;
+    second.send(format!("{CHUNKED_POST}1\r\nx\r\n")).await;
+    assert_eq!(Raw::connect(&balancer).await.get("/").await.body, "a");
+    assert_eq!(balancer.instances()[0].in_flight, 1);
+    for client in [&mut first, &mut second] {
+        client.send("0\r\n\r\n").await;
+        assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+    }
+}
+
+/// Each chunk would cost more than what is in it.
+#[tokio::test]
+async fn many_tiny_chunks_arrive_as_they_were_sent() {
+    let fake = Fake::plain("a").await;
+    let balancer = with(Limits::default(), &fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    let letters: Vec<u8> = (0..3000).map(|n| b'a' + u8::try_from(n % 26).expect("small")).collect();
+    let chunks: String = letters.iter().map(|letter| format!("1\r\n{}\r\n", char::from(*letter))).collect();
+    client.send(format!("{CHUNKED_POST}{chunks}0\r\n\r\n")).await;
+    assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+    assert_eq!(fake.seen()[0].body, letters);
 }
 
 #[tokio::test]

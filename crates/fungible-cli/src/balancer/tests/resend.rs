@@ -62,9 +62,11 @@ async fn a_keyed_post_goes_elsewhere_only_where_that_was_switched_on() {
 #[tokio::test]
 async fn a_body_too_large_to_keep_is_not_resent() {
     let (bad, good) = (breaks_off(false).await, Fake::plain("good").await);
-    let balancer = balancer(config(Routing::RoundRobin));
+    let mut config = config(Routing::RoundRobin);
+    config.limits.body.buffer = 200_000;
+    let balancer = balancer(config);
     add_healthy(&balancer, &[&bad, &good]).await;
-    let answer = Raw::connect(&balancer).await.ask("PUT", "/", "", &"x".repeat(200_000)).await;
+    let answer = Raw::connect(&balancer).await.ask("PUT", "/", "", &"x".repeat(400_000)).await;
     assert_eq!((answer.status, answer.error(), good.executed()), (502, Some("broke-off"), 0));
 }
 

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
-use super::world::{Fake, Raw, Step, add_healthy, balancer, config, eventually, ok, raw};
-use crate::balancer::{Balancer, Routing};
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, eventually, ok, raw, streaming};
+use crate::balancer::{Balancer, Config, Routing};
 
 async fn behind(fake: &Fake) -> Balancer {
-    let balancer = balancer(config(Routing::RoundRobin));
+    behind_one_with(config(Routing::RoundRobin), fake).await
+}
+
+async fn behind_one_with(config: Config, fake: &Fake) -> Balancer {
+    let balancer = balancer(config);
     add_healthy(&balancer, &[fake]).await;
     balancer
 }
@@ -35,16 +39,18 @@ async fn the_first_byte_of_an_answer_arrives_before_the_last_is_sent() {
 }
 
 #[tokio::test]
-async fn the_first_byte_of_a_request_arrives_before_the_last_is_sent() {
+async fn beyond_what_is_gathered_the_first_byte_of_a_request_arrives_before_the_last_is_sent() {
     // The instance answers at the head, before there is a body, and reads it after that.
     let fake = Fake::hasty(|_| vec![ok("early")]).await;
-    let balancer = behind(&fake).await;
+    let mut config = streaming();
+    config.limits.body.buffer = 3;
+    let balancer = behind_one_with(config.clone(), &fake).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").body, "early");
 
     let whole = Fake::plain("whole").await;
-    let balancer = behind(&whole).await;
+    let balancer = behind_one_with(config, &whole).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
     eventually("the head is there before the body has ended", || whole.seen().len() == 1).await;
@@ -101,6 +107,50 @@ async fn trailers_pass_in_both_directions() {
     assert_eq!(fake.seen()[0].trailers, "x-mine: 3\n");
 }
 
+/// hyper takes a bare LF for a part of the trailers: it would swallow the request that follows.
+#[tokio::test]
+async fn a_bare_lf_in_trailers_is_refused_and_hides_no_request() {
+    let fake = Fake::plain("a").await;
+    let balancer = behind(&fake).await;
+    let second = "GET /second HTTP/1.1\r\nHost: a\r\n\r\n";
+    for trailers in ["X-Mine: 3\n\n", "\n", "X-Mine: 3\n\r\n", "X-Mine: 3\nX-More: 4\r\n\r\n"] {
+        for cut in [0, 1, 3] {
+            let mut client = Raw::connect(&balancer).await;
+            let chunks = format!("3\r\nabc\r\n0\r\n{trailers}{second}");
+            let head = "POST /first HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+            // In one piece with the head, and in several.
+            client.send(format!("{head}{}", &chunks[..chunks.len() * cut / 3])).await;
+            let _ = client.stream.write_all(&chunks.as_bytes()[chunks.len() * cut / 3..]).await;
+            let answer = client.answer().await.expect("an answer comes");
+            assert_eq!((answer.status, answer.error()), (400, Some("bad-request")), "{trailers:?}");
+            assert!(client.is_closed().await, "{trailers:?}");
+        }
+    }
+    assert_eq!(fake.executed(), 0);
+}
+
+/// What comes behind a head is held until it is known what it is; nothing of it gets lost.
+#[tokio::test]
+async fn requests_that_are_sent_ahead_are_all_answered() {
+    let fake = Fake::new(|seen| vec![ok(&format!("{} {}", seen.line, String::from_utf8_lossy(&seen.body)))]).await;
+    let balancer = behind(&fake).await;
+    let ahead = "\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\na\r\n\r\nb\
+                 POST /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n\r\n\r\nc\r\n0\r\nX: y\r\n\r\n\
+                 GET /4 HTTP/1.1\nHost: a\n\nGET /5 HTTP/1.1\r\nHost: a\r\n\r\n";
+    for piece in [1, 7, 64, usize::MAX] {
+        let mut client = Raw::connect(&balancer).await;
+        for piece in ahead.as_bytes().chunks(piece) {
+            client.send(piece).await;
+        }
+        for expected in ["GET /1 ", "POST /2 ", "POST /3 ", "GET /4 ", "GET /5 "] {
+            let answer = client.answer().await.expect("an answer comes");
+            assert!(answer.status == 200 && answer.body.starts_with(expected), "{expected}: {answer:?}");
+        }
+    }
+    let bodies: Vec<Vec<u8>> = fake.seen()[..3].iter().map(|seen| seen.body.clone()).collect();
+    assert_eq!(bodies, [&b""[..], b"a\r\n\r\nb", b"\r\n\r\nc"]);
+}
+
 #[tokio::test]
 async fn an_answer_that_ends_with_its_connection_passes() {
     let fake = Fake::new(|_| vec![raw("HTTP/1.1 200 OK\r\n\r\nunknown length"), Step::Close]).await;
@@ -143,7 +193,7 @@ async fn a_client_that_leaves_takes_its_request_with_it() {
 #[tokio::test]
 async fn a_half_sent_request_is_never_executed() {
     let fake = Fake::plain("a").await;
-    let balancer = behind(&fake).await;
+    let balancer = behind_one_with(streaming(), &fake).await;
     for head in ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
         let mut client = Raw::connect(&balancer).await;
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}")).await;

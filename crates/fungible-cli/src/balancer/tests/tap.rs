@@ -7,8 +7,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::messages::frame;
-use super::world::{Fake, LIMIT, Raw, Step, balancer, config, eventually, ok, raw};
-use crate::balancer::{Balancer, Plan, Question, Routing};
+use super::world::{Fake, LIMIT, Raw, Step, balancer, eventually, ok, raw, streaming};
+use crate::balancer::{Balancer, Plan, Question};
 use crate::exchange::{Body, Exchange, Outcome};
 
 /// A balancer with somebody who listens; every request goes to the one instance.
@@ -21,10 +21,9 @@ impl Tapped {
     fn new(fake: &Fake) -> Tapped {
         let (ask, mut asked) = mpsc::unbounded_channel::<Question>();
         let (tap, exchanges) = mpsc::unbounded_channel();
-        let balancer = balancer(super::super::Config {
-            plan: Some(Plan::new(ask, tap, Instant::now())),
-            ..config(Routing::RoundRobin)
-        });
+        let mut directed = streaming();
+        directed.plan = Some(Plan::new(ask, tap, Instant::now()));
+        let balancer = balancer(directed);
         let id = balancer.add_ready("i", fake.address);
         tokio::spawn(async move {
             while let Some(question) = asked.recv().await {

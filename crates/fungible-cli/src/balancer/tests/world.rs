@@ -59,6 +59,13 @@ pub(super) fn config(routing: Routing) -> Config {
     Config { routing, threads: 2, ..Config::new([7; 32]) }
 }
 
+/// One under which bodies of requests stream from their first byte.
+pub(super) fn streaming() -> Config {
+    let mut config = config(Routing::RoundRobin);
+    config.limits.body.buffer = 0;
+    config
+}
+
 /// A balancer on a free port.
 pub(super) fn balancer(config: Config) -> Balancer {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");

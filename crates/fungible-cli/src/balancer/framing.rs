@@ -1,0 +1,261 @@
+//! Where each message ends in what a client sends, read as strictly as RFC 9112 writes it. hyper takes a bare LF in
+//! trailers for a part of them, so it would swallow a request that follows; here such bytes are an error, before
+//! hyper sees them. To know where a body begins, nothing behind a head is handed on until somebody has said what
+//! follows it. It knows no sockets.
+
+use std::io;
+
+use memchr::memchr;
+
+/// What comes behind the head of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// A body of so many bytes; then the next head.
+    Length(u64),
+    /// A body in chunks; then the next head.
+    Chunks,
+    /// Another protocol, to the end of the connection.
+    AnotherProtocol,
+}
+
+/// How far the reading of one connection is.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// In a head, or before one. Blank lines before a head do not end it.
+    Head {
+        /// Something of the head has come.
+        begun: bool,
+        /// The bytes of the present line that count so far: none, a CR, or more.
+        line: Line,
+    },
+    /// A head has ended. What follows it is not known yet.
+    HeadEnded,
+    /// So many bytes of a body are still to come.
+    Length(u64),
+    Chunks(Chunks),
+    AnotherProtocol,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Empty,
+    OnlyCr,
+    Text,
+}
+
+/// Within a chunked body (RFC 9112, section 7.1).
+#[derive(Debug)]
+pub(super) enum Chunks {
+    /// The length of a chunk, as far as it has come.
+    Size(u64),
+    /// What follows the length on its line.
+    Extension(u64),
+    SizeLf(u64),
+    Data(u64),
+    DataCr,
+    DataLf,
+    /// At the beginning of a trailer or of the last, empty line.
+    TrailerBegin,
+    Trailer,
+    TrailerLf,
+    LastLf,
+}
+
+impl Framing {
+    pub(super) fn new() -> Framing {
+        Framing::Head { begun: false, line: Line::Empty }
+    }
+
+    pub(super) fn head_has_ended(&self) -> bool {
+        matches!(self, Framing::HeadEnded)
+    }
+
+    /// Says what comes behind the head that has ended.
+    pub(super) fn follows(&mut self, follows: Follows) {
+        *self = match follows {
+            Follows::Length(0) => Framing::new(),
+            Follows::Length(length) => Framing::Length(length),
+            Follows::Chunks => Framing::Chunks(Chunks::Size(0)),
+            Follows::AnotherProtocol => Framing::AnotherProtocol,
+        };
+    }
+
+    /// Reads on. Returns how much of `data` may be handed on: all of it, or what comes before the end of a head.
+    ///
+    /// # Errors
+    /// When a chunked body is not written as it must be.
+    pub(super) fn read(&mut self, data: &[u8]) -> io::Result<usize> {
+        let mut at = 0;
+        while at < data.len() {
+            at += match self {
+                Framing::Head { begun, line } => match head(&data[at..], begun, line) {
+                    Some(end) => {
+                        *self = Framing::HeadEnded;
+                        return Ok(at + end);
+                    }
+                    None => data.len() - at,
+                },
+                Framing::HeadEnded => return Ok(at),
+                Framing::Length(left) => {
+                    let passed = shorter(*left, data.len() - at);
+                    *left -= passed as u64;
+                    if *left == 0 {
+                        *self = Framing::new();
+                    }
+                    passed
+                }
+                Framing::Chunks(chunks) => {
+                    let (passed, over) = chunks.read(&data[at..])?;
+                    if over {
+                        *self = Framing::new();
+                    }
+                    passed
+                }
+                Framing::AnotherProtocol => data.len() - at,
+            };
+        }
+        Ok(at)
+    }
+}
+
+/// Where the head ends in `data`: behind the first blank line after something else. Lines may end in a bare LF, as
+/// hyper accepts that in a head, and what it accepts is written anew.
+fn head(data: &[u8], begun: &mut bool, line: &mut Line) -> Option<usize> {
+    let mut at = 0;
+    while let Some(length) = memchr(b'\n', &data[at..]) {
+        add(line, &data[at..at + length]);
+        at += length + 1;
+        if *line == Line::Text {
+            *begun = true;
+        } else if *begun {
+            return Some(at);
+        }
+        *line = Line::Empty;
+    }
+    add(line, &data[at..]);
+    None
+}
+
+fn add(line: &mut Line, more: &[u8]) {
+    *line = match (*line, more) {
+        (line, []) => line,
+        (Line::Empty, b"\r") => Line::OnlyCr,
+        _ => Line::Text,
+    };
+}
+
+fn shorter(left: u64, length: usize) -> usize {
+    usize::try_from(left).unwrap_or(usize::MAX).min(length)
+}
+
+impl Chunks {
+    /// Reads on, to the end of the body at most: how much was read, and whether it has ended.
+    fn read(&mut self, data: &[u8]) -> io::Result<(usize, bool)> {
+        let mut at = 0;
+        while at < data.len() {
+            if let Chunks::Data(left) = self {
+                let passed = shorter(*left, data.len() - at);
+                *left -= passed as u64;
+                at += passed;
+                if *left == 0 {
+                    *self = Chunks::DataCr;
+                }
+                continue;
+            }
+            let byte = data[at];
+            at += 1;
+            if matches!(self, Chunks::LastLf) && byte == b'\n' {
+                return Ok((at, true));
+            }
+            *self = self.next(byte).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a malformed chunk"))?;
+        }
+        Ok((at, false))
+    }
+
+    /// `None`: this byte must not stand here.
+    fn next(&self, byte: u8) -> Option<Chunks> {
+        Some(match (self, byte) {
+            (Chunks::Size(size), _) if byte.is_ascii_hexdigit() => {
+                let digit = char::from(byte).to_digit(16)?;
+                Chunks::Size(size.checked_mul(16)?.checked_add(u64::from(digit))?)
+            }
+            (Chunks::Size(size), b' ' | b'\t' | b';') => Chunks::Extension(*size),
+            (Chunks::Size(size) | Chunks::Extension(size), b'\r') => Chunks::SizeLf(*size),
+            (Chunks::Extension(_), b'\n') => return None,
+            (Chunks::Extension(size), _) => Chunks::Extension(*size),
+            (Chunks::SizeLf(0), b'\n') | (Chunks::TrailerLf, b'\n') => Chunks::TrailerBegin,
+            (Chunks::SizeLf(size), b'\n') => Chunks::Data(*size),
+            (Chunks::DataCr, b'\r') => Chunks::DataLf,
+            (Chunks::DataLf, b'\n') => Chunks::Size(0),
+            (Chunks::TrailerBegin, b'\r') => Chunks::LastLf,
+            (Chunks::Trailer, b'\r') => Chunks::TrailerLf,
+            (Chunks::TrailerBegin | Chunks::Trailer, byte) if byte != b'\n' => Chunks::Trailer,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Hands `data` over in pieces of these lengths, and says each time what follows a head. Returns the places where
+    /// heads ended.
+    fn heads(data: &[u8], follows: &[Follows], pieces: &[usize]) -> io::Result<Vec<usize>> {
+        let mut framing = Framing::new();
+        let (mut at, mut ends, mut pieces) = (0, Vec::new(), pieces.iter().cycle());
+        while at < data.len() {
+            let length = pieces.next().copied().unwrap_or(usize::MAX).min(data.len() - at);
+            at += framing.read(&data[at..at + length])?;
+            if framing.head_has_ended() {
+                framing.follows(follows[ends.len()]);
+                ends.push(at);
+            }
+        }
+        Ok(ends)
+    }
+
+    const STREAM: &[u8] = b"\r\n\nPOST /a HTTP/1.1\r\nA: b\r\n\r\n5\r\na\n\nb\n\r\nA;x=\"y\"\r\n\r\n\r\n0123\r\n\r\n0\r\nC: d\r\nE: f\r\n\r\n\
+        POST /b HTTP/1.1\nLength: 4\n\n\r\n\r\nGET /c HTTP/1.1\r\n\r\nGET /d HTTP/1.1\r\n\r\n\r\n\r\nfree";
+    const FOLLOWS: [Follows; 4] = [Follows::Chunks, Follows::Length(4), Follows::Length(0), Follows::AnotherProtocol];
+
+    #[test]
+    fn heads_end_where_they_do_whatever_bodies_hold() {
+        let ends = heads(STREAM, &FOLLOWS, &[usize::MAX]).unwrap();
+        let behind: Vec<&[u8]> = ends.iter().map(|end| &STREAM[*end..(*end + 4).min(STREAM.len())]).collect();
+        assert_eq!(behind, [&b"5\r\na"[..], b"\r\n\r\n", b"GET ", b"\r\n\r\n"]);
+    }
+
+    #[test]
+    fn a_bare_lf_or_another_flaw_in_chunks_is_an_error() {
+        let head = "POST / HTTP/1.1\r\n\r\n";
+        for body in [
+            "0\r\nA: b\n\nGET /second HTTP/1.1\r\n\r\n",
+            "0\r\n\nGET /second HTTP/1.1\r\n\r\n",
+            "0\r\nA: b\n\r\nGET /second HTTP/1.1\r\n\r\n",
+            "0\r\nA: b\nC: d\r\n\r\n",
+            "0\r\nA: b\rC: d\r\n\r\n",
+            "0\n\r\n",
+            "1\nx\r\n0\r\n\r\n",
+            "1;a\nx\r\n0\r\n\r\n",
+            "1\r\nxy\r\n0\r\n\r\n",
+            "g\r\n",
+            "11111111111111111\r\n",
+        ] {
+            let data = format!("{head}{body}");
+            for piece in [1, 3, usize::MAX] {
+                assert!(heads(data.as_bytes(), &[Follows::Chunks; 2], &[piece]).is_err(), "{body:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_network_cuts_does_not_matter(pieces in prop::collection::vec(1..40_usize, 1..20)) {
+            let whole = heads(STREAM, &FOLLOWS, &[usize::MAX]).unwrap();
+            prop_assert_eq!(heads(STREAM, &FOLLOWS, &pieces).unwrap(), whole);
+        }
+    }
+}

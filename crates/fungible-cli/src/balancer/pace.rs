@@ -1,0 +1,63 @@
+//! How fast the body of a request must come. Only the time in which we wait for the client counts: one whose instance
+//! takes its body slowly is not to blame. It knows nothing of what comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::config::BodyLimits;
+
+/// The pace of one body.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// So long it may still be waited for; what comes adds to it, up to `grace`.
+    left: Duration,
+    grace: Duration,
+    /// Bytes that earn a second.
+    rate: u64,
+    /// All of it must have come by then.
+    end: Instant,
+    waiting: Option<Instant>,
+    /// Made when it is first waited for.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pace {
+    pub(super) fn new(limits: &BodyLimits) -> Pace {
+        Pace {
+            left: limits.grace,
+            grace: limits.grace,
+            rate: limits.rate.max(1),
+            end: Instant::now() + limits.time,
+            waiting: None,
+            timer: None,
+        }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// To be called while nothing comes. Ready: it is too slow.
+    pub(super) fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.waiting.is_none() {
+            let now = Instant::now();
+            self.waiting = Some(now);
+            let limit = (now + self.left).min(self.end).into();
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(limit),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(limit))),
+            }
+        }
+        self.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(context))
+    }
+
+    /// So many bytes have come.
+    pub(super) fn came(&mut self, bytes: usize) {
+        let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        let earned = Duration::from_secs(bytes as u64) / u32::try_from(self.rate).unwrap_or(u32::MAX);
+        self.left = (self.left.saturating_sub(waited) + earned).min(self.grace);
+    }
+}
