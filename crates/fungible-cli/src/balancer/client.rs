@@ -3,13 +3,13 @@
 //! slow head may take. It knows nothing of requests.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -24,6 +24,9 @@ const RESTING: u8 = 0;
 const HEAD: u8 = 1;
 /// A request is being answered.
 const BUSY: u8 = 2;
+
+/// No limit becomes shorter than this, however many connections there are.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// How far a connection is. Its parts are atomic because hyper wants a connection to be `Send`; one thread uses them.
 #[derive(Debug)]
@@ -129,16 +132,29 @@ impl Progress {
         }
     }
 
-    fn is_too_slow(&self, limits: &Limits) -> bool {
+    /// Since when nothing is owed to it: it rests, or a head has not come to its end.
+    fn idle_since(&self) -> Option<Instant> {
+        let idle = self.phase.load(Ordering::Relaxed) != BUSY;
+        idle.then(|| self.born + Duration::from_millis(self.since.load(Ordering::Relaxed)))
+    }
+
+    /// `crowded`: how much of the limit of connections is in use, from 0 to 1.
+    fn is_too_slow(&self, limits: &Limits, crowded: f64) -> bool {
         let since = self.since.load(Ordering::Relaxed);
         let (since, limit) = match (self.phase.load(Ordering::Relaxed), self.stuck.load(Ordering::Relaxed)) {
-            (HEAD, _) => (since, limits.header_time),
-            (RESTING, _) => (since, limits.idle_time),
+            (HEAD, _) => (since, shortened(limits.header_time, crowded)),
+            (RESTING, _) => (since, shortened(limits.idle_time, crowded)),
             (_, 0) => return false,
             (_, stuck) => (stuck, limits.idle_time),
         };
         u128::from(self.now().saturating_sub(since)) > limit.as_millis()
     }
+}
+
+/// What is left of a limit where many connections are open: all of it up to half of them, then less, to a second.
+fn shortened(limit: Duration, crowded: f64) -> Duration {
+    let part = (2.0 - 2.0 * crowded).clamp(0.0, 1.0);
+    limit.min(limit.mul_f64(part).max(SHORTEST))
 }
 
 /// A client's socket that notes its progress, and hands on what it reads up to the end of a head at most.
@@ -233,7 +249,23 @@ impl Drop for ClientStream {
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     next: RefCell<u64>,
-    open: RefCell<HashMap<u64, (Arc<Progress>, Waker)>>,
+    open: RefCell<HashMap<u64, Open>>,
+    /// Those that were idle when it was looked last, and since when, the longest first.
+    idle: RefCell<VecDeque<(Instant, u64)>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    progress: Arc<Progress>,
+    /// Wakes the task that drives it.
+    waker: Waker,
+}
+
+impl Open {
+    fn end(&self) {
+        self.progress.dawdles.store(true, Ordering::Relaxed);
+        self.waker.wake_by_ref();
+    }
 }
 
 impl Clients {
@@ -241,7 +273,7 @@ impl Clients {
     pub(super) fn enter(&self, progress: &Arc<Progress>, waker: &Waker) -> u64 {
         let mut next = self.next.borrow_mut();
         *next += 1;
-        self.open.borrow_mut().insert(*next, (Arc::clone(progress), waker.clone()));
+        self.open.borrow_mut().insert(*next, Open { progress: Arc::clone(progress), waker: waker.clone() });
         *next
     }
 
@@ -250,24 +282,65 @@ impl Clients {
         self.open.borrow_mut().remove(&number);
     }
 
-    /// Tells those that take too long to end.
-    pub(super) fn sweep(&self, limits: &Limits) {
-        for (progress, waker) in self.open.borrow().values() {
-            if progress.is_too_slow(limits) {
-                progress.dawdles.store(true, Ordering::Relaxed);
-                waker.wake_by_ref();
+    /// Tells those that take too long to end. `crowded`: how much of the limit of connections is in use.
+    pub(super) fn sweep(&self, limits: &Limits, crowded: f64) {
+        for one in self.open.borrow().values() {
+            if one.progress.is_too_slow(limits, crowded) {
+                one.end();
+            }
+        }
+    }
+
+    /// Tells the one that has been idle longest to end, if one is.
+    pub(super) fn close_longest_idle(&self) {
+        let open = self.open.borrow();
+        let mut idle = self.idle.borrow_mut();
+        // To look at all of them for each one that ends would cost too much where there are many.
+        if !idle.iter().any(|(since, number)| is_idle_since(&open, *number, *since)) {
+            let mut all: Vec<(Instant, u64)> = open
+                .iter()
+                .filter(|(_, one)| !one.progress.dawdles())
+                .filter_map(|(number, one)| Some((one.progress.idle_since()?, *number)))
+                .collect();
+            all.sort_unstable();
+            *idle = all.into();
+        }
+        while let Some((since, number)) = idle.pop_front() {
+            if is_idle_since(&open, number, since)
+                && let Some(one) = open.get(&number)
+            {
+                return one.end();
             }
         }
     }
 
     /// Wakes all, so that they see that the balancer stops.
     pub(super) fn wake_all(&self) {
-        for (_, waker) in self.open.borrow().values() {
-            waker.wake_by_ref();
+        for one in self.open.borrow().values() {
+            one.waker.wake_by_ref();
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.borrow().is_empty()
+    }
+}
+
+fn is_idle_since(open: &HashMap<u64, Open>, number: u64, since: Instant) -> bool {
+    open.get(&number).is_some_and(|one| !one.progress.dawdles() && one.progress.idle_since() == Some(since))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_may_rest_less_and_less_long_when_many_are_open() {
+        let minute = Duration::from_mins(1);
+        for (crowded, left) in [(0.0, 60), (0.5, 60), (0.75, 30), (0.9, 12), (1.0, 1), (1.2, 1)] {
+            assert_eq!(shortened(minute, crowded).as_secs_f64().round(), f64::from(left), "{crowded}");
+        }
+        let short = Duration::from_millis(300);
+        assert_eq!(shortened(short, 1.0), short, "it never becomes longer");
     }
 }

@@ -120,10 +120,16 @@ pub(crate) struct Limits {
     pub(crate) header_time: Duration,
     /// How long a connection may rest between two requests, or take nothing of an answer.
     pub(crate) idle_time: Duration,
+    /// How long nothing may pass through a connection that changed to another protocol, a WebSocket for example.
+    pub(crate) tunnel_time: Duration,
     /// Bytes of a request's head, else 431. There are also at most 100 headers.
     pub(crate) header_bytes: usize,
     /// What the body of a request may cost.
     pub(crate) body: BodyLimits,
+    /// Connections of clients at once, tunnels included; `None`: as many as come. Each may need one to an instance,
+    /// too: the limit keeps sockets back for these. When it is reached, the one that rested longest is closed for a new
+    /// one, and from half of it on connections may rest less and less long.
+    pub(crate) connections: Option<usize>,
 }
 
 impl Default for Limits {
@@ -131,8 +137,10 @@ impl Default for Limits {
         Limits {
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
+            tunnel_time: Duration::from_hours(1),
             header_bytes: 32 * 1024,
             body: BodyLimits::default(),
+            connections: None,
         }
     }
 }

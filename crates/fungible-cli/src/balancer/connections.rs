@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::instance::{Claim, InstanceId};
@@ -87,12 +88,28 @@ pub(super) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sen
     let stream = tokio::time::timeout(limit, connect(address))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
-    stream.set_nodelay(true)?;
+    prepare(&stream)?;
     let (sender, connection) =
         http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // Its errors reach whoever waits for an answer.
     tokio::task::spawn_local(connection.with_upgrades());
     Ok(sender)
+}
+
+/// Sends what there is at once, and notices that the other end is gone although nothing is sent: a tunnel may rest for
+/// long.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Gone is who answers none of six probes, after a minute without a word.
+    let probes =
+        TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(10)).with_retries(6);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
+}
+
+/// Whether the system, or this process, has no more sockets to give.
+pub(super) fn is_out_of_sockets(error: &io::Error) -> bool {
+    use nix::libc::{EMFILE, ENFILE};
+    error.raw_os_error().is_some_and(|code| [EMFILE, ENFILE].contains(&code))
 }
 
 /// Connects to an instance.

@@ -293,7 +293,15 @@ impl<'a> Exchange<'a> {
     }
 
     async fn open(&self, claim: &Claim) -> Result<Sender, Failure> {
-        connections::open(claim.address, self.thread.config.connect_timeout).await.map_err(|error| {
+        let open = || connections::open(claim.address, self.thread.config.connect_timeout);
+        let mut opened = open().await;
+        if opened.as_ref().is_err_and(connections::is_out_of_sockets) {
+            // Those that rest are not worth a request.
+            self.thread.connections.keep_only(&[]);
+            tokio::task::yield_now().await;
+            opened = open().await;
+        }
+        opened.map_err(|error| {
             let Some(finding) = not_connected(claim.address, &error) else { return Failure::NoSockets };
             self.thread.pool.observe(claim.id, finding);
             Failure::Unsent

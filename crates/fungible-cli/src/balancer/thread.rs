@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::client::{ClientStream, Clients, Progress};
 use super::config::Config;
-use super::connections::{BUFFER, Connections};
+use super::connections::{BUFFER, Connections, prepare};
 use super::forward::{self, Client};
 use super::framing::Follows;
 use super::headers::{address_value, text_value};
@@ -32,6 +32,9 @@ use super::request_body::InMemory;
 /// How long to pause when the system has no more sockets to give.
 const NO_SOCKETS: Duration = Duration::from_millis(50);
 
+/// How soon to look again for room while there is none.
+const NO_ROOM: Duration = Duration::from_millis(10);
+
 /// What one thread works with.
 #[derive(Debug)]
 pub(super) struct Thread {
@@ -39,10 +42,10 @@ pub(super) struct Thread {
     pub(super) config: Arc<Config>,
     pub(super) connections: Connections,
     pub(super) our_host: HeaderValue,
-    pub(super) tunnels: Cell<usize>,
+    tunnels: Cell<usize>,
     pub(super) in_memory: InMemory,
     /// Rings when a connection has ended.
-    pub(super) ended: Notify,
+    ended: Notify,
     clients: Clients,
     stopping: Cell<bool>,
     id_prefix: String,
@@ -121,7 +124,7 @@ pub(super) async fn run(start: Start) -> io::Result<()> {
             Some((stream, address)) = given.recv() => thread.take(stream, address),
             _ = changes.changed() => thread.close_needless_connections(),
             _ = tick.tick() => {
-                thread.clients.sweep(limits);
+                thread.clients.sweep(limits, thread.crowded());
                 thread.close_needless_connections();
             }
         }
@@ -160,6 +163,7 @@ pub(super) async fn run(start: Start) -> io::Result<()> {
 
 async fn accept(thread: Rc<Thread>, listener: TcpListener) {
     loop {
+        thread.room().await;
         match listener.accept().await {
             Ok((stream, address)) => thread.place(stream, address),
             // The client was gone again, or there are no more sockets: neither ends a server.
@@ -172,11 +176,54 @@ async fn accept(thread: Rc<Thread>, listener: TcpListener) {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "there are far fewer connections than that")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
+}
+
 impl Thread {
     /// A new value for `X-Request-Id`.
     pub(super) fn new_id(&self) -> HeaderValue {
         self.ids.set(self.ids.get() + 1);
         text_value(format!("{}-{:x}", self.id_prefix, self.ids.get()))
+    }
+
+    /// The connections of the thread that has the fewest.
+    fn fewest(&self) -> usize {
+        self.seats.iter().map(|seat| seat.open.load(Ordering::Relaxed)).min().unwrap_or_default()
+    }
+
+    /// How many connections each thread may have.
+    fn most(&self) -> Option<usize> {
+        self.config.limits.connections.map(|all| (all / self.seats.len()).max(1))
+    }
+
+    /// How much of the limit of connections is in use, from 0 to 1.
+    fn crowded(&self) -> f64 {
+        let open = self.seats[self.seat].open.load(Ordering::Relaxed);
+        self.most().map_or(0.0, |most| ratio(open, most))
+    }
+
+    /// Waits until one more connection may come. Idle ones make room; if there are none, new ones wait in the listener.
+    async fn room(&self) {
+        let Some(most) = self.most() else { return };
+        while self.fewest() >= most {
+            self.clients.close_longest_idle();
+            // Another thread may have made room meanwhile.
+            let _ = tokio::time::timeout(NO_ROOM, self.ended.notified()).await;
+        }
+    }
+
+    /// A tunnel counts as a connection from its beginning to its end.
+    pub(super) fn tunnel_begins(&self) {
+        self.seats[self.seat].open.fetch_add(1, Ordering::Relaxed);
+        self.tunnels.set(self.tunnels.get() + 1);
+    }
+
+    pub(super) fn tunnel_has_ended(&self) {
+        self.seats[self.seat].open.fetch_sub(1, Ordering::Relaxed);
+        self.tunnels.set(self.tunnels.get() - 1);
+        self.ended.notify_one();
     }
 
     /// Gives a new connection to the thread that has the fewest.
@@ -207,8 +254,8 @@ impl Thread {
 
     /// Serves one connection until it ends.
     fn serve(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
-        // Without it answers are merely slower.
-        let _ = stream.set_nodelay(true);
+        // Without it answers are merely slower, and a client that is gone is noticed later.
+        let _ = prepare(&stream);
         let progress = Arc::new(Progress::new());
         let client = Rc::new(Client {
             thread: Rc::clone(self),

@@ -1,10 +1,12 @@
 //! A connection that changed to another protocol (WebSocket): bytes in both directions until both have ended. It
 //! counts as in flight on its instance. Whoever listens gets what passes by, as messages where it is a WebSocket.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use hyper::upgrade::OnUpgrade;
@@ -28,7 +30,7 @@ pub(super) fn start(
     listener: Option<Listener>,
 ) {
     let thread = Rc::clone(thread);
-    thread.tunnels.set(thread.tunnels.get() + 1);
+    thread.tunnel_begins();
     tokio::task::spawn_local(async move {
         let (client, instance) = tokio::join!(to_client, to_instance);
         if let Some(listener) = &listener {
@@ -38,10 +40,14 @@ pub(super) fn start(
             }
         }
         if let (Ok(client), Ok(instance)) = (client, instance) {
-            let mut client = Side::new(TokioIo::new(client), true, listener.as_ref());
-            let mut instance = Side::new(TokioIo::new(instance), false, listener.as_ref());
-            // An error ends the tunnel, as an orderly end does: there is nobody left to tell.
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut instance).await;
+            let heard = Rc::new(Cell::new(Instant::now()));
+            let mut client = Side::new(TokioIo::new(client), true, listener.as_ref(), &heard);
+            let mut instance = Side::new(TokioIo::new(instance), false, listener.as_ref(), &heard);
+            tokio::select! {
+                // An error ends the tunnel, as an orderly end does: there is nobody left to tell.
+                _ = tokio::io::copy_bidirectional(&mut client, &mut instance) => {}
+                () = silence(&heard, thread.config.limits.tunnel_time) => {}
+            }
         }
         if let Some(listener) = listener {
             listener.record.tunnel_is_over();
@@ -50,9 +56,15 @@ pub(super) fn start(
             line.write(true);
         }
         drop(claim);
-        thread.tunnels.set(thread.tunnels.get() - 1);
-        thread.ended.notify_one();
+        thread.tunnel_has_ended();
     });
+}
+
+/// Returns when nothing has come from either side for this long.
+async fn silence(heard: &Cell<Instant>, limit: Duration) {
+    while heard.get().elapsed() < limit {
+        tokio::time::sleep_until((heard.get() + limit).into()).await;
+    }
 }
 
 /// Who wants to know what passes by.
@@ -75,6 +87,8 @@ impl Listener {
 struct Side<S> {
     stream: S,
     ear: Option<Ear>,
+    /// When something came last, from either side.
+    heard: Rc<Cell<Instant>>,
 }
 
 /// Hears what one side says, and how it ends.
@@ -87,13 +101,13 @@ struct Ear {
 }
 
 impl<S> Side<S> {
-    fn new(stream: S, from_client: bool, listener: Option<&Listener>) -> Side<S> {
+    fn new(stream: S, from_client: bool, listener: Option<&Listener>, heard: &Rc<Cell<Instant>>) -> Side<S> {
         let ear = listener.map(|listener| Ear {
             record: listener.record.clone(),
             from_client,
             messages: listener.is_websocket.then(Messages::default),
         });
-        Side { stream, ear }
+        Side { stream, ear, heard: Rc::clone(heard) }
     }
 
     fn broke_off(&self) {
@@ -137,6 +151,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<S> {
         let side = self.get_mut();
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut side.stream).poll_read(context, buffer));
+        side.heard.set(Instant::now());
         if read.is_err() {
             side.broke_off();
         } else if let Some(ear) = &mut side.ear {

@@ -1,10 +1,12 @@
 //! What a client may cost: slow and large heads, connections that rest.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Notify;
 
-use super::world::{Fake, LIMIT, Raw, add_healthy, balancer, config, eventually};
+use super::world::{Fake, LIMIT, Raw, Step, add_healthy, balancer, config, eventually, ok};
 use crate::balancer::config::{BodyLimits, Limits};
 use crate::balancer::{Balancer, Config, Routing};
 
@@ -61,7 +63,7 @@ async fn a_resting_connection_is_closed_after_its_time() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     let large = "x".repeat(30_000_000);
-    let fake = Fake::new(move |_| vec![super::world::ok(&large)]).await;
+    let fake = Fake::new(move |_| vec![ok(&large)]).await;
     let limits = Limits { idle_time: Duration::from_millis(300), ..Limits::default() };
     let balancer = with(limits, &fake).await;
     let mut client = Raw::connect(&balancer).await;
@@ -221,6 +223,97 @@ async fn many_tiny_chunks_arrive_as_they_were_sent() {
     client.send(format!("{CHUNKED_POST}{chunks}0\r\n\r\n")).await;
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
     assert_eq!(fake.seen()[0].body, letters);
+}
+
+/// Clients that connect and say nothing, or nothing more, used up every socket.
+#[tokio::test]
+async fn idle_connections_make_room_for_new_ones_and_busy_ones_stay() {
+    let bell = Arc::new(Notify::new());
+    let rings = Arc::clone(&bell);
+    let fake = Fake::new(move |seen| {
+        let wait = seen.line.contains("busy").then(|| Step::Wait(Arc::clone(&rings)));
+        wait.into_iter().chain([ok("a")]).collect()
+    })
+    .await;
+    let balancer = with(Limits { connections: Some(20), ..Limits::default() }, &fake).await;
+    let mut busy = Vec::new();
+    for _ in 0..5 {
+        let mut client = Raw::connect(&balancer).await;
+        client.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        busy.push(client);
+    }
+    eventually("they are in flight", || balancer.instances()[0].in_flight == 5).await;
+    let mut idle = Vec::new();
+    for number in 0..100 {
+        let mut client = Raw::connect(&balancer).await;
+        match number % 3 {
+            0 => {}
+            1 => client.send("GET / HTTP/1.1\r\n").await,
+            _ => assert_eq!(client.get("/").await.body, "a", "{number}"),
+        }
+        idle.push(client);
+    }
+    assert_eq!(Raw::connect(&balancer).await.get("/").await.body, "a");
+    // The oldest are gone.
+    assert!(idle[0].is_closed().await && idle[50].is_closed().await);
+    for _ in 0..5 {
+        bell.notify_one();
+    }
+    for client in &mut busy {
+        assert_eq!(client.answer().await.expect("an answer comes").body, "a");
+    }
+}
+
+#[tokio::test]
+async fn the_connection_that_rested_longest_is_closed_first() {
+    let fake = Fake::plain("a").await;
+    let mut one_thread = config(Routing::RoundRobin);
+    one_thread.threads = 1;
+    one_thread.limits.connections = Some(4);
+    let balancer = balancer(one_thread);
+    add_healthy(&balancer, &[&fake]).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(Raw::connect(&balancer).await);
+    }
+    for at in [1, 0, 2] {
+        assert_eq!(clients[at].get("/").await.body, "a");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // One place is always kept free.
+    let mut fourth = Raw::connect(&balancer).await;
+    assert_eq!(fourth.get("/").await.body, "a");
+    assert!(clients[1].is_closed().await, "it rested longest");
+    for at in [0, 2] {
+        assert_eq!(clients[at].get("/").await.body, "a");
+    }
+}
+
+#[tokio::test]
+async fn where_every_connection_is_busy_new_ones_wait_until_one_is_not() {
+    let bell = Arc::new(Notify::new());
+    let rings = Arc::clone(&bell);
+    let fake = Fake::new(move |_| vec![Step::Wait(Arc::clone(&rings)), ok("a")]).await;
+    let mut one_thread = config(Routing::RoundRobin);
+    one_thread.threads = 1;
+    one_thread.limits.connections = Some(2);
+    let balancer = balancer(one_thread);
+    add_healthy(&balancer, &[&fake]).await;
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        let mut client = Raw::connect(&balancer).await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        clients.push(client);
+    }
+    for served in 1..=6 {
+        eventually("the next one is there", || fake.executed() >= served).await;
+        assert!(balancer.instances()[0].in_flight <= 2);
+        bell.notify_one();
+    }
+    for client in &mut clients {
+        bell.notify_one();
+        assert_eq!(client.answer().await.expect("an answer comes").body, "a");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Bodies of any length in both directions, tunnels, and ends that come too early.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
-use super::world::{Fake, Raw, Step, add_healthy, balancer, config, eventually, ok, raw, streaming};
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, eventually, never, ok, raw, streaming};
 use crate::balancer::{Balancer, Config, Routing};
 
 async fn behind(fake: &Fake) -> Balancer {
@@ -188,6 +189,54 @@ async fn a_client_that_leaves_takes_its_request_with_it() {
     drop(client);
     eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
     eventually("the instance sees the end", || fake.open.load(std::sync::atomic::Ordering::SeqCst) == 0).await;
+}
+
+/// A client that is gone without a word, or one that never says anything again, held its instance for ever.
+#[tokio::test]
+async fn a_tunnel_through_which_nothing_passes_ends() {
+    let fake = Fake::new(|_| {
+        vec![raw("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"), Step::Echo]
+    })
+    .await;
+    let mut config = config(Routing::RoundRobin);
+    config.limits.tunnel_time = Duration::from_millis(400);
+    let balancer = behind_one_with(config, &fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+    assert_eq!(client.head().await.expect("an answer comes").0, 101);
+    // As long as something passes it goes on, and blank lines in it are no heads.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(1) {
+        client.send("a\r\n\r\nb").await;
+        client.until("a\r\n\r\nb").await;
+        client.buffer.clear();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(balancer.instances()[0].in_flight, 1);
+    assert!(client.is_closed().await, "then it ends");
+    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+}
+
+/// The system asks whether the other end is still there.
+#[tokio::test]
+async fn connections_are_kept_alive_by_the_system() {
+    let fake = Fake::new(|_| vec![never()]).await;
+    let balancer = behind(&fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    let (ours, theirs) = (balancer.local_addr().port(), fake.address.port());
+    // `sl local remote st queues timer:when`: timer 2 is that of keep-alive.
+    let kept = |local: Option<u16>, remote: Option<u16>| {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has this table");
+        let is = |word: &str, port: Option<u16>| port.is_none_or(|port| word.ends_with(&format!(":{port:04X}")));
+        table.lines().skip(1).any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            is(words[1], local) && is(words[2], remote) && words[3] == "01" && words[5].starts_with("02:")
+        })
+    };
+    eventually("the client's is", || kept(Some(ours), None)).await;
+    eventually("the instance's is", || kept(None, Some(theirs))).await;
 }
 
 #[tokio::test]

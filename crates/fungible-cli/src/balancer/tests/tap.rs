@@ -1,13 +1,12 @@
 //! What the one who listens is told of each exchange: how it ended and on which side, and what was said in it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use super::messages::frame;
-use super::world::{Fake, LIMIT, Raw, Step, balancer, eventually, ok, raw, streaming};
+use super::world::{Fake, LIMIT, Raw, Step, balancer, eventually, never, ok, raw, streaming};
 use crate::balancer::{Balancer, Plan, Question};
 use crate::exchange::{Body, Exchange, Outcome};
 
@@ -79,10 +78,6 @@ fn body(exchange: &Exchange) -> String {
 fn said(exchange: &Exchange) -> Vec<String> {
     let line = |from_client| if from_client { '>' } else { '<' };
     exchange.frames.iter().map(|frame| format!("{} {}", line(frame.from_client), text(&frame.data))).collect()
-}
-
-fn never() -> Step {
-    Step::Wait(Arc::new(Notify::new()))
 }
 
 const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";

@@ -105,6 +105,10 @@ pub(super) enum Step {
     Echo,
 }
 
+pub(super) fn never() -> Step {
+    Step::Wait(Arc::new(Notify::new()))
+}
+
 /// A request as an instance saw it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
