@@ -179,11 +179,10 @@ impl Chunks {
                 let digit = char::from(byte).to_digit(16)?;
                 Chunks::Size(size.checked_mul(16)?.checked_add(u64::from(digit))?)
             }
-            (Chunks::Size(size), b' ' | b'\t' | b';') => Chunks::Extension(*size),
             (Chunks::Size(size) | Chunks::Extension(size), b'\r') => Chunks::SizeLf(*size),
             (Chunks::Extension(_), b'\n') => return None,
-            (Chunks::Extension(size), _) => Chunks::Extension(*size),
-            (Chunks::SizeLf(0), b'\n') | (Chunks::TrailerLf, b'\n') => Chunks::TrailerBegin,
+            (Chunks::Size(size), b' ' | b'\t' | b';') | (Chunks::Extension(size), _) => Chunks::Extension(*size),
+            (Chunks::SizeLf(0) | Chunks::TrailerLf, b'\n') => Chunks::TrailerBegin,
             (Chunks::SizeLf(size), b'\n') => Chunks::Data(*size),
             (Chunks::DataCr, b'\r') => Chunks::DataLf,
             (Chunks::DataLf, b'\n') => Chunks::Size(0),

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
-use crate::balancer::Routing;
+use crate::balancer::{BodyLimits, Routing};
 use crate::fleet::KEEPER_STAGES;
 
 const EXIT_CODES: &str = "\
@@ -148,6 +148,26 @@ pub(super) struct RunOptions {
     /// How long an instance may take until its answer begins, before the client gets 504
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     response_limit: Duration,
+    /// How much of a request's body is read before an instance is chosen; the rest streams. 0 for apps that answer while
+    /// the body still comes
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1MiB")]
+    body_buffer: u64,
+    /// How much of a body a client must send per second on average, before it gets 408
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1KiB")]
+    body_rate: u64,
+    /// How long a whole body may take to arrive, before the client gets 408
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10m")]
+    body_limit: Duration,
+    /// The largest body that is accepted; larger ones get 413 [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_body: Option<u64>,
+    /// How many client connections may be open at once; beyond it the longest idle one is closed for a new one
+    /// [default: half of the limit on open files]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+    /// How long a WebSocket or another upgraded connection may carry nothing before it is closed
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "1h")]
+    tunnel_limit: Duration,
     /// Also send a request with an Idempotency-Key again when its instance died: only if your app honours that header
     #[arg(long)]
     resend_keyed: bool,
@@ -181,6 +201,9 @@ pub(super) struct RunPlan {
     pub(super) drain_limit: Duration,
     pub(super) grace: Duration,
     pub(super) response_limit: Duration,
+    pub(super) body: BodyLimits,
+    pub(super) max_connections: Option<usize>,
+    pub(super) tunnel_limit: Duration,
     pub(super) resend_keyed: bool,
     pub(super) trust_forwarded: bool,
     pub(super) access_log: bool,
@@ -204,6 +227,15 @@ impl RunOptions {
             drain_limit: self.drain_limit,
             grace: self.grace,
             response_limit: self.response_limit,
+            body: BodyLimits {
+                buffer: usize::try_from(self.body_buffer).unwrap_or(usize::MAX),
+                rate: self.body_rate,
+                time: self.body_limit,
+                most_bytes: self.max_body,
+                ..BodyLimits::default()
+            },
+            max_connections: self.max_connections.and_then(|most| usize::try_from(most).ok()),
+            tunnel_limit: self.tunnel_limit,
             resend_keyed: self.resend_keyed,
             trust_forwarded: self.trust_forwarded,
             access_log: self.access_log,
@@ -309,6 +341,21 @@ pub(super) fn parse_limit(text: &str) -> Result<Duration, String> {
     if limit > Duration::from_hours(24) { Err("a day is the longest limit".to_owned()) } else { Ok(limit) }
 }
 
+/// A number of bytes.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok();
+    let size = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    size.ok_or_else(|| "write it in bytes or with a unit, as 512KiB, 10MiB or 1GiB".to_owned())
+}
+
 pub(super) fn parse_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
@@ -334,6 +381,16 @@ mod tests {
     #[test]
     fn the_arguments_are_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_may_have_units() {
+        for (text, bytes) in [("0", 0), ("1000", 1000), ("1KiB", 1024), ("10m", 10 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "KiB", "-1", "1.5MiB", "1TiB", "99999999999GiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

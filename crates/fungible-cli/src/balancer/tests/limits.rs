@@ -219,7 +219,9 @@ async fn many_tiny_chunks_arrive_as_they_were_sent() {
     let balancer = with(Limits::default(), &fake).await;
     let mut client = Raw::connect(&balancer).await;
     let letters: Vec<u8> = (0..3000).map(|n| b'a' + u8::try_from(n % 26).expect("small")).collect();
-    let chunks: String = letters.iter().map(|letter| format!("1\r\n{}\r\n", char::from(*letter))).collect();
+    let chunks = letters
+        .iter()
+        .fold(String::new(), |chunks, letter| chunks + "1\r\n" + &char::from(*letter).to_string() + "\r\n");
     client.send(format!("{CHUNKED_POST}{chunks}0\r\n\r\n")).await;
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
     assert_eq!(fake.seen()[0].body, letters);
