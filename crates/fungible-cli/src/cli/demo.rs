@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::args::{DemoApp, DemoOptions};
+use super::printer::Printing;
 use super::{control, run, screen};
 use crate::balancer::{self, Routing};
 use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings, Template};
@@ -68,19 +69,17 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let mut config = balancer::Config::new(run::random_secret()?);
     config.routing = routing;
     config.health.path = Some("/readyz".to_owned());
+    config.limits.connections = Some(run::connections(options.instances.into()));
 
     let bars = MultiProgress::new();
     let above = bars.clone();
     let colour = screen::colour();
     let shown = std::io::stderr().is_terminal() && !bars.is_hidden();
-    let printer = screen::Printer::start(move |line| {
+    let printing = Printing::start(move |line| {
         // With a picture on the screen the line goes above it.
-        if shown {
-            let _ = above.println(line);
-        } else {
-            screen::say(line);
-        }
+        if shown { above.println(line) } else { screen::try_say(line) }
     });
+    let printer = printing.printer();
     let mut tell = |event: Event| printer.say(screen::line(&event, colour));
     let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
         for line in introduction(options, address) {
@@ -91,7 +90,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
             std::thread::spawn(move || draw(&bars, &ask));
         }
     });
-    printer.finish();
+    printing.finish();
     outcome.with_context(|| format!("the instances' own words are in {}", data.logs.display()))
 }
 

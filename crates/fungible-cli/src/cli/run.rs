@@ -4,18 +4,22 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit};
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::RunPlan;
+use super::printer::{Printer, Printing};
 use super::screen;
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{Asked, Control, Event, OutputTo, Settings, Template, supervise};
 
 pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
+    let printing = Printing::start(screen::try_say);
+    let printer = printing.printer();
     if plan.access_log {
-        access_log();
+        access_log(printer.clone());
     }
     let colour = screen::colour();
     let settings = Settings {
@@ -34,18 +38,20 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.routing = plan.routing;
     config.health = HealthCheck { path: plan.health.clone(), ..config.health };
     config.response_timeout = plan.response_limit;
+    config.limits.body = plan.body.clone();
+    config.limits.connections = Some(plan.max_connections.unwrap_or_else(|| connections(plan.instances)));
+    config.limits.tunnel_time = plan.tunnel_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
 
     let mark = screen::paint(colour, 1, "fungible");
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
-    let printer = screen::Printer::start(screen::say);
     let mut tell = |event: Event| printer.say(format!("{mark} | {}", screen::line(&event, colour)));
     let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
         let instances = if plan.instances == 1 { "instance" } else { "instances" };
-        screen::say(&format!("{mark} | http://{address} -> {} {instances} of `{command}`", plan.instances));
+        printer.say(format!("{mark} | http://{address} -> {} {instances} of `{command}`", plan.instances));
     });
-    printer.finish();
+    printing.finish();
     outcome
 }
 
@@ -71,6 +77,22 @@ pub(super) fn fleet(
         Ok(())
     })
 }
+
+/// Open files that are neither connections of clients nor to instances: our own, and what a probe and the port of each
+/// instance take.
+const OWN_FILES: u64 = 64;
+const FILES_OF_AN_INSTANCE: u64 = 3;
+
+/// How many connections of clients the limit on open files allows, when each may need one to an instance too.
+pub(super) fn connections(instances: usize) -> usize {
+    let others = OWN_FILES + FILES_OF_AN_INSTANCE.saturating_mul(instances as u64);
+    // The supervisor raises its limit to the one that the system allows.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    usize::try_from(most.saturating_sub(others) / 2).unwrap_or(usize::MAX).max(FEWEST_CONNECTIONS)
+}
+
+/// With fewer than these a browser cannot load a page.
+const FEWEST_CONNECTIONS: usize = 16;
 
 /// Listens on `address`, for ourselves alone.
 pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -141,9 +163,10 @@ pub(super) fn random_secret() -> anyhow::Result<[u8; 32]> {
     Ok(secret)
 }
 
-fn access_log() {
+/// A line for each request, on the way that all lines take: none of them is waited for.
+fn access_log(printer: Printer) {
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(printer)
         .with_ansi(screen::colour())
         .with_env_filter(tracing_subscriber::EnvFilter::new("access=info"))
         .init();

@@ -1,9 +1,9 @@
 //! What people see on standard error: one line per event, in colour where that is wanted.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use super::printer::Printing;
 use crate::fleet::{Event, InstanceState};
 
 /// Whether to colour what goes to standard error.
@@ -19,7 +19,12 @@ pub(super) fn coloured(terminal: bool) -> bool {
 
 /// Prints a line on standard error. One that nobody reads is no failure.
 pub(super) fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = try_say(text);
+}
+
+/// Prints a line on standard error.
+pub(super) fn try_say(text: &str) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "{text}")
 }
 
 /// Prints a line on standard output; quiet when its reader went away.
@@ -27,50 +32,16 @@ pub(super) fn print(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
-/// Prints what went wrong, in one line.
+/// Prints what went wrong, in one line. It is the last one, and an output that nobody reads must not hold up the end.
 pub(super) fn problem(error: &anyhow::Error) {
-    say(&format!("{} {error:#}", paint(colour(), 31, "fungible:")));
+    let printing = Printing::start(try_say);
+    printing.printer().say(format!("{} {error:#}", paint(colour(), 31, "fungible:")));
+    printing.finish();
 }
 
 /// Prints what may be wrong, in one line.
 pub(super) fn warning(text: &str) {
     say(&format!("{} {text}", paint(colour(), 33, "fungible: warning:")));
-}
-
-/// Lines that wait for a terminal that stands still, at most; what is more is left out.
-const WAITING_LINES: usize = 1024;
-
-/// How long the last lines may take at the end.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// Prints on a thread of its own: a terminal that stands still must not hold up whoever looks after instances.
-pub(super) struct Printer {
-    lines: SyncSender<String>,
-    done: Receiver<()>,
-}
-
-impl Printer {
-    pub(super) fn start(print: impl Fn(&str) + Send + 'static) -> Printer {
-        let (lines, waiting) = sync_channel::<String>(WAITING_LINES);
-        let (finished, done) = sync_channel(1);
-        std::thread::spawn(move || {
-            for line in waiting {
-                print(&line);
-            }
-            let _ = finished.send(());
-        });
-        Printer { lines, done }
-    }
-
-    pub(super) fn say(&self, line: String) {
-        let _ = self.lines.try_send(line);
-    }
-
-    /// Waits, within limits, until everything is printed.
-    pub(super) fn finish(self) {
-        drop(self.lines);
-        let _ = self.done.recv_timeout(LAST_LINES);
-    }
 }
 
 pub(super) fn paint(colour: bool, code: u8, text: &str) -> String {

@@ -10,6 +10,7 @@ mod client;
 mod demo;
 mod described;
 mod fleet;
+mod hostile;
 mod packages;
 mod person;
 mod private_disk;

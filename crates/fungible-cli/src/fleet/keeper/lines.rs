@@ -1,12 +1,16 @@
-//! Passes on what instances print, line by line behind their name. A terminal that stands still holds up the
-//! instances that print, as it would without us, but never the keeper.
+//! Passes on what instances print, line by line behind their name. Where nobody takes it, the instances that print wait
+//! for a while, as they would without us; then lines are left out and counted until somebody does. The keeper never
+//! waits.
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::unix::pipe::Receiver;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 /// A longer line is cut into several: an instance that prints no line end must not fill our memory.
@@ -14,6 +18,9 @@ const LONGEST_LINE: u64 = 64 * 1024;
 
 /// How many lines wait for a slow terminal before the instances do.
 const WAITING_LINES: usize = 256;
+
+/// How long instances wait for an output that stands still. A service must not stand still with it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the last lines may take when everything ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -24,22 +31,46 @@ struct Line {
 }
 
 pub(super) struct Printer {
-    lines: mpsc::Sender<Line>,
+    lines: Lines,
     done: oneshot::Receiver<()>,
+}
+
+/// The way of lines to the thread that prints them.
+#[derive(Clone)]
+struct Lines {
+    waiting: mpsc::Sender<Line>,
+    left_out: Arc<LeftOut>,
+}
+
+#[derive(Default)]
+struct LeftOut {
+    /// The output stands still: nobody waits for it.
+    stands_still: AtomicBool,
+    lines: AtomicU64,
 }
 
 impl Printer {
     pub(super) fn start() -> Printer {
         let (lines, mut waiting) = mpsc::channel::<Line>(WAITING_LINES);
         let (finished, done) = oneshot::channel();
+        let left_out = Arc::<LeftOut>::default();
+        let lost = Arc::clone(&left_out);
         std::thread::spawn(move || {
             while let Some(line) = waiting.blocking_recv() {
                 // A reader that went away takes nothing from the instances: they run on unseen.
                 let _ = if line.to_stderr { io::stderr().write_all(&line.text) } else { print(&line.text) };
+                lost.stands_still.store(false, Ordering::Relaxed);
+                let count = lost.lines.swap(0, Ordering::Relaxed);
+                if count > 0 {
+                    let _ = writeln!(
+                        io::stderr(),
+                        "fungible | {count} lines of instances were left out here: nobody read this output"
+                    );
+                }
             }
             let _ = finished.send(());
         });
-        Printer { lines, done }
+        Printer { lines: Lines { waiting: lines, left_out }, done }
     }
 
     /// Prints every line of `pipe` until it ends.
@@ -56,7 +87,7 @@ impl Printer {
                 if text.last() != Some(&b'\n') {
                     text.push(b'\n');
                 }
-                if lines.send(Line { text, to_stderr }).await.is_err() {
+                if lines.pass_on(Line { text, to_stderr }).await.is_err() {
                     break;
                 }
             }
@@ -68,6 +99,25 @@ impl Printer {
     pub(super) async fn finish(self) {
         drop(self.lines);
         let _ = tokio::time::timeout(LAST_LINES, self.done).await;
+    }
+}
+
+impl Lines {
+    /// An error: nobody prints any more.
+    async fn pass_on(&self, line: Line) -> Result<(), ()> {
+        let line = match self.waiting.try_send(line) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(()),
+            Err(TrySendError::Full(line)) => line,
+        };
+        if !self.left_out.stands_still.load(Ordering::Relaxed) {
+            match tokio::time::timeout(PATIENCE, self.waiting.send(line)).await {
+                Ok(sent) => return sent.map_err(drop),
+                Err(_) => self.left_out.stands_still.store(true, Ordering::Relaxed),
+            }
+        }
+        self.left_out.lines.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

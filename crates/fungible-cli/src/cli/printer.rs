@@ -1,0 +1,183 @@
+//! Prints lines on a thread of its own: a terminal that stands still, a pipe that nobody reads and a full disk must
+//! hold up neither requests nor whoever looks after instances. Lines that find no room are left out and counted.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that wait at most.
+const WAITING_LINES: usize = 1024;
+
+/// How long the last lines may take at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+enum Order {
+    Print(String),
+    End,
+}
+
+/// A way to the thread that prints; clones lead to the same one.
+#[derive(Clone)]
+pub(super) struct Printer {
+    orders: SyncSender<Order>,
+    left_out: Arc<AtomicU64>,
+}
+
+/// The thread that prints, to be waited for at the end.
+pub(super) struct Printing {
+    printer: Printer,
+    done: Receiver<()>,
+}
+
+impl Printing {
+    /// `print` prints one line, which has no end yet.
+    pub(super) fn start(mut print: impl FnMut(&str) -> io::Result<()> + Send + 'static) -> Printing {
+        let (orders, waiting) = sync_channel::<Order>(WAITING_LINES);
+        let (finished, done) = sync_channel(1);
+        let left_out = Arc::new(AtomicU64::new(0));
+        let printer = Printer { orders, left_out: Arc::clone(&left_out) };
+        std::thread::spawn(move || {
+            while let Ok(Order::Print(line)) = waiting.recv() {
+                let written = print(&line).is_ok();
+                let lost = left_out.swap(0, Ordering::Relaxed) + u64::from(!written);
+                if lost > 0 && !(written && print(&said_of(lost)).is_ok()) {
+                    left_out.fetch_add(lost, Ordering::Relaxed);
+                }
+            }
+            let _ = finished.send(());
+        });
+        Printing { printer, done }
+    }
+
+    pub(super) fn printer(&self) -> Printer {
+        self.printer.clone()
+    }
+
+    /// Waits, within limits, until everything is printed that was said before.
+    pub(super) fn finish(self) {
+        let until = Instant::now() + LAST_LINES;
+        let mut end = self.printer.orders.try_send(Order::End);
+        while matches!(end, Err(TrySendError::Full(_))) && Instant::now() < until {
+            std::thread::park_timeout(Duration::from_millis(5));
+            end = self.printer.orders.try_send(Order::End);
+        }
+        let _ = self.done.recv_timeout(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn said_of(left_out: u64) -> String {
+    let lines = if left_out == 1 { "1 line was" } else { &format!("{left_out} lines were") };
+    format!("fungible: {lines} left out here: this output was not read, or could not be written")
+}
+
+impl Printer {
+    /// Prints the line, if there is room.
+    pub(super) fn say(&self, line: String) {
+        if matches!(self.orders.try_send(Order::Print(line)), Err(TrySendError::Full(_))) {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Prints log lines the same way.
+impl MakeWriter<'_> for Printer {
+    type Writer = LogLine;
+
+    fn make_writer(&self) -> LogLine {
+        LogLine { printer: self.clone(), text: Vec::new() }
+    }
+}
+
+/// One log line while it is written; it is said when this is dropped.
+pub(super) struct LogLine {
+    printer: Printer,
+    text: Vec<u8>,
+}
+
+impl io::Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        let text = String::from_utf8_lossy(&self.text);
+        if !text.is_empty() {
+            self.printer.say(text.trim_end_matches('\n').to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_left_out_and_counted_and_nobody_waits_for_it() {
+        let (release, held) = sync_channel::<()>(0);
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&printed);
+        let mut first = true;
+        let printing = Printing::start(move |line| {
+            if std::mem::take(&mut first) {
+                held.recv().map_err(io::Error::other)?;
+            }
+            into.lock().unwrap().push(line.to_owned());
+            Ok(())
+        });
+        let lines = printing.printer();
+        lines.say("first".into());
+        // The thread may have taken the first one by now, or not.
+        for number in 0..WAITING_LINES + 10 {
+            lines.say(number.to_string());
+        }
+        let lost = lines.left_out.load(Ordering::Relaxed);
+        assert!((10..=11).contains(&lost), "{lost}");
+        release.send(()).unwrap();
+        printing.finish();
+        let printed = printed.lock().unwrap();
+        assert_eq!(printed[0], "first");
+        assert_eq!(printed[1], said_of(lost));
+        assert_eq!(printed.len(), WAITING_LINES + 10 + 2 - usize::try_from(lost).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted_until_something_can() {
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&printed);
+        let printing = Printing::start(move |line| {
+            if line.starts_with("bad") {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            into.lock().unwrap().push(line.to_owned());
+            Ok(())
+        });
+        for line in ["a", "bad", "bad", "b", "c"] {
+            printing.printer().say(line.into());
+        }
+        printing.finish();
+        assert_eq!(*printed.lock().unwrap(), ["a", "b", &said_of(2), "c"]);
+    }
+
+    #[test]
+    fn an_output_that_stands_still_does_not_hold_up_the_end() {
+        let (_never, held) = sync_channel::<()>(0);
+        let printing = Printing::start(move |_| held.recv().map_err(io::Error::other));
+        for number in 0..2 * WAITING_LINES {
+            printing.printer().say(number.to_string());
+        }
+        printing.finish();
+    }
+}
