@@ -6,6 +6,7 @@ mod event;
 mod instance;
 mod keeper;
 mod launcher;
+mod own_folder;
 mod port;
 mod private_disk;
 mod process;

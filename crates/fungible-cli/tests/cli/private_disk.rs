@@ -135,7 +135,11 @@ impl World {
 }
 
 fn give_away(path: &Path) {
-    let owner = Some(STRANGER.parse().unwrap());
+    chown(path, STRANGER);
+}
+
+fn chown(path: &Path, user: &str) {
+    let owner = Some(user.parse().unwrap());
     std::os::unix::fs::chown(path, owner, owner).unwrap();
 }
 
@@ -705,6 +709,79 @@ fn where_temporary_files_cannot_carry_overlays_memory_does() {
         has(&shown, "cell-1-1 | shared");
         has(&shown, &format!("cell-1-1 wrote {}/z", world.work.display()));
         assert!(shown.contains("what instances write is kept in memory"), "{shown}");
+    }
+}
+
+#[test]
+fn only_folders_of_its_own_user_are_taken_for_those_of_dead_proofs() {
+    let without = [As::Stranger].into_iter().filter(|_| is_root()).map(|kind| (kind, &["--no-namespaces"][..]));
+    let cases: Vec<_> = kinds().into_iter().map(|kind| (kind, &[][..])).chain(without).collect();
+    for (pipes, (kind, options)) in
+        [false, true].into_iter().flat_map(|pipes| cases.iter().map(move |case| (pipes, *case)))
+    {
+        let world = World::new(kind, "work");
+        let tmp = world.temporary();
+        fs::set_permissions(&tmp, fs::Permissions::from_mode(0o1777)).unwrap();
+        let folder = |path: PathBuf| {
+            fs::create_dir(&path).unwrap();
+            fs::create_dir(path.join("inner")).unwrap();
+            for file in ["lock", "inner/precious"] {
+                fs::write(path.join(file), "kept").unwrap();
+                world.own(&path.join(file));
+            }
+            world.own(&path.join("inner"));
+            world.own(&path);
+            path
+        };
+        let pipe = |path: PathBuf| {
+            fs::create_dir(&path).unwrap();
+            assert!(Command::new("mkfifo").arg(path.join("lock")).status().unwrap().success());
+            world.own(&path.join("lock"));
+            world.own(&path);
+            path
+        };
+        // A dead proof of its own, in which there is a way out, and which it cannot write to as it is.
+        let dead = folder(tmp.join("fungible-prove-dead"));
+        let outside = folder(world.place.folder.path().join("outside"));
+        symlink(&outside, dead.join("way")).unwrap();
+        symlink(&outside, tmp.join("fungible-prove-link")).unwrap();
+        let linked_lock = tmp.join("fungible-prove-linked-lock");
+        fs::create_dir(&linked_lock).unwrap();
+        symlink(outside.join("lock"), linked_lock.join("lock")).unwrap();
+        world.own(&linked_lock);
+        for path in [&dead, &dead.join("inner"), &outside, &outside.join("inner")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o500)).unwrap();
+        }
+        let mut untouched = vec![outside.join("lock"), outside.join("inner/precious"), linked_lock];
+        if pipes {
+            untouched.push(pipe(tmp.join("fungible-prove-pipe")));
+        }
+        if is_root() {
+            let theirs = folder(tmp.join("fungible-prove-theirs"));
+            let other = if kind == As::Stranger { "0" } else { STRANGER };
+            for path in [&theirs, &theirs.join("lock"), &theirs.join("inner"), &theirs.join("inner/precious")] {
+                chown(path, other);
+            }
+            untouched.extend([theirs.join("lock"), theirs.join("inner/precious")]);
+            if pipes {
+                chown(&pipe(tmp.join("fungible-prove-their-pipe")), other);
+            }
+        } else {
+            println!("left out: folders of another user, which only root can make");
+        }
+
+        let arguments = [options, &["--", "true"]].concat();
+        let mut child = world.command(&arguments).stdout(Stdio::null()).spawn().unwrap();
+        let status = eventually("the end of the tool", || child.try_wait().unwrap());
+        assert!(status.success(), "{kind:?} {options:?}");
+        for path in untouched {
+            assert!(path.exists(), "{kind:?} {options:?}: {} is gone", path.display());
+        }
+        for path in [&outside, &outside.join("inner")] {
+            let mode = fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode, 0o500, "{kind:?} {options:?}: {}", path.display());
+        }
+        assert!(!dead.exists(), "{kind:?} {options:?}: it was not removed");
     }
 }
 

@@ -15,22 +15,29 @@ mod written;
 
 pub(super) use shares::settled;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
+use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLockReadGuard};
 
+use nix::fcntl::AT_FDCWD;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use self::substitute::Substitute;
-use self::tree::remove;
+use self::tree::{empty, remove};
+use super::own_folder;
 
 /// How the folder of every proof begins; those of dead proofs are found by it.
 const FOLDER: &str = "fungible-prove-";
 
 /// What holds the folders of instances, below that of the proof.
 const OWN: &str = "dirs";
+
+/// What is locked in the folder of a proof as long as the proof lives.
+const LOCK: &str = "lock";
 
 /// What instances share and what they get of their own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -152,8 +159,9 @@ impl Disk {
             )
         };
         DirBuilder::new().mode(0o700).create(&folder).map_err(problem)?;
-        let lock =
-            OpenOptions::new().create(true).truncate(true).write(true).open(folder.join("lock")).map_err(problem)?;
+        let lock = own_folder::open(AT_FDCWD, &folder)
+            .and_then(|folder| own_folder::lock_file(folder, LOCK, true))
+            .map_err(problem)?;
         lock.lock().map_err(problem)?;
         for inner in ["logs", "disk"] {
             fs::create_dir(folder.join(inner)).map_err(problem)?;
@@ -380,32 +388,35 @@ impl Disk {
             // With the mount namespace it goes away at the latest.
             let _ = nix::mount::umount2(&self.inner(), nix::mount::MntFlags::MNT_DETACH);
         }
-        remove_folder(&self.folder);
+        if let Ok(folder) = own_folder::open(AT_FDCWD, &self.folder) {
+            remove_folder(AT_FDCWD, &self.folder, &folder);
+        }
     }
 }
 
-/// Removes the folders of proofs that are dead.
+/// Removes the folders of proofs that are dead. Others may put there what they like under such a name, so only a folder
+/// of this user counts, and no link.
 fn sweep(temporary: &Path) {
+    let Ok(place) = File::open(temporary) else { return };
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
         if !entry.file_name().to_string_lossy().starts_with(FOLDER) {
             continue;
         }
-        let lock = File::open(entry.path().join("lock"));
+        let name = PathBuf::from(entry.file_name());
+        let Ok(folder) = own_folder::open(&place, &name) else { continue };
+        let lock = own_folder::lock_file(&folder, LOCK, false);
         if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            remove_folder(&entry.path());
+            remove_folder(&place, &name, &folder);
         }
     }
 }
 
-/// Removes the folder of a proof, its lock last: what cannot be removed now is found by it, and removed, by the next
-/// proof of its user.
-fn remove_folder(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let inner: Vec<PathBuf> = entries.filter(|path| !path.ends_with("lock")).collect();
-    if inner.iter().all(|path| remove(path).is_ok()) {
-        // Nothing more can be done about it.
-        let _ = remove(folder);
-    }
+/// Removes the folder of a proof, which stands in `place` under this name, its lock last: what cannot be removed now is
+/// found by it, and removed, by the next proof of its user.
+fn remove_folder(place: impl AsFd, name: &Path, folder: &File) {
+    let emptied = empty(folder.as_fd(), Some(LOCK)).and_then(|()| empty(folder.as_fd(), None));
+    // Nothing more can be done about what is left.
+    let _ = emptied.and_then(|()| Ok(unlinkat(place, name, UnlinkatFlags::RemoveDir)?));
 }
 
 fn random() -> Result<String, String> {

@@ -1,12 +1,19 @@
 //! Whole trees of files: measured, copied with everything that programs look at, removed. It knows no reason for it.
 
+use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, FileTimes, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, lchown, symlink,
-};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::NixPath;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 /// A piece of a large file.
 const PIECE: u64 = 16 << 20;
@@ -65,7 +72,7 @@ pub(super) fn copy(
     } else if kind.is_file() {
         copy_file(from, to, &metadata, stop)?;
     } else if kind.is_fifo() {
-        nix::unistd::mkfifo(to, nix::sys::stat::Mode::S_IRWXU)?;
+        nix::unistd::mkfifo(to, Mode::S_IRWXU)?;
     } else {
         return Ok(());
     }
@@ -143,26 +150,57 @@ fn go_on(stop: &AtomicBool) -> io::Result<()> {
     if stopped { Err(io::Error::other("nobody waits for this copy any more")) } else { Ok(()) }
 }
 
-/// Removes a tree; nothing happens when there is none.
+/// Removes a tree; nothing happens when there is none. Whatever takes the place of a folder meanwhile, no link is
+/// followed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(path);
-            fs::remove_dir_all(path)
+    remove_at(AT_FDCWD, path)
+}
+
+/// Removes all that is in a folder, but for the entry of this name.
+pub(super) fn empty(folder: BorrowedFd<'_>, but: Option<&str>) -> io::Result<()> {
+    // A program may have taken the right from itself. What fails here fails again, and is reported, below.
+    let _ = fchmod(folder, Mode::S_IRWXU);
+    let mut entries = Dir::openat(folder, ".", DIRECTORY, Mode::empty())?;
+    let names = entries.iter().map(|entry| entry.map(|entry| entry.file_name().to_owned()));
+    // All of them now: else each folder further in would keep one more open.
+    let names = names.collect::<nix::Result<Vec<CString>>>()?;
+    drop(entries);
+    for name in names {
+        let stays = [Some("."), Some(".."), but].into_iter().flatten().any(|one| one.as_bytes() == name.as_bytes());
+        if !stays {
+            remove_at(folder, name.as_c_str())?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+    }
+    Ok(())
+}
+
+/// How a directory is opened: a link to one is none.
+const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+fn remove_at<P: NixPath + ?Sized>(parent: BorrowedFd<'_>, name: &P) -> io::Result<()> {
+    let removed = match directory(parent, name) {
+        Ok(folder) => {
+            empty(folder.as_fd(), None)?;
+            unlinkat(parent, name, UnlinkatFlags::RemoveDir)
+        }
+        Err(Errno::ENOTDIR | Errno::ELOOP) => unlinkat(parent, name, UnlinkatFlags::NoRemoveDir),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(Errno::ENOENT) => Ok(()),
+        other => Ok(other?),
     }
 }
 
-/// Lets ourselves into every directory: a program may have locked some, and overlays do.
-fn open_up(path: &Path) {
-    // What fails here fails again, and is reported, when it is removed.
-    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
+/// Opens a directory, also one that a program locked, as overlays do.
+fn directory<P: NixPath + ?Sized>(parent: BorrowedFd<'_>, name: &P) -> nix::Result<OwnedFd> {
+    let open = || openat(parent, name, DIRECTORY, Mode::empty());
+    match open() {
+        Err(Errno::EACCES) => {
+            fchmodat(parent, name, Mode::S_IRWXU, FchmodatFlags::NoFollowSymlink)?;
+            open()
         }
+        other => other,
     }
 }
 
@@ -173,6 +211,7 @@ fn at(path: &Path, error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use std::io::{Seek as _, SeekFrom, Write as _};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
