@@ -8,7 +8,7 @@ use super::screen::{coloured, paint, print, state_colour};
 use crate::fleet::{ControlError, FleetStatus, Fleets, Reply, Request};
 
 pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let fleets = Fleets::within(super::control_folder());
+    let fleets = Fleets::within(super::control_folder())?;
     let names = match fleets.find(fleet) {
         Ok(name) => vec![name],
         // All of them may be looked at together.
@@ -40,14 +40,14 @@ pub(super) fn scale(fleet: Option<&str>, count: usize) -> anyhow::Result<()> {
 /// Returns once the fleet has ended.
 pub(super) fn stop(fleet: Option<&str>) -> anyhow::Result<()> {
     let name = order(fleet, &Request::Stop)?;
-    super::runtime()?.block_on(Fleets::within(super::control_folder()).ended(&name));
+    super::runtime()?.block_on(Fleets::within(super::control_folder())?.ended(&name));
     print("stopped");
     Ok(())
 }
 
 /// Gives an order, prints what was done, and returns the name of the fleet.
 fn order(fleet: Option<&str>, request: &Request) -> anyhow::Result<String> {
-    let fleets = Fleets::within(super::control_folder());
+    let fleets = Fleets::within(super::control_folder())?;
     let name = fleets.find(fleet)?;
     match super::runtime()?.block_on(fleets.ask(&name, request))? {
         Reply::Done(text) => print(&text),

@@ -7,11 +7,13 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::AT_FDCWD;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::own_folder;
 use super::status::FleetStatus;
 use super::supervisor::Asked;
 
@@ -80,9 +82,15 @@ impl Control {
     /// Makes the fleet `name` reachable. Must be called on a tokio runtime.
     pub(crate) fn bind(folder: &Path, name: &str) -> Result<Control, ControlError> {
         let failed = |error: io::Error| ControlError::Folder { folder: folder.to_owned(), reason: error.to_string() };
-        private_folder(folder)?;
-        let (socket, lock_path) = (folder.join(format!("{name}.sock")), folder.join(format!("{name}.lock")));
-        let lock = take_lock(&lock_path).map_err(failed)?.ok_or_else(|| ControlError::Taken(name.to_owned()))?;
+        // Its parents, too.
+        match DirBuilder::new().mode(0o700).recursive(true).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+        let opened = private_folder(folder)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        let (socket, lock_path) = (folder.join(format!("{name}.sock")), folder.join(lock_name(name)));
+        let lock = take_lock(&opened, &lock_path, &lock_name(name)).map_err(failed)?;
+        let lock = lock.ok_or_else(|| ControlError::Taken(name.to_owned()))?;
         match fs::remove_file(&socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -119,15 +127,19 @@ impl Drop for Control {
 
 /// The lock at this path, or `None` while another fleet has it. Whoever asks which fleets run holds it for a moment,
 /// and a fleet that ends takes its file away: so look more than once, and at whether the file is still that one.
-fn take_lock(path: &Path) -> io::Result<Option<File>> {
+fn take_lock(folder: &File, path: &Path, name: &str) -> io::Result<Option<File>> {
     for _ in 0..50 {
-        let lock = File::create(path)?;
-        if lock.try_lock().is_ok() && fs::metadata(path).is_ok_and(|now| Some(now.ino()) == inode(&lock)) {
+        let lock = own_folder::lock_file(folder, name, true)?;
+        if lock.try_lock().is_ok() && fs::symlink_metadata(path).is_ok_and(|now| Some(now.ino()) == inode(&lock)) {
             return Ok(Some(lock));
         }
         std::thread::park_timeout(Duration::from_millis(4));
     }
     Ok(None)
+}
+
+fn lock_name(fleet: &str) -> String {
+    format!("{fleet}.lock")
 }
 
 fn inode(file: &File) -> Option<u64> {
@@ -160,42 +172,44 @@ async fn converse(mut client: UnixStream, asked: mpsc::Sender<Asked>) {
     }
 }
 
-fn private_folder(folder: &Path) -> Result<(), ControlError> {
+/// The folder of control sockets, where there is one. It must be this user's alone: in one that another user made, that
+/// user could pretend to be a fleet.
+fn private_folder(folder: &Path) -> Result<Option<File>, ControlError> {
     let failed = |reason: String| ControlError::Folder { folder: folder.to_owned(), reason };
-    match DirBuilder::new().mode(0o700).recursive(true).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error.to_string())),
-        _ => {}
-    }
-    let found = fs::symlink_metadata(folder).map_err(|error| failed(error.to_string()))?;
-    let owner = nix::unistd::Uid::current().as_raw();
-    if !found.is_dir() || found.uid() != owner {
-        return Err(failed("it is not a folder of yours".to_owned()));
-    }
-    if found.mode() & 0o077 != 0 {
+    let opened = match own_folder::open(AT_FDCWD, folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| failed(error.to_string()))?,
+    };
+    let mode = opened.metadata().map_err(|error| failed(error.to_string()))?.mode();
+    if mode & 0o077 != 0 {
         return Err(failed("others may open it; `chmod 700` it".to_owned()));
     }
-    Ok(())
+    Ok(Some(opened))
 }
 
 /// The fleets whose sockets are in one folder.
 pub(crate) struct Fleets {
     folder: PathBuf,
+    /// `None` where there is no such folder: then none runs.
+    opened: Option<File>,
 }
 
 impl Fleets {
-    pub(crate) fn within(folder: PathBuf) -> Fleets {
-        Fleets { folder }
+    pub(crate) fn within(folder: PathBuf) -> Result<Fleets, ControlError> {
+        let opened = private_folder(&folder)?;
+        Ok(Fleets { folder, opened })
     }
 
     /// The names of those that run, sorted.
     pub(crate) fn running(&self) -> Vec<String> {
+        let Some(opened) = &self.opened else { return Vec::new() };
         let mut names: Vec<String> = fs::read_dir(&self.folder)
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".lock").map(str::to_owned))
             .filter(|name| {
-                let lock = File::open(self.folder.join(format!("{name}.lock")));
+                let lock = own_folder::lock_file(opened, &lock_name(name), false);
                 lock.is_ok_and(|lock| lock.try_lock_shared().is_err())
             })
             .collect();

@@ -10,6 +10,7 @@ mod client;
 mod demo;
 mod described;
 mod fleet;
+mod foreign;
 mod hostile;
 mod packages;
 mod person;
