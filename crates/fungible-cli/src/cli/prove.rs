@@ -1,6 +1,7 @@
 //! `fungible prove`: from what was typed and what `fungible.toml` says to a plan, and from the verdict to the screen.
 
-use std::io::IsTerminal as _;
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -212,8 +213,15 @@ fn make_way_for_a_report(folder: &Path) -> anyhow::Result<()> {
 
 fn write_report(folder: &Path, verdict: &Verdict) -> anyhow::Result<()> {
     for (name, text) in REPORT.into_iter().zip([crate::report::json(verdict), crate::report::markdown(verdict)]) {
-        let unusable = || format!("cannot write the report to {}", folder.display());
-        std::fs::write(folder.join(name), text).with_context(unusable)?;
+        // Renamed when it is whole: so it replaces a link that somebody made by this name, and follows none.
+        let fresh = folder.join(format!(".{name}.{}", std::process::id()));
+        let _ = std::fs::remove_file(&fresh);
+        let written = OpenOptions::new().write(true).create_new(true).open(&fresh);
+        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
+        if let Err(error) = written.and_then(|()| std::fs::rename(&fresh, folder.join(name))) {
+            let _ = std::fs::remove_file(&fresh);
+            return Err(error).with_context(|| format!("cannot write the report to {}", folder.display()));
+        }
     }
     Ok(())
 }

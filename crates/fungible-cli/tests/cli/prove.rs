@@ -64,6 +64,22 @@ fn an_old_report_does_not_outlive_a_proof_that_fails() {
 }
 
 #[test]
+fn a_report_is_not_written_through_links() {
+    let shop = Shop::new();
+    fs::write(shop.path("precious"), "kept").unwrap();
+    // Once the proof has looked at the folder.
+    let links = "for name in verdict.json report.md; do ln -sf ../precious report/$name; done";
+    let drive = format!("{links}; {}", customer());
+    shop.prove(&driven(&["--share", "data", "--report", "report"], &drive, &[])).verdict(0, "FUNGIBLE");
+    assert_eq!(fs::read_to_string(shop.path("precious")).unwrap(), "kept");
+    for name in ["verdict.json", "report.md"] {
+        let found = fs::symlink_metadata(shop.path("report").join(name)).unwrap();
+        assert!(found.is_file(), "{name}: {found:?}");
+        assert!(fs::read_to_string(shop.path("report").join(name)).unwrap().contains("FUNGIBLE"));
+    }
+}
+
+#[test]
 fn a_misspelt_word_in_braces_is_pointed_out() {
     let shop = Shop::new();
     fs::write(shop.path("template"), "{dri}").unwrap();
