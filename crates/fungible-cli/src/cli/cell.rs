@@ -51,7 +51,7 @@ pub(super) fn run(options: &CellOptions) -> anyhow::Result<()> {
         temporary: std::env::temp_dir(),
     };
     super::runtime()?.block_on(async {
-        let launcher = Launcher::start(&super::executable(), !options.no_namespaces, plan).await?;
+        let launcher = Launcher::start(&super::executable(), !options.no_namespaces, plan, options.limit).await?;
         print(&format!("world: {}", serde_json::to_string(launcher.world())?));
         let (mut interrupt, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let outcome = tokio::select! {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
@@ -173,8 +173,9 @@ fn carry_out(plan: &Plan, namespaces: bool) -> anyhow::Result<Verdict> {
     let mut tell = |event: Event| progress.show(&event);
     super::runtime()?.block_on(async {
         let mut stops = run::stop_signals()?;
-        let launcher = Launcher::start(&super::executable(), namespaces, disk).await?;
-        let mut stage = Stage::new(plan, launcher, listener, mark, cores, &mut tell);
+        let began = Instant::now();
+        let launcher = Launcher::start(&super::executable(), namespaces, disk, plan.budget).await?;
+        let mut stage = Stage::new(plan, began, launcher, listener, mark, cores, &mut tell);
         let proved = tokio::select! {
             proved = prove(&mut stage) => Some(proved),
             _ = stops.recv() => None,

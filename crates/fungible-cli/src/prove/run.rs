@@ -52,7 +52,10 @@ pub(crate) enum ProveError {
     SecondPort { port: u16, lines: Vec<String> },
     #[error("{option} `{command}` failed ({how}){}", last_of(.lines))]
     Helper { option: &'static str, command: String, how: String, lines: Vec<String> },
-    #[error("the {} s of --budget ended in the middle of run {run}, {attack}: it needs more", .budget.as_secs_f32())]
+    #[error(
+        "the {} s of --budget ended in the middle of run {run}, {attack}: it needs more, unless something hangs",
+        .budget.as_secs_f32()
+    )]
     OutOfTime { budget: Duration, run: usize, attack: &'static str },
     #[error("the driver cannot be started: {0}")]
     Driver(String),
@@ -142,9 +145,10 @@ pub(crate) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// `mark` is a short word that differs from proof to proof.
+    /// `mark` is a short word that differs from proof to proof; the budget counts from `began`.
     pub(crate) fn new(
         plan: &'a Plan,
+        began: Instant,
         launcher: Launcher,
         listener: TcpListener,
         mark: String,
@@ -158,7 +162,7 @@ impl<'a> Stage<'a> {
             mark,
             cores: cores.max(1),
             tell,
-            began: Instant::now(),
+            began,
             runs: 0,
             starts: 0,
             expected: None,
@@ -210,11 +214,6 @@ impl<'a> Stage<'a> {
         self.usual.saturating_add(self.start.unwrap_or_default().saturating_mul(starts))
     }
 
-    /// When the budget ends.
-    fn deadline(&self) -> Instant {
-        self.began + self.plan.budget
-    }
-
     /// How long the driver may take before it counts as hanging: a trap may leave it waiting for what never comes.
     fn patience(&self, attack: &Attack) -> Duration {
         match attack {
@@ -243,9 +242,7 @@ impl<'a> Stage<'a> {
 
     /// Ends everything; nothing is left running, mounted, or on the disk.
     pub(crate) async fn close(self) {
-        if let Some(launcher) = Arc::into_inner(self.launcher) {
-            launcher.close().await;
-        }
+        self.launcher.close().await;
     }
 
     /// One run of the traffic under `attack`. Where a client gave up because it had to wait for an instance, once more
@@ -260,9 +257,23 @@ impl<'a> Stage<'a> {
         self.run_once(attack).await
     }
 
+    /// A run that ends with the budget, whatever hangs in it: the app, the driver, another command, a disk, the keeper. What
+    /// it leaves is removed when the proof is closed.
     async fn run_once(&mut self, attack: &Attack) -> Result<Journal, ProveError> {
-        let began = Instant::now();
         self.runs += 1;
+        let (budget, run, launcher) = (self.plan.budget, self.runs, Arc::clone(&self.launcher));
+        let deadline = tokio::time::Instant::from_std(self.began + budget);
+        tokio::select! {
+            // The first one first: it is the reason for whatever else goes wrong then.
+            biased;
+            () = launcher.gone() => Err(LaunchError::KeeperGone.into()),
+            journal = self.unlimited(attack) => journal,
+            () = tokio::time::sleep_until(deadline) => Err(ProveError::OutOfTime { budget, run, attack: attack.word() }),
+        }
+    }
+
+    async fn unlimited(&mut self, attack: &Attack) -> Result<Journal, ProveError> {
+        let began = Instant::now();
         let requests = self.expected;
         self.tell(Event::Run { attack: attack.word().to_owned(), requests });
         let run = format!("{}{}", self.mark, self.runs);
@@ -272,10 +283,6 @@ impl<'a> Stage<'a> {
         // It may be the reason for whatever else went wrong, as a full disk is.
         ended?;
         let mut journal = journal?;
-        if journal.driver == DriverEnd::Hung && Instant::now() >= self.deadline() {
-            let (budget, run) = (self.plan.budget, self.runs);
-            return Err(ProveError::OutOfTime { budget, run, attack: attack.word() });
-        }
         self.bodies.share(&mut journal.exchanges, matches!(attack, Attack::Reference { .. }));
         self.expected.get_or_insert(journal.exchanges.len());
         self.last = began.elapsed();

@@ -1,4 +1,5 @@
-//! `fungible prove` that is stopped in the middle: nothing survives, nothing stays mounted, nothing stays on the disk.
+//! `fungible prove` that is stopped in the middle, or whose keeper is killed, or in which something hangs: it ends, nothing
+//! survives, nothing stays mounted, nothing stays on the disk.
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -7,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::shop::{Shop, app, customer};
+use super::shop::{Shop, app, customer, driven};
 use super::world::{Random, eventually, seed, signal};
 
 /// There as soon as the first driver runs.
@@ -39,12 +40,107 @@ fn nothing_survives_while_the_traffic_goes_on() {
     }
 }
 
+#[test]
+fn it_ends_when_its_keeper_is_killed() {
+    let mut random = Random(seed());
+    for _ in 0..7 {
+        for namespaces in [&[][..], &["--no-namespaces"]] {
+            let (after, one) = (u64::try_from(random.below(LATEST)).unwrap(), random.below(2));
+            let wait = |_: &Shop| std::thread::park_timeout(Duration::from_millis(after));
+            stopped("KILL", Whom::Keeper(one), namespaces, &wait);
+        }
+    }
+}
+
+#[test]
+fn it_ends_by_its_budget_whatever_hangs() {
+    for namespaces in [&[][..], &["--no-namespaces"]] {
+        let told = |options: &[&str], drive: &str, words: &[&str]| {
+            driven(&[&["--budget", "2s"], namespaces, options].concat(), drive, words)
+        };
+        let deaf = "trap '' TERM INT HUP; setsid sleep 1000 & while :; do sleep 1; done";
+        for (what, arguments) in [
+            ("--reset", told(&["--reset", deaf], &customer(), &[])),
+            ("the driver", told(&[], deaf, &[])),
+            ("the app, before it is ready", told(&[], "true", &["port=0"])),
+            ("the app, in an answer", told(&["--share", "data"], &customer(), &["slow=1000"])),
+        ] {
+            let shop = Shop::new();
+            let mut command = shop.tool(&arguments);
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let status = eventually(&format!("the end where {what} hangs"), || child.try_wait().unwrap());
+            let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+            assert_eq!(status.code(), Some(2), "{what}: {said}");
+            assert_eq!(said, format!("fungible: {OUT_OF_TIME} 1, reference: it needs more, unless something hangs\n"));
+            shop.is_clean();
+        }
+    }
+}
+
+#[test]
+fn what_hangs_in_a_later_run_leaves_a_verdict() {
+    let shop = Shop::new();
+    let reset = "test ! -e real/reset || exec sleep 1000; : > real/reset";
+    let arguments = driven(&["--budget", "2s", "--share", "data", "--reset", reset], &customer(), &[]);
+    let mut child = shop.tool(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let status = eventually("the end where the second --reset hangs", || child.try_wait().unwrap());
+    let out = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(3), "{out}");
+    let reason = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(reason.contains(&format!("{OUT_OF_TIME} 2, reference")), "{out}");
+    shop.is_clean();
+}
+
+#[test]
+fn it_ends_by_its_budget_when_its_keeper_hangs() {
+    for namespaces in [&[][..], &["--no-namespaces"]] {
+        let shop = Shop::new();
+        let started = shop.path(DRIVING);
+        let drive = format!(": > {}; exec sleep 1000", started.display());
+        let arguments = driven(&[&["--budget", "4s"], namespaces].concat(), &drive, &[]);
+        let mut child = shop.tool(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("the driver", || started.exists().then_some(()));
+        for keeper in keepers(&shop) {
+            signal(keeper, "STOP");
+        }
+        let status = eventually("the end where the keeper hangs", || child.try_wait().unwrap());
+        let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert_eq!(status.code(), Some(2), "{said}");
+        assert!(said.contains("the 4 s of --budget ended"), "{said}");
+        is_clean_after_the_next(&shop);
+    }
+}
+
+const OUT_OF_TIME: &str = "the 2 s of --budget ended in the middle of run";
+
 /// Who gets the signal.
 #[derive(Debug, Clone, Copy)]
 enum Whom {
     Tool,
     /// The tool's process group, as a terminal sends what Ctrl-C means.
     Group,
+    /// The keeper; where it consists of two processes, one of them.
+    Keeper(usize),
+}
+
+/// The processes of the keeper, as far as they run.
+fn keepers(shop: &Shop) -> Vec<i32> {
+    let is_keeper = |command: &str| {
+        let mut words = command.split_whitespace().skip(1);
+        words.next() == Some("keeper") && words.next() != Some("first")
+    };
+    let processes = shop.place.processes().into_iter();
+    processes.filter(|(_, command)| is_keeper(command)).map(|(pid, _)| pid).collect()
+}
+
+/// A keeper that was killed leaves a folder: the next one removes it.
+#[track_caller]
+fn is_clean_after_the_next(shop: &Shop) {
+    shop.place.is_empty_eventually();
+    let mut next = shop.place.tool(&["cell", "--", "true"]);
+    let next = next.env("TMPDIR", shop.path("tmp")).output().unwrap();
+    assert!(next.status.success(), "{next:?}");
+    shop.is_clean();
 }
 
 /// Stops a proof whose app, driver and worker have left processes of their own behind.
@@ -70,19 +166,33 @@ fn stopped(word: &str, whom: Whom, namespaces: &[&str], when: &dyn Fn(&Shop)) {
     let mut child = tool.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     when(&shop);
     let tool = child.id().cast_signed();
-    signal(if let Whom::Group = whom { -tool } else { tool }, word);
+    let target = match whom {
+        Whom::Tool => Some(tool),
+        Whom::Group => Some(-tool),
+        Whom::Keeper(one) => {
+            let keepers = keepers(&shop);
+            keepers.get(one).or(keepers.last()).copied()
+        }
+    };
+    if let Some(target) = target {
+        signal(target, word);
+    }
     let status = eventually("its end", || child.try_wait().unwrap());
     let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
     match (word, status.code()) {
         // It may have been over before.
         (_, Some(0 | 1)) => {}
+        (_, code) if matches!(whom, Whom::Keeper(_)) => {
+            assert_eq!(code, Some(2), "{whom:?} {namespaces:?}: {said}");
+            assert!(said.starts_with("fungible: the keeper process ") && said.lines().count() == 1, "{said}");
+        }
         ("KILL", code) => assert_eq!(code, None, "{said}"),
         (_, code) => {
             assert_eq!(code, Some(2), "{word} {whom:?} {namespaces:?}: {said}");
             assert_eq!(said, "fungible: stopped before there was a verdict; nothing is left running\n");
         }
     }
-    shop.is_clean();
+    if let Whom::Keeper(_) = whom { is_clean_after_the_next(&shop) } else { shop.is_clean() }
 }
 
 #[test]

@@ -136,12 +136,15 @@ impl Keeper {
     /// Ends everything that is kept, and the keeper.
     pub(crate) async fn close(mut self) {
         drop(self.orders);
-        if tokio::time::timeout(END, self.child.wait()).await.is_err() {
-            // It had its time. What it held outlives it only where there are no namespaces, and comes to us.
+        let ended = tokio::time::timeout(END, self.child.wait()).await;
+        if ended.is_err() {
+            // It had its time.
             let _ = self.child.kill().await;
-            if self.isolation == Isolation::Subreaper {
-                super::end_all(Isolation::Subreaper, &[]);
-            }
+        }
+        let in_good_order = matches!(ended, Ok(Ok(status)) if status.success());
+        if !in_good_order && self.isolation == Isolation::Subreaper {
+            // What it held outlives it only where there are no namespaces, and comes to us.
+            super::end_all(Isolation::Subreaper, &[]);
         }
     }
 }

@@ -34,6 +34,11 @@ pub(crate) enum LaunchError {
     Keeper(std::io::Error),
     #[error("the keeper process was killed, and everything that ran with it")]
     KeeperGone,
+    #[error(
+        "the disk of the instances was not ready within {} s: the working directory, the temporary folder (TMPDIR) or \
+         what is shared is large, or does not answer", .0.as_secs_f32()
+    )]
+    NoDisk(Duration),
 }
 
 /// One instance to start.
@@ -76,20 +81,27 @@ struct Known {
     keeper_gone: bool,
 }
 
-type Answers = Arc<std::sync::Mutex<HashMap<u64, oneshot::Sender<Outcome>>>>;
+/// Those who wait for the outcome of a task, by its number; `None` once the keeper has ended, as no outcome comes then.
+type Answers = Arc<std::sync::Mutex<Option<HashMap<u64, oneshot::Sender<Outcome>>>>>;
 
 /// Owns a keeper for a whole proof. All of its methods may be called at the same time.
 pub(crate) struct Launcher {
-    keeper: Mutex<Keeper>,
+    /// `None` once it was told to end.
+    keeper: Mutex<Option<Keeper>>,
     known: watch::Sender<Known>,
     answers: Answers,
     world: World,
 }
 
 impl Launcher {
-    /// Starts the keeper from `executable` and makes ready for `plan`. Where `namespaces` are not wanted or cannot be
-    /// had, the world says what is missing.
-    pub(crate) async fn start(executable: &Path, namespaces: bool, plan: DiskPlan) -> Result<Launcher, LaunchError> {
+    /// Starts the keeper from `executable` and makes ready for `plan`, within `limit`. Where `namespaces` are not wanted
+    /// or cannot be had, the world says what is missing.
+    pub(crate) async fn start(
+        executable: &Path,
+        namespaces: bool,
+        plan: DiskPlan,
+        limit: Duration,
+    ) -> Result<Launcher, LaunchError> {
         let plan = settled(plan).map_err(LaunchError::Refused)?;
         let (keeper, reports) = Keeper::start(executable, namespaces).await.map_err(LaunchError::Keeper)?;
         let problem = keeper.problem().map(|reason| {
@@ -98,11 +110,12 @@ impl Launcher {
             )
         });
         let known = watch::Sender::new(Known::default());
-        let answers = Answers::default();
+        let answers = Answers::new(std::sync::Mutex::new(Some(HashMap::new())));
         tokio::spawn(listen(reports, known.clone(), Arc::clone(&answers)));
         let world = World { namespaces: false, disk: Apart::Copies, notes: Vec::new(), folder: PathBuf::new() };
-        let mut launcher = Launcher { keeper: Mutex::new(keeper), known, answers, world };
-        match launcher.ask(Task::OpenDisk { plan }).await {
+        let mut launcher = Launcher { keeper: Mutex::new(Some(keeper)), known, answers, world };
+        let opened = tokio::time::timeout(limit, launcher.ask(Task::OpenDisk { plan })).await;
+        match opened.unwrap_or(Err(LaunchError::NoDisk(limit))) {
             Ok(Outcome::World(world)) => launcher.world = world,
             other => {
                 launcher.close().await;
@@ -149,6 +162,7 @@ impl Launcher {
     /// Starts an instance of this run; whether that works is told by [`Launcher::ready`] and [`Launcher::ended`].
     pub(crate) async fn launch(&self, spec: Spec) -> Result<ProcessId, LaunchError> {
         let mut keeper = self.keeper.lock().await;
+        let keeper = keeper.as_mut().ok_or(LaunchError::KeeperGone)?;
         let id = keeper.next_process();
         self.known.send_modify(|known| {
             known.lives.insert(id, Life::default());
@@ -215,7 +229,9 @@ impl Launcher {
     }
 
     async fn signal(&self, id: ProcessId, signal: Signal) -> Result<(), LaunchError> {
-        self.keeper.lock().await.signal(id, signal).map_err(|_| LaunchError::KeeperGone)
+        let mut keeper = self.keeper.lock().await;
+        let keeper = keeper.as_mut().ok_or(LaunchError::KeeperGone)?;
+        keeper.signal(id, signal).map_err(|_| LaunchError::KeeperGone)
     }
 
     /// What the instance wrote to its private disk. It may have ended, but its run may not.
@@ -243,7 +259,7 @@ impl Launcher {
     pub(crate) async fn listens(&self, id: ProcessId) -> Vec<SocketAddr> {
         let first = self.known.borrow().lives.get(&id).and_then(|life| life.first);
         let keeper = self.keeper.lock().await;
-        first.and_then(|first| keeper.host_pid(first)).map(listening::below).unwrap_or_default()
+        first.and_then(|first| keeper.as_ref()?.host_pid(first)).map(listening::below).unwrap_or_default()
     }
 
     fn log(&self, id: ProcessId) -> PathBuf {
@@ -254,8 +270,10 @@ impl Launcher {
         let (answer, answered) = oneshot::channel();
         {
             let mut keeper = self.keeper.lock().await;
+            let keeper = keeper.as_mut().ok_or(LaunchError::KeeperGone)?;
             let number = keeper.next_task();
-            self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(number, answer);
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            answers.as_mut().ok_or(LaunchError::KeeperGone)?.insert(number, answer);
             keeper.ask(task).map_err(|_| LaunchError::KeeperGone)?;
         }
         match answered.await {
@@ -265,9 +283,20 @@ impl Launcher {
         }
     }
 
-    /// Ends everything; nothing is left running, mounted, or on the disk.
-    pub(crate) async fn close(self) {
-        self.keeper.into_inner().close().await;
+    /// Returns once the keeper has ended, and with it everything that it held.
+    pub(crate) async fn gone(&self) {
+        let mut known = self.known.subscribe();
+        // The sender is ours and outlives this.
+        let _ = known.wait_for(|known| known.keeper_gone).await;
+    }
+
+    /// Ends everything; nothing is left running, mounted, or on the disk. Who still waits for something is told that the
+    /// keeper is gone.
+    pub(crate) async fn close(&self) {
+        let keeper = self.keeper.lock().await.take();
+        if let Some(keeper) = keeper {
+            keeper.close().await;
+        }
     }
 }
 
@@ -284,7 +313,8 @@ async fn listen(mut reports: Reports, known: watch::Sender<Known>, answers: Answ
             }
             Report::Ended { id, how } => life(id, &|life| life.ended = Some(Waited::Ended(how.clone()))),
             Report::Did { number, outcome } => {
-                let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+                let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+                let answer = answers.as_mut().and_then(|waiting| waiting.remove(&number));
                 // Whoever asked may have stopped waiting.
                 let _ = answer.map(|answer| answer.send(outcome));
             }
@@ -293,8 +323,8 @@ async fn listen(mut reports: Reports, known: watch::Sender<Known>, answers: Answ
         }
     }
     known.send_modify(|known| known.keeper_gone = true);
-    // Whoever waits for an answer learns that none comes.
-    answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    // Whoever waits for an answer, or asks from now on, learns that none comes.
+    *answers.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 fn end_of(log: &Path) -> std::io::Result<Vec<u8>> {
@@ -305,4 +335,51 @@ fn end_of(log: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     log.take(LAST_BYTES).read_to_end(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const READY: &str = r#"echo '{"ready":{"isolation":"namespaces"}}' >&0"#;
+    const WORLD: &str = r#"echo '{"did":{"number":1,"outcome":{"world":{"namespaces":true,"disk":"overlay","notes":[],"folder":"/"}}}}' >&0"#;
+
+    /// A launcher whose keeper is this script.
+    async fn kept_by(script: &str, limit: Duration) -> Result<Launcher, LaunchError> {
+        let place = tempfile::tempdir().unwrap();
+        let keeper = place.path().join("keeper");
+        // By a process of its own: another test's child may hold for a moment what we have open.
+        let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\"; chmod 755 \"$0\"";
+        assert!(Command::new("sh").args(["-c", write]).arg(&keeper).arg(script).status().unwrap().success());
+        let plan = DiskPlan {
+            share: Vec::new(),
+            real: Vec::new(),
+            working_directory: place.path().to_owned(),
+            home: None,
+            temporary: place.path().to_owned(),
+        };
+        Launcher::start(&keeper, true, plan, limit).await
+    }
+
+    #[tokio::test]
+    async fn who_asks_when_the_keeper_has_gone_is_told_so() {
+        let launcher = kept_by(&format!("{READY}; read task; {WORLD}"), Duration::from_mins(1)).await.unwrap();
+        launcher.gone().await;
+        let answered = |asked| tokio::time::timeout(Duration::from_secs(30), asked);
+        assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
+        // Once more, as the first order may have found the way open.
+        assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
+        launcher.close().await;
+        assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_become_ready_is_given_up() {
+        let limit = Duration::from_millis(300);
+        let script = format!("{READY}; exec sleep 1000");
+        let started = tokio::time::timeout(Duration::from_secs(30), kept_by(&script, limit)).await.unwrap();
+        assert!(matches!(started, Err(LaunchError::NoDisk(over)) if over == limit));
+    }
 }
