@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::screen::{print, say};
+use super::screen::{print, print_as_it_is, say};
 use crate::fleet::{Change, DiskPlan, Launcher, Spec, Waited};
 
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ pub(super) fn run(options: &CellOptions) -> anyhow::Result<()> {
     };
     super::runtime()?.block_on(async {
         let launcher = Launcher::start(&super::executable(), !options.no_namespaces, plan, options.limit).await?;
-        print(&format!("world: {}", serde_json::to_string(launcher.world())?));
+        print(format!("world: {}", serde_json::to_string(launcher.world())?));
         let (mut interrupt, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let outcome = tokio::select! {
             outcome = runs(options, &launcher) => outcome,
@@ -83,19 +83,19 @@ async fn runs(options: &CellOptions, launcher: &Launcher) -> anyhow::Result<()> 
         }
         for (name, id) in &ids {
             match launcher.ready(*id, options.port, options.limit).await {
-                Waited::Ready => print(&format!("{name} ready after {:?}", begun.elapsed())),
-                other => print(&format!("{name} {other:?}")),
+                Waited::Ready => print(format!("{name} ready after {:?}", begun.elapsed())),
+                other => print(format!("{name} {other:?}")),
             }
         }
         for (name, id) in ids {
             if options.kill {
                 let asked = Instant::now();
                 launcher.kill(id).await?;
-                print(&format!("{name} dead after {:?}", asked.elapsed()));
+                print(format!("{name} dead after {:?}", asked.elapsed()));
             }
             let how = tokio::time::timeout(options.limit, launcher.ended(id)).await;
             for line in launcher.last_lines(id) {
-                print(&format!("{name} | {line}"));
+                print_as_it_is(&format!("{name} | {line}"));
             }
             for file in launcher.files(id).await? {
                 let mark = match file.change {
@@ -103,13 +103,13 @@ async fn runs(options: &CellOptions, launcher: &Launcher) -> anyhow::Result<()> 
                     Change::Deleted => "deleted",
                     Change::Unshared => "unshared",
                 };
-                print(&format!("{name} {mark} {}", file.path.display()));
+                print(format!("{name} {mark} {}", file.path.display()));
             }
             match how {
-                Ok(Waited::Ended(how)) => print(&format!("{name} ended ({how})")),
-                Ok(other) => print(&format!("{name} {other:?}")),
+                Ok(Waited::Ended(how)) => print(format!("{name} ended ({how})")),
+                Ok(other) => print(format!("{name} {other:?}")),
                 Err(_) => {
-                    say(&format!("{name} took too long"));
+                    say(format!("{name} took too long"));
                     launcher.terminate(id).await?;
                 }
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::screen::{coloured, paint, print, state_colour};
+use super::screen::{Line, coloured, print, print_as_it_is, state_colour};
 use crate::fleet::{ControlError, FleetStatus, Fleets, Reply, Request};
 
 pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
@@ -18,9 +18,10 @@ pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
     super::runtime()?.block_on(async {
         for name in names {
             match fleets.ask(&name, &Request::Status).await? {
-                Reply::Status(status) if json => print(&serde_json::to_string(&status)?),
+                Reply::Status(status) if json => print_as_it_is(&in_ascii(&serde_json::to_string(&status)?)),
                 Reply::Status(status) => {
-                    print(&table(&status, coloured(std::io::IsTerminal::is_terminal(&std::io::stdout()))));
+                    let colour = coloured(std::io::IsTerminal::is_terminal(&std::io::stdout()));
+                    table(&status, colour).into_iter().for_each(print);
                 }
                 Reply::Done(text) | Reply::Refused(text) => bail!("{text}"),
             }
@@ -50,15 +51,28 @@ fn order(fleet: Option<&str>, request: &Request) -> anyhow::Result<String> {
     let fleets = Fleets::within(super::control_folder())?;
     let name = fleets.find(fleet)?;
     match super::runtime()?.block_on(fleets.ask(&name, request))? {
-        Reply::Done(text) => print(&text),
+        Reply::Done(text) => print(text),
         Reply::Refused(text) => bail!("{text}"),
         Reply::Status(_) => bail!("fleet {name} answered something else; is it another version?"),
     }
     Ok(name)
 }
 
+/// The same JSON in ASCII: it may be shown on a terminal, where other characters steer it, too.
+fn in_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if matches!(letter, ' '..='~') {
+            ascii.push(letter);
+        } else {
+            ascii.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    ascii
+}
+
 /// A fleet as a table.
-pub(super) fn table(status: &FleetStatus, colour: bool) -> String {
+pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
     let head = ["INSTANCE", "STATE", "PID", "ADDRESS", "UP", "IN FLIGHT", "SERVED", "RESTARTS"];
     let mut rows = vec![head.map(str::to_owned)];
     let dash = || "-".to_owned();
@@ -76,19 +90,18 @@ pub(super) fn table(status: &FleetStatus, colour: bool) -> String {
     }
     let widths: Vec<usize> =
         (0..head.len()).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0)).collect();
-    let mut text = format!("{} at http://{}, supervisor pid {}\n", status.name, status.listen, status.pid);
-    for (at, row) in rows.iter().enumerate() {
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let padded = format!("{cell:width$}  ");
-            let state = at.checked_sub(1).and_then(|instance| status.instances.get(instance)).map(|one| one.state);
-            text.push_str(&match state {
-                Some(state) if column == 1 => paint(colour, state_colour(state), &padded),
-                _ => padded,
-            });
-        }
-        text.truncate(text.trim_end_matches(' ').len());
-        text.push('\n');
-    }
-    text.pop();
-    text
+    let colours = std::iter::once(None).chain(status.instances.iter().map(|one| Some(state_colour(one.state))));
+    let lines = rows.iter().zip(colours).map(|(row, of_state)| {
+        let cells = row.iter().zip(&widths).enumerate();
+        cells.fold(Line::default(), |line, (column, (cell, width))| {
+            // Nothing follows the last one.
+            let cell = if column + 1 < row.len() { format!("{cell:width$}  ") } else { cell.clone() };
+            match of_state {
+                Some(code) if column == 1 => line.painted(colour, code, &cell),
+                _ => line.plain(&cell),
+            }
+        })
+    });
+    let first = format!("{} at http://{}, supervisor pid {}", status.name, status.listen, status.pid);
+    std::iter::once(first.into()).chain(lines).collect()
 }

@@ -77,13 +77,13 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let shown = std::io::stderr().is_terminal() && !bars.is_hidden();
     let printing = Printing::start(move |line| {
         // With a picture on the screen the line goes above it.
-        if shown { above.println(line) } else { screen::try_say(line) }
+        if shown { above.println(line.to_string()) } else { screen::try_say(line) }
     });
     let printer = printing.printer();
-    let mut tell = |event: Event| printer.say(screen::line(&event, colour));
+    let mut tell = |event: Event| printer.say(screen::line(&screen::Line::default(), &event, colour));
     let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
         for line in introduction(options, address) {
-            screen::say(&line);
+            screen::say(line);
         }
         if shown {
             // On a thread of its own, because a terminal may stand still.
@@ -304,9 +304,8 @@ fn draw(bars: &MultiProgress, ask: &mpsc::Sender<Asked>) {
     let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let mut lines: Vec<ProgressBar> = Vec::new();
     while let Some(status) = ask_status(ask) {
-        let text = control::table(&status, screen::colour());
         // The first line of the table names the fleet, which the introduction has done.
-        let rows: Vec<&str> = text.lines().skip(1).collect();
+        let rows: Vec<_> = control::table(&status, screen::colour()).into_iter().skip(1).collect();
         while lines.len() < rows.len() {
             lines.push(bars.add(ProgressBar::new_spinner().with_style(style.clone())));
         }
@@ -314,7 +313,7 @@ fn draw(bars: &MultiProgress, ask: &mpsc::Sender<Asked>) {
             surplus.finish_and_clear();
         }
         for (line, row) in lines.iter().zip(&rows) {
-            line.set_message((*row).to_owned());
+            line.set_message(row.to_string());
             line.tick();
         }
         std::thread::park_timeout(REDRAW);

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::screen::Line;
+
 /// Lines that wait at most.
 const WAITING_LINES: usize = 1024;
 
@@ -16,7 +18,7 @@ const WAITING_LINES: usize = 1024;
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 enum Order {
-    Print(String),
+    Print(Line),
     End,
 }
 
@@ -34,17 +36,16 @@ pub(super) struct Printing {
 }
 
 impl Printing {
-    /// `print` prints one line, which has no end yet.
-    pub(super) fn start(mut print: impl FnMut(&str) -> io::Result<()> + Send + 'static) -> Printing {
+    pub(super) fn start(mut print: impl FnMut(Line) -> io::Result<()> + Send + 'static) -> Printing {
         let (orders, waiting) = sync_channel::<Order>(WAITING_LINES);
         let (finished, done) = sync_channel(1);
         let left_out = Arc::new(AtomicU64::new(0));
         let printer = Printer { orders, left_out: Arc::clone(&left_out) };
         std::thread::spawn(move || {
             while let Ok(Order::Print(line)) = waiting.recv() {
-                let written = print(&line).is_ok();
+                let written = print(line).is_ok();
                 let lost = left_out.swap(0, Ordering::Relaxed) + u64::from(!written);
-                if lost > 0 && !(written && print(&said_of(lost)).is_ok()) {
+                if lost > 0 && !(written && print(said_of(lost).into()).is_ok()) {
                     left_out.fetch_add(lost, Ordering::Relaxed);
                 }
             }
@@ -76,7 +77,7 @@ fn said_of(left_out: u64) -> String {
 
 impl Printer {
     /// Prints the line, if there is room.
-    pub(super) fn say(&self, line: String) {
+    pub(super) fn say(&self, line: Line) {
         if matches!(self.orders.try_send(Order::Print(line)), Err(TrySendError::Full(_))) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
@@ -113,7 +114,8 @@ impl Drop for LogLine {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
         if !text.is_empty() {
-            self.printer.say(text.trim_end_matches('\n').to_owned());
+            // Its fields are quoted, and its colours are ours.
+            self.printer.say(Line::made(text.trim_end_matches('\n').to_owned()));
         }
     }
 }
@@ -134,14 +136,14 @@ mod tests {
             if std::mem::take(&mut first) {
                 held.recv().map_err(io::Error::other)?;
             }
-            into.lock().unwrap().push(line.to_owned());
+            into.lock().unwrap().push(line.to_string());
             Ok(())
         });
         let lines = printing.printer();
         lines.say("first".into());
         // The thread may have taken the first one by now, or not.
         for number in 0..WAITING_LINES + 10 {
-            lines.say(number.to_string());
+            lines.say(number.to_string().into());
         }
         let lost = lines.left_out.load(Ordering::Relaxed);
         assert!((10..=11).contains(&lost), "{lost}");
@@ -158,10 +160,10 @@ mod tests {
         let printed = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&printed);
         let printing = Printing::start(move |line| {
-            if line.starts_with("bad") {
+            if line.to_string() == "bad" {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            into.lock().unwrap().push(line.to_owned());
+            into.lock().unwrap().push(line.to_string());
             Ok(())
         });
         for line in ["a", "bad", "bad", "b", "c"] {
@@ -176,7 +178,7 @@ mod tests {
         let (_never, held) = sync_channel::<()>(0);
         let printing = Printing::start(move |_| held.recv().map_err(io::Error::other));
         for number in 0..2 * WAITING_LINES {
-            printing.printer().say(number.to_string());
+            printing.printer().say(number.to_string().into());
         }
         printing.finish();
     }

@@ -35,11 +35,11 @@ pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
     warn_of_misspelt_words(&plan)?;
     let verdict = carry_out(&plan, namespaces)?;
     if json {
-        screen::print(&crate::report::json(&verdict));
+        screen::print_as_it_is(&crate::report::json(&verdict));
     } else {
         let colour = screen::coloured(std::io::stdout().is_terminal());
         let width = terminal_width();
-        screen::print(crate::report::text(&verdict, crate::report::Style { colour, width, all }).trim_end());
+        screen::print_as_it_is(crate::report::text(&verdict, crate::report::Style { colour, width, all }).trim_end());
     }
     if let Some(folder) = &report {
         write_report(folder, &verdict)?;

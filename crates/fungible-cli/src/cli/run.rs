@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::args::RunPlan;
 use super::printer::{Printer, Printing};
-use super::screen;
+use super::screen::{self, Line};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{Asked, Control, Event, OutputTo, Settings, Template, supervise};
 
@@ -44,12 +44,13 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
 
-    let mark = screen::paint(colour, 1, "fungible");
+    let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
-    let mut tell = |event: Event| printer.say(format!("{mark} | {}", screen::line(&event, colour)));
+    let mut tell = |event: Event| printer.say(screen::line(&mark, &event, colour));
     let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
         let instances = if plan.instances == 1 { "instance" } else { "instances" };
-        printer.say(format!("{mark} | http://{address} -> {} {instances} of `{command}`", plan.instances));
+        let opened = format!("http://{address} -> {} {instances} of `{command}`", plan.instances);
+        printer.say(mark.clone().plain(&opened));
     });
     printing.finish();
     outcome

@@ -1,10 +1,12 @@
 //! What people see on standard error: one line per event, in colour where that is wanted.
 
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use super::printer::Printing;
 use crate::fleet::{Event, InstanceState};
+use crate::report::plain_line;
 
 /// Whether to colour what goes to standard error.
 pub(super) fn colour() -> bool {
@@ -17,56 +19,103 @@ pub(super) fn coloured(terminal: bool) -> bool {
     terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// A line for people. What is put into it may come from anybody, so control characters are spelt out: only our own colours
+/// steer the terminal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line(String);
+
+impl Line {
+    pub(super) fn plain(mut self, text: &str) -> Line {
+        self.0.push_str(&plain_line(text));
+        self
+    }
+
+    /// As it is: whoever made the text has seen to it that it harms nobody.
+    pub(super) fn made(text: String) -> Line {
+        Line(text)
+    }
+
+    /// In the colour of this code, where `colour` says so.
+    pub(super) fn painted(self, colour: bool, code: u8, text: &str) -> Line {
+        if !colour {
+            return self.plain(text);
+        }
+        Line(format!("{}\u{1b}[{code}m{}\u{1b}[0m", self.0, plain_line(text)))
+    }
+}
+
+impl From<&str> for Line {
+    fn from(text: &str) -> Line {
+        Line::default().plain(text)
+    }
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Line {
+        Line::from(text.as_str())
+    }
+}
+
+impl Display for Line {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Prints a line on standard error. One that nobody reads is no failure.
-pub(super) fn say(text: &str) {
-    let _ = try_say(text);
+pub(super) fn say(line: impl Into<Line>) {
+    let _ = try_say(line);
 }
 
 /// Prints a line on standard error.
-pub(super) fn try_say(text: &str) -> io::Result<()> {
-    writeln!(io::stderr().lock(), "{text}")
+pub(super) fn try_say(line: impl Into<Line>) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "{}", line.into())
 }
 
 /// Prints a line on standard output; quiet when its reader went away.
-pub(super) fn print(text: &str) {
+pub(super) fn print(line: impl Into<Line>) {
+    print_as_it_is(&line.into().0);
+}
+
+/// The same with text of several lines that nobody has to be protected from, such as a report.
+pub(super) fn print_as_it_is(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// Prints what went wrong, in one line. It is the last one, and an output that nobody reads must not hold up the end.
 pub(super) fn problem(error: &anyhow::Error) {
     let printing = Printing::start(try_say);
-    printing.printer().say(format!("{} {error:#}", paint(colour(), 31, "fungible:")));
+    printing.printer().say(Line::default().painted(colour(), 31, "fungible:").plain(&format!(" {error:#}")));
     printing.finish();
 }
 
 /// Prints what may be wrong, in one line.
 pub(super) fn warning(text: &str) {
-    say(&format!("{} {text}", paint(colour(), 33, "fungible: warning:")));
+    say(Line::default().painted(colour(), 33, "fungible: warning:").plain(&format!(" {text}")));
 }
 
-pub(super) fn paint(colour: bool, code: u8, text: &str) -> String {
-    if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-}
-
-/// An event as a line without its end.
-pub(super) fn line(event: &Event, colour: bool) -> String {
-    let green = |text: &str| paint(colour, 32, text);
-    let yellow = |text: &str| paint(colour, 33, text);
-    let red = |text: &str| paint(colour, 31, text);
+/// An event, behind what the line begins with.
+pub(super) fn line(begin: &Line, event: &Event, colour: bool) -> Line {
+    const GREEN: u8 = 32;
+    const YELLOW: u8 = 33;
+    const RED: u8 = 31;
+    let of = |name: &str, code: u8, word: &str, rest: &str| {
+        begin.clone().plain(name).plain(" ").painted(colour, code, word).plain(rest)
+    };
     match event {
         Event::Ready { name, pid, address, after } => {
             let pid = pid.map_or_else(String::new, |pid| format!("pid {pid}, "));
-            format!("{name} {} after {} ms ({pid}{address})", green("ready"), after.as_millis())
+            of(name, GREEN, "ready", &format!(" after {} ms ({pid}{address})", after.as_millis()))
         }
-        Event::Unhealthy { name, why } => format!("{name} {}: {why}", red("unhealthy")),
-        Event::Recovered { name } => format!("{name} {} again", green("healthy")),
-        Event::Ended { name, how, again_in: None } => format!("{name} ended ({how})"),
+        Event::Unhealthy { name, why } => of(name, RED, "unhealthy", &format!(": {why}")),
+        Event::Recovered { name } => of(name, GREEN, "healthy", " again"),
+        Event::Ended { name, how, again_in: None } => begin.clone().plain(&format!("{name} ended ({how})")),
         Event::Ended { name, how, again_in: Some(pause) } => {
-            format!("{name} {} ({how}); started again {}", red("died"), in_words(*pause))
+            of(name, RED, "died", &format!(" ({how}); started again {}", in_words(*pause)))
         }
-        Event::Late { name } => format!("{name} {}: killed", yellow("took too long")),
-        Event::Draining => format!("{}: the last requests are finished", yellow("draining")),
-        Event::Stopping => "stopping the instances".to_owned(),
+        Event::Late { name } => of(name, YELLOW, "took too long", ": killed"),
+        Event::Draining => begin.clone().painted(colour, YELLOW, "draining").plain(": the last requests are finished"),
+        Event::Stopping => begin.clone().plain("stopping the instances"),
     }
 }
 
@@ -80,5 +129,21 @@ pub(super) fn state_colour(state: InstanceState) -> u8 {
         InstanceState::Healthy => 32,
         InstanceState::Starting | InstanceState::Draining | InstanceState::Stopping => 33,
         InstanceState::Unhealthy | InstanceState::Restarting => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_colours_steer_the_terminal() {
+        let hostile = "\u{1b}[32mok\u{1b}[0m\r\n\u{9b}2J\u{7}\u{202e}";
+        let spelt = "\\u{1b}[32mok\\u{1b}[0m\\r\\n\\u{9b}2J\\u{7}\\u{202e}";
+        let event = Event::Unhealthy { name: hostile.to_owned(), why: hostile.to_owned() };
+        let shown = line(&Line::default().painted(true, 1, hostile), &event, true).to_string();
+        assert_eq!(shown, format!("\u{1b}[1m{spelt}\u{1b}[0m{spelt} \u{1b}[31munhealthy\u{1b}[0m: {spelt}"));
+        let shown = line(&Line::from("a | "), &Event::Draining, false).to_string();
+        assert_eq!(shown, "a | draining: the last requests are finished");
     }
 }

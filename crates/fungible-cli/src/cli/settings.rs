@@ -73,7 +73,7 @@ pub(super) fn init() -> anyhow::Result<()> {
         .open(path)
         .with_context(|| format!("cannot write {FILE} here"))?;
     std::io::Write::write_all(&mut file, TEMPLATE.as_bytes()).with_context(|| format!("cannot write {FILE}"))?;
-    super::screen::print(&format!("wrote {FILE}: take out the # before what you need, then `fungible prove`"));
+    super::screen::print(format!("wrote {FILE}: take out the # before what you need, then `fungible prove`"));
     Ok(())
 }
 

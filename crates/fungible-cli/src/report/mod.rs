@@ -15,6 +15,8 @@ mod view;
 mod visit;
 mod words;
 
+pub(crate) use plain::line as plain_line;
+
 use crate::prove::Verdict;
 use view::View;
 

@@ -18,7 +18,7 @@ pub(super) fn without_colours(text: &str) -> String {
 
 /// One line in which each character stands for itself: what moves the cursor, turns the direction of writing or
 /// cannot be seen is spelt out.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

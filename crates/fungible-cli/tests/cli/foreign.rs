@@ -91,6 +91,63 @@ fn a_folder_of_somebody_else_is_not_asked_for_fleets() {
 }
 
 #[test]
+fn nobody_but_us_steers_the_terminal() {
+    let place = Place::new();
+    let folder = place.folder.path().join("fungible");
+    fs::create_dir(&folder).unwrap();
+    mode(&folder, 0o700);
+    let is_plain = |what: &[&str], output: &Output| {
+        for printed in [&output.stdout, &output.stderr] {
+            let printed = String::from_utf8(printed.clone()).unwrap();
+            let steers = |letter: char| letter != '\n' && (letter.is_control() || letter == '\u{202e}');
+            assert!(!printed.contains(steers), "{what:?}: {printed:?}");
+        }
+    };
+    let status = r#"{"status":{"schema_version":1,"name":"w\u001b]0;me\u0007","listen":"127.0.0.1:1","pid":1,"isolation":"x\u009b2J",
+        "instances":[{"name":"web\u001b[2J-1\u009b\u202e\n","state":"healthy","pid":1,"address":null,"up_ms":1,"in_flight":0,"served":0,
+        "restarts":0,"last_problem":"\u007f\u001b[31m"}]}}"#;
+    let replies =
+        [r#"{"done":"done\u001b[2J\r\u009b"}"#, r#"{"refused":"no\u001b[31m\nfungible: yes"}"#, status, "\u{1b}[2J"];
+    let mut shown = String::new();
+    for reply in replies {
+        let _pretender = Pretender::new(&folder, "w\u{1b}[31m\u{9b}b@80", reply);
+        for arguments in TALKING {
+            // One that says it is done is waited for until it has ended.
+            if arguments[0] == "stop" && reply.contains("done") {
+                continue;
+            }
+            let output = ended(&mut place.tool(arguments));
+            is_plain(arguments, &output);
+            shown += &String::from_utf8(output.stdout).unwrap();
+            shown += &String::from_utf8(output.stderr).unwrap();
+        }
+        // Its name stands in what is wrong.
+        let output = ended(&mut place.tool(&["status", "--fleet", "other"]));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("these run: w\\u{1b}[31m\\u{9b}b@80"), "{output:?}");
+        is_plain(&["status", "--fleet", "other"], &output);
+        fs::remove_file(folder.join("w\u{1b}[31m\u{9b}b@80.sock")).unwrap();
+    }
+    for expected in ["done\\u{1b}[2J\\r\\u{9b}\n", "no\\u{1b}[31m\\nfungible: yes\n", "web\\u{1b}[2J-1", "\\u009b"] {
+        assert!(shown.contains(expected), "no {expected:?} in {shown}");
+    }
+
+    // What it is told to run, and what is wrong with that.
+    let hostile = "no-such\u{1b}]0;title\u{7}\u{9b}2J\u{202e}";
+    for arguments in [
+        &["run", "--listen", "127.0.0.1:0", "--", "false", hostile][..],
+        &["run", "--listen", "127.0.0.1:0", "--", hostile],
+        &["prove", "--drive", "true", "--", hostile],
+        &["prove", "--drive", "true", "--share", hostile, "--", "true"],
+        &["prove", "--drive", "{rn} \u{1b}[2J", "--report", hostile, "--", "false"],
+        &["prove", "--drive", "true", "--", "sh", "-c", "printf '\\033[2J\\007bad'; exit 1"],
+    ] {
+        is_plain(arguments, &ended(&mut place.tool(arguments)));
+    }
+    fs::write(place.folder.path().join("fungible.toml"), "[prove]\n\"no\\u001b[2J\" = 1\n").unwrap();
+    is_plain(&["fungible.toml"], &ended(&mut place.tool(&["prove", "--drive", "true", "--", "true"])));
+}
+
+#[test]
 fn a_lock_that_is_a_link_or_a_pipe_is_left_as_it_is() {
     let place = Place::new();
     let folder = place.folder.path().join("fungible");
