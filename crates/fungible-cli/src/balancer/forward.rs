@@ -25,7 +25,7 @@ use super::connections::{self, REST_AT_MOST, Sender};
 use super::cookies;
 use super::headers::{self, CameFrom, REQUEST_ID};
 use super::health_check::not_connected;
-use super::instance::{Claim, InstanceId};
+use super::instance::{Claim, InstanceId, PortOwner};
 use super::own_answer::{
     BAD_ANSWER, BAD_BODY, BODY_TOO_LARGE, BROKE_OFF, NO_ANSWER_IN_TIME, NO_SOCKETS, NOBODY_ANSWERED, NONE_READY, Own,
     SLOW_BODY, TOO_MANY_WAIT,
@@ -301,11 +301,21 @@ impl<'a> Exchange<'a> {
             tokio::task::yield_now().await;
             opened = open().await;
         }
+        if opened.is_ok() && self.record.is_some() && self.is_foreign(claim) {
+            return Err(Failure::Unsent);
+        }
         opened.map_err(|error| {
             let Some(finding) = not_connected(claim.address, &error) else { return Failure::NoSockets };
             self.thread.pool.observe(claim.id, finding);
             Failure::Unsent
         })
+    }
+
+    /// Where somebody listens, a stranger's answer would be taken for the instance's: it may have died by itself, and
+    /// another program have taken its port. Looking takes a part of a millisecond.
+    fn is_foreign(&self, claim: &Claim) -> bool {
+        let vouch = self.thread.pool.vouch_of(claim.id);
+        vouch.is_some_and(|vouch| matches!(vouch.port_owner(), PortOwner::Foreign(_)))
     }
 
     /// Waits for the head of the answer; leaves if the instance is taken out and another one may have the request.

@@ -11,7 +11,7 @@ use http::{HeaderValue, Request};
 use super::config::HealthCheck;
 use super::connections;
 use super::headers::host_value;
-use super::instance::{Finding, InstanceId, State};
+use super::instance::{Finding, InstanceId, PortOwner, State, Vouch};
 use super::pool::Pool;
 use super::request_body::RequestBody;
 
@@ -39,7 +39,14 @@ pub(super) async fn watch_all(pool: Arc<Pool>, check: HealthCheck) {
 async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address: SocketAddr) {
     let added = Instant::now();
     while let Some((fallen, state)) = pool.standing_of(id) {
-        if let Some(finding) = probe(&check, address).await {
+        let mut finding = probe(&check, address).await;
+        if finding == Some(Finding::Passed)
+            && state != State::Healthy
+            && let Some(vouch) = pool.vouch_of(id)
+        {
+            finding = vouched(vouch, address).await;
+        }
+        if let Some(finding) = finding {
             pool.probed(id, fallen, finding);
         }
         let pause = match state {
@@ -48,6 +55,17 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
             State::Healthy | State::Unhealthy | State::Draining => check.interval,
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// What a passing probe is worth: it may be somebody else that answers.
+async fn vouched(vouch: Vouch, address: SocketAddr) -> Option<Finding> {
+    // The runtime of this thread serves requests meanwhile.
+    let listener = tokio::task::spawn_blocking(move || vouch.port_owner()).await.ok()?;
+    match listener {
+        PortOwner::Own => Some(Finding::Passed),
+        PortOwner::Unclear => None,
+        PortOwner::Foreign(who) => Some(Finding::Refused(format!("{who} listens on {address}"))),
     }
 }
 

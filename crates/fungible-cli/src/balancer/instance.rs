@@ -1,6 +1,7 @@
 //! One instance: its state (Starting -> Healthy <-> Unhealthy -> Draining, which is final), and the guard that counts
 //! a request in flight on it. It knows an address, never a process.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -24,6 +25,39 @@ pub(crate) enum State {
     Unhealthy,
     /// It finishes what it has and gets nothing more, whatever a probe says.
     Draining,
+}
+
+/// Who listens at the address of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PortOwner {
+    /// The instance.
+    Own,
+    /// Nobody, or it cannot be told yet.
+    Unclear,
+    /// This other program.
+    Foreign(String),
+}
+
+/// Tells who listens at the address of an instance; it comes from whoever knows its processes. Any program of this
+/// machine may take a port before the instance does, and must not get its requests.
+#[derive(Clone)]
+pub(crate) struct Vouch(Arc<dyn Fn() -> PortOwner + Send + Sync>);
+
+impl Vouch {
+    /// `look` may block for a moment.
+    pub(crate) fn new(look: impl Fn() -> PortOwner + Send + Sync + 'static) -> Vouch {
+        Vouch(Arc::new(look))
+    }
+
+    pub(super) fn port_owner(&self) -> PortOwner {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Vouch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vouch")
+    }
 }
 
 /// What can be told about an instance from outside.
@@ -68,6 +102,8 @@ pub(super) struct Instance {
     /// Findings of the same kind in a row: passing ones while it is out, failing ones while it is in.
     in_a_row: u32,
     last_problem: Option<String>,
+    /// Looked at before the instance is used, where there is one.
+    pub(super) vouch: Option<Vouch>,
     pub(super) link: Arc<Link>,
 }
 
@@ -111,7 +147,7 @@ impl Link {
 }
 
 impl Instance {
-    pub(super) fn new(id: InstanceId, name: &str, address: SocketAddr) -> Instance {
+    pub(super) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> Instance {
         Instance {
             id,
             name: Arc::from(name),
@@ -120,6 +156,7 @@ impl Instance {
             only_late: true,
             in_a_row: 0,
             last_problem: None,
+            vouch,
             link: Arc::default(),
         }
     }
@@ -240,7 +277,7 @@ mod tests {
     use super::*;
 
     fn instance() -> Instance {
-        Instance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into())
+        Instance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None)
     }
 
     fn late() -> Finding {

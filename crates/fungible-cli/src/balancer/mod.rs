@@ -44,7 +44,7 @@ mod tunnel;
 mod websocket;
 
 pub(crate) use config::{BodyLimits, Config, HealthCheck, Routing};
-pub(crate) use instance::{InstanceId, InstanceView, State};
+pub(crate) use instance::{InstanceId, InstanceView, PortOwner, State, Vouch};
 pub(crate) use tap::{Plan, Question};
 
 use pool::Pool;
@@ -100,14 +100,14 @@ impl Balancer {
         self.address
     }
 
-    /// Adds an instance; it gets requests as soon as a probe passes.
-    pub(crate) fn add(&self, name: &str, address: SocketAddr) -> InstanceId {
-        self.pool.add(name, address)
+    /// Adds an instance; it gets requests as soon as a probe passes and `vouch` says that it is the one that listens.
+    pub(crate) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
+        self.pool.add(name, address, vouch)
     }
 
-    /// Adds an instance that is known to be ready.
-    pub(crate) fn add_ready(&self, name: &str, address: SocketAddr) -> InstanceId {
-        let id = self.pool.add(name, address);
+    /// Adds an instance that is known to be ready. Under a plan `vouch` is asked again for each request.
+    pub(crate) fn add_ready(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
+        let id = self.pool.add(name, address, vouch);
         self.pool.observe(id, instance::Finding::Passed);
         id
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::config::{Config, Hold, Routing};
-use super::instance::{Claim, Finding, Instance, InstanceId, InstanceView, State};
+use super::instance::{Claim, Finding, Instance, InstanceId, InstanceView, State, Vouch};
 use super::last_seen::LastSeen;
 use super::routing::{Candidate, Known, Standing, choose};
 
@@ -75,11 +75,11 @@ impl Pool {
         }
     }
 
-    pub(super) fn add(&self, name: &str, address: SocketAddr) -> InstanceId {
+    pub(super) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
         let mut inner = self.lock();
         inner.next_id += 1;
         let id = InstanceId(inner.next_id);
-        inner.instances.push(Instance::new(id, name, address));
+        inner.instances.push(Instance::new(id, name, address, vouch));
         drop(inner);
         self.changed();
         id
@@ -219,6 +219,12 @@ impl Pool {
         (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state))
     }
 
+    /// Who can tell whether it is the instance that listens at its address.
+    pub(super) fn vouch_of(&self, id: InstanceId) -> Option<Vouch> {
+        let inner = self.lock();
+        inner.instances[inner.place(id)?].vouch.clone()
+    }
+
     /// The instances to which connections are worth keeping.
     pub(super) fn staying(&self) -> Vec<InstanceId> {
         let inner = self.lock();
@@ -304,7 +310,7 @@ mod tests {
     #[test]
     fn a_probe_that_began_before_the_instance_fell_does_not_bring_it_back() {
         let pool = Pool::new(&Config::new([0; 32]));
-        let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into());
+        let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         pool.probed(id, 0, Finding::Passed);
         let (before, _) = pool.standing_of(id).expect("it is there");
         pool.observe(id, Finding::Refused("refused".into()));
@@ -318,7 +324,7 @@ mod tests {
     #[test]
     fn whoever_was_everywhere_is_told_so_and_whoever_finds_nobody_ready_may_wait() {
         let pool = Pool::new(&Config::new([0; 32]));
-        let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into());
+        let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         let claim = |tried: &[InstanceId]| {
             let client = Ipv4Addr::LOCALHOST.into();
             let claim = pool.claim(&Wish { named: None, last: None, client, tried });

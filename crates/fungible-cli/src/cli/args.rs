@@ -177,6 +177,10 @@ pub(super) struct RunOptions {
     /// Print a line for each request
     #[arg(long)]
     access_log: bool,
+    /// Accept a program that is no process of the instance but listens on its port, as Docker's proxy does; without it
+    /// such an instance gets another port
+    #[arg(long)]
+    allow_foreign_listener: bool,
     /// Do without Linux namespaces, also where they can be had
     #[arg(long)]
     no_namespaces: bool,
@@ -207,6 +211,7 @@ pub(super) struct RunPlan {
     pub(super) resend_keyed: bool,
     pub(super) trust_forwarded: bool,
     pub(super) access_log: bool,
+    pub(super) foreign_listeners: bool,
     pub(super) namespaces: bool,
 }
 
@@ -239,6 +244,7 @@ impl RunOptions {
             resend_keyed: self.resend_keyed,
             trust_forwarded: self.trust_forwarded,
             access_log: self.access_log,
+            foreign_listeners: self.allow_foreign_listener,
             namespaces: !self.no_namespaces,
         }
     }

@@ -60,6 +60,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         },
         executable: super::executable(),
         namespaces: !options.no_namespaces,
+        foreign_listeners: false,
         output: OutputTo::Folder(data.logs.clone()),
         start_limit: Duration::from_secs(30),
         drain_limit: Duration::from_secs(5),

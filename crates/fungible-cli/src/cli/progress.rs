@@ -51,6 +51,11 @@ impl Progress {
                 self.at_request(0);
             }
             Event::Request { number } => self.at_request(*number),
+            Event::PortTaken { port, by } => {
+                let text =
+                    format!("{by} listens on port {port}, which was chosen for an instance: it gets another one");
+                self.bar.suspend(|| super::screen::warning(&text));
+            }
             Event::Ran { took } => self.estimate.ended(*took),
             Event::Differs { exchange } => {
                 self.run.why = Some(format!("is it there again at {}?", place(*exchange)));

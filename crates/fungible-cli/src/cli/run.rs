@@ -28,6 +28,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         template: Template { program: plan.program.clone(), args: plan.arguments.clone(), env: plan.env.clone() },
         executable: super::executable(),
         namespaces: plan.namespaces,
+        foreign_listeners: plan.foreign_listeners,
         output: OutputTo::Ours { colour: screen::coloured(std::io::IsTerminal::is_terminal(&std::io::stdout())) },
         start_limit: plan.start_limit,
         drain_limit: plan.drain_limit,

@@ -114,6 +114,9 @@ pub(super) fn line(begin: &Line, event: &Event, colour: bool) -> Line {
             of(name, RED, "died", &format!(" ({how}); started again {}", in_words(*pause)))
         }
         Event::Late { name } => of(name, YELLOW, "took too long", ": killed"),
+        Event::PortTaken { name, port, by } => {
+            of(name, RED, "lost its port", &format!(": {by} listens on {port}; it gets another one"))
+        }
         Event::Draining => begin.clone().painted(colour, YELLOW, "draining").plain(": the last requests are finished"),
         Event::Stopping => begin.clone().plain("stopping the instances"),
     }

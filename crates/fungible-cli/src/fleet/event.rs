@@ -10,11 +10,33 @@ pub(super) const EARLY_DEATHS: u32 = 3;
 /// What happens in a fleet, for whoever shows it.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Ready { name: String, pid: Option<i32>, address: SocketAddr, after: Duration },
-    Unhealthy { name: String, why: String },
-    Recovered { name: String },
-    Ended { name: String, how: String, again_in: Option<Duration> },
-    Late { name: String },
+    Ready {
+        name: String,
+        pid: Option<i32>,
+        address: SocketAddr,
+        after: Duration,
+    },
+    Unhealthy {
+        name: String,
+        why: String,
+    },
+    Recovered {
+        name: String,
+    },
+    Ended {
+        name: String,
+        how: String,
+        again_in: Option<Duration>,
+    },
+    Late {
+        name: String,
+    },
+    /// It gets another port.
+    PortTaken {
+        name: String,
+        port: u16,
+        by: String,
+    },
     Draining,
     Stopping,
 }
@@ -35,6 +57,12 @@ pub(crate) enum FleetError {
         .limit.as_secs_f32()
     )]
     NeverReady { name: String, limit: Duration, problem: String },
+    #[error(
+        "{by} took the port that was chosen for {name} before it could listen there, {EARLY_DEATHS} times in a row \
+         (last {port}), and would get its requests: end that program; one that listens for the instance on purpose, as \
+         Docker's proxy does, is allowed to by --allow-foreign-listener"
+    )]
+    PortTaken { name: String, port: u16, by: String },
     #[error("{0}")]
     Port(io::Error),
 }

@@ -48,6 +48,8 @@ pub(super) struct Life {
     pub(super) healthy: bool,
     /// Killed because somebody asked us to: no failure of its own.
     pub(super) killed_by_us: bool,
+    /// This other program has its port.
+    pub(super) port_taken: Option<String>,
 }
 
 impl Instance {

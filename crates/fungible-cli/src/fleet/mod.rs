@@ -3,9 +3,11 @@
 
 mod control;
 mod event;
+mod family;
 mod instance;
 mod keeper;
 mod launcher;
+mod listening;
 mod own_folder;
 mod port;
 mod private_disk;
@@ -37,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) executable: PathBuf,
     /// Whether the keeper may use namespaces where they can be had.
     pub(crate) namespaces: bool,
+    /// Whether a program that is no process of an instance may listen on its port, as Docker's proxy does.
+    pub(crate) foreign_listeners: bool,
     pub(crate) output: OutputTo,
     /// From the start of a process to its first passing health check.
     pub(crate) start_limit: Duration,

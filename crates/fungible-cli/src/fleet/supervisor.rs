@@ -9,12 +9,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::control::{Reply, Request};
 use super::event::{EARLY_DEATHS, Event, FleetError};
+use super::family::Family;
 use super::instance::{Instance, Life, Phase};
-use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal, end_all};
+use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal};
 use super::port::Port;
 use super::status::FleetStatus;
 use super::{OutputTo, Settings};
-use crate::balancer::{Balancer, State};
+use crate::balancer::{Balancer, PortOwner, State, Vouch};
 
 /// The pause before the second restart in a row; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +40,12 @@ enum Drained {
     All,
 }
 
+/// This program listens on the port of an instance and is none of its processes.
+struct Stranger {
+    process: ProcessId,
+    by: String,
+}
+
 enum Stopping {
     No,
     Draining,
@@ -53,6 +60,8 @@ struct Supervisor<'a> {
     ever_ready: bool,
     stopping: Stopping,
     drained: mpsc::UnboundedSender<Drained>,
+    family: Family,
+    strangers: mpsc::UnboundedSender<Stranger>,
     tell: &'a mut dyn FnMut(Event),
 }
 
@@ -71,6 +80,8 @@ pub(crate) async fn supervise(
     // used up by clients that keep their connections.
     raise_file_limit();
     let (drained, drains) = mpsc::unbounded_channel();
+    let (strangers, strangers_seen) = mpsc::unbounded_channel();
+    let family = Family::new(keeper.parent_of_instances());
     let mut supervisor = Supervisor {
         settings,
         balancer: balancer.clone(),
@@ -79,14 +90,12 @@ pub(crate) async fn supervise(
         ever_ready: false,
         stopping: Stopping::No,
         drained,
+        family,
+        strangers,
         tell,
     };
-    let outcome = supervisor.run(reports, asked, stops, drains).await;
-    let isolation = supervisor.keeper.isolation();
+    let outcome = supervisor.run(reports, asked, stops, drains, strangers_seen).await;
     supervisor.keeper.close().await;
-    if matches!(outcome, Err(FleetError::KeeperGone)) && isolation == Isolation::Subreaper {
-        end_all(Isolation::Subreaper, &[]);
-    }
     balancer.stop(Duration::ZERO).await;
     outcome
 }
@@ -98,6 +107,7 @@ impl Supervisor<'_> {
         mut asked: mpsc::Receiver<Asked>,
         mut stops: mpsc::Receiver<()>,
         mut drains: mpsc::UnboundedReceiver<Drained>,
+        mut strangers: mpsc::UnboundedReceiver<Stranger>,
     ) -> Result<(), FleetError> {
         let mut changes = self.balancer.changes();
         self.grow(self.settings.count);
@@ -110,6 +120,7 @@ impl Supervisor<'_> {
                 Some(()) = stops.recv() => self.stop()?,
                 Ok(()) = changes.changed() => self.look(),
                 Some(drained) = drains.recv() => self.drained(&drained)?,
+                Some(stranger) = strangers.recv() => self.port_taken(stranger)?,
                 () = sleep_until(wake) => self.on_time()?,
             }
         }
@@ -152,9 +163,20 @@ impl Supervisor<'_> {
             let launch = self.settings.template.launch(&instance.name, port.number(), output);
             let process = self.keeper.launch(launch).map_err(|_| FleetError::KeeperGone)?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
+            let vouch = (!self.settings.foreign_listeners).then(|| {
+                let (family, strangers, port) = (self.family.clone(), self.strangers.clone(), port.number());
+                Vouch::new(move || {
+                    let owner = family.owner(port, process);
+                    if let PortOwner::Foreign(by) = &owner {
+                        // A fleet that has ended meanwhile needs no other port.
+                        let _ = strangers.send(Stranger { process, by: by.clone() });
+                    }
+                    owner
+                })
+            });
             instance.phase = Phase::Running(Life {
                 process,
-                balanced: self.balancer.add(&instance.name, address),
+                balanced: self.balancer.add(&instance.name, address, vouch),
                 address,
                 _port: port,
                 pid: None,
@@ -162,6 +184,7 @@ impl Supervisor<'_> {
                 ready: None,
                 healthy: false,
                 killed_by_us: false,
+                port_taken: None,
             });
         }
         Ok(())
@@ -182,6 +205,7 @@ impl Supervisor<'_> {
         match report {
             Report::Started { id, pid } => {
                 let pid = self.keeper.host_pid(pid);
+                self.family.started(id, pid);
                 if let Some(life) = self.instances.iter_mut().filter_map(Instance::life_mut).find(|l| l.process == id) {
                     life.pid = pid;
                 }
@@ -207,6 +231,7 @@ impl Supervisor<'_> {
     fn ended(&mut self, process: ProcessId, how: &str) -> Result<(), FleetError> {
         // The balancer first: from here on no request goes there.
         self.forget_in_balancer(process);
+        self.family.ended(process);
         let ending = !matches!(self.stopping, Stopping::No);
         let Some(at) = self.instances.iter().position(|one| one.life().is_some_and(|life| life.process == process))
         else {
@@ -214,7 +239,7 @@ impl Supervisor<'_> {
         };
         let instance = &mut self.instances[at];
         let name = instance.name.clone();
-        let Phase::Running(life) = &instance.phase else {
+        let Phase::Running(life) = &mut instance.phase else {
             self.instances.remove(at);
             (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: None });
             return Ok(());
@@ -224,15 +249,41 @@ impl Supervisor<'_> {
             (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: None });
             return Ok(());
         }
+        if life.ready.is_none() && life.port_taken.is_none() && !self.settings.foreign_listeners {
+            // It may have ended because it could not have its port.
+            if let Some(by) = self.family.stranger_on(life.address.port()) {
+                (self.tell)(Event::PortTaken { name: name.clone(), port: life.address.port(), by: by.clone() });
+                life.port_taken = Some(by);
+            }
+        }
         let settled = life.ready.is_some_and(|ready| ready.elapsed() >= SETTLED);
         instance.failures = if settled || life.killed_by_us { 0 } else { instance.failures + 1 };
         if !self.ever_ready && instance.failures >= EARLY_DEATHS {
-            return Err(FleetError::DiesAtOnce { name, how: how.to_owned() });
+            let port = life.address.port();
+            return Err(match life.port_taken.take() {
+                Some(by) => FleetError::PortTaken { name, port, by },
+                None => FleetError::DiesAtOnce { name, how: how.to_owned() },
+            });
         }
         let pause = pause_after(instance.failures);
         instance.restarts += 1;
         instance.phase = Phase::Paused { until: Instant::now() + pause };
         (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: Some(pause) });
+        Ok(())
+    }
+
+    /// Somebody else listens where an instance should: it is started again on another port.
+    fn port_taken(&mut self, stranger: Stranger) -> Result<(), FleetError> {
+        let Stranger { process, by } = stranger;
+        let of = |one: &&mut Instance| one.life().is_some_and(|life| life.process == process);
+        let Some(instance) = self.instances.iter_mut().find(of) else { return Ok(()) };
+        let name = instance.name.clone();
+        // It is said again and again until the instance is gone.
+        if let Some(life) = instance.life_mut().filter(|life| life.port_taken.is_none()) {
+            (self.tell)(Event::PortTaken { name, port: life.address.port(), by: by.clone() });
+            life.port_taken = Some(by);
+            self.keeper.signal(process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
+        }
         Ok(())
     }
 

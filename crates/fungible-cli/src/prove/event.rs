@@ -9,6 +9,8 @@ pub(crate) enum Event {
     Run { attack: String, requests: Option<usize> },
     /// A request was answered in the run.
     Request { number: usize },
+    /// Another program listens on the port of an instance that starts; another one is started in its place.
+    PortTaken { port: u16, by: String },
     /// A run has ended.
     Ran { took: Duration },
     /// A difference was seen; numbers as in the reference.

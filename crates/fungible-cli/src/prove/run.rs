@@ -50,6 +50,11 @@ pub(crate) enum ProveError {
          an argument, --env or --file{}", last_of(.lines)
     )]
     SecondPort { port: u16, lines: Vec<String> },
+    #[error(
+        "{by} takes the ports that are chosen for instances before they can listen there ({times} times by now, last \
+         {port}), and would answer in their place: end that program, then run the proof again"
+    )]
+    PortTaken { port: u16, by: String, times: usize },
     #[error("{option} `{command}` failed ({how}){}", last_of(.lines))]
     Helper { option: &'static str, command: String, how: String, lines: Vec<String> },
     #[error(
@@ -137,6 +142,8 @@ pub(crate) struct Stage<'a> {
     patterns: Patterns,
     /// The ports that we did not give, on which the instance of each reference so far listened.
     fixed_ports: Option<BTreeSet<u16>>,
+    /// How often another program had the port of an instance.
+    ports_taken: usize,
     /// How many instances are ready ahead.
     ahead: usize,
     /// How long the last run took.
@@ -170,6 +177,7 @@ impl<'a> Stage<'a> {
             start: None,
             patterns: Patterns::default(),
             fixed_ports: None,
+            ports_taken: 0,
             ahead: cores.max(1),
             last: Duration::ZERO,
             bodies: Bodies::default(),
@@ -358,7 +366,7 @@ impl<'a> Stage<'a> {
         let how = match ended {
             Ok(Waited::Ended(how)) if how == "exit status 0" => return Ok(()),
             Ok(Waited::Ended(how) | Waited::NotStarted(how)) => how,
-            Ok(Waited::Ready | Waited::Late(_)) | Err(_) => "it did not end".to_owned(),
+            Ok(Waited::Ready | Waited::PortTaken(_) | Waited::Late(_)) | Err(_) => "it did not end".to_owned(),
         };
         self.launcher.kill(id).await?;
         let lines = self.launcher.last_lines(id);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::world::{Place, eventually, free_port, program, request};
+use super::world::{Place, eventually, free_port, is_root, program, request};
 
 /// A server that serves one request at a time, as gunicorn does unless it is told otherwise.
 const ONE_AT_A_TIME: &str = "
@@ -144,4 +144,113 @@ fn the_output_of_instances_that_nobody_reads_stops_neither_requests_nor_the_end(
     let (fleet, address) = unheard(&place, &server, Stdio::piped());
     answers(address, 1, 3000);
     stops(&place, fleet);
+}
+
+/// A network of its own in which a program takes the ports of instances, and `script` runs. What clients sent to that
+/// program is in the file `notes`.
+fn among_grabbers(place: &Place, how: &str, script: &str) -> (std::process::Output, String) {
+    let notes = place.folder.path().join("notes");
+    let whole = format!(
+        "ip link set lo up
+        python3 {} {how} {} > waiting & grabber=$!
+        while [ ! -s waiting ]; do sleep 0.01; done
+        ( {script} ); code=$?
+        kill $grabber
+        exit $code",
+        program("grabber.py"),
+        notes.display()
+    );
+    let tool = place.tool(&[]);
+    let mut command = Command::new("unshare");
+    if !is_root() {
+        command.arg("--map-root-user");
+    }
+    command.args(["--net", "sh", "-c", &whole]).current_dir(place.folder.path()).stdin(Stdio::null());
+    command.env("FUNGIBLE", tool.get_program()).env("PLAIN", program("plain.py"));
+    command.env("XDG_RUNTIME_DIR", place.folder.path()).env("FUNGIBLE_TEST_MARK", &place.mark);
+    let output = command.output().unwrap();
+    (output, String::from_utf8_lossy(&std::fs::read(&notes).unwrap_or_default()).into_owned())
+}
+
+fn said(output: &std::process::Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// It answered for the instance, "ready after 0 ms", and got the cookies of clients.
+#[test]
+fn a_fleet_whose_every_port_is_taken_by_another_program_ends_with_a_clear_error() {
+    let place = Place::new();
+    // One that ends when it cannot listen, and one that listens elsewhere then.
+    for instance in ["python3 $PLAIN", "sleep 1000"] {
+        let run = format!("$FUNGIBLE run -n 2 --name web --listen 127.0.0.1:8080 -- {instance}");
+        let (output, notes) = among_grabbers(&place, "each", &run);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("lost its port: python3 (process "), "{said}");
+        assert!(said.contains("took the port that was chosen for web-") && said.contains("end that program"), "{said}");
+        assert!(!said.contains(" ready "), "{said}");
+        assert_eq!(notes, "", "nobody asked it anything");
+        place.is_empty_eventually();
+    }
+}
+
+#[test]
+fn a_fleet_some_of_whose_ports_are_taken_answers_by_its_instances_alone() {
+    let place = Place::new();
+    let script =
+        "$FUNGIBLE run -n 3 --name web --listen 127.0.0.1:8080 --health / -- python3 $PLAIN > said 2>&1 & run=$!
+        until [ \"$(grep -c ' ready ' said)\" -ge 3 ]; do sleep 0.01; done
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do curl -s --cookie secret=1 http://127.0.0.1:8080/; echo; done
+        $FUNGIBLE kill web-2 > /dev/null
+        until [ \"$(grep -c ' ready ' said)\" -ge 4 ]; do sleep 0.01; done
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do curl -s --cookie secret=1 http://127.0.0.1:8080/; echo; done
+        $FUNGIBLE stop > /dev/null; wait $run";
+    let (output, notes) = among_grabbers(&place, "half", script);
+    let answers = String::from_utf8_lossy(&output.stdout).into_owned();
+    let events = std::fs::read_to_string(place.folder.path().join("said")).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{answers}{events}");
+    assert_eq!(answers.lines().filter(|line| line.starts_with("web-")).count(), 24, "{answers}");
+    assert!(events.contains("lost its port: python3 (process "), "{events}");
+    assert!(!notes.contains("secret"), "{notes}");
+    place.is_empty_eventually();
+}
+
+/// Docker's proxy, for example, listens for an instance and is no process of it.
+#[test]
+fn a_listener_that_is_no_process_of_its_instance_may_be_allowed() {
+    let place = Place::new();
+    let script =
+        "$FUNGIBLE run -n 1 --listen 127.0.0.1:8080 --allow-foreign-listener -- sleep 1000 > said 2>&1 & run=$!
+        until grep -q ' ready ' said; do sleep 0.01; done
+        curl -s http://127.0.0.1:8080/
+        $FUNGIBLE stop > /dev/null; wait $run";
+    let (output, _) = among_grabbers(&place, "each", script);
+    assert_eq!(said(&output), "stolen");
+    place.is_empty_eventually();
+}
+
+#[test]
+fn a_proof_beside_a_program_that_takes_ports_is_right_or_ends_with_a_clear_error() {
+    let place = Place::new();
+    let prove = "$FUNGIBLE prove --drive 'curl -s --cookie secret=1 $BASE_URL/; curl -s --cookie secret=1 $BASE_URL/env?HOME' \
+                 -- python3 $PLAIN {port}";
+    let (output, notes) = among_grabbers(&place, "each", prove);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("takes the ports that are chosen for instances") && text.contains("python3 (process"),
+        "{text}"
+    );
+    assert_eq!(notes, "");
+
+    // Every second one: another port is found each time, and the verdict is that of a proof which nobody disturbs.
+    let calm = place.tool(&["prove", "--drive", "curl -s $BASE_URL/; curl -s $BASE_URL/env?HOME", "--"]);
+    let mut calm = calm;
+    let calm = calm.args(["python3", &program("plain.py"), "{port}"]).output().unwrap();
+    let (output, notes) = among_grabbers(&place, "half", prove);
+    let text = said(&output);
+    assert_eq!(output.status.code(), calm.status.code(), "{text} {}", said(&calm));
+    assert!(text.contains("gets another one"), "{text}");
+    assert!(!notes.contains("secret"), "{notes}");
+    place.is_empty_eventually();
 }

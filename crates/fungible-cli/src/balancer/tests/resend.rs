@@ -155,7 +155,7 @@ async fn the_word_of_the_end_moves_what_waits_there_if_it_may_be_sent_twice() {
     getting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     posting.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").await;
     eventually("both wait there", || ended.executed() == 2).await;
-    let other = balancer.add("good", good.address);
+    let other = balancer.add("good", good.address, None);
     until_state(&balancer, other, State::Healthy).await;
     balancer.ended(ids[0]);
     assert_eq!(getting.answer().await.expect("an answer comes").body, "good");
@@ -265,7 +265,7 @@ async fn no_get_fails_while_instances_come_and_go() {
         }
         balancer.ended(ids.remove(at));
         let fresh = Fake::plain("a").await;
-        ids.push(balancer.add("again", fresh.address));
+        ids.push(balancer.add("again", fresh.address, None));
         fakes.push(fresh);
         until_state(&balancer, *ids.last().expect("just added"), State::Healthy).await;
     }
@@ -276,6 +276,6 @@ async fn no_get_fails_while_instances_come_and_go() {
     // Nobody listens on a port of the past.
     let nobody =
         std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port");
-    balancer.add("never", nobody);
+    balancer.add("never", nobody, None);
     assert_eq!(Raw::connect(&balancer).await.get("/").await.status, 200);
 }

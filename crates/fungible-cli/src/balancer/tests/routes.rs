@@ -104,7 +104,7 @@ async fn least_busy_goes_where_nothing_is_in_flight() {
     slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
     changes.mark_unchanged();
-    balancer.add("free", free.address);
+    balancer.add("free", free.address, None);
     eventually("the other one is healthy", || balancer.instances()[1].state == State::Healthy).await;
     assert!(changes.has_changed().expect("the balancer lives"), "each change of a state is told");
     let mut client = Raw::connect(&balancer).await;

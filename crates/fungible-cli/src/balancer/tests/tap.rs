@@ -23,7 +23,7 @@ impl Tapped {
         let mut directed = streaming();
         directed.plan = Some(Plan::new(ask, tap, Instant::now()));
         let balancer = balancer(directed);
-        let id = balancer.add_ready("i", fake.address);
+        let id = balancer.add_ready("i", fake.address, None);
         tokio::spawn(async move {
             while let Some(question) = asked.recv().await {
                 let _ = question.answer.send(id);

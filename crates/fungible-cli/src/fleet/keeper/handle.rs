@@ -127,9 +127,17 @@ impl Keeper {
         match self.isolation {
             Isolation::Subreaper => Some(pid),
             Isolation::Namespaces => {
-                let first = *children(self.child.id()?.cast_signed()).first()?;
-                children(first).into_iter().find(|child| keeper_pid(*child) == Some(pid))
+                children(self.parent_of_instances()?).into_iter().find(|child| keeper_pid(*child) == Some(pid))
             }
+        }
+    }
+
+    /// The number under which this system knows the process that instances, and what they orphan, are children of.
+    pub(crate) fn parent_of_instances(&self) -> Option<i32> {
+        let own = self.child.id()?.cast_signed();
+        match self.isolation {
+            Isolation::Subreaper => Some(own),
+            Isolation::Namespaces => children(own).first().copied(),
         }
     }
 

@@ -1,8 +1,6 @@
 //! Starts single instances on request, each in a world of its own, for one proof. It restarts nothing and judges
 //! nothing; nothing that it started outlives it.
 
-mod listening;
-
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,7 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, oneshot, watch};
 
 use super::keeper::{CellPlan, Keeper, Launch, Outcome, Output, ProcessId, Report, Reports, Signal, Task};
+use super::listening;
 use super::private_disk::{Apart, DiskPlan, World, Written, settled};
+use crate::balancer::{PortOwner, Vouch};
 
 /// How many of the last lines that an instance printed are told.
 const LAST_LINES: usize = 200;
@@ -64,6 +64,8 @@ pub(crate) enum Waited {
     Ended(String),
     /// The program could not be started, for this reason.
     NotStarted(String),
+    /// This other program listens on its port.
+    PortTaken(String),
     /// The limit is over; it listens at these other addresses, as far as can be seen.
     Late(Vec<SocketAddr>),
 }
@@ -182,19 +184,47 @@ impl Launcher {
         let deadline = Instant::now() + limit;
         tokio::select! {
             ended = self.ended(id) => ended,
-            () = self.started(id, port) => Waited::Ready,
+            started = self.started(id, port) => started,
             () = tokio::time::sleep_until(deadline.into()) => Waited::Late(self.listens(id).await),
         }
     }
 
-    async fn started(&self, id: ProcessId, port: Option<u16>) {
+    async fn started(&self, id: ProcessId, port: Option<u16>) -> Waited {
         let mut known = self.known.subscribe();
         // The sender is ours and outlives this.
         let _ = known.wait_for(|known| known.lives.get(&id).is_some_and(|life| life.first.is_some())).await;
-        let Some(port) = port else { return };
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        let Some(port) = port else { return Waited::Ready };
+        loop {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+                match listening::on(port, self.first(id).await.into_iter().collect()) {
+                    PortOwner::Own => return Waited::Ready,
+                    PortOwner::Foreign(who) => return Waited::PortTaken(who),
+                    PortOwner::Unclear => {}
+                }
+            }
             tokio::time::sleep(BETWEEN_ATTEMPTS).await;
         }
+    }
+
+    /// The number under which this system knows the first process of an instance; everything that it starts stays
+    /// below it.
+    async fn first(&self, id: ProcessId) -> Option<i32> {
+        let first = self.known.borrow().lives.get(&id).and_then(|life| life.first)?;
+        self.keeper.lock().await.as_ref()?.host_pid(first)
+    }
+
+    /// Who tells whether it is this instance that listens on its port.
+    pub(crate) async fn vouch(&self, id: ProcessId, port: u16) -> Vouch {
+        let first = self.first(id).await;
+        Vouch::new(move || listening::on(port, first.into_iter().collect()))
+    }
+
+    /// Another program that listens on one of the ports of an instance which has ended.
+    pub(crate) fn who_took(ports: impl IntoIterator<Item = u16>) -> Option<String> {
+        ports.into_iter().find_map(|port| match listening::on(port, Vec::new()) {
+            PortOwner::Foreign(who) => Some(who),
+            PortOwner::Own | PortOwner::Unclear => None,
+        })
     }
 
     /// Waits until the instance has ended, or never ran, and with it everything that it started.
@@ -257,9 +287,7 @@ impl Launcher {
 
     /// The TCP addresses where processes of an instance listen.
     pub(crate) async fn listens(&self, id: ProcessId) -> Vec<SocketAddr> {
-        let first = self.known.borrow().lives.get(&id).and_then(|life| life.first);
-        let keeper = self.keeper.lock().await;
-        first.and_then(|first| keeper.as_ref()?.host_pid(first)).map(listening::below).unwrap_or_default()
+        self.first(id).await.map(listening::below).unwrap_or_default()
     }
 
     fn log(&self, id: ProcessId) -> PathBuf {

@@ -182,7 +182,7 @@ impl<'a, 'b> Live<'a, 'b> {
                 ended = &mut driver_ended => match ended {
                     Waited::Ended(how) => break Stage::driver_end(&how),
                     Waited::NotStarted(reason) => return Err(ProveError::Driver(reason)),
-                    Waited::Ready | Waited::Late(_) => {}
+                    Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => {}
                 },
                 () = tokio::time::sleep_until(hung) => {
                     self.launcher.kill(driver).await?;

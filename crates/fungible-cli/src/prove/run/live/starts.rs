@@ -12,7 +12,11 @@ use super::super::{Ports, ProveError, Started};
 use super::{Instance, Live};
 use crate::fleet::{Launcher, Port, ProcessId, Waited};
 use crate::prove::attack::Attack;
+use crate::prove::event::Event;
 use crate::prove::journal::{Alone, InstanceRecord};
+
+/// One port, or a few, may be taken by chance; a program that takes each of them leaves no room for a proof.
+const PORTS_TAKEN_AT_MOST: usize = 10;
 
 impl Live<'_, '_> {
     /// The first one becomes ready alone; then those that the attack needs from the beginning.
@@ -82,10 +86,11 @@ impl Live<'_, '_> {
     pub(super) async fn started(&mut self, started: Started) -> Result<(), ProveError> {
         let Started { id, name, ports, since, waited } = started;
         if waited != Waited::Ready {
-            return self.not_started(id, waited).await;
+            return self.not_started(id, &ports, waited).await;
         }
         let port = ports.own.number();
-        let balanced = self.balancer.add_ready(&name, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let vouch = self.launcher.vouch(id, port).await;
+        let balanced = self.balancer.add_ready(&name, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Some(vouch));
         let record = InstanceRecord {
             host_name: name.clone(),
             name,
@@ -118,7 +123,19 @@ impl Live<'_, '_> {
     }
 
     /// The first one must start. If a later one does not, it is because of another one that lives, or lived.
-    async fn not_started(&mut self, id: ProcessId, waited: Waited) -> Result<(), ProveError> {
+    async fn not_started(&mut self, id: ProcessId, ports: &Ports, waited: Waited) -> Result<(), ProveError> {
+        let ended = matches!(waited, Waited::Ended(_));
+        let numbers = || ports.named.values().chain([&ports.own]).map(Port::number);
+        let taken = match &waited {
+            Waited::PortTaken(by) => Some(by.clone()),
+            // It may have ended because it could not have its port.
+            _ if ended => Launcher::who_took(numbers()),
+            _ => None,
+        };
+        if let Some(by) = taken {
+            self.launcher.kill(id).await?;
+            return self.port_taken(ports.own.number(), by);
+        }
         let lines = self.launcher.last_lines(id);
         if self.instances.is_empty() {
             return Err(match waited {
@@ -127,7 +144,7 @@ impl Live<'_, '_> {
                 }
                 Waited::Late(listens) => ProveError::NeverReady { limit: self.stage.start_limit(), listens, lines },
                 Waited::Ended(how) => ProveError::DiedAtStart { how, lines },
-                Waited::Ready => return Ok(()),
+                Waited::Ready | Waited::PortTaken(_) => return Ok(()),
             });
         }
         self.launcher.kill(id).await?;
@@ -136,9 +153,20 @@ impl Live<'_, '_> {
         }
         let how = match waited {
             Waited::Ended(how) | Waited::NotStarted(how) => how,
-            Waited::Ready | Waited::Late(_) => "it did not become ready".to_owned(),
+            Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => "it did not become ready".to_owned(),
         };
         self.alone.get_or_insert(Alone { how, lines });
+        Ok(())
+    }
+
+    /// Another program has the port; whoever needs an instance starts another one.
+    fn port_taken(&mut self, port: u16, by: String) -> Result<(), ProveError> {
+        self.stage.ports_taken += 1;
+        let times = self.stage.ports_taken;
+        if times >= PORTS_TAKEN_AT_MOST {
+            return Err(ProveError::PortTaken { port, by, times });
+        }
+        self.stage.tell(Event::PortTaken { port, by });
         Ok(())
     }
 

@@ -1,0 +1,223 @@
+//! Which processes listen where, read from /proc: where those of an instance do, and whether it is them who listen on
+//! the instance's port. Any program of this machine can take a port between our choice and the instance's bind; it
+//! must not get what is meant for the instance. It opens no connection.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
+
+use super::keeper::children;
+use crate::balancer::PortOwner;
+
+/// The state LISTEN in the kernel's tables.
+const LISTEN: &str = "0A";
+
+/// A socket that listens.
+#[derive(Debug, PartialEq, Eq)]
+struct Socket {
+    address: SocketAddr,
+    /// Whose it is.
+    user: u32,
+    inode: String,
+}
+
+/// The TCP addresses that processes below `pid` listen on.
+pub(super) fn below(pid: i32) -> Vec<SocketAddr> {
+    let own: HashSet<String> = with_descendants(vec![pid]).into_iter().flat_map(inodes).collect();
+    let mut found: Vec<SocketAddr> =
+        sockets().into_iter().filter(|one| own.contains(&one.inode)).map(|one| one.address).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Who listens on `port` of the loopback address, as seen by an instance: `roots` are the processes that it began
+/// with. Without /proc nobody can tell, and then it is taken for the instance.
+pub(super) fn on(port: u16, roots: Vec<i32>) -> PortOwner {
+    if !fs::exists("/proc/net/tcp").unwrap_or(false) {
+        return PortOwner::Own;
+    }
+    let reached = reached_at(port, sockets());
+    if reached.is_empty() {
+        return PortOwner::Unclear;
+    }
+    let processes = with_descendants(roots);
+    let own: HashSet<String> = processes.iter().copied().flat_map(inodes).collect();
+    // What a program with rights of its own has open only root can see; then at least its user must be the same.
+    let hidden: Vec<u32> = processes.iter().filter_map(|pid| owner_of_hidden(*pid)).collect();
+    let foreign = reached.iter().find(|one| !own.contains(&one.inode) && !hidden.contains(&one.user));
+    foreign.map_or(PortOwner::Own, |one| PortOwner::Foreign(described(one)))
+}
+
+/// As [`on`] where the processes of the instance cannot be told: its user has to do.
+pub(super) fn on_of_user(port: u16, user: u32) -> PortOwner {
+    let reached = reached_at(port, sockets());
+    match reached.iter().find(|one| one.user != user) {
+        Some(foreign) => PortOwner::Foreign(described(foreign)),
+        None if reached.is_empty() && fs::exists("/proc/net/tcp").unwrap_or(false) => PortOwner::Unclear,
+        None => PortOwner::Own,
+    }
+}
+
+/// The sockets that a connection to the port on loopback may reach: the kernel prefers those at that very address.
+fn reached_at(port: u16, sockets: Vec<Socket>) -> Vec<Socket> {
+    let rank = |address: IpAddr| match address {
+        IpAddr::V4(Ipv4Addr::LOCALHOST) => Some(0),
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(1),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Some(2),
+        _ => None,
+    };
+    let mut reached: Vec<(u8, Socket)> = sockets
+        .into_iter()
+        .filter(|one| one.address.port() == port)
+        .filter_map(|one| Some((rank(one.address.ip().to_canonical())?, one)))
+        .collect();
+    let best = reached.iter().map(|(rank, _)| *rank).min();
+    reached.retain(|(rank, _)| Some(*rank) == best);
+    reached.into_iter().map(|(_, one)| one).collect()
+}
+
+fn with_descendants(mut processes: Vec<i32>) -> Vec<i32> {
+    let mut at = 0;
+    while at < processes.len() {
+        processes.extend(children(processes[at]));
+        at += 1;
+    }
+    processes
+}
+
+/// The inode numbers of the sockets that a process has open.
+fn inodes(pid: i32) -> Vec<String> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let links = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+    links.filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect()
+}
+
+/// The user of a process whose open files cannot be seen.
+fn owner_of_hidden(pid: i32) -> Option<u32> {
+    let refused = fs::read_dir(format!("/proc/{pid}/fd")).err()?;
+    if refused.kind() != std::io::ErrorKind::PermissionDenied {
+        return None;
+    }
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    // The real, the effective, and further ones.
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whose a socket is, as far as we may see that.
+fn described(socket: &Socket) -> String {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let holder = pids.into_iter().find(|pid| inodes(*pid).contains(&socket.inode));
+    let name = holder.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    let ours = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == socket.user);
+    match (holder, name) {
+        (Some(pid), Some(name)) => format!("{} (process {pid})", name.trim().escape_default()),
+        _ if ours => "another program of yours".to_owned(),
+        _ => format!("a program of user {}", socket.user),
+    }
+}
+
+/// All sockets that listen. The kernel lists them before all others.
+fn sockets() -> Vec<Socket> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|table| File::open(table).ok());
+    tables
+        .flat_map(|table| {
+            let lines = BufReader::new(table).lines().map_while(Result::ok).skip(1);
+            lines.map_while(|line| listener(&line)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// A line like `0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 22180 ..`; `None`: it does
+/// not listen.
+fn listener(line: &str) -> Option<Socket> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [local, state, user, inode] = [words.get(1)?, words.get(3)?, words.get(7)?, words.get(9)?];
+    if *state != LISTEN {
+        return None;
+    }
+    let (address, port) = local.split_once(':')?;
+    // Each group of eight digits is a number in the order of this machine.
+    let bytes: Vec<u8> = (0..address.len() / 8)
+        .filter_map(|group| u32::from_str_radix(address.get(group * 8..group * 8 + 8)?, 16).ok())
+        .flat_map(u32::to_ne_bytes)
+        .collect();
+    let address = match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(four) => IpAddr::from(Ipv4Addr::from(four)),
+        Err(_) => IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(bytes.as_slice()).ok()?)),
+    };
+    let address = SocketAddr::new(address, u16::from_str_radix(port, 16).ok()?);
+    Some(Socket { address, user: user.parse().ok()?, inode: (*inode).to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    fn own() -> Vec<i32> {
+        vec![std::process::id().cast_signed()]
+    }
+
+    #[test]
+    fn our_own_listeners_are_found() {
+        let four = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (open, six) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("[::1]:0").ok());
+        let found = below(std::process::id().cast_signed());
+        assert!(found.contains(&open.local_addr().unwrap()), "{found:?}");
+        assert!(six.is_none_or(|six| found.contains(&six.local_addr().unwrap())), "{found:?}");
+        assert!(!found.contains(&four), "it is closed: {found:?}");
+    }
+
+    /// A process beside this one, as another instance is.
+    struct Beside(Child);
+
+    impl Drop for Beside {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_listener_belongs_to_the_processes_below_some_or_it_is_foreign() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(on(port, own()), PortOwner::Own);
+        let beside = Beside(Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn().unwrap());
+        let others = vec![beside.0.id().cast_signed()];
+        let PortOwner::Foreign(who) = on(port, others) else { panic!("it listens in another process") };
+        assert!(who.contains(&format!("(process {})", std::process::id())), "{who}");
+        let PortOwner::Foreign(_) = on(port, Vec::new()) else { panic!("nobody's process listens") };
+        drop(listener);
+        assert_eq!(on(port, own()), PortOwner::Unclear);
+    }
+
+    #[test]
+    fn what_listens_at_that_very_address_counts_before_what_listens_at_all() {
+        let socket =
+            |address: &str, inode: &str| Socket { address: address.parse().unwrap(), user: 0, inode: inode.to_owned() };
+        let all = || {
+            vec![
+                socket("0.0.0.0:80", "any"),
+                socket("[::]:80", "any six"),
+                socket("192.168.0.1:80", "elsewhere"),
+                socket("127.0.0.1:81", "other port"),
+            ]
+        };
+        let reached = |sockets: Vec<Socket>| -> Vec<String> {
+            reached_at(80, sockets).into_iter().map(|one| one.inode).collect()
+        };
+        assert_eq!(reached(all()), ["any"]);
+        let mut some = all();
+        some.extend([socket("127.0.0.1:80", "one"), socket("[::ffff:127.0.0.1]:80", "two")]);
+        assert_eq!(reached(some), ["one", "two"]);
+        assert_eq!(reached(all().split_off(1)), ["any six"]);
+        assert!(reached(all().split_off(2)).is_empty());
+    }
+}
