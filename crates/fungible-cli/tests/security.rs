@@ -14,6 +14,8 @@ const FOLDERS: &[(&str, &str)] = &[
     ("todo", "apps/todo/tests/it"),
     ("shop", "apps/shop/tests/it"),
     ("balancer", "crates/fungible-cli/src/balancer/tests"),
+    ("tool", "crates/fungible-cli/src"),
+    ("cli", "crates/fungible-cli/tests/cli"),
 ];
 
 /// The sections of ASVS 5.0.0 that must be there, and how many items each has.
