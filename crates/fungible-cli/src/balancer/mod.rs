@@ -1,96 +1,84 @@
 //! The balancer: takes requests on one address and spreads them over instances. It knows addresses, never processes.
 //!
-//! One request, step by step: a thread accepts the connection ([`thread`]); a head that two programs might read
-//! differently is refused ([`refuse`]); header fields are rewritten ([`headers`]); [`pool`] chooses an instance (it
-//! asks [`routing`]) and counts the request in flight ([`instance`]); [`forward`] sends it on a resting connection or
-//! a new one ([`connections`]) and, where that is safe, to another instance; the answer streams back
-//! ([`answer_body`]), and at its end the count goes down, for which a drain may be waiting.
+//! A [`worker`] accepts the connection of a [`client`], and hands each of its requests to the [`proxy`]. That claims an
+//! instance from the [`pool`], sends the request [`upstream`] and streams the answer back. Whoever listens to all of it
+//! gets it from [`observe`].
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
-mod access;
-mod answer_body;
 mod client;
 mod config;
-mod connections;
-mod cookies;
-mod event_stream;
-mod forward;
-mod frames;
-mod framing;
-mod headers;
-mod health_check;
-mod instance;
-mod last_seen;
-mod own_answer;
-mod pace;
-mod passed;
+mod observe;
 mod pool;
-mod refuse;
-mod request_body;
-mod routing;
-mod tap;
+mod proxy;
 #[cfg(test)]
 mod tests;
-mod thread;
-mod tunnel;
-mod websocket;
+mod upstream;
+mod worker;
 
-pub(crate) use config::{BodyLimits, Config, HealthCheck, Routing};
-pub(crate) use instance::{InstanceId, InstanceView, PortOwner, State, Vouch};
-pub(crate) use tap::{Plan, Question};
+pub(crate) use config::{Config, Dispatch};
+pub(crate) use observe::{Observer, Question};
+pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch};
+pub(crate) use upstream::{BodyLimits, HealthCheck};
 
-use pool::Pool;
-use request_body::InMemory;
-use thread::{Seat, Start};
+use pool::{Finding, Pool};
+use proxy::Context;
+use upstream::connections::Connections;
+use upstream::fields::host_value;
+use upstream::{InMemory, health_check};
+use worker::{Peer, Start};
 
 /// A running balancer; clones are handles to the same one. When the last one is dropped, it ends at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Balancer {
     pool: Arc<Pool>,
     address: SocketAddr,
-    /// The threads hold the receivers until they have ended.
+    /// The workers hold the receivers until they have ended.
     stop: Arc<watch::Sender<Option<Instant>>>,
 }
 
 impl Balancer {
-    /// Starts serving on `listener`: `config.threads` threads, each with a runtime of its own.
+    /// Starts serving on `listener`: `config.threads` workers, each a thread with a runtime of its own.
     ///
     /// # Errors
-    /// When the listener or a thread cannot be set up.
+    /// When the listener or a worker cannot be set up.
     #[expect(clippy::needless_pass_by_value, reason = "whoever starts a balancer has no more use for the listener")]
     pub(crate) fn start(listener: TcpListener, config: Config) -> io::Result<Balancer> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let pool = Arc::new(Pool::new(&config));
+        let HealthCheck { fall, rise, .. } = config.health;
+        let pool = Arc::new(Pool::new(config.routing, fall, rise, config.hold.clone()));
         let random = getrandom::u64().map_err(io::Error::other)?;
-        let threads = config.threads.max(1);
+        let workers = config.threads.max(1);
         let config = Arc::new(config);
         let in_memory = InMemory::default();
         let stop = watch::Sender::new(None);
-        let (gives, takes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
-        let seats = gives.into_iter().map(|give| Seat { open: AtomicUsize::new(0), give }).collect();
-        for (seat, given) in takes.into_iter().enumerate() {
-            let start = Start {
-                pool: Arc::clone(&pool),
-                config: Arc::clone(&config),
-                listener: listener.try_clone()?,
-                our_host: headers::host_value(address),
-                id_prefix: format!("{random:016x}-{seat:x}"),
-                in_memory: Arc::clone(&in_memory),
-                seats: Arc::clone(&seats),
-                seat,
-                given,
-                stop: stop.subscribe(),
+        let (gives, takes): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
+        let peers: worker::Peers = gives.into_iter().map(|give| Peer { open: Arc::default(), give }).collect();
+        for (own, given) in takes.into_iter().enumerate() {
+            let open = Arc::clone(&peers[own].open);
+            let (pool, config, in_memory) = (Arc::clone(&pool), Arc::clone(&config), Arc::clone(&in_memory));
+            let context = move || Context {
+                pool,
+                config,
+                connections: Connections::default(),
+                our_host: host_value(address),
+                in_memory,
+                id_prefix: format!("{random:016x}-{own:x}"),
+                ids: Cell::new(0),
+                open,
+                tunnels: Cell::new(0),
+                ended: Notify::new(),
             };
-            start_thread(start)?;
+            let listener = listener.try_clone()?;
+            start_worker(context, Start { listener, peers: Arc::clone(&peers), own, given, stop: stop.subscribe() })?;
         }
         Ok(Balancer { pool, address, stop: Arc::new(stop) })
     }
@@ -105,10 +93,10 @@ impl Balancer {
         self.pool.add(name, address, vouch)
     }
 
-    /// Adds an instance that is known to be ready. Under a plan `vouch` is asked again for each request.
+    /// Adds an instance that is known to be ready. Where somebody directs requests, `vouch` is asked again for each request.
     pub(crate) fn add_ready(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
         let id = self.pool.add(name, address, vouch);
-        self.pool.observe(id, instance::Finding::Passed);
+        self.pool.observe(id, Finding::Passed);
         id
     }
 
@@ -135,17 +123,17 @@ impl Balancer {
     }
 
     /// Accepts nothing more, closes connections that rest, lets requests in flight finish within `limit`, and returns
-    /// when all threads have ended.
+    /// when all workers have ended.
     pub(crate) async fn stop(self, limit: Duration) {
         self.stop.send_replace(Some(Instant::now() + limit));
         self.stop.closed().await;
     }
 }
 
-/// Returns as soon as the thread has its runtime.
-fn start_thread(start: Start) -> io::Result<()> {
+/// Returns as soon as the worker has its runtime. `context` is made on its thread.
+fn start_worker(context: impl FnOnce() -> Context + Send + 'static, start: Start) -> io::Result<()> {
     let (tell, told) = std::sync::mpsc::sync_channel(1);
-    std::thread::Builder::new().name(format!("balancer-{}", start.seat)).spawn(move || {
+    std::thread::Builder::new().name(format!("balancer-{}", start.own)).spawn(move || {
         // Held until the runtime is gone: `stop` waits for it.
         let _alive = start.stop.clone();
         let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
@@ -154,14 +142,15 @@ fn start_thread(start: Start) -> io::Result<()> {
         };
         drop(tell.send(Ok(())));
         runtime.block_on(async {
-            if start.seat == 0 && start.config.plan.is_none() {
-                let health = start.config.health.clone();
-                tokio::task::spawn_local(health_check::watch_all(Arc::clone(&start.pool), health));
+            let context = context();
+            if start.own == 0 && matches!(context.config.dispatch, Dispatch::Balanced) {
+                let health = context.config.health.clone();
+                tokio::task::spawn_local(health_check::watch_all(Arc::clone(&context.pool), health));
             }
-            if let Err(error) = thread::run(start).await {
-                tracing::error!("a thread of the balancer cannot serve: {error}");
+            if let Err(error) = worker::run(context, start).await {
+                tracing::error!("a worker of the balancer cannot serve: {error}");
             }
         });
     })?;
-    told.recv().unwrap_or_else(|_| Err(io::Error::other("a thread of the balancer ended at once")))
+    told.recv().unwrap_or_else(|_| Err(io::Error::other("a worker of the balancer ended at once")))
 }

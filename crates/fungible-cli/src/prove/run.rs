@@ -15,7 +15,7 @@ use super::event::Event;
 use super::journal::{DriverEnd, Journal};
 use super::pattern::Patterns;
 use super::plan::{Plan, Words, named_ports};
-use crate::balancer::{self, Balancer, BodyLimits, Config};
+use crate::balancer::{Balancer, BodyLimits, Config, Dispatch, Observer};
 use crate::exchange::Bodies;
 use crate::fleet::{Apart, LaunchError, Launcher, Port, ProcessId, Spec, Waited};
 
@@ -328,7 +328,7 @@ impl<'a> Stage<'a> {
             time: self.plan.drive_limit,
             ..BodyLimits::default()
         };
-        config.plan = Some(balancer::Plan::new(ask, tap, began));
+        config.dispatch = Dispatch::Directed(Observer::new(ask, tap, began));
         let balancer = Balancer::start(self.listener.try_clone()?, config)?;
         let mut live = live::Live::new(self, attack, run, &words, balancer, began);
         let ended = live.carry_out(asked, tapped).await?;

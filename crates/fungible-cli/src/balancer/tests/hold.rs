@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::world::{Fake, LIMIT, Raw, add_healthy, balancer, config, until_state};
-use crate::balancer::config::Hold;
+use crate::balancer::pool::Hold;
 use crate::balancer::{Balancer, Config, Routing, State};
 
 #[tokio::test]

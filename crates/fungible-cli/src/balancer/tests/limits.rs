@@ -7,8 +7,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 
 use super::world::{Fake, LIMIT, Raw, Step, add_healthy, balancer, config, eventually, ok};
-use crate::balancer::config::{BodyLimits, Limits};
-use crate::balancer::{Balancer, Config, Routing};
+use crate::balancer::config::Limits;
+use crate::balancer::{Balancer, BodyLimits, Config, Routing};
 
 async fn with(limits: Limits, fake: &Fake) -> Balancer {
     let balancer = balancer(Config { limits, ..config(Routing::RoundRobin) });

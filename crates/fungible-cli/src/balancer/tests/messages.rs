@@ -1,16 +1,10 @@
 //! Messages and events are the same in whatever pieces their bytes come; what is none does no harm.
 
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
-
-use tokio::sync::mpsc;
+use std::time::Duration;
 
 use super::world::{Dice, seed};
-use crate::balancer::event_stream::Events;
-use crate::balancer::frames::Frames;
-use crate::balancer::passed::Passed;
-use crate::balancer::tap::Plan;
-use crate::balancer::websocket::{Messages, Said};
+use crate::balancer::observe::{CapturedBody, Events, Frames, Messages, Said};
 use crate::exchange::{Body, Frame};
 
 /// A frame as a WebSocket sends it.
@@ -90,7 +84,7 @@ fn messages_are_the_same_in_whatever_frames_and_pieces_they_come() {
                     wire.extend(frame(control, true, mask, b"still there?"));
                 }
             }
-            expected.push(Passed::of(&message).body(&AtomicUsize::new(0)));
+            expected.push(CapturedBody::of(&message).body(&AtomicUsize::new(0)));
         }
         wire.extend(frame(8, true, None, b"\x03\xe8"));
         assert_eq!(heard(&pieces(&mut dice, &wire)), (expected, 1, None));
@@ -136,7 +130,7 @@ fn garbage_does_no_harm_and_is_the_same_in_whatever_pieces_it_comes() {
 }
 
 fn events(pieces: &[&[u8]]) -> (Vec<String>, Option<String>) {
-    let text = |event: Passed| match event.body(&AtomicUsize::new(0)) {
+    let text = |event: CapturedBody| match event.body(&AtomicUsize::new(0)) {
         Body::Kept(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Body::Hashed { .. } => "too large".to_owned(),
     };
@@ -164,15 +158,15 @@ fn events_are_the_same_in_whatever_pieces_and_with_whatever_line_ends_they_come(
 
 #[test]
 fn of_too_many_messages_the_last_are_known_by_their_hash() {
-    let (ask, tap) = (mpsc::unbounded_channel().0, mpsc::unbounded_channel().0);
-    let plan = Plan::new(ask, tap, Instant::now());
+    let kept = AtomicUsize::new(0);
+    let at = Duration::ZERO;
     let said = |last: &str| -> Vec<(bool, Body)> {
         let mut frames = Frames::default();
         for n in 0..10_050_u32 {
-            frames.add(&plan, n % 2 == 0, Passed::of(n.to_string().as_bytes()));
+            frames.add(&kept, at, n % 2 == 0, CapturedBody::of(n.to_string().as_bytes()));
         }
-        frames.add(&plan, false, Passed::of(last.as_bytes()));
-        frames.all(&plan).into_iter().map(|Frame { from_client, data, .. }| (from_client, data)).collect()
+        frames.add(&kept, at, false, CapturedBody::of(last.as_bytes()));
+        frames.all(at).into_iter().map(|Frame { from_client, data, .. }| (from_client, data)).collect()
     };
     let (one, two) = (said("one"), said("two"));
     assert_eq!((one.len(), &one), (10_002, &said("one")));

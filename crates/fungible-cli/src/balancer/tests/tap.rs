@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::messages::frame;
 use super::world::{Fake, LIMIT, Raw, Step, balancer, eventually, never, ok, raw, streaming};
-use crate::balancer::{Balancer, Plan, Question};
+use crate::balancer::{Balancer, Dispatch, Observer, Question};
 use crate::exchange::{Body, Exchange, Outcome};
 
 /// A balancer with somebody who listens; every request goes to the one instance.
@@ -21,7 +21,7 @@ impl Tapped {
         let (ask, mut asked) = mpsc::unbounded_channel::<Question>();
         let (tap, exchanges) = mpsc::unbounded_channel();
         let mut directed = streaming();
-        directed.plan = Some(Plan::new(ask, tap, Instant::now()));
+        directed.dispatch = Dispatch::Directed(Observer::new(ask, tap, Instant::now()));
         let balancer = balancer(directed);
         let id = balancer.add_ready("i", fake.address, None);
         tokio::spawn(async move {

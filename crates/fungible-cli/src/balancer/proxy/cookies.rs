@@ -2,17 +2,49 @@
 //! So the balancer itself keeps no state, and two of them over one fleet route alike.
 
 use hmac::{Hmac, KeyInit, Mac};
-use http::header::COOKIE;
+use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use sha2::Sha256;
 
-use super::headers::text_value;
+use crate::balancer::pool::Routing;
+use crate::balancer::upstream::fields::text_value;
 
 const STICKY: &str = "fungible_instance";
 const LAST: &str = "fungible_last";
 
+/// What the client's cookies say of where it was.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// The instance that a valid sticky cookie names.
+    pub(super) named: Option<String>,
+    /// The instance that served it last.
+    pub(super) last: Option<String>,
+}
+
+impl Hints {
+    pub(super) fn of(headers: &HeaderMap, routing: Routing, secret: &[u8; 32]) -> Hints {
+        match routing {
+            Routing::Sticky => Hints { named: sticky(headers, secret).map(str::to_owned), last: None },
+            Routing::NeverTwice => Hints { named: None, last: last(headers).map(str::to_owned) },
+            Routing::RoundRobin | Routing::LeastBusy => Hints::default(),
+        }
+    }
+
+    /// Tells the client which instance it has reached, unless it knows.
+    pub(super) fn set_cookies(&self, headers: &mut HeaderMap, routing: Routing, secret: &[u8; 32], reached: &str) {
+        let cookie = match routing {
+            Routing::Sticky if self.named.as_deref() != Some(reached) => set_sticky(reached, secret),
+            Routing::NeverTwice if self.last.as_deref() != Some(reached) => set_last(reached),
+            _ => None,
+        };
+        if let Some(cookie) = cookie {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+}
+
 /// The instance that the client's sticky cookie names, if we signed it.
-pub(super) fn sticky<'a>(headers: &'a HeaderMap, secret: &[u8; 32]) -> Option<&'a str> {
+fn sticky<'a>(headers: &'a HeaderMap, secret: &[u8; 32]) -> Option<&'a str> {
     let (name, signature) = find(headers, STICKY)?.rsplit_once('.')?;
     let signature = from_hex(signature)?;
     signer(name, secret)?.verify_slice(&signature).ok()?;
@@ -20,18 +52,18 @@ pub(super) fn sticky<'a>(headers: &'a HeaderMap, secret: &[u8; 32]) -> Option<&'
 }
 
 /// A sticky cookie for this instance.
-pub(super) fn set_sticky(name: &str, secret: &[u8; 32]) -> Option<HeaderValue> {
+fn set_sticky(name: &str, secret: &[u8; 32]) -> Option<HeaderValue> {
     let signature = signer(name, secret)?.finalize().into_bytes();
     set(STICKY, &format!("{name}.{}", to_hex(&signature)))
 }
 
 /// The instance that served the client last, as it says.
-pub(super) fn last(headers: &HeaderMap) -> Option<&str> {
+fn last(headers: &HeaderMap) -> Option<&str> {
     find(headers, LAST)
 }
 
 /// A cookie that says that this instance served the client last.
-pub(super) fn set_last(name: &str) -> Option<HeaderValue> {
+fn set_last(name: &str) -> Option<HeaderValue> {
     set(LAST, name)
 }
 

@@ -13,24 +13,22 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::access::Line;
-use super::instance::Claim;
-use super::passed::Passed;
-use super::tap::Record;
-use super::thread::Thread;
-use super::websocket::{Messages, Said};
+use super::access_log::AccessLine;
+use super::context::Context as ProxyContext;
+use crate::balancer::observe::{CapturedBody, Messages, Record, Said};
+use crate::balancer::pool::Claim;
 
 /// Passes bytes on as soon as both sides have changed the protocol.
 pub(super) fn start(
-    thread: &Rc<Thread>,
+    context: &Rc<ProxyContext>,
     to_client: OnUpgrade,
     to_instance: OnUpgrade,
     claim: Claim,
-    line: Option<Box<Line>>,
+    line: Option<Box<AccessLine>>,
     listener: Option<Listener>,
 ) {
-    let thread = Rc::clone(thread);
-    thread.tunnel_begins();
+    let context = Rc::clone(context);
+    context.tunnel_begins();
     tokio::task::spawn_local(async move {
         let (client, instance) = tokio::join!(to_client, to_instance);
         if let Some(listener) = &listener {
@@ -46,7 +44,7 @@ pub(super) fn start(
             tokio::select! {
                 // An error ends the tunnel, as an orderly end does: there is nobody left to tell.
                 _ = tokio::io::copy_bidirectional(&mut client, &mut instance) => {}
-                () = silence(&heard, thread.config.limits.tunnel_time) => {}
+                () = silence(&heard, context.config.limits.tunnel_time) => {}
             }
         }
         if let Some(listener) = listener {
@@ -56,7 +54,7 @@ pub(super) fn start(
             line.write(true);
         }
         drop(claim);
-        thread.tunnel_has_ended();
+        context.tunnel_has_ended();
     });
 }
 
@@ -125,7 +123,7 @@ impl Ear {
                 Said::Message(message) => record.frame(from_client, message),
                 Said::Close => record.tunnel_ends(from_client, true),
             }),
-            None => record.frame(from_client, Passed::of(data)),
+            None => record.frame(from_client, CapturedBody::of(data)),
         }
     }
 

@@ -1,31 +1,19 @@
 //! Header fields on their way through: those for one hop are removed, those that say where a request came from are
 //! set. It knows nothing of instances.
 
-use std::net::{IpAddr, SocketAddr};
-
-use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHORIZATION, RANGE, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::balancer::upstream::fields::{
+    ERROR_HEADER, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, KEEP_ALIVE, NEVER_FOR_ONE_HOP, PROXY_CONNECTION,
+    REQUEST_ID, must_be_relied_on, remove_where, says_where_from, text_value,
+};
 
-/// What `Connection` may name without being removed for it: these are not for one hop, whatever a client says, and
-/// without them the next one would read another request.
-const NEVER_FOR_ONE_HOP: [HeaderName; 6] =
-    [HOST, CONTENT_LENGTH, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, REQUEST_ID];
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Removes what is meant for one hop only, and returns the protocol to which the sender offers to change.
-pub(super) fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut upgrade = None;
     if headers.contains_key(CONNECTION) {
         let named = named_by_connection(headers);
@@ -132,54 +120,12 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
     }
 }
 
-/// Whether a field says where a request came from.
-fn says_where_from(name: &str) -> bool {
-    name.starts_with("x-forwarded-") || name == "x-real-ip"
-}
-
-fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
-}
-
 /// Fields with an underscore that CGI-like servers (WSGI, PHP) confuse with one on which they must be able to rely.
 fn remove_look_alikes(headers: &mut HeaderMap) {
     if !headers.keys().any(|name| name.as_str().contains('_')) {
         return;
     }
     remove_where(headers, |name| name.contains('_') && must_be_relied_on(&name.replace('_', "-")));
-}
-
-fn must_be_relied_on(name: &str) -> bool {
-    NEVER_FOR_ONE_HOP.iter().any(|one| one.as_str() == name)
-        || [FORWARDED, TRANSFER_ENCODING, CONNECTION, UPGRADE].iter().any(|one| one.as_str() == name)
-}
-
-/// Removes from the trailers of a message what only its head may say: framing, routing, who asks and where from (RFC
-/// 9110, section 6.5.1). A server may merge trailers into the head, and then the client would have the last word. What
-/// concerns the content (`Content-Type` and the like) hyper leaves out when it writes trailers.
-pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
-    const FOR_THE_HEAD: [HeaderName; 10] = [
-        AUTHORIZATION,
-        COOKIE,
-        EXPECT,
-        KEEP_ALIVE,
-        PROXY_AUTHORIZATION,
-        PROXY_CONNECTION,
-        RANGE,
-        TE,
-        TRAILER,
-        super::own_answer::ERROR_HEADER,
-    ];
-    remove_where(trailers, |name| {
-        let name = name.replace('_', "-");
-        must_be_relied_on(&name)
-            || says_where_from(&name)
-            || name.starts_with("if-")
-            || FOR_THE_HEAD.iter().any(|one| one.as_str() == name)
-    });
 }
 
 fn is_request_id(value: &HeaderValue) -> bool {
@@ -212,7 +158,7 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
         let Some(length) = length.filter(|_| method != Method::HEAD).or_else(stated) else { return false };
         headers.insert(CONTENT_LENGTH, length.into());
     }
-    headers.remove(super::own_answer::ERROR_HEADER);
+    headers.remove(ERROR_HEADER);
     true
 }
 
@@ -220,20 +166,4 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
 fn plain_number(value: &HeaderValue) -> Option<u64> {
     let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     text.parse().ok()
-}
-
-/// A client's address as a header value.
-pub(super) fn address_value(address: IpAddr) -> HeaderValue {
-    text_value(address.to_canonical().to_string())
-}
-
-/// An address with its port as a Host.
-pub(super) fn host_value(address: SocketAddr) -> HeaderValue {
-    text_value(address.to_string())
-}
-
-/// `text` holds visible characters only.
-pub(super) fn text_value(text: impl Into<String>) -> HeaderValue {
-    let text = Bytes::from(text.into());
-    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
 }

@@ -8,11 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use super::routing::Standing;
-
 /// Names an instance for as long as the balancer lives; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct InstanceId(pub(super) u64);
+pub(crate) struct InstanceId(pub(crate) u64);
 
 /// Where an instance is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +47,7 @@ impl Vouch {
         Vouch(Arc::new(look))
     }
 
-    pub(super) fn port_owner(&self) -> PortOwner {
+    pub(crate) fn port_owner(&self) -> PortOwner {
         (self.0)()
     }
 }
@@ -58,6 +56,17 @@ impl fmt::Debug for Vouch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Vouch")
     }
+}
+
+/// How an instance stands for a request that looks for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It may be chosen.
+    Ready,
+    /// It answered too late to its health check, and nothing else is wrong: better than nothing.
+    Slow,
+    /// It may not be chosen.
+    Out,
 }
 
 /// What can be told about an instance from outside.
@@ -79,7 +88,7 @@ pub(crate) struct InstanceView {
 
 /// What a probe, or a request that tried to connect, found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(crate) enum Finding {
     /// All is well.
     Passed,
     /// Nobody listens: out at once.
@@ -92,62 +101,62 @@ pub(super) enum Finding {
 
 /// An instance as the pool keeps it.
 #[derive(Debug)]
-pub(super) struct Instance {
-    pub(super) id: InstanceId,
-    pub(super) name: Arc<str>,
-    pub(super) address: SocketAddr,
-    pub(super) state: State,
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) name: Arc<str>,
+    pub(crate) address: SocketAddr,
+    pub(crate) state: State,
     /// Since it was last healthy it was late and nothing else.
     only_late: bool,
     /// Findings of the same kind in a row: passing ones while it is out, failing ones while it is in.
     in_a_row: u32,
     last_problem: Option<String>,
     /// Looked at before the instance is used, where there is one.
-    pub(super) vouch: Option<Vouch>,
-    pub(super) link: Arc<Link>,
+    pub(crate) vouch: Option<Vouch>,
+    pub(crate) link: Arc<Link>,
 }
 
 /// What a request in flight shares with the pool without its lock.
 #[derive(Debug, Default)]
-pub(super) struct Link {
+pub(crate) struct Link {
     in_flight: AtomicUsize,
     served: AtomicU64,
     leaving: AtomicBool,
     /// Goes up whenever the instance is taken out; a probe that began before that proves nothing.
     fallen: AtomicU64,
     /// Rings when nothing is in flight any more on an instance that drains.
-    pub(super) quiet: Notify,
+    pub(crate) quiet: Notify,
     /// Rings when the instance is taken out: whoever waits for its answer may go elsewhere.
-    pub(super) out: Notify,
+    pub(crate) out: Notify,
 }
 
 impl Link {
-    pub(super) fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
     }
 
-    pub(super) fn fallen(&self) -> u64 {
+    pub(crate) fn fallen(&self) -> u64 {
         self.fallen.load(Ordering::SeqCst)
     }
 
     /// It is out for good.
-    pub(super) fn fall(&self) {
+    pub(crate) fn fall(&self) {
         self.fallen.fetch_add(1, Ordering::SeqCst);
         self.out.notify_waiters();
     }
 
     /// The instance will get no more requests: connections to it are not worth keeping.
-    pub(super) fn leaving(&self) -> bool {
+    pub(crate) fn leaving(&self) -> bool {
         self.leaving.load(Ordering::SeqCst)
     }
 
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::SeqCst);
     }
 }
 
 impl Instance {
-    pub(super) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> Instance {
+    pub(crate) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> Instance {
         Instance {
             id,
             name: Arc::from(name),
@@ -162,7 +171,7 @@ impl Instance {
     }
 
     /// Takes in what somebody found out. Returns whether the state changed.
-    pub(super) fn observe(&mut self, finding: Finding, fall: u32, rise: u32) -> bool {
+    pub(crate) fn observe(&mut self, finding: Finding, fall: u32, rise: u32) -> bool {
         if self.state == State::Draining {
             return false;
         }
@@ -210,7 +219,7 @@ impl Instance {
         enough
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         match self.state {
             State::Healthy => Standing::Ready,
             State::Unhealthy if self.only_late => Standing::Slow,
@@ -218,7 +227,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn claim(&self) -> Claim {
+    pub(crate) fn claim(&self) -> Claim {
         self.link.in_flight.fetch_add(1, Ordering::SeqCst);
         self.link.served.fetch_add(1, Ordering::Relaxed);
         Claim {
@@ -230,7 +239,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn view(&self) -> InstanceView {
+    pub(crate) fn view(&self) -> InstanceView {
         InstanceView {
             id: self.id,
             address: self.address,
@@ -244,17 +253,17 @@ impl Instance {
 
 /// A request in flight on an instance; it counts until this is dropped.
 #[derive(Debug)]
-pub(super) struct Claim {
-    pub(super) id: InstanceId,
-    pub(super) name: Arc<str>,
-    pub(super) address: SocketAddr,
+pub(crate) struct Claim {
+    pub(crate) id: InstanceId,
+    pub(crate) name: Arc<str>,
+    pub(crate) address: SocketAddr,
     fallen: u64,
-    pub(super) link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
 }
 
 impl Claim {
     /// The instance was taken out since it was chosen.
-    pub(super) fn is_out(&self) -> bool {
+    pub(crate) fn is_out(&self) -> bool {
         self.link.fallen() != self.fallen
     }
 }

@@ -1,7 +1,7 @@
 //! The messages in the bytes of one side of a WebSocket (RFC 6455, section 5), in whatever pieces the bytes come. It
 //! only listens: what is wrong on the wire is for the two sides to say.
 
-use super::passed::Passed;
+use super::captured_body::CapturedBody;
 
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
@@ -12,23 +12,23 @@ const PONG: u8 = 10;
 
 /// What one side said. Ping and pong are of the connection and not of the app.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// A text or binary message, whole and in the clear.
-    Message(Passed),
+    Message(CapturedBody),
     Close,
 }
 
 /// One side of a WebSocket, as far as it was read.
 #[derive(Debug, Default)]
-pub(super) struct Messages {
+pub(crate) struct Messages {
     /// What is there of a frame's head, at most 14 bytes.
     head: Vec<u8>,
     /// The frame whose payload comes.
     frame: Option<Frame>,
     /// The message whose frames come.
-    message: Option<Passed>,
+    message: Option<CapturedBody>,
     /// All since the first thing that no WebSocket says.
-    garbage: Option<Passed>,
+    garbage: Option<CapturedBody>,
 }
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ struct Frame {
 
 impl Messages {
     /// Reads on; `said` gets what is complete.
-    pub(super) fn read(&mut self, mut data: &[u8], mut said: impl FnMut(Said)) {
+    pub(crate) fn read(&mut self, mut data: &[u8], mut said: impl FnMut(Said)) {
         while let Some((first, rest)) = data.split_first() {
             if let Some(garbage) = &mut self.garbage {
                 return garbage.pass(data);
@@ -79,7 +79,7 @@ impl Messages {
     }
 
     /// What came that is no WebSocket. A message that was never ended is none.
-    pub(super) fn end(&mut self) -> Option<Passed> {
+    pub(crate) fn end(&mut self) -> Option<CapturedBody> {
         self.garbage.take()
     }
 }

@@ -22,26 +22,26 @@ const KEEP_SMALL_IN_ALL: usize = 96 * 1024 * 1024;
 
 /// What has passed of one body or message.
 #[derive(Debug, Default)]
-pub(super) struct Passed {
+pub(crate) struct CapturedBody {
     kept: Vec<u8>,
     length: u64,
     /// Once it is too large to be kept.
     hash: Option<Sha256>,
 }
 
-impl Passed {
+impl CapturedBody {
     /// Of which nothing but the hash is wanted.
-    pub(super) fn hashing() -> Passed {
-        Passed { hash: Some(Sha256::new()), ..Passed::default() }
+    pub(crate) fn hashing() -> CapturedBody {
+        CapturedBody { hash: Some(Sha256::new()), ..CapturedBody::default() }
     }
 
-    pub(super) fn of(data: &[u8]) -> Passed {
-        let mut passed = Passed::default();
+    pub(crate) fn of(data: &[u8]) -> CapturedBody {
+        let mut passed = CapturedBody::default();
         passed.pass(data);
         passed
     }
 
-    pub(super) fn pass(&mut self, data: &[u8]) {
+    pub(crate) fn pass(&mut self, data: &[u8]) {
         self.length += data.len() as u64;
         if self.hash.is_none() && self.kept.len() + data.len() > KEEP_AT_MOST {
             self.hash = Some(Sha256::new_with_prefix(std::mem::take(&mut self.kept)));
@@ -52,18 +52,18 @@ impl Passed {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// By its hash alone, whatever its size.
-    pub(super) fn hashed(self) -> Body {
+    pub(crate) fn hashed(self) -> Body {
         let hash = self.hash.unwrap_or_else(|| Sha256::new_with_prefix(&self.kept));
         Body::Hashed { sha256: hash.finalize().into(), length: self.length }
     }
 
     /// `kept_in_all`: the bytes that are kept of the whole run.
-    pub(super) fn body(mut self, kept_in_all: &AtomicUsize) -> Body {
+    pub(crate) fn body(mut self, kept_in_all: &AtomicUsize) -> Body {
         if self.hash.is_some() {
             return self.hashed();
         }

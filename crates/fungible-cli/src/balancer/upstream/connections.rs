@@ -11,24 +11,24 @@ use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use super::instance::{Claim, InstanceId};
 use super::request_body::RequestBody;
+use crate::balancer::pool::{Claim, InstanceId};
 
 /// Sends requests on one connection to an instance.
-pub(super) type Sender = SendRequest<RequestBody>;
+pub(crate) type Sender = SendRequest<RequestBody>;
 
 /// A connection that nobody used for so long is closed rather than used.
-pub(super) const REST_AT_MOST: Duration = Duration::from_secs(30);
+pub(crate) const REST_AT_MOST: Duration = Duration::from_secs(30);
 
 /// Idle connections per instance and thread; what is above is closed.
 const MOST_PER_INSTANCE: usize = 256;
 
 /// Buffer for one connection's bytes in each direction, at most.
-pub(super) const BUFFER: usize = 128 * 1024;
+pub(crate) const BUFFER: usize = 128 * 1024;
 
 /// The idle connections of one thread.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     idle: RefCell<Vec<(InstanceId, Vec<Idle>)>>,
 }
 
@@ -40,7 +40,7 @@ struct Idle {
 
 impl Connections {
     /// The connection to an instance that was used last, if that is not longer ago than `rest`.
-    pub(super) fn take(&self, id: InstanceId, rest: Duration) -> Option<Sender> {
+    pub(crate) fn take(&self, id: InstanceId, rest: Duration) -> Option<Sender> {
         let mut idle = self.idle.borrow_mut();
         let (_, stack) = idle.iter_mut().find(|(of, _)| *of == id)?;
         loop {
@@ -57,7 +57,7 @@ impl Connections {
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub(super) fn put(&self, claim: &Claim, sender: Sender) {
+    pub(crate) fn put(&self, claim: &Claim, sender: Sender) {
         if claim.link.leaving() || !sender.is_ready() {
             return;
         }
@@ -71,7 +71,7 @@ impl Connections {
     }
 
     /// Closes the connections to all instances but these, and those that rested too long.
-    pub(super) fn keep_only(&self, ids: &[InstanceId]) {
+    pub(crate) fn keep_only(&self, ids: &[InstanceId]) {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|(id, _)| ids.contains(id));
         for (_, stack) in idle.iter_mut() {
@@ -84,7 +84,7 @@ impl Connections {
 ///
 /// # Errors
 /// What the system says, or `TimedOut` after `limit`.
-pub(super) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sender> {
+pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sender> {
     let stream = tokio::time::timeout(limit, connect(address))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
@@ -98,7 +98,7 @@ pub(super) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sen
 
 /// Sends what there is at once, and notices that the other end is gone although nothing is sent: a tunnel may rest for
 /// long.
-pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // Gone is who answers none of six probes, after a minute without a word.
     let probes =
@@ -107,7 +107,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Whether the system, or this process, has no more sockets to give.
-pub(super) fn is_out_of_sockets(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_sockets(error: &io::Error) -> bool {
     use nix::libc::{EMFILE, ENFILE};
     error.raw_os_error().is_some_and(|code| [EMFILE, ENFILE].contains(&code))
 }
@@ -117,7 +117,7 @@ pub(super) fn is_out_of_sockets(error: &io::Error) -> bool {
 /// # Errors
 /// What the system says. To a port of loopback on which nobody listens it may connect the socket with itself, if it
 /// chooses that very port for our end; then the instance could not even listen there any more. That counts as refused.
-pub(super) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     if is_itself(&stream, address)? {
         stream.set_zero_linger()?;

@@ -5,47 +5,47 @@ use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, Version};
 
-use super::own_answer::Own;
+use super::error_response::ErrorResponse;
 
 /// Looks whether a request may be passed on.
 ///
 /// # Errors
 /// The answer that the client gets instead; the connection is closed after it.
-pub(super) fn check(head: &Parts) -> Result<(), Own> {
+pub(super) fn check(head: &Parts) -> Result<(), ErrorResponse> {
     check_method(&head.method)?;
     check_framing(&head.headers)?;
     let host = the_host(&head.headers, head.version)?;
     check_target(&head.method, &head.uri, host)
 }
 
-fn check_method(method: &Method) -> Result<(), Own> {
+fn check_method(method: &Method) -> Result<(), ErrorResponse> {
     if method == Method::CONNECT {
-        return Err(Own::not_supported("CONNECT is not supported: this is no forward proxy."));
+        return Err(ErrorResponse::not_supported("CONNECT is not supported: this is no forward proxy."));
     }
     Ok(())
 }
 
 /// hyper accepts every transfer coding that ends in `chunked`; a server behind us may not.
-fn check_framing(headers: &HeaderMap) -> Result<(), Own> {
+fn check_framing(headers: &HeaderMap) -> Result<(), ErrorResponse> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Own::bad_request("The only Transfer-Encoding that is accepted is a single \"chunked\".")),
+        _ => Err(ErrorResponse::bad_request("The only Transfer-Encoding that is accepted is a single \"chunked\".")),
     }
 }
 
 /// The value of the one Host header. An HTTP/1.0 client may leave it out, as that version has none.
-fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Own> {
+fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, ErrorResponse> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => match host.to_str() {
             Ok(host) if is_host(host) => Ok(Some(host)),
-            _ => Err(Own::bad_request("The Host header is not a host name with an optional port.")),
+            _ => Err(ErrorResponse::bad_request("The Host header is not a host name with an optional port.")),
         },
         (None, _) if version == Version::HTTP_10 => Ok(None),
-        (None, _) => Err(Own::bad_request("The Host header is missing.")),
-        (Some(_), Some(_)) => Err(Own::bad_request("There is more than one Host header.")),
+        (None, _) => Err(ErrorResponse::bad_request("The Host header is missing.")),
+        (Some(_), Some(_)) => Err(ErrorResponse::bad_request("There is more than one Host header.")),
     }
 }
 
@@ -55,23 +55,23 @@ fn is_host(host: &str) -> bool {
     host.bytes().all(allowed)
 }
 
-fn check_target(method: &Method, target: &Uri, host: Option<&str>) -> Result<(), Own> {
+fn check_target(method: &Method, target: &Uri, host: Option<&str>) -> Result<(), ErrorResponse> {
     if target.path() == "*" && method != Method::OPTIONS {
-        return Err(Own::bad_request("The target \"*\" is for OPTIONS only."));
+        return Err(ErrorResponse::bad_request("The target \"*\" is for OPTIONS only."));
     }
     let Some(authority) = target.authority() else {
         return Ok(());
     };
     match target.scheme_str() {
         Some("http" | "https") => {}
-        _ => return Err(Own::bad_request("The target is neither a path nor an http address.")),
+        _ => return Err(ErrorResponse::bad_request("The target is neither a path nor an http address.")),
     }
     match host {
         Some(host) if !authority.as_str().eq_ignore_ascii_case(host) => {
-            Err(Own::bad_request("The target names another host than the Host header."))
+            Err(ErrorResponse::bad_request("The target names another host than the Host header."))
         }
         None if !is_host(authority.as_str()) => {
-            Err(Own::bad_request("The host in the target is not a host name with an optional port."))
+            Err(ErrorResponse::bad_request("The host in the target is not a host name with an optional port."))
         }
         _ => Ok(()),
     }

@@ -2,16 +2,15 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
-use super::answer_body::AnswerBody;
-
-/// Marks an answer as ours; an instance's is stripped of it.
-pub(super) const ERROR_HEADER: HeaderName = HeaderName::from_static("x-fungible-error");
+use super::response_body::ResponseBody;
+use crate::balancer::upstream::Problem;
+use crate::balancer::upstream::fields::ERROR_HEADER;
 
 /// What we answer when no instance's answer can be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Own {
+pub(super) struct ErrorResponse {
     status: StatusCode,
     word: &'static str,
     sentence: &'static str,
@@ -19,17 +18,26 @@ pub(super) struct Own {
     close: bool,
 }
 
-impl Own {
-    const fn new(status: StatusCode, word: &'static str, sentence: &'static str) -> Own {
-        Own { status, word, sentence, close: false }
+impl ErrorResponse {
+    const fn new(status: StatusCode, word: &'static str, sentence: &'static str) -> ErrorResponse {
+        ErrorResponse { status, word, sentence, close: false }
     }
 
-    pub(super) const fn bad_request(sentence: &'static str) -> Own {
-        Own { close: true, ..Own::new(StatusCode::BAD_REQUEST, "bad-request", sentence) }
+    pub(super) const fn bad_request(sentence: &'static str) -> ErrorResponse {
+        ErrorResponse { close: true, ..ErrorResponse::new(StatusCode::BAD_REQUEST, "bad-request", sentence) }
     }
 
-    pub(super) const fn not_supported(sentence: &'static str) -> Own {
-        Own { close: true, ..Own::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", sentence) }
+    /// The client's body cannot be passed on.
+    pub(super) const fn of_body(problem: Problem) -> ErrorResponse {
+        match problem {
+            Problem::Broken => BAD_BODY,
+            Problem::Slow => SLOW_BODY,
+            Problem::TooLarge => BODY_TOO_LARGE,
+        }
+    }
+
+    pub(super) const fn not_supported(sentence: &'static str) -> ErrorResponse {
+        ErrorResponse { close: true, ..ErrorResponse::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", sentence) }
     }
 
     pub(super) const fn word(self) -> &'static str {
@@ -45,8 +53,8 @@ impl Own {
         [BROKE_OFF, NOBODY_ANSWERED, BAD_ANSWER, NO_ANSWER_IN_TIME].iter().any(|one| one.word == self.word)
     }
 
-    pub(super) fn answer(self) -> Response<AnswerBody> {
-        let mut answer = Response::new(AnswerBody::Own(Bytes::from_static(self.sentence.as_bytes())));
+    pub(super) fn answer(self) -> Response<ResponseBody> {
+        let mut answer = Response::new(ResponseBody::Ours(Bytes::from_static(self.sentence.as_bytes())));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -64,49 +72,52 @@ impl Own {
     }
 }
 
-pub(super) const NONE_READY: Own =
-    Own::new(StatusCode::SERVICE_UNAVAILABLE, "none-ready", "No instance is ready to answer. Try again in a moment.\n");
+pub(super) const NONE_READY: ErrorResponse = ErrorResponse::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "none-ready",
+    "No instance is ready to answer. Try again in a moment.\n",
+);
 
-pub(super) const NO_SOCKETS: Own = Own::new(
+pub(super) const NO_SOCKETS: ErrorResponse = ErrorResponse::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "no-sockets",
     "The balancer has no more connections to give. Try again in a moment.\n",
 );
 
-pub(super) const TOO_MANY_WAIT: Own = Own::new(
+pub(super) const TOO_MANY_WAIT: ErrorResponse = ErrorResponse::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "too-many-wait",
     "No instance is ready to answer, and too many requests wait already. Try again in a moment.\n",
 );
 
-pub(super) const BROKE_OFF: Own = Own::new(
+pub(super) const BROKE_OFF: ErrorResponse = ErrorResponse::new(
     StatusCode::BAD_GATEWAY,
     "broke-off",
     "The instance broke off before it answered. It may have carried out the request; so it was not sent to another one.\n",
 );
 
-pub(super) const NOBODY_ANSWERED: Own = Own::new(
+pub(super) const NOBODY_ANSWERED: ErrorResponse = ErrorResponse::new(
     StatusCode::BAD_GATEWAY,
     "nobody-answered",
     "No instance could answer this request: each one that was tried broke off or could not be reached.\n",
 );
 
-pub(super) const BAD_BODY: Own = Own::bad_request("The body of the request is not valid, or it broke off.\n");
+const BAD_BODY: ErrorResponse = ErrorResponse::bad_request("The body of the request is not valid, or it broke off.\n");
 
-pub(super) const SLOW_BODY: Own = Own {
+const SLOW_BODY: ErrorResponse = ErrorResponse {
     status: StatusCode::REQUEST_TIMEOUT,
-    ..Own::bad_request("The body of the request did not arrive in time, or too slowly.\n")
+    ..ErrorResponse::bad_request("The body of the request did not arrive in time, or too slowly.\n")
 };
 
-pub(super) const BODY_TOO_LARGE: Own = Own {
+const BODY_TOO_LARGE: ErrorResponse = ErrorResponse {
     status: StatusCode::PAYLOAD_TOO_LARGE,
-    ..Own::bad_request("The body of the request is larger than this service accepts.\n")
+    ..ErrorResponse::bad_request("The body of the request is larger than this service accepts.\n")
 };
 
-pub(super) const BAD_ANSWER: Own =
-    Own::new(StatusCode::BAD_GATEWAY, "bad-answer", "The instance's answer is not valid HTTP/1.1.\n");
+pub(super) const BAD_ANSWER: ErrorResponse =
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "bad-answer", "The instance's answer is not valid HTTP/1.1.\n");
 
-pub(super) const NO_ANSWER_IN_TIME: Own = Own::new(
+pub(super) const NO_ANSWER_IN_TIME: ErrorResponse = ErrorResponse::new(
     StatusCode::GATEWAY_TIMEOUT,
     "no-answer-in-time",
     "The instance did not answer in time. It may still carry out the request.\n",

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
 /// What a request's line says.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct AccessLine {
     method: Method,
     target: Uri,
     began: Instant,
@@ -18,11 +18,11 @@ pub(super) struct Line {
     pub(super) instance: Option<Arc<str>>,
 }
 
-impl Line {
+impl AccessLine {
     /// `None` when nobody listens, which is a look at a cached flag.
-    pub(super) fn begin<B>(request: &Request<B>) -> Option<Box<Line>> {
+    pub(super) fn begin<B>(request: &Request<B>) -> Option<Box<AccessLine>> {
         tracing::enabled!(target: "access", tracing::Level::INFO).then(|| {
-            Box::new(Line {
+            Box::new(AccessLine {
                 method: request.method().clone(),
                 target: request.uri().clone(),
                 began: Instant::now(),

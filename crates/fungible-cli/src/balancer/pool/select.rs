@@ -1,35 +1,36 @@
 //! Which instance gets a request: a pure function of what is known about the instances and the client.
 //! It counts nothing and remembers nothing; the pool does.
 
-use super::config::Routing;
-use super::instance::InstanceId;
+use super::instance::{InstanceId, Standing};
 
-/// How an instance stands for a request that looks for one.
+/// Which of the ready instances gets a request. It is chosen anew for each request, never per connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It may be chosen.
-    Ready,
-    /// It answered too late to its health check, and nothing else is wrong: better than nothing.
-    Slow,
-    /// It may not be chosen.
-    Out,
+pub(crate) enum Routing {
+    /// One after the other.
+    RoundRobin,
+    /// The one with the fewest requests in flight.
+    LeastBusy,
+    /// The one that a signed cookie of the client names. For demonstration: it hides trapped state.
+    Sticky,
+    /// Never the one that served this client last, while there is another.
+    NeverTwice,
 }
 
 /// An instance as the choice sees it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Candidate {
-    pub(super) id: InstanceId,
-    pub(super) standing: Standing,
-    pub(super) in_flight: usize,
+pub(crate) struct Candidate {
+    pub(crate) id: InstanceId,
+    pub(crate) standing: Standing,
+    pub(crate) in_flight: usize,
 }
 
 /// What the client brings along.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// The instance that its sticky cookie names.
-    pub(super) named: Option<InstanceId>,
+    pub(crate) named: Option<InstanceId>,
     /// The instance that served it last.
-    pub(super) last: Option<InstanceId>,
+    pub(crate) last: Option<InstanceId>,
 }
 
 /// Chooses among `candidates`, which are in the order of their ids; `turn` is the instance that was chosen before,
@@ -37,7 +38,7 @@ pub(super) struct Known {
 ///
 /// Slow instances are used only while no ready one is there: when all of them answer late, the fleet is overloaded,
 /// and to switch it off would make of a slow service none at all.
-pub(super) fn choose(
+pub(crate) fn choose(
     routing: Routing,
     candidates: &[Candidate],
     known: Known,

@@ -1,13 +1,13 @@
 //! The events in the body of an event stream (`text/event-stream`), in whatever pieces it comes. It does not look into
 //! them.
 
-use super::passed::Passed;
+use super::captured_body::CapturedBody;
 
 /// An event stream, as far as it was read.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     /// The lines of the event that comes, each with its end as `\n`.
-    event: Passed,
+    event: CapturedBody,
     line: Line,
     /// The last byte was a carriage return: a line feed after it ends the same line.
     after_return: bool,
@@ -24,7 +24,7 @@ enum Line {
 
 impl Events {
     /// Reads on; `event` gets each whole event.
-    pub(super) fn read(&mut self, mut data: &[u8], mut event: impl FnMut(Passed)) {
+    pub(crate) fn read(&mut self, mut data: &[u8], mut event: impl FnMut(CapturedBody)) {
         while let Some(first) = data.first() {
             if std::mem::take(&mut self.after_return) && *first == b'\n' {
                 data = &data[1..];
@@ -53,7 +53,7 @@ impl Events {
 
     /// What follows the last empty line. For a browser it is no event, but the instance meant it as one if it ended
     /// its answer there.
-    pub(super) fn end(&mut self) -> Option<Passed> {
+    pub(crate) fn end(&mut self) -> Option<CapturedBody> {
         let last = std::mem::take(&mut self.event);
         (!last.is_empty()).then_some(last)
     }

@@ -11,37 +11,37 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::access::Line;
-use super::client::Progress;
-use super::connections::Sender;
-use super::headers::clean_trailers;
-use super::instance::Claim;
-use super::tap::Record;
-use super::thread::Thread;
+use super::access_log::AccessLine;
+use super::context::Context as ProxyContext;
+use crate::balancer::client::Progress;
+use crate::balancer::observe::Record;
+use crate::balancer::pool::Claim;
+use crate::balancer::upstream::connections::Sender;
+use crate::balancer::upstream::fields::clean_trailers;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub(super) enum AnswerBody {
+pub(crate) enum ResponseBody {
     /// A sentence of ours.
-    Own(Bytes),
+    Ours(Bytes),
     /// The instance's.
     Passing(Passing),
 }
 
 /// An instance's body and what has to be done at its end.
 #[derive(Debug)]
-pub(super) struct Passing {
+pub(crate) struct Passing {
     pub(super) incoming: Incoming,
     /// hyper said that nothing follows.
     pub(super) ended: bool,
     /// The end of this answer can only be told from the end of the connection (HTTP/1.0).
     pub(super) ends_by_closing: bool,
     pub(super) client: Arc<Progress>,
-    pub(super) thread: Rc<Thread>,
+    pub(super) context: Rc<ProxyContext>,
     /// Dropped after the connection was put to rest.
     pub(super) claim: Claim,
     pub(super) sender: Option<Sender>,
-    pub(super) line: Option<Box<Line>>,
+    pub(super) line: Option<Box<AccessLine>>,
     pub(super) record: Option<Record>,
     /// The instance broke it off.
     pub(super) broke_off: bool,
@@ -55,7 +55,7 @@ impl Drop for Passing {
             record.finish(whole, !whole && !self.broke_off);
         }
         if whole && let Some(sender) = self.sender.take() {
-            self.thread.connections.put(&self.claim, sender);
+            self.context.connections.put(&self.claim, sender);
         }
         if let Some(line) = self.line.take() {
             line.write(whole);
@@ -63,15 +63,15 @@ impl Drop for Passing {
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
-            AnswerBody::Own(text) if text.is_empty() => Poll::Ready(None),
-            AnswerBody::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            AnswerBody::Passing(passing) => {
+            ResponseBody::Ours(text) if text.is_empty() => Poll::Ready(None),
+            ResponseBody::Ours(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            ResponseBody::Passing(passing) => {
                 let mut frame = std::task::ready!(Pin::new(&mut passing.incoming).poll_frame(context));
                 if let Some(Ok(frame)) = &mut frame
                     && let Some(trailers) = frame.trailers_mut()
@@ -97,15 +97,15 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            AnswerBody::Own(text) => text.is_empty(),
-            AnswerBody::Passing(passing) => passing.ended || passing.incoming.is_end_stream(),
+            ResponseBody::Ours(text) => text.is_empty(),
+            ResponseBody::Passing(passing) => passing.ended || passing.incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            AnswerBody::Own(text) => SizeHint::with_exact(text.len() as u64),
-            AnswerBody::Passing(passing) => passing.incoming.size_hint(),
+            ResponseBody::Ours(text) => SizeHint::with_exact(text.len() as u64),
+            ResponseBody::Passing(passing) => passing.incoming.size_hint(),
         }
     }
 }

@@ -9,7 +9,7 @@ use memchr::memchr;
 
 /// What comes behind the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Follows {
+pub(crate) enum Follows {
     /// A body of so many bytes; then the next head.
     Length(u64),
     /// A body in chunks; then the next head.
@@ -20,7 +20,7 @@ pub(super) enum Follows {
 
 /// How far the reading of one connection is.
 #[derive(Debug)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// In a head, or before one. Blank lines before a head do not end it.
     Head {
         /// Something of the head has come.
@@ -37,7 +37,7 @@ pub(super) enum Framing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     Empty,
     OnlyCr,
     Text,
@@ -45,7 +45,7 @@ pub(super) enum Line {
 
 /// Within a chunked body (RFC 9112, section 7.1).
 #[derive(Debug)]
-pub(super) enum Chunks {
+pub(crate) enum Chunks {
     /// The length of a chunk, as far as it has come.
     Size(u64),
     /// What follows the length on its line.
@@ -62,16 +62,16 @@ pub(super) enum Chunks {
 }
 
 impl Framing {
-    pub(super) fn new() -> Framing {
+    pub(crate) fn new() -> Framing {
         Framing::Head { begun: false, line: Line::Empty }
     }
 
-    pub(super) fn head_has_ended(&self) -> bool {
+    pub(crate) fn head_has_ended(&self) -> bool {
         matches!(self, Framing::HeadEnded)
     }
 
     /// Says what comes behind the head that has ended.
-    pub(super) fn follows(&mut self, follows: Follows) {
+    pub(crate) fn follows(&mut self, follows: Follows) {
         *self = match follows {
             Follows::Length(0) => Framing::new(),
             Follows::Length(length) => Framing::Length(length),
@@ -84,7 +84,7 @@ impl Framing {
     ///
     /// # Errors
     /// When a chunked body is not written as it must be.
-    pub(super) fn read(&mut self, data: &[u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut at = 0;
         while at < data.len() {
             at += match self {

@@ -7,27 +7,48 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-use super::config::{Config, Hold, Routing};
-use super::instance::{Claim, Finding, Instance, InstanceId, InstanceView, State, Vouch};
-use super::last_seen::LastSeen;
-use super::routing::{Candidate, Known, Standing, choose};
+mod instance;
+mod last_seen;
+mod select;
+
+pub(crate) use instance::{Claim, Finding, InstanceId, InstanceView, PortOwner, State, Vouch};
+pub(crate) use select::Routing;
+
+use instance::{Instance, Standing};
+use last_seen::LastSeen;
+use select::{Candidate, Known, choose};
+
+/// How requests wait while no instance is ready.
+#[derive(Clone, Debug)]
+pub(crate) struct Hold {
+    /// Requests that may wait at once.
+    pub(crate) most: usize,
+    /// How long each of them waits.
+    pub(crate) time: Duration,
+}
+
+impl Default for Hold {
+    fn default() -> Hold {
+        Hold { most: 1024, time: Duration::from_secs(10) }
+    }
+}
 
 /// What a request asks of the pool.
 #[derive(Debug)]
-pub(super) struct Wish<'a> {
+pub(crate) struct Wish<'a> {
     /// The instance that a valid sticky cookie names.
-    pub(super) named: Option<&'a str>,
+    pub(crate) named: Option<&'a str>,
     /// The instance that the client says served it last.
-    pub(super) last: Option<&'a str>,
+    pub(crate) last: Option<&'a str>,
     /// Who asks, when it says nothing.
-    pub(super) client: IpAddr,
+    pub(crate) client: IpAddr,
     /// Instances that had this request already.
-    pub(super) tried: &'a [InstanceId],
+    pub(crate) tried: &'a [InstanceId],
 }
 
 /// Why a request got no instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Instances are there, but each of them had this request already.
     AllTried,
     /// None became ready in time.
@@ -38,7 +59,7 @@ pub(super) enum Refusal {
 
 /// All instances of the fleet that the balancer knows.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     routing: Routing,
     fall: u32,
     rise: u32,
@@ -63,19 +84,20 @@ struct Inner {
 }
 
 impl Pool {
-    pub(super) fn new(config: &Config) -> Pool {
+    /// `fall` failing findings in a row take an instance out, `rise` passing ones bring it back.
+    pub(crate) fn new(routing: Routing, fall: u32, rise: u32, hold: Hold) -> Pool {
         Pool {
-            routing: config.routing,
-            fall: config.health.fall,
-            rise: config.health.rise,
-            hold: config.hold.clone(),
+            routing,
+            fall,
+            rise,
+            hold,
             inner: Mutex::default(),
             changes: watch::Sender::new(0),
             ready: Notify::new(),
         }
     }
 
-    pub(super) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
+    pub(crate) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
         let mut inner = self.lock();
         inner.next_id += 1;
         let id = InstanceId(inner.next_id);
@@ -86,7 +108,7 @@ impl Pool {
     }
 
     /// The process behind it has ended: gone before the next request.
-    pub(super) fn ended(&self, id: InstanceId) {
+    pub(crate) fn ended(&self, id: InstanceId) {
         let mut inner = self.lock();
         let Some(at) = inner.place(id) else { return };
         let gone = inner.instances.remove(at);
@@ -98,7 +120,7 @@ impl Pool {
     }
 
     /// Takes an instance out for good and waits until nothing is in flight on it. Returns whether that came to be.
-    pub(super) async fn drain(&self, id: InstanceId, limit: Duration) -> bool {
+    pub(crate) async fn drain(&self, id: InstanceId, limit: Duration) -> bool {
         let link = {
             let mut inner = self.lock();
             let Some(at) = inner.place(id) else { return true };
@@ -125,13 +147,13 @@ impl Pool {
     }
 
     /// Takes in what a connection found out about an instance.
-    pub(super) fn observe(&self, id: InstanceId, finding: Finding) {
+    pub(crate) fn observe(&self, id: InstanceId, finding: Finding) {
         self.take_in(id, None, finding);
     }
 
     /// Takes in what a probe found out that began when the instance had been taken out `fallen` times: if it was
     /// taken out since, that it passed proves nothing.
-    pub(super) fn probed(&self, id: InstanceId, fallen: u64, finding: Finding) {
+    pub(crate) fn probed(&self, id: InstanceId, fallen: u64, finding: Finding) {
         self.take_in(id, Some(fallen), finding);
     }
 
@@ -155,23 +177,23 @@ impl Pool {
     }
 
     /// Chooses an instance and counts the request in flight on it, under one lock.
-    pub(super) fn claim(&self, wish: &Wish<'_>) -> Result<Claim, Refusal> {
+    pub(crate) fn claim(&self, wish: &Wish<'_>) -> Result<Claim, Refusal> {
         self.lock().claim(self.routing, wish, false)
     }
 
     /// Counts a request in flight on the instance that somebody else has chosen.
-    pub(super) fn claim_this(&self, id: InstanceId) -> Option<Claim> {
+    pub(crate) fn claim_this(&self, id: InstanceId) -> Option<Claim> {
         let inner = self.lock();
         Some(inner.instances[inner.place(id)?].claim())
     }
 
     /// The same, but only for an instance that is ready beyond doubt.
-    pub(super) fn claim_ready(&self, wish: &Wish<'_>) -> Option<Claim> {
+    pub(crate) fn claim_ready(&self, wish: &Wish<'_>) -> Option<Claim> {
         self.lock().claim(self.routing, wish, true).ok()
     }
 
     /// Like [`Pool::claim`], but waits while no instance is ready.
-    pub(super) async fn claim_or_wait(&self, wish: &Wish<'_>) -> Result<Claim, Refusal> {
+    pub(crate) async fn claim_or_wait(&self, wish: &Wish<'_>) -> Result<Claim, Refusal> {
         match self.claim(wish) {
             Err(Refusal::NoneReady) => {}
             decided => return decided,
@@ -190,12 +212,12 @@ impl Pool {
     }
 
     /// Whether a request would have to wait now.
-    pub(super) fn none_ready(&self) -> bool {
+    pub(crate) fn none_ready(&self) -> bool {
         self.lock().instances.iter().all(|one| one.standing() == Standing::Out)
     }
 
     /// Rings at the next change of an instance's state.
-    pub(super) fn rings_when_ready(&self) -> tokio::sync::futures::Notified<'_> {
+    pub(crate) fn rings_when_ready(&self) -> tokio::sync::futures::Notified<'_> {
         self.ready.notified()
     }
 
@@ -208,30 +230,30 @@ impl Pool {
         Ok(HoldPlace { pool: self })
     }
 
-    pub(super) fn instances(&self) -> Vec<InstanceView> {
+    pub(crate) fn instances(&self) -> Vec<InstanceView> {
         self.lock().instances.iter().map(Instance::view).collect()
     }
 
     /// How often the instance was taken out so far, and whether it is still starting; `None` when it is gone for good.
-    pub(super) fn standing_of(&self, id: InstanceId) -> Option<(u64, State)> {
+    pub(crate) fn standing_of(&self, id: InstanceId) -> Option<(u64, State)> {
         let inner = self.lock();
         let instance = &inner.instances[inner.place(id)?];
         (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state))
     }
 
     /// Who can tell whether it is the instance that listens at its address.
-    pub(super) fn vouch_of(&self, id: InstanceId) -> Option<Vouch> {
+    pub(crate) fn vouch_of(&self, id: InstanceId) -> Option<Vouch> {
         let inner = self.lock();
         inner.instances[inner.place(id)?].vouch.clone()
     }
 
     /// The instances to which connections are worth keeping.
-    pub(super) fn staying(&self) -> Vec<InstanceId> {
+    pub(crate) fn staying(&self) -> Vec<InstanceId> {
         let inner = self.lock();
         inner.instances.iter().filter(|one| one.state != State::Draining).map(|one| one.id).collect()
     }
 
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
@@ -309,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_began_before_the_instance_fell_does_not_bring_it_back() {
-        let pool = Pool::new(&Config::new([0; 32]));
+        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         pool.probed(id, 0, Finding::Passed);
         let (before, _) = pool.standing_of(id).expect("it is there");
@@ -323,7 +345,7 @@ mod tests {
 
     #[test]
     fn whoever_was_everywhere_is_told_so_and_whoever_finds_nobody_ready_may_wait() {
-        let pool = Pool::new(&Config::new([0; 32]));
+        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         let claim = |tried: &[InstanceId]| {
             let client = Ipv4Addr::LOCALHOST.into();

@@ -10,16 +10,47 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::config::BodyLimits;
-use super::headers::clean_trailers;
+use super::fields::clean_trailers;
 use super::pace::Pace;
-use super::tap::Record;
+use crate::balancer::observe::Record;
+
+/// What the body of a request may cost. An instance that serves one request at a time serves nobody else while a body
+/// comes: so no instance gets a request before its body is here, or `buffer` bytes of it.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyLimits {
+    /// Bytes of a body that are gathered before an instance is chosen; what comes after them streams. They are also
+    /// what is kept of a request that may be sent again.
+    pub(crate) buffer: usize,
+    /// Bytes of all bodies that are gathered; while there are more, further ones stream from the beginning.
+    pub(crate) buffers: usize,
+    /// Bytes per second that a client sends on the average at least, else 408.
+    pub(crate) rate: u64,
+    /// How long it may fall behind that.
+    pub(crate) grace: Duration,
+    /// From a request's head to the end of its body, else 408.
+    pub(crate) time: Duration,
+    /// The longest body, else 413; `None`: any.
+    pub(crate) most_bytes: Option<u64>,
+}
+
+impl Default for BodyLimits {
+    fn default() -> BodyLimits {
+        BodyLimits {
+            buffer: 1024 * 1024,
+            buffers: 256 * 1024 * 1024,
+            rate: 1024,
+            grace: Duration::from_secs(10),
+            time: Duration::from_mins(10),
+            most_bytes: None,
+        }
+    }
+}
 
 /// Pieces of a body that are gathered before they are put together: many tiny chunks cost more than their bytes.
 const LOOSE_PIECES: usize = 256;
@@ -29,7 +60,7 @@ const KEPT_PIECES: usize = 4 * LOOSE_PIECES;
 
 /// What is wrong with a body that a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     /// It is no body, or it broke off.
     Broken,
     /// It comes too slowly.
@@ -39,11 +70,11 @@ pub(super) enum Problem {
 }
 
 /// Bytes of all bodies that are in memory, for all threads together.
-pub(super) type InMemory = Arc<AtomicUsize>;
+pub(crate) type InMemory = Arc<AtomicUsize>;
 
 /// Where a request's body comes from; lives as long as its exchange.
 #[derive(Debug)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// There is none.
     Empty,
     /// The client sends it.
@@ -52,7 +83,7 @@ pub(super) enum Origin {
 
 impl Origin {
     /// `resend`: the request may be sent more than once.
-    pub(super) fn new(
+    pub(crate) fn new(
         incoming: Incoming,
         resend: bool,
         limits: &BodyLimits,
@@ -74,7 +105,7 @@ impl Origin {
             problem: too_large.then_some(Problem::TooLarge),
             came: 0,
             moved: Instant::now(),
-            pace: Pace::new(limits),
+            pace: Pace::new(limits.rate, limits.grace, limits.time),
             limits: limits.clone(),
             round: 0,
             record,
@@ -85,7 +116,7 @@ impl Origin {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) async fn gather(&self) -> Result<(), Problem> {
+    pub(crate) async fn gather(&self) -> Result<(), Problem> {
         match self {
             Origin::Empty => Ok(()),
             Origin::Client(source) => poll_fn(|context| source.borrow_mut().poll_gather(context)).await,
@@ -93,7 +124,7 @@ impl Origin {
     }
 
     /// The length that the client announced; `None`: it sends chunks.
-    pub(super) fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Origin::Empty => Some(0),
             Origin::Client(source) => source.borrow().left.exact(),
@@ -101,7 +132,7 @@ impl Origin {
     }
 
     /// When something of the body came last, while an instance may wait for more of it or refuses to take more.
-    pub(super) fn moved(&self) -> Option<Moved> {
+    pub(crate) fn moved(&self) -> Option<Moved> {
         match self {
             Origin::Empty => None,
             Origin::Client(source) => {
@@ -112,7 +143,7 @@ impl Origin {
         }
     }
 
-    pub(super) fn problem(&self) -> Option<Problem> {
+    pub(crate) fn problem(&self) -> Option<Problem> {
         match self {
             Origin::Empty => None,
             Origin::Client(source) => source.borrow().problem,
@@ -120,7 +151,7 @@ impl Origin {
     }
 
     /// Whether the body can be had from its beginning once more.
-    pub(super) fn can_restart(&self) -> bool {
+    pub(crate) fn can_restart(&self) -> bool {
         match self {
             Origin::Empty => true,
             Origin::Client(source) => {
@@ -131,7 +162,7 @@ impl Origin {
     }
 
     /// The body from its beginning; bodies that were taken before end in an error. `None`: too much has passed by.
-    pub(super) fn body(&self) -> Option<RequestBody> {
+    pub(crate) fn body(&self) -> Option<RequestBody> {
         if !self.can_restart() {
             return None;
         }
@@ -146,16 +177,16 @@ impl Origin {
 
 /// How the sending of a body stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moved {
+pub(crate) struct Moved {
     /// Something of it came last.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
     /// The client shall send more; how long that may take is looked at where it is waited for.
-    pub(super) waits_for_client: bool,
+    pub(crate) waits_for_client: bool,
 }
 
 /// What the client sent and sends.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     incoming: Incoming,
     left: SizeHint,
     resend: bool,
@@ -315,7 +346,7 @@ impl Source {
 
 /// The body of one attempt.
 #[derive(Debug)]
-pub(super) enum RequestBody {
+pub(crate) enum RequestBody {
     /// There is none.
     Empty,
     /// What the client sends.

@@ -7,11 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use super::config::BodyLimits;
-
 /// The pace of one body.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// So long it may still be waited for; what comes adds to it, up to `grace`.
     left: Duration,
     grace: Duration,
@@ -25,23 +23,17 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(limits: &BodyLimits) -> Pace {
-        Pace {
-            left: limits.grace,
-            grace: limits.grace,
-            rate: limits.rate.max(1),
-            end: Instant::now() + limits.time,
-            waiting: None,
-            timer: None,
-        }
+    /// `rate` bytes must come per second, `grace` behind that at most, and all of it within `time`.
+    pub(super) fn new(rate: u64, grace: Duration, time: Duration) -> Pace {
+        Pace { left: grace, grace, rate: rate.max(1), end: Instant::now() + time, waiting: None, timer: None }
     }
 
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 
     /// To be called while nothing comes. Ready: it is too slow.
-    pub(super) fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.waiting.is_none() {
             let now = Instant::now();
             self.waiting = Some(now);
@@ -55,7 +47,7 @@ impl Pace {
     }
 
     /// So many bytes have come.
-    pub(super) fn came(&mut self, bytes: usize) {
+    pub(crate) fn came(&mut self, bytes: usize) {
         let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
         let earned = Duration::from_secs(bytes as u64) / u32::try_from(self.rate).unwrap_or(u32::MAX);
         self.left = (self.left.saturating_sub(waited) + earned).min(self.grace);

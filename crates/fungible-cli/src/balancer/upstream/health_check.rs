@@ -8,18 +8,50 @@ use std::time::{Duration, Instant};
 use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::{HeaderValue, Request};
 
-use super::config::HealthCheck;
 use super::connections;
-use super::headers::host_value;
-use super::instance::{Finding, InstanceId, PortOwner, State, Vouch};
-use super::pool::Pool;
+use super::fields::host_value;
 use super::request_body::RequestBody;
+use crate::balancer::pool::{Finding, InstanceId, Pool, PortOwner, State, Vouch};
+
+/// When an instance counts as ready.
+///
+/// The defaults take a frozen instance out within 0.6 s of its last sign of life (an interval and a time-out).
+/// One probe that gets no answer in time is enough for that, also on a busy machine, because a false alarm costs
+/// little: the next passing probe, an interval later, brings the instance back, requests that are not idempotent
+/// stay where they are, the others move at most once, and instances that are only slow stay in use while no better
+/// one is there.
+#[derive(Clone, Debug)]
+pub(crate) struct HealthCheck {
+    /// The path that answers 2xx or 3xx when all is well; `None`: a TCP connection is enough. The system accepts one
+    /// for a frozen process too, so only a path notices that.
+    pub(crate) path: Option<String>,
+    /// From the end of one probe to the start of the next.
+    pub(crate) interval: Duration,
+    /// How long a probe may take.
+    pub(crate) timeout: Duration,
+    /// Failing probes in a row that take an instance out. A refused connection does so at once.
+    pub(crate) fall: u32,
+    /// Passing probes in a row that bring it back. The first one after its start is always enough.
+    pub(crate) rise: u32,
+}
+
+impl Default for HealthCheck {
+    fn default() -> HealthCheck {
+        HealthCheck {
+            path: None,
+            interval: Duration::from_millis(200),
+            timeout: Duration::from_millis(400),
+            fall: 1,
+            rise: 1,
+        }
+    }
+}
 
 /// A starting instance is asked at least so often, so that it is used as soon as it is ready.
 const QUICK: Duration = Duration::from_millis(20);
 
 /// Starts a probe loop for each instance that is added, until the pool is gone.
-pub(super) async fn watch_all(pool: Arc<Pool>, check: HealthCheck) {
+pub(crate) async fn watch_all(pool: Arc<Pool>, check: HealthCheck) {
     let mut changes = pool.changes();
     let mut newest = None;
     loop {
@@ -107,7 +139,7 @@ async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<Finding
 
 /// What a failed attempt to connect says about an instance. `None`: nothing, because it failed on our side (no more
 /// sockets or ports): to take instances out for that would make things worse.
-pub(super) fn not_connected(address: SocketAddr, error: &io::Error) -> Option<Finding> {
+pub(crate) fn not_connected(address: SocketAddr, error: &io::Error) -> Option<Finding> {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::ConnectionRefused => Some(Finding::Refused(format!("{address} refused the connection"))),

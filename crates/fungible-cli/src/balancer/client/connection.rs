@@ -1,0 +1,178 @@
+//! A client's socket, and the sweep that closes connections that take too long. One timer per worker does for all
+//! connections what hyper would do with a timer per request, and it lets idle connections live longer than a slow head
+//! may take. It knows nothing of requests.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::progress::Progress;
+
+/// A client's socket that notes its progress, and hands on what it reads up to the end of a head at most.
+#[derive(Debug)]
+pub(crate) struct ClientStream {
+    stream: TcpStream,
+    progress: Arc<Progress>,
+    /// What came behind the end of a head, for the next reads.
+    held: BytesMut,
+}
+
+impl ClientStream {
+    pub(crate) fn new(stream: TcpStream, progress: Arc<Progress>) -> ClientStream {
+        ClientStream { stream, progress, held: BytesMut::new() }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let ClientStream { stream, progress, held } = self.get_mut();
+        ready!(progress.poll_may_read(context));
+        if !held.is_empty() {
+            let wanted = held.len().min(buffer.remaining());
+            let passed = progress.received(&held[..wanted])?;
+            buffer.put_slice(&held[..passed]);
+            held.advance(passed);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(stream).poll_read(context, buffer))?;
+        let came = &buffer.filled()[before..];
+        let passed = progress.received(came);
+        let good = *passed.as_ref().unwrap_or(&0);
+        held.extend_from_slice(&came[good..]);
+        buffer.set_filled(before + good);
+        Poll::Ready(passed.map(drop))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.progress.wrote(result.is_ready());
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.progress.wrote(result.is_ready());
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.progress.is_cut_off() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        if self.progress.is_cut_off() {
+            // A reset instead of an orderly end. If it fails, the connection is gone anyway.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+/// The client connections of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    next: RefCell<u64>,
+    open: RefCell<HashMap<u64, Open>>,
+    /// Those that were idle when it was looked last, and since when, the longest first.
+    idle: RefCell<VecDeque<(Instant, u64)>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    progress: Arc<Progress>,
+    /// Wakes the task that drives it.
+    waker: Waker,
+}
+
+impl Open {
+    fn end(&self) {
+        self.progress.close();
+        self.waker.wake_by_ref();
+    }
+}
+
+impl Clients {
+    /// Notes a connection; `waker` wakes the task that drives it.
+    pub(crate) fn enter(&self, progress: &Arc<Progress>, waker: &Waker) -> u64 {
+        let mut next = self.next.borrow_mut();
+        *next += 1;
+        self.open.borrow_mut().insert(*next, Open { progress: Arc::clone(progress), waker: waker.clone() });
+        *next
+    }
+
+    /// Forgets a connection that has ended.
+    pub(crate) fn leave(&self, number: u64) {
+        self.open.borrow_mut().remove(&number);
+    }
+
+    /// Tells those that take too long to end. `crowded`: how much of the limit of connections is in use.
+    pub(crate) fn sweep(&self, header_time: Duration, idle_time: Duration, crowded: f64) {
+        for one in self.open.borrow().values() {
+            if one.progress.is_too_slow(header_time, idle_time, crowded) {
+                one.end();
+            }
+        }
+    }
+
+    /// Tells the one that has been idle longest to end, if one is.
+    pub(crate) fn close_longest_idle(&self) {
+        let open = self.open.borrow();
+        let mut idle = self.idle.borrow_mut();
+        // To look at all of them for each one that ends would cost too much where there are many.
+        if !idle.iter().any(|(since, number)| is_idle_since(&open, *number, *since)) {
+            let mut all: Vec<(Instant, u64)> =
+                open.iter().filter_map(|(number, one)| Some((one.progress.idle_since()?, *number))).collect();
+            all.sort_unstable();
+            *idle = all.into();
+        }
+        while let Some((since, number)) = idle.pop_front() {
+            if is_idle_since(&open, number, since)
+                && let Some(one) = open.get(&number)
+            {
+                return one.end();
+            }
+        }
+    }
+
+    /// Wakes all, so that they see that the balancer stops.
+    pub(crate) fn wake_all(&self) {
+        for one in self.open.borrow().values() {
+            one.waker.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.borrow().is_empty()
+    }
+}
+
+fn is_idle_since(open: &HashMap<u64, Open>, number: u64, since: Instant) -> bool {
+    open.get(&number).is_some_and(|one| one.progress.idle_since() == Some(since))
+}

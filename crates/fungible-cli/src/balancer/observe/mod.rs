@@ -1,0 +1,17 @@
+//! What passes through the balancer, for somebody who listens: exchanges with their bodies, events and messages.
+
+mod captured_body;
+mod event_stream;
+mod frames;
+mod observer;
+mod record;
+mod websocket;
+
+pub(crate) use captured_body::CapturedBody;
+#[cfg(test)]
+pub(crate) use event_stream::Events;
+#[cfg(test)]
+pub(crate) use frames::Frames;
+pub(crate) use observer::{Observer, Question};
+pub(crate) use record::Record;
+pub(crate) use websocket::{Messages, Said};

@@ -1,0 +1,314 @@
+//! Sends a request to an instance and, where that is safe, to another one: a request that was never sent, or one with an
+//! idempotent method. Nothing is sent twice unless it may be. It knows nothing of how instances are chosen.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+
+use super::context::{Client, Context, Direction};
+use super::cookies::Hints;
+use super::error_response::{
+    BAD_ANSWER, BROKE_OFF, ErrorResponse, NO_ANSWER_IN_TIME, NO_SOCKETS, NOBODY_ANSWERED, NONE_READY, TOO_MANY_WAIT,
+};
+use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
+use crate::balancer::upstream::connections::{self, REST_AT_MOST, Sender};
+use crate::balancer::upstream::health_check::not_connected;
+use crate::balancer::upstream::{Origin, Problem, RequestBody};
+
+/// A connection on which an instance may already have begun to hang up: a request that must not be executed twice
+/// never uses one that rested longer, because from its failure nobody could tell whether it was executed.
+const REST_FOR_ONCE_ONLY: Duration = Duration::from_secs(1);
+
+/// How often a request is sent at most: one that brings down every instance that it meets must not meet them all.
+const SENT_AT_MOST: u32 = 3;
+
+/// A request as instances get it.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) method: Method,
+    pub(super) target: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) origin: Origin,
+    /// It may be sent again although it may have been executed.
+    pub(super) repeatable: bool,
+    /// What an instance never got, to be sent as it is.
+    pub(super) unsent: Option<Request<RequestBody>>,
+}
+
+impl Outgoing {
+    /// The request from its beginning; `None`: too much of its body has passed by.
+    fn request(&mut self) -> Option<Request<RequestBody>> {
+        let mut request = Request::new(self.origin.body()?);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.target.clone();
+        *request.headers_mut() = if self.repeatable { self.headers.clone() } else { std::mem::take(&mut self.headers) };
+        Some(request)
+    }
+}
+
+/// The head of an instance's answer.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) answer: Response<Incoming>,
+    /// The connection, if others may use it after this answer.
+    pub(super) sender: Option<Sender>,
+    pub(super) claim: Claim,
+}
+
+/// The way of one request from instance to instance.
+#[derive(Debug)]
+pub(super) struct Attempts<'a> {
+    client: &'a Client,
+    context: &'a Context,
+    request: Outgoing,
+    hints: &'a Hints,
+    tried: Vec<InstanceId>,
+    /// Those of `tried` that got nothing of it: when they are ready again, they may have it.
+    unreached: Vec<InstanceId>,
+    sent: u32,
+    /// It left an instance that took too long; it does so once, or a slow request would run everywhere.
+    moved: bool,
+}
+
+/// Why an attempt brought no answer.
+enum Failure {
+    /// The instance got nothing of it.
+    Unsent,
+    /// We have no connection to give, to whichever instance.
+    NoSockets,
+    /// The instance may have executed it.
+    BrokeOff,
+    /// What came from the instance is not HTTP.
+    BadAnswer,
+    /// The client's body cannot be passed on.
+    Body(Problem),
+    /// Nothing came from the instance in time.
+    Late,
+    /// Another instance was found while this one was taken out.
+    GoElsewhere(Claim),
+}
+
+type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(client: &'a Client, request: Outgoing, hints: &'a Hints) -> Attempts<'a> {
+        Attempts {
+            client,
+            context: &client.context,
+            request,
+            hints,
+            tried: Vec::new(),
+            unreached: Vec::new(),
+            sent: 0,
+            moved: false,
+        }
+    }
+
+    /// Sends the request to the one instance that somebody else chooses, once, on a connection of its own.
+    pub(super) async fn directed(&mut self, direction: &Direction) -> Result<Answered, ErrorResponse> {
+        self.request.origin.gather().await.map_err(ErrorResponse::of_body)?;
+        let Direction { observer, record } = direction;
+        let chosen = observer.choose(record).await.and_then(|id| self.context.pool.claim_this(id));
+        let claim = chosen.ok_or(NONE_READY)?;
+        record.sent_to(&claim.name);
+        let failure = match self.send_once(&claim).await {
+            Ok(answer) => return Ok(Answered { answer, sender: None, claim }),
+            Err(failure) => failure,
+        };
+        Err(match failure {
+            Failure::Unsent => NOBODY_ANSWERED,
+            Failure::NoSockets => NO_SOCKETS,
+            Failure::BadAnswer => BAD_ANSWER,
+            Failure::Body(problem) => ErrorResponse::of_body(problem),
+            Failure::Late => NO_ANSWER_IN_TIME,
+            Failure::BrokeOff | Failure::GoElsewhere(_) => BROKE_OFF,
+        })
+    }
+
+    async fn send_once(&mut self, claim: &Claim) -> Result<Response<Incoming>, Failure> {
+        let mut sender = self.open(claim).await?;
+        if self.is_foreign(claim) {
+            return Err(Failure::Unsent);
+        }
+        let request = self.request.request().ok_or(Failure::BrokeOff)?;
+        let sending = sender.try_send_request(request);
+        let mut error = match self.wait(claim, sending, false).await? {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        self.request.unsent = error.take_message();
+        Err(self.failure_of(&error, true).unwrap_or(Failure::BrokeOff))
+    }
+
+    /// A stranger's answer would be taken for the instance's: it may have died by itself, and another program have
+    /// taken its port. Looking takes a part of a millisecond.
+    fn is_foreign(&self, claim: &Claim) -> bool {
+        let vouch = self.context.pool.vouch_of(claim.id);
+        vouch.is_some_and(|vouch| matches!(vouch.port_owner(), PortOwner::Foreign(_)))
+    }
+
+    /// Tries instances until one answers, each at most once. None is held while the body comes.
+    pub(super) async fn balanced(&mut self) -> Result<Answered, ErrorResponse> {
+        self.request.origin.gather().await.map_err(ErrorResponse::of_body)?;
+        let mut claim = self.claim().await?;
+        loop {
+            let failure = match self.attempt(&claim).await {
+                Ok((answer, sender)) => return Ok(Answered { answer, sender: Some(sender), claim }),
+                Err(failure) => failure,
+            };
+            let may_repeat = self.request.repeatable && self.request.origin.can_restart();
+            match failure {
+                Failure::GoElsewhere(other) => {
+                    claim = other;
+                    continue;
+                }
+                Failure::BrokeOff if !may_repeat => return Err(BROKE_OFF),
+                Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
+                Failure::Unsent | Failure::BrokeOff => {}
+                Failure::NoSockets => return Err(NO_SOCKETS),
+                Failure::BadAnswer => return Err(BAD_ANSWER),
+                Failure::Body(problem) => return Err(ErrorResponse::of_body(problem)),
+                Failure::Late => return Err(NO_ANSWER_IN_TIME),
+            }
+            if matches!(failure, Failure::Unsent) {
+                self.unreached.push(claim.id);
+            }
+            self.tried.push(claim.id);
+            drop(claim);
+            claim = self.claim().await?;
+        }
+    }
+
+    async fn claim(&mut self) -> Result<Claim, ErrorResponse> {
+        if !self.unreached.is_empty() && self.context.pool.none_ready() {
+            let unreached = std::mem::take(&mut self.unreached);
+            self.tried.retain(|id| !unreached.contains(id));
+        }
+        self.context.pool.claim_or_wait(&self.wish()).await.map_err(|refusal| match refusal {
+            Refusal::AllTried => NOBODY_ANSWERED,
+            Refusal::NoneReady => NONE_READY,
+            Refusal::TooManyWait => TOO_MANY_WAIT,
+        })
+    }
+
+    fn wish(&self) -> Wish<'_> {
+        Wish {
+            named: self.hints.named.as_deref(),
+            last: self.hints.last.as_deref(),
+            client: self.client.address.ip(),
+            tried: &self.tried,
+        }
+    }
+
+    /// Sends the request to one instance: on an idle connection, and on a new one if that had ended meanwhile.
+    async fn attempt(&mut self, claim: &Claim) -> Result<(Response<Incoming>, Sender), Failure> {
+        let mut rest = if self.request.repeatable { REST_AT_MOST } else { REST_FOR_ONCE_ONLY };
+        loop {
+            let idle = self.context.connections.take(claim.id, rest);
+            let is_new = idle.is_none();
+            let mut sender = match idle {
+                Some(sender) => sender,
+                None => self.open(claim).await?,
+            };
+            let request = self.request.unsent.take().or_else(|| self.request.request()).ok_or(Failure::BrokeOff)?;
+            let sending = sender.try_send_request(request);
+            let may_leave = self.request.repeatable && !self.moved;
+            let mut error = match self.wait(claim, sending, may_leave).await? {
+                Ok(answer) => return Ok((answer, sender)),
+                Err(error) => error,
+            };
+            self.request.unsent = error.take_message();
+            if let Some(failure) = self.failure_of(&error, is_new) {
+                return Err(failure);
+            }
+            if self.request.unsent.is_none() {
+                rest = Duration::ZERO;
+            }
+        }
+    }
+
+    /// Why sending failed; `None`: the same instance may have the request once more.
+    fn failure_of(&mut self, error: &TrySendError<Request<RequestBody>>, is_new: bool) -> Option<Failure> {
+        if self.request.unsent.is_some() {
+            return is_new.then_some(Failure::Unsent);
+        }
+        self.sent += 1;
+        if let Some(problem) = self.request.origin.problem() {
+            return Some(Failure::Body(problem));
+        }
+        if error.error().is_parse() {
+            return Some(Failure::BadAnswer);
+        }
+        // On an idle connection the instance was most likely just closing it.
+        let again = self.request.repeatable && !is_new && self.request.origin.can_restart();
+        (!again).then_some(Failure::BrokeOff)
+    }
+
+    async fn open(&self, claim: &Claim) -> Result<Sender, Failure> {
+        let open = || connections::open(claim.address, self.context.config.connect_timeout);
+        let mut opened = open().await;
+        if opened.as_ref().is_err_and(connections::is_out_of_sockets) {
+            // Idle ones are not worth a request.
+            self.context.connections.keep_only(&[]);
+            tokio::task::yield_now().await;
+            opened = open().await;
+        }
+        opened.map_err(|error| {
+            let Some(finding) = not_connected(claim.address, &error) else { return Failure::NoSockets };
+            self.context.pool.observe(claim.id, finding);
+            Failure::Unsent
+        })
+    }
+
+    /// Waits for the head of the answer. `may_leave`: if the instance is taken out, another one may have the request.
+    async fn wait(
+        &mut self,
+        claim: &Claim,
+        sending: impl Future<Output = Sent>,
+        may_leave: bool,
+    ) -> Result<Sent, Failure> {
+        let mut sending = pin!(sending);
+        let limit = self.context.config.response_timeout;
+        let mut too_late = pin!(tokio::time::sleep(limit));
+        loop {
+            let out = claim.link.out.notified();
+            let ready = self.context.pool.rings_when_ready();
+            if may_leave
+                && claim.is_out()
+                && let Some(other) = self.elsewhere(claim)
+            {
+                return Err(Failure::GoElsewhere(other));
+            }
+            tokio::select! {
+                biased;
+                sent = &mut sending => return Ok(sent),
+                () = out, if may_leave => {}
+                () = ready, if may_leave && claim.is_out() => {}
+                () = &mut too_late => match self.request.origin.moved() {
+                    Some(moved) if moved.at.elapsed() < limit => too_late.as_mut().reset((moved.at + limit).into()),
+                    Some(moved) if moved.waits_for_client => too_late.as_mut().reset((Instant::now() + limit).into()),
+                    _ => return Err(Failure::Late),
+                },
+            }
+        }
+    }
+
+    fn elsewhere(&mut self, claim: &Claim) -> Option<Claim> {
+        if !self.request.origin.can_restart() {
+            return None;
+        }
+        self.tried.push(claim.id);
+        let other = self.context.pool.claim_ready(&self.wish());
+        if other.is_some() {
+            self.moved = true;
+            self.sent += 1;
+        } else {
+            self.tried.pop();
+        }
+        other
+    }
+}

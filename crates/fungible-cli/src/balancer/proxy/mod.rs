@@ -1,0 +1,164 @@
+//! One request, from its head to the last byte of its answer: [`answer`] tells it on one page. What two programs might
+//! read differently is refused ([`validate`]), header fields are rewritten ([`headers`]), instances are tried
+//! ([`attempts`]), and the answer streams back ([`response_body`]) or the connection becomes a tunnel ([`upgrade`]).
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body as _, Incoming};
+use hyper::upgrade::OnUpgrade;
+
+mod access_log;
+mod attempts;
+mod context;
+mod cookies;
+mod error_response;
+mod headers;
+mod response_body;
+mod upgrade;
+mod validate;
+
+pub(crate) use context::{Client, Context};
+
+use access_log::AccessLine;
+use attempts::{Answered, Attempts, Outgoing};
+use context::Direction;
+use cookies::Hints;
+use error_response::{BAD_ANSWER, ErrorResponse};
+use headers::CameFrom;
+use response_body::{Passing, ResponseBody};
+use upgrade::Listener;
+
+use super::upstream::Origin;
+use super::upstream::fields::REQUEST_ID;
+
+/// Answers one request of a client.
+pub(crate) async fn answer(
+    client: Rc<Client>,
+    mut request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let mut line = AccessLine::begin(&request);
+    let switch = request.extensions_mut().remove::<OnUpgrade>();
+    let (head, body) = request.into_parts();
+    let direction = client.direction(&head);
+    let answer = forward(&client, head, body, switch, &mut line, direction.as_ref()).await;
+    Ok(answer.unwrap_or_else(|error| {
+        client.progress.answered();
+        if let Some(Direction { record, .. }) = &direction {
+            record.answered_by_us(error.status().as_u16(), error.word(), error.is_fault_of_instance());
+        }
+        if let Some(mut line) = line {
+            line.status = error.status();
+            line.write(true);
+        }
+        error.answer()
+    }))
+}
+
+/// The answer of an instance; it is the body's business when that has ended, and then the access line is written.
+async fn forward(
+    client: &Client,
+    head: Parts,
+    body: Incoming,
+    switch: Option<OnUpgrade>,
+    line: &mut Option<Box<AccessLine>>,
+    direction: Option<&Direction>,
+) -> Result<Response<ResponseBody>, ErrorResponse> {
+    validate::check(&head)?;
+    let config = &client.context.config;
+    let (version, hints) = (head.version, Hints::of(&head.headers, config.routing, &config.secret));
+    let (outgoing, offers_switch) = outgoing(client, head, body, direction);
+    if let Some(line) = line {
+        line.id = outgoing.headers.get(REQUEST_ID).cloned();
+    }
+    let method = outgoing.method.clone();
+    let mut attempts = Attempts::new(client, outgoing, &hints);
+    let answered = match direction {
+        None => attempts.balanced().await?,
+        Some(direction) => attempts.directed(direction).await?,
+    };
+    let Answered { answer, sender, claim } = answered;
+    let (mut head, incoming) = answer.into_parts();
+    let length = incoming.size_hint().exact();
+    if !headers::to_client(&mut head.headers, head.status, &method, length) {
+        return Err(BAD_ANSWER);
+    }
+    head.version = Version::HTTP_11;
+    hints.set_cookies(&mut head.headers, config.routing, &config.secret, &claim.name);
+    if let Some(line) = line {
+        line.status = head.status;
+        line.instance = Some(Arc::clone(&claim.name));
+    }
+    let record = direction.map(|direction| direction.record.clone());
+    if let Some(record) = &record {
+        record.answered(head.status.as_u16(), &head.headers);
+    }
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let switch = switch.filter(|_| offers_switch);
+        let (Some(to_client), Some(to_instance)) = (switch, head.extensions.remove::<OnUpgrade>()) else {
+            return Err(BAD_ANSWER);
+        };
+        client.progress.changes_protocol();
+        let listener = record.map(|record| Listener::new(record, head.headers.get(UPGRADE)));
+        upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener);
+        return Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())));
+    }
+    let body = ResponseBody::Passing(Passing {
+        ended: false,
+        ends_by_closing: version == Version::HTTP_10 && length.is_none(),
+        incoming,
+        client: Arc::clone(&client.progress),
+        context: Rc::clone(&client.context),
+        claim,
+        sender,
+        record,
+        broke_off: false,
+        line: line.take(),
+    });
+    Ok(Response::from_parts(head, body))
+}
+
+/// The request as instances get it, and whether its client offers to change the protocol.
+fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Direction>) -> (Outgoing, bool) {
+    let context = &client.context;
+    let Parts { method, uri, version, mut headers, .. } = head;
+    let keyed = context.config.resend_keyed && headers.contains_key("idempotency-key");
+    let repeatable = direction.is_none() && (method.is_idempotent() || keyed);
+    let record = direction.map(|direction| direction.record.clone());
+    let origin = Origin::new(body, repeatable, &context.config.limits.body, &context.in_memory, record);
+    let from = CameFrom {
+        client: &client.address_value,
+        target: uri.authority(),
+        our_host: &context.our_host,
+        trust_forwarded: context.config.trust_forwarded,
+    };
+    let has_body = !matches!(origin, Origin::Empty);
+    let offer = headers::to_instance(&mut headers, version, has_body, &from, || context.new_id());
+    if direction.is_some() {
+        // A compressed message could not be read, and a client must do without what it merely offers (RFC 6455, 9.1).
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    }
+    match origin.length() {
+        // hyper would drop the body of a GET that does not say so.
+        None => drop(headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        // As a plain number: `010` is ten to one reader and eight to another.
+        Some(length) if headers.contains_key(CONTENT_LENGTH) => {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        Some(_) => {}
+    }
+    (Outgoing { method, target: only_path(uri), headers, origin, repeatable, unsent: None }, offer.is_some())
+}
+
+/// The target as an instance gets it: without scheme and host, which are in the Host header.
+fn only_path(target: Uri) -> Uri {
+    if target.authority().is_none() {
+        return target;
+    }
+    target.into_parts().path_and_query.map_or_else(|| Uri::from_static("/"), Uri::from)
+}

@@ -1,0 +1,259 @@
+//! One worker: a thread whose runtime accepts connections, serves them and closes what takes too long. Workers share the
+//! pool and the listener; a new connection goes to the worker that has the fewest.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use super::client::{ClientStream, Clients, Follows, Progress};
+use super::proxy::{self, Client, Context};
+use super::upstream::connections::{BUFFER, prepare};
+
+/// How long to pause when the system has no more sockets to give.
+const NO_SOCKETS: Duration = Duration::from_millis(50);
+
+/// How soon to look again for room while there is none.
+const NO_ROOM: Duration = Duration::from_millis(10);
+
+/// A new connection of a client.
+pub(super) type Accepted = (std::net::TcpStream, SocketAddr);
+
+/// One worker.
+#[derive(Debug)]
+struct Worker {
+    /// What its requests share.
+    context: Rc<Context>,
+    clients: Clients,
+    stopping: Cell<bool>,
+    http: http1::Builder,
+    peers: Peers,
+    /// Its own place among them.
+    own: usize,
+}
+
+/// All workers, as they know each other.
+pub(super) type Peers = Arc<[Peer]>;
+
+/// How many connections a worker has, and the way to give it another one.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) open: Arc<AtomicUsize>,
+    pub(super) give: mpsc::UnboundedSender<Accepted>,
+}
+
+impl Peer {
+    fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+/// What a worker starts with.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) listener: std::net::TcpListener,
+    pub(super) peers: Peers,
+    pub(super) own: usize,
+    pub(super) given: mpsc::UnboundedReceiver<Accepted>,
+    /// `Some`: stop, and be done by then.
+    pub(super) stop: watch::Receiver<Option<Instant>>,
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub(super) async fn run(context: Context, start: Start) -> io::Result<()> {
+    let Start { listener, peers, own, mut given, mut stop } = start;
+    let listener = TcpListener::from_std(listener)?;
+    let limits = context.config.limits.clone();
+    let mut http = http1::Builder::new();
+    http.header_read_timeout(None).max_header_size(limits.header_bytes).max_buf_size(BUFFER.max(limits.header_bytes));
+    let mut changes = context.pool.changes();
+    let context = Rc::new(context);
+    let worker = Worker { context, clients: Clients::default(), stopping: Cell::new(false), http, peers, own };
+    let worker = Rc::new(worker);
+    let accepting = tokio::task::spawn_local(accept(Rc::clone(&worker), listener));
+    let mut tick = tokio::time::interval(limits.header_time.min(Duration::from_secs(1)) / 4);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let deadline = loop {
+        tokio::select! {
+            stopped = stop.changed() => match *stop.borrow() {
+                // Nobody holds the balancer any more.
+                _ if stopped.is_err() => break Instant::now(),
+                Some(deadline) => break deadline,
+                None => {}
+            },
+            Some((stream, address)) = given.recv() => worker.take(stream, address),
+            _ = changes.changed() => worker.close_needless_connections(),
+            _ = tick.tick() => {
+                worker.clients.sweep(limits.header_time, limits.idle_time, worker.crowded());
+                worker.close_needless_connections();
+            }
+        }
+    };
+    accepting.abort();
+    worker.stopping.set(true);
+    // Another worker has accepted these for us.
+    while let Ok((stream, address)) = given.try_recv() {
+        worker.take(stream, address);
+    }
+    worker.clients.wake_all();
+    until_quiet(&worker, stop, deadline).await;
+    Ok(())
+}
+
+/// Waits for the last requests, at most until the deadline. What is not done by then is cut off with the runtime.
+async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>, mut deadline: Instant) {
+    let quiet = async {
+        while !worker.clients.is_empty() || worker.context.tunnels.get() > 0 {
+            worker.context.ended.notified().await;
+        }
+        // The first worker probes for all: whoever is held elsewhere waits for what it finds.
+        while worker.own == 0 && worker.peers.iter().any(|peer| peer.open() > 0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut quiet = pin!(quiet);
+    loop {
+        tokio::select! {
+            () = &mut quiet => break,
+            () = tokio::time::sleep_until(deadline.into()) => break,
+            // Asked once more, with less patience.
+            stopped = stop.changed() => match *stop.borrow() {
+                Some(sooner) if stopped.is_ok() => deadline = deadline.min(sooner),
+                _ => break,
+            },
+        }
+    }
+}
+
+async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    loop {
+        worker.room().await;
+        match listener.accept().await {
+            Ok((stream, address)) => worker.place(stream, address),
+            // The client was gone again, or there are no more sockets: neither ends a server.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}; trying again");
+                tokio::time::sleep(NO_SOCKETS).await;
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are far fewer connections than that")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
+}
+
+impl Worker {
+    /// The connections of the worker that has the fewest.
+    fn fewest(&self) -> usize {
+        self.peers.iter().map(Peer::open).min().unwrap_or_default()
+    }
+
+    /// How many connections each worker may have.
+    fn most(&self) -> Option<usize> {
+        self.context.config.limits.connections.map(|all| (all / self.peers.len()).max(1))
+    }
+
+    /// How much of the limit of connections is in use, from 0 to 1.
+    fn crowded(&self) -> f64 {
+        self.most().map_or(0.0, |most| ratio(self.peers[self.own].open(), most))
+    }
+
+    /// Waits until one more connection may come. Idle ones make room; if there are none, new ones wait in the listener.
+    async fn room(&self) {
+        let Some(most) = self.most() else { return };
+        while self.fewest() >= most {
+            self.clients.close_longest_idle();
+            // Another worker may have made room meanwhile.
+            let _ = tokio::time::timeout(NO_ROOM, self.context.ended.notified()).await;
+        }
+    }
+
+    /// Gives a new connection to the worker that has the fewest.
+    fn place(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
+        let own = self.peers[self.own].open();
+        let fewest = self.peers.iter().min_by_key(|peer| peer.open()).filter(|peer| peer.open() < own);
+        let Some(other) = fewest else {
+            self.peers[self.own].open.fetch_add(1, Ordering::Relaxed);
+            return self.serve(stream, address);
+        };
+        if let Ok(stream) = stream.into_std() {
+            other.open.fetch_add(1, Ordering::Relaxed);
+            // It is gone only when the balancer stops; then the connection closes, as all do.
+            let _ = other.give.send((stream, address));
+        }
+    }
+
+    fn take(self: &Rc<Self>, stream: std::net::TcpStream, address: SocketAddr) {
+        match TcpStream::from_std(stream) {
+            Ok(stream) => self.serve(stream, address),
+            Err(error) => {
+                self.context.connection_has_ended();
+                tracing::warn!("cannot serve a connection: {error}");
+            }
+        }
+    }
+
+    /// Serves one connection until it ends.
+    fn serve(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
+        // Without it answers are merely slower, and a client that is gone is noticed later.
+        let _ = prepare(&stream);
+        let progress = Arc::new(Progress::new());
+        let client = Rc::new(Client::new(&self.context, address, Arc::clone(&progress)));
+        let service = service_fn(move |request: Request<Incoming>| {
+            // Before anything is awaited: nothing behind the head is read until then.
+            let length = request.body().size_hint().exact();
+            client.progress.head_is_there(length.map_or(Follows::Chunks, Follows::Length));
+            proxy::answer(Rc::clone(&client), request)
+        });
+        let io = TokioIo::new(ClientStream::new(stream, Arc::clone(&progress)));
+        let connection = self.http.serve_connection(io, service).with_upgrades();
+        let worker = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let mut connection = pin!(connection);
+            let mut number = None;
+            let mut told = false;
+            poll_fn(|context| {
+                let number = number.get_or_insert_with(|| worker.clients.enter(&progress, context.waker()));
+                if worker.stopping.get() && !told {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                // How a client's connection ends is nobody's concern here; what went wrong was answered or logged.
+                let over = progress.is_closing() || connection.as_mut().poll(context).is_ready();
+                if !over {
+                    return Poll::Pending;
+                }
+                worker.clients.leave(*number);
+                Poll::Ready(())
+            })
+            .await;
+            worker.context.connection_has_ended();
+        });
+    }
+
+    /// Closes the idle connections to instances that get no more requests.
+    fn close_needless_connections(&self) {
+        let staying: Vec<_> = self.context.pool.staying();
+        self.context.connections.keep_only(&staying);
+    }
+}
