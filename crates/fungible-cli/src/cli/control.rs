@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::screen::{Line, coloured, print, print_as_it_is, state_colour};
+use super::line::Line;
+use super::screen::{coloured, print, print_as_it_is, state_colour};
 use crate::fleet::{ControlError, FleetStatus, Fleets, Reply, Request};
 
 pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {

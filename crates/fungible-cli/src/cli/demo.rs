@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::args::{DemoApp, DemoOptions};
+use super::line::Line;
 use super::printer::Printing;
 use super::{control, run, screen};
 use crate::balancer::{self, Routing};
@@ -81,7 +82,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         if shown { above.println(line.to_string()) } else { screen::try_say(line) }
     });
     let printer = printing.printer();
-    let mut tell = |event: Event| printer.say(screen::line(&screen::Line::default(), &event, colour));
+    let mut tell = |event: Event| printer.say(screen::line(&Line::default(), &event, colour));
     let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
         for line in introduction(options, address) {
             screen::say(line);

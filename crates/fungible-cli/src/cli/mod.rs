@@ -6,6 +6,7 @@ mod cell;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
+mod line;
 mod printer;
 mod progress;
 mod prove;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::screen::Line;
+use super::line::Line;
 
 /// Lines that wait at most.
 const WAITING_LINES: usize = 1024;

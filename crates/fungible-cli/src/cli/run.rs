@@ -10,8 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::RunPlan;
+use super::line::Line;
 use super::printer::{Printer, Printing};
-use super::screen::{self, Line};
+use super::screen;
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{Asked, Control, Event, OutputTo, Settings, Template, supervise};
 

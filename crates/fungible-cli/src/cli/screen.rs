@@ -1,12 +1,11 @@
 //! What people see on standard error: one line per event, in colour where that is wanted.
 
-use std::fmt::{self, Display, Formatter};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use super::line::Line;
 use super::printer::Printing;
 use crate::fleet::{Event, InstanceState};
-use crate::report::plain_line;
 
 /// Whether to colour what goes to standard error.
 pub(super) fn colour() -> bool {
@@ -17,49 +16,6 @@ pub(super) fn colour() -> bool {
 pub(super) fn coloured(terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// A line for people. What is put into it may come from anybody, so control characters are spelt out: only our own colours
-/// steer the terminal.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Line(String);
-
-impl Line {
-    pub(super) fn plain(mut self, text: &str) -> Line {
-        self.0.push_str(&plain_line(text));
-        self
-    }
-
-    /// As it is: whoever made the text has seen to it that it harms nobody.
-    pub(super) fn made(text: String) -> Line {
-        Line(text)
-    }
-
-    /// In the colour of this code, where `colour` says so.
-    pub(super) fn painted(self, colour: bool, code: u8, text: &str) -> Line {
-        if !colour {
-            return self.plain(text);
-        }
-        Line(format!("{}\u{1b}[{code}m{}\u{1b}[0m", self.0, plain_line(text)))
-    }
-}
-
-impl From<&str> for Line {
-    fn from(text: &str) -> Line {
-        Line::default().plain(text)
-    }
-}
-
-impl From<String> for Line {
-    fn from(text: String) -> Line {
-        Line::from(text.as_str())
-    }
-}
-
-impl Display for Line {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Prints a line on standard error. One that nobody reads is no failure.
@@ -74,7 +30,7 @@ pub(super) fn try_say(line: impl Into<Line>) -> io::Result<()> {
 
 /// Prints a line on standard output; quiet when its reader went away.
 pub(super) fn print(line: impl Into<Line>) {
-    print_as_it_is(&line.into().0);
+    print_as_it_is(&line.into().to_string());
 }
 
 /// The same with text of several lines that nobody has to be protected from, such as a report.
