@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::keeper::{ProcessId, children};
+use super::keeper::ProcessId;
 use super::listening;
+use super::process_tree::children;
 use crate::balancer::PortOwner;
 
 /// The processes of a fleet; clones are the same one.
@@ -12,7 +13,7 @@ use crate::balancer::PortOwner;
 pub(super) struct Family {
     /// What instances orphan becomes a child of this one, as they are themselves; absent where it cannot be told.
     parent: Option<i32>,
-    /// The first process of each instance that runs; absent where it cannot be told.
+    /// The first process of each instance that runs; absent when it has just ended.
     firsts: Arc<Mutex<HashMap<ProcessId, Option<i32>>>>,
 }
 
@@ -31,23 +32,31 @@ impl Family {
         self.firsts().remove(&id);
     }
 
-    /// Whether it is this instance that listens on the port.
-    pub(super) fn owner(&self, port: u16, id: ProcessId) -> PortOwner {
-        let first = self.firsts().get(&id).copied();
-        match first {
-            None => PortOwner::Unclear,
-            Some(None) => listening::on_of_user(port, nix::unistd::Uid::effective().as_raw()),
-            Some(Some(first)) => {
-                let mut own = self.orphans();
-                own.push(first);
-                listening::on(port, own)
-            }
+    /// Whether it is this instance that listens on the port. `known` are the sockets that were its own at the last look:
+    /// as long as these listen, nothing else has to be looked at.
+    pub(super) fn owner(&self, port: u16, id: ProcessId, known: &Mutex<Vec<String>>) -> PortOwner {
+        let first = self.firsts().get(&id).copied().flatten();
+        let Some(first) = first else { return PortOwner::Unclear };
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = listening::inodes_at(port);
+        if !before.is_empty() && before == *known {
+            return PortOwner::Own;
         }
+        let own = || {
+            let mut own = self.orphans();
+            own.push(first);
+            own
+        };
+        let owner = listening::on(port, own);
+        // They may have changed since.
+        let after = if owner == PortOwner::Own { listening::inodes_at(port) } else { Vec::new() };
+        *known = if after == before { after } else { Vec::new() };
+        owner
     }
 
     /// The program that listens on the port of an instance which has ended, if it is none of ours.
     pub(super) fn stranger_on(&self, port: u16) -> Option<String> {
-        match listening::on(port, self.orphans()) {
+        match listening::on(port, || self.orphans()) {
             PortOwner::Foreign(by) => Some(by),
             PortOwner::Own | PortOwner::Unclear => None,
         }

@@ -8,14 +8,14 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::keeper::children;
+use super::process_tree::children;
 use crate::balancer::PortOwner;
 
 /// The state LISTEN in the kernel's tables.
 const LISTEN: &str = "0A";
 
 /// A socket that listens.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Socket {
     address: SocketAddr,
     /// Whose it is.
@@ -25,7 +25,7 @@ struct Socket {
 
 /// The TCP addresses that processes below `pid` listen on.
 pub(super) fn below(pid: i32) -> Vec<SocketAddr> {
-    let own: HashSet<String> = with_descendants(vec![pid]).into_iter().flat_map(inodes).collect();
+    let own: HashSet<String> = below_all(vec![pid]).into_iter().flat_map(inodes).collect();
     let mut found: Vec<SocketAddr> =
         sockets().into_iter().filter(|one| own.contains(&one.inode)).map(|one| one.address).collect();
     found.sort();
@@ -33,32 +33,46 @@ pub(super) fn below(pid: i32) -> Vec<SocketAddr> {
     found
 }
 
-/// Who listens on `port` of the loopback address, as seen by an instance: `roots` are the processes that it began
-/// with. Without /proc nobody can tell, and then it is taken for the instance.
-pub(super) fn on(port: u16, roots: Vec<i32>) -> PortOwner {
+/// Who listens on `port` of the loopback address, as seen by an instance: `roots` tells the processes that it began
+/// with. A stranger is one who is there at two looks: between the look at sockets and the look at processes either may
+/// come or go. Without /proc nobody can tell, and then it is taken for the instance.
+pub(super) fn on(port: u16, roots: impl Fn() -> Vec<i32>) -> PortOwner {
     if !fs::exists("/proc/net/tcp").unwrap_or(false) {
         return PortOwner::Own;
     }
-    let reached = reached_at(port, sockets());
-    if reached.is_empty() {
-        return PortOwner::Unclear;
+    match (look(port, &roots), look(port, &roots)) {
+        (Look::Own, _) | (_, Look::Own) => PortOwner::Own,
+        (Look::Foreign(one), Look::Foreign(other)) if one == other => PortOwner::Foreign(described(&one)),
+        _ => PortOwner::Unclear,
     }
-    let processes = with_descendants(roots);
-    let own: HashSet<String> = processes.iter().copied().flat_map(inodes).collect();
-    // What a program with rights of its own has open only root can see; then at least its user must be the same.
-    let hidden: Vec<u32> = processes.iter().filter_map(|pid| owner_of_hidden(*pid)).collect();
-    let foreign = reached.iter().find(|one| !own.contains(&one.inode) && !hidden.contains(&one.user));
-    foreign.map_or(PortOwner::Own, |one| PortOwner::Foreign(described(one)))
 }
 
-/// As [`on`] where the processes of the instance cannot be told: its user has to do.
-pub(super) fn on_of_user(port: u16, user: u32) -> PortOwner {
+enum Look {
+    Own,
+    Nobody,
+    Foreign(Socket),
+}
+
+fn look(port: u16, roots: &impl Fn() -> Vec<i32>) -> Look {
     let reached = reached_at(port, sockets());
-    match reached.iter().find(|one| one.user != user) {
-        Some(foreign) => PortOwner::Foreign(described(foreign)),
-        None if reached.is_empty() && fs::exists("/proc/net/tcp").unwrap_or(false) => PortOwner::Unclear,
-        None => PortOwner::Own,
+    if reached.is_empty() {
+        return Look::Nobody;
     }
+    let processes = below_all(roots());
+    let own: HashSet<String> = processes.iter().copied().flat_map(inodes).collect();
+    // What a program with rights of its own has open only root can see. Its socket belongs to its user, or still to
+    // ours, if it changed its user after it had begun to listen.
+    let mut hidden: Vec<u32> = processes.iter().filter_map(|pid| owner_of_hidden(*pid)).collect();
+    if !hidden.is_empty() {
+        hidden.push(nix::unistd::Uid::effective().as_raw());
+    }
+    let is_foreign = |one: &Socket| !own.contains(&one.inode) && !hidden.contains(&one.user);
+    reached.into_iter().find(is_foreign).map_or(Look::Own, Look::Foreign)
+}
+
+/// The sockets that a connection to the port reaches, by their inode numbers.
+pub(super) fn inodes_at(port: u16) -> Vec<String> {
+    reached_at(port, sockets()).into_iter().map(|one| one.inode).collect()
 }
 
 /// The sockets that a connection to the port on loopback may reach: the kernel prefers those at that very address.
@@ -79,7 +93,8 @@ fn reached_at(port: u16, sockets: Vec<Socket>) -> Vec<Socket> {
     reached.into_iter().map(|(_, one)| one).collect()
 }
 
-fn with_descendants(mut processes: Vec<i32>) -> Vec<i32> {
+/// These processes and those below them; an instance has few, so each is asked for its children.
+fn below_all(mut processes: Vec<i32>) -> Vec<i32> {
     let mut at = 0;
     while at < processes.len() {
         processes.extend(children(processes[at]));
@@ -157,6 +172,7 @@ fn listener(line: &str) -> Option<Socket> {
 mod tests {
     use std::net::TcpListener;
     use std::process::{Child, Command, Stdio};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -188,14 +204,33 @@ mod tests {
     fn a_listener_belongs_to_the_processes_below_some_or_it_is_foreign() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(on(port, own()), PortOwner::Own);
+        assert_eq!(on(port, own), PortOwner::Own);
         let beside = Beside(Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn().unwrap());
-        let others = vec![beside.0.id().cast_signed()];
-        let PortOwner::Foreign(who) = on(port, others) else { panic!("it listens in another process") };
+        let PortOwner::Foreign(who) = on(port, || vec![beside.0.id().cast_signed()]) else {
+            panic!("it listens in another process")
+        };
         assert!(who.contains(&format!("(process {})", std::process::id())), "{who}");
-        let PortOwner::Foreign(_) = on(port, Vec::new()) else { panic!("nobody's process listens") };
+        let PortOwner::Foreign(_) = on(port, Vec::new) else { panic!("nobody's process listens") };
         drop(listener);
-        assert_eq!(on(port, own()), PortOwner::Unclear);
+        assert_eq!(on(port, own), PortOwner::Unclear);
+    }
+
+    /// Programs that look for a free port open and close listeners until they have one.
+    #[test]
+    fn a_listener_of_our_own_that_comes_and_goes_is_never_foreign() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    drop(TcpListener::bind(("127.0.0.1", port)));
+                }
+            });
+            let seen: Vec<PortOwner> = (0..300).map(|_| on(port, own)).collect();
+            stop.store(true, Ordering::Relaxed);
+            let foreign = seen.iter().find(|one| matches!(one, PortOwner::Foreign(_)));
+            assert_eq!(foreign, None, "it is our own");
+        });
     }
 
     #[test]

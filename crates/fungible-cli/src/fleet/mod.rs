@@ -12,6 +12,7 @@ mod own_folder;
 mod port;
 mod private_disk;
 mod process;
+mod process_tree;
 mod status;
 mod supervisor;
 

@@ -2,6 +2,7 @@
 //! all of it and waits in one place.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -165,8 +166,9 @@ impl Supervisor<'_> {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
             let vouch = (!self.settings.foreign_listeners).then(|| {
                 let (family, strangers, port) = (self.family.clone(), self.strangers.clone(), port.number());
+                let known = Mutex::default();
                 Vouch::new(move || {
-                    let owner = family.owner(port, process);
+                    let owner = family.owner(port, process, &known);
                     if let PortOwner::Foreign(by) = &owner {
                         // A fleet that has ended meanwhile needs no other port.
                         let _ = strangers.send(Stranger { process, by: by.clone() });
@@ -275,14 +277,15 @@ impl Supervisor<'_> {
     /// Somebody else listens where an instance should: it is started again on another port.
     fn port_taken(&mut self, stranger: Stranger) -> Result<(), FleetError> {
         let Stranger { process, by } = stranger;
-        let of = |one: &&mut Instance| one.life().is_some_and(|life| life.process == process);
-        let Some(instance) = self.instances.iter_mut().find(of) else { return Ok(()) };
-        let name = instance.name.clone();
-        // It is said again and again until the instance is gone.
-        if let Some(life) = instance.life_mut().filter(|life| life.port_taken.is_none()) {
-            (self.tell)(Event::PortTaken { name, port: life.address.port(), by: by.clone() });
-            life.port_taken = Some(by);
-            self.keeper.signal(process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
+        for instance in &mut self.instances {
+            // One that leaves needs no other port, and it is said again and again until the process is gone.
+            let Phase::Running(life) = &mut instance.phase else { continue };
+            if life.process == process && life.port_taken.is_none() && matches!(self.stopping, Stopping::No) {
+                let name = instance.name.clone();
+                (self.tell)(Event::PortTaken { name, port: life.address.port(), by: by.clone() });
+                life.port_taken = Some(by);
+                return self.keeper.signal(process, Signal::Kill).map_err(|_| FleetError::KeeperGone);
+            }
         }
         Ok(())
     }

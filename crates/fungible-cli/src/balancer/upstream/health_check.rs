@@ -73,10 +73,9 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
     while let Some((fallen, state)) = pool.standing_of(id) {
         let mut finding = probe(&check, address).await;
         if finding == Some(Finding::Passed)
-            && state != State::Healthy
             && let Some(vouch) = pool.vouch_of(id)
         {
-            finding = vouched(vouch, address).await;
+            finding = vouched(vouch, address, state).await;
         }
         if let Some(finding) = finding {
             pool.probed(id, fallen, finding);
@@ -91,12 +90,16 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
 }
 
 /// What a passing probe is worth: it may be somebody else that answers.
-async fn vouched(vouch: Vouch, address: SocketAddr) -> Option<Finding> {
-    // The runtime of this thread serves requests meanwhile.
-    let listener = tokio::task::spawn_blocking(move || vouch.port_owner()).await.ok()?;
-    match listener {
+async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<Finding> {
+    // The runtime of this worker serves requests meanwhile.
+    let owner = tokio::task::spawn_blocking(move || vouch.port_owner()).await.ok()?;
+    match owner {
         PortOwner::Own => Some(Finding::Passed),
-        PortOwner::Unclear => None,
+        // Its listener may just be coming or going.
+        PortOwner::Unclear if state == State::Healthy => None,
+        PortOwner::Unclear => {
+            Some(Finding::Failed(format!("{address} answers, but none of the instance's processes listens there")))
+        }
         PortOwner::Foreign(who) => Some(Finding::Refused(format!("{who} listens on {address}"))),
     }
 }

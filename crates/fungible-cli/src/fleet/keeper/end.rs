@@ -6,6 +6,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::Isolation;
+use crate::fleet::process_tree::with_descendants;
 
 /// Kills everything that came from here, and returns when nothing is left.
 pub(crate) fn end_all(isolation: Isolation, groups: &[Pid]) {
@@ -29,25 +30,8 @@ pub(crate) fn end_all(isolation: Isolation, groups: &[Pid]) {
     }
 }
 
-/// Every living process below this one, from /proc; none where there is no /proc.
+/// Every living process below this one.
 fn descendants() -> Vec<Pid> {
-    let mut parents: Vec<(i32, i32)> = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        // The name in brackets may hold anything; what follows is "state ppid ..".
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let parent =
-            stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).and_then(|word| word.parse().ok());
-        parents.extend(parent.map(|parent| (pid, parent)));
-    }
-    let mut found = vec![std::process::id().cast_signed()];
-    let mut at = 0;
-    while at < found.len() {
-        let parent = found[at];
-        found.extend(parents.iter().filter(|(_, its)| *its == parent).map(|(pid, _)| *pid));
-        at += 1;
-    }
-    found.drain(1..).map(Pid::from_raw).collect()
+    let own = std::process::id().cast_signed();
+    with_descendants(vec![own]).into_iter().skip(1).map(Pid::from_raw).collect()
 }

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::{Isolation, Launch, Order, ProcessId, Report, Signal, Task};
+use crate::fleet::process_tree::children;
 
 /// How long a keeper may take to end by itself once it is told to; it only has to print its last lines.
 const END: Duration = Duration::from_secs(5);
@@ -163,15 +164,6 @@ impl Reports {
         let line = self.0.next_line().await.ok()??;
         serde_json::from_str(&line).ok()
     }
-}
-
-/// The children of a process.
-pub(crate) fn children(pid: i32) -> Vec<i32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    tasks
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|list| list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<i32>>())
-        .collect()
 }
 
 /// The number of a process as a keeper in a namespace sees it: the second, after ours.

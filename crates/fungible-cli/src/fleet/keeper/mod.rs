@@ -19,7 +19,7 @@ mod lines;
 mod namespaces;
 
 pub(crate) use end::end_all;
-pub(crate) use handle::{Keeper, Reports, children};
+pub(crate) use handle::{Keeper, Reports};
 
 use inside::adopt_orphans;
 

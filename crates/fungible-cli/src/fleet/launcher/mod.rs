@@ -196,7 +196,8 @@ impl Launcher {
         let Some(port) = port else { return Waited::Ready };
         loop {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
-                match listening::on(port, self.first(id).await.into_iter().collect()) {
+                let first = self.first(id).await;
+                match listening::on(port, || first.into_iter().collect()) {
                     PortOwner::Own => return Waited::Ready,
                     PortOwner::Foreign(who) => return Waited::PortTaken(who),
                     PortOwner::Unclear => {}
@@ -216,12 +217,12 @@ impl Launcher {
     /// Who tells whether it is this instance that listens on its port.
     pub(crate) async fn vouch(&self, id: ProcessId, port: u16) -> Vouch {
         let first = self.first(id).await;
-        Vouch::new(move || listening::on(port, first.into_iter().collect()))
+        Vouch::new(move || listening::on(port, || first.into_iter().collect()))
     }
 
     /// Another program that listens on one of the ports of an instance which has ended.
     pub(crate) fn who_took(ports: impl IntoIterator<Item = u16>) -> Option<String> {
-        ports.into_iter().find_map(|port| match listening::on(port, Vec::new()) {
+        ports.into_iter().find_map(|port| match listening::on(port, Vec::new) {
             PortOwner::Foreign(who) => Some(who),
             PortOwner::Own | PortOwner::Unclear => None,
         })

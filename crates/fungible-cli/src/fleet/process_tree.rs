@@ -1,0 +1,44 @@
+//! Which processes come from which, read from /proc; none where there is no /proc.
+
+use std::fs;
+
+/// The children of a process.
+pub(super) fn children(pid: i32) -> Vec<i32> {
+    // Not every kernel lists them.
+    if !fs::exists("/proc/thread-self/children").unwrap_or(false) {
+        return parents().into_iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| child).collect();
+    }
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|list| list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<i32>>())
+        .collect()
+}
+
+/// These processes and all that came from them.
+pub(super) fn with_descendants(mut processes: Vec<i32>) -> Vec<i32> {
+    let parents = parents();
+    let mut at = 0;
+    while at < processes.len() {
+        let parent = processes[at];
+        processes.extend(parents.iter().filter(|(_, its)| *its == parent).map(|(child, _)| *child));
+        at += 1;
+    }
+    processes
+}
+
+/// Every living process with its parent.
+fn parents() -> Vec<(i32, i32)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        // The name in brackets may hold anything; what follows is "state ppid ..".
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent =
+            stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).and_then(|word| word.parse().ok());
+        found.extend(parent.map(|parent| (pid, parent)));
+    }
+    found
+}
