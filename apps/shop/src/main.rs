@@ -2,21 +2,18 @@
 
 use std::env;
 use std::fmt::Display;
-use std::io;
 use std::process::ExitCode;
 
 use fungible::{Config, shutdown_signal};
 use fungible_shop::Payments;
+use fungible_web::program;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // RUST_LOG says how much is logged; `info` has one line per request.
-    let words = env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-    // At `trace` the CSRF check writes whole paths, and in a path may be a link that is a secret.
-    let filter = EnvFilter::new(format!("{words},tower_http::csrf=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    if let Err(error) = program::log(env::var("RUST_LOG").ok().as_deref()) {
+        return refuse(error);
+    }
     let lookup = |name: &str| env::var(name).ok();
     #[cfg(feature = "failpoints")]
     if let Some(name) = lookup("FUNGIBLE_FAILPOINT") {
@@ -43,9 +40,6 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong in one line; 2 is the exit code for wrong usage.
-#[expect(clippy::print_stderr, reason = "a program's last word")]
 fn refuse(error: impl Display) -> ExitCode {
-    eprintln!("fungible-shop: {error}");
-    ExitCode::from(2)
+    program::refuse("fungible-shop", error)
 }

@@ -15,6 +15,7 @@
 //! | `api` | the same as JSON |
 //! | `openapi` | the description of the API |
 //! | `answers` | what every answer bears |
+//! | `program` | the log, and what is said when a program cannot go on |
 
 mod access;
 mod account;
@@ -28,6 +29,7 @@ mod notice;
 pub mod openapi;
 pub mod pages;
 mod problem;
+pub mod program;
 mod site;
 
 pub use access::{Access, Credentials, PasswordChange, Refresh};

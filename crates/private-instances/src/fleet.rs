@@ -1,15 +1,15 @@
 //! Instances of one program over one store.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use private_postgres::Server;
+use private_postgres::{Server, free_port};
 
 /// The secret that all instances share.
 pub const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -200,6 +200,21 @@ impl Fleet {
         drop(std::mem::replace(&mut self.instances[which], fresh));
     }
 
+    /// Puts an instance that logs to `log`, where nobody reads it, in the place of another, which is killed (SIGKILL).
+    pub fn replace_unheard(&mut self, which: usize, log: Stdio) {
+        let (mut command, name) = self.next_command();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let mut child = command.env("PORT", address.port().to_string()).stderr(log).spawn().unwrap();
+        let began = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert_eq!(child.try_wait().unwrap(), None, "the instance ended before it listened");
+            assert!(began.elapsed() < Duration::from_secs(30), "the instance does not listen");
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        let fresh = Instance { name, child, address, said: String::new(), lines: channel().1 };
+        drop(std::mem::replace(&mut self.instances[which], fresh));
+    }
+
     /// Waits until an instance has ended by itself.
     pub fn ended(&mut self, which: usize) -> ExitStatus {
         self.instances[which].child.wait().unwrap()
@@ -210,21 +225,23 @@ impl Fleet {
         self.instances[which].child.try_wait().unwrap().is_some()
     }
 
-    fn new_instance(&mut self, environment: &[(&str, &str)]) -> Instance {
+    /// What starts the next instance, and its name.
+    fn next_command(&mut self) -> (Command, String) {
         self.started += 1;
         let name = format!("instance-{}", self.started);
-        let mut child = self
-            .program
-            .command()
+        let mut command = self.program.command();
+        command
             .env("PORT", "0")
             .env("FUNGIBLE_STORE", &self.store)
             .env("FUNGIBLE_SECRET", SECRET)
             .env("FUNGIBLE_COOKIES", "plain")
-            .env("FUNGIBLE_INSTANCE", &name)
-            .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .env("FUNGIBLE_INSTANCE", &name);
+        (command, name)
+    }
+
+    fn new_instance(&mut self, environment: &[(&str, &str)]) -> Instance {
+        let (mut command, name) = self.next_command();
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut read = String::new();
         let address = loop {
@@ -270,6 +287,14 @@ impl Drop for Fleet {
         self.instances.clear();
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Outputs that cannot be written: on a full disk, and into a pipe whose reader is gone.
+#[must_use]
+pub fn unwritable() -> [(&'static str, Stdio); 2] {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (_, pipe) = std::io::pipe().unwrap();
+    [("a full disk", full.into()), ("a pipe that nobody reads", pipe.into())]
 }
 
 /// A new directory for a store.

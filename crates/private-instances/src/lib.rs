@@ -8,7 +8,7 @@ mod http;
 mod random;
 mod secrets;
 
-pub use fleet::{Engine, Fleet, Program, SECRET, directory};
+pub use fleet::{Engine, Fleet, Program, SECRET, directory, unwritable};
 pub use http::{Answer, Browser, raw};
 pub use random::Random;
 pub use secrets::Secrets;

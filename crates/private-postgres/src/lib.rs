@@ -273,8 +273,12 @@ fn binaries() -> PathBuf {
     folders.into_iter().find(complete).unwrap_or_else(|| panic!("there is no PostgreSQL: apt-get install postgresql"))
 }
 
-/// A port that no one gets by chance while the server is down: below those that systems give to outgoing connections.
-fn free_port() -> u16 {
+/// A port that no one gets by chance while nothing listens there: below those that systems give to outgoing connections.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn free_port() -> u16 {
     let seed = uuid::Uuid::new_v4().as_u128();
     let mut ports = (0..7_000_u128).map(|step| u16::try_from(3_000 + (seed + step) % 7_000).unwrap_or(3_000));
     let free = |port: &u16| {

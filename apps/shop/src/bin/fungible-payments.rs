@@ -2,15 +2,17 @@
 
 use std::env;
 use std::fmt::Display;
-use std::io;
 use std::process::ExitCode;
 
 use fungible::{Config, shutdown_signal};
+use fungible_web::program;
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    if let Err(error) = program::log(env::var("RUST_LOG").ok().as_deref()) {
+        return refuse(error);
+    }
     let config = match Config::from_env(|name| env::var(name).ok()) {
         Ok(config) => config,
         Err(error) => return refuse(error),
@@ -25,9 +27,6 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong in one line; 2 is the exit code for wrong usage.
-#[expect(clippy::print_stderr, reason = "a program's last word")]
 fn refuse(error: impl Display) -> ExitCode {
-    eprintln!("fungible-payments: {error}");
-    ExitCode::from(2)
+    program::refuse("fungible-payments", error)
 }

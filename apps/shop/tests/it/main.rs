@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod kills;
+mod logs;
 mod openapi;
 mod pages;
 mod payments;

@@ -64,6 +64,7 @@ fn each_wrong_value_is_one_line_and_exit_code_2() {
         ("FUNGIBLE_SECRET", Some("short"), "FUNGIBLE_SECRET cannot be used"),
         ("FUNGIBLE_SECRET", Some("AAAA"), "FUNGIBLE_SECRET cannot be used"),
         ("FUNGIBLE_COOKIES", Some("chocolate"), "FUNGIBLE_COOKIES is \"chocolate\": set it to secure"),
+        ("RUST_LOG", Some("todo=loud"), "RUST_LOG is \"todo=loud\": error parsing level filter"),
         ("FUNGIBLE_INSTANCE", Some(""), "FUNGIBLE_INSTANCE is \"\""),
         ("FUNGIBLE_INSTANCE", Some("two words"), "FUNGIBLE_INSTANCE is \"two words\""),
     ];

@@ -10,6 +10,7 @@ mod environment;
 mod failpoints;
 mod guesses;
 mod kills;
+mod logs;
 mod openapi;
 mod pages;
 mod secrets;

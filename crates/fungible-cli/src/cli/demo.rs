@@ -99,7 +99,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
 /// Runs one instance of a reference app in this process, as its environment says.
 pub(super) fn instance(app: &str) -> anyhow::Result<()> {
     let lookup = |name: &str| std::env::var(name).ok();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    fungible_web::program::log(None).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         if app == "payments" {

@@ -170,6 +170,7 @@ pub(super) fn random_secret() -> anyhow::Result<[u8; 32]> {
 fn access_log(printer: Printer) {
     tracing_subscriber::fmt()
         .with_writer(printer)
+        .log_internal_errors(false)
         .with_ansi(screen::colour())
         .with_env_filter(tracing_subscriber::EnvFilter::new("access=info"))
         .init();

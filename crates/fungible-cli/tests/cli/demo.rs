@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::world::{Fleet, Place, Random, eventually, seed, signal};
+use super::world::{Fleet, Place, Random, eventually, free_port, seed, signal};
 
 const CUSTOMERS: usize = 50;
 const KILLS: usize = 20;
@@ -345,5 +346,31 @@ fn what_instances_say_is_in_the_logs_and_others_read_nothing() {
     for name in ["secret", "todo.sqlite", "todo.sqlite-wal", "todo.sqlite-shm", "logs"] {
         let mode = fs::metadata(data.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
+}
+
+#[test]
+fn an_instance_whose_log_cannot_be_written_answers_as_ever() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (_, pipe) = std::io::pipe().unwrap();
+    for (case, log) in [("a full disk", Stdio::from(full)), ("a pipe that nobody reads", pipe.into())] {
+        let place = Place::new();
+        let port = free_port();
+        let mut command = place.tool(&["demo-instance", "todo"]);
+        command.env("PORT", port.to_string()).env("FUNGIBLE_STORE", "sqlite:todo.sqlite").stderr(log);
+        command.env("FUNGIBLE_COOKIES", "plain").env("FUNGIBLE_SECRET", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+        let mut child = command.spawn().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        eventually("it listens", || {
+            assert_eq!(child.try_wait().unwrap(), None, "{case}");
+            std::net::TcpStream::connect(address).ok()
+        });
+        let mut customer = Client::new(address);
+        let who = json!({"name": "anna", "password": "correct horse battery"});
+        assert_eq!(customer.send("POST", "/api/register", Some(&who)).unwrap().status, 201, "{case}");
+        let list = customer.get("/api/tasks").unwrap();
+        assert_eq!(list.status, 200, "{case}: {:#?}", customer.journal);
+        signal(child.id().cast_signed(), "TERM");
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{case}");
     }
 }

@@ -69,6 +69,7 @@ const LAYERS: &[(&str, &[Room])] = &[
         &[
             ("notice", &[]),
             ("problem", &[]),
+            ("program", &[]),
             ("assets", &["problem"]),
             ("access", &["problem"]),
             ("address", &["problem"]),
