@@ -1,24 +1,23 @@
 //! `fungible demo`: the article's system in one command. The only place that knows the toolkit and the apps.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+mod data;
+mod logs;
+
+use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::parent_id;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use fungible::{Config, Secret, shutdown_signal};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use self::data::Data;
 use super::args::{DemoApp, DemoOptions};
 use super::line::Line;
 use super::printer::Printing;
@@ -41,7 +40,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     };
     let data = Data::open(&options.data)?;
     let listener = run::listen(options.listen)?;
-    let mut env = if options.broken { Vec::new() } else { data.environment(app, options.store.as_deref())? };
+    let mut env = if options.broken { Vec::new() } else { environment(&data, app, options.store.as_deref())? };
     let desk = if options.app == DemoApp::Shop { Some(run::listen((Ipv4Addr::LOCALHOST, 0).into())?) } else { None };
     if let Some(desk) = &desk {
         env.push(("SHOP_PAYMENTS".to_owned(), format!("http://{}", desk.local_addr()?)));
@@ -62,7 +61,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         executable: super::executable(),
         namespaces: !options.no_namespaces,
         foreign_listeners: false,
-        output: OutputTo::Folder(data.logs.clone()),
+        output: OutputTo::Folder(data.logs.path.clone()),
         start_limit: Duration::from_secs(30),
         drain_limit: Duration::from_secs(5),
         grace: Duration::from_secs(10),
@@ -93,7 +92,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         }
     });
     printing.finish();
-    outcome.with_context(|| format!("the instances' own words are in {}", data.logs.display()))
+    outcome.with_context(|| format!("the instances' own words are in {}", data.logs.path.display()))
 }
 
 /// Runs one instance of a reference app in this process, as its environment says.
@@ -139,10 +138,10 @@ fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
 /// standard input, so that nobody else can have its port meanwhile.
 fn payments(data: &Data, listener: std::net::TcpListener) -> anyhow::Result<()> {
     let cannot = "cannot start the payment service";
-    let log = File::create(data.logs.join("payments.log")).context(cannot)?;
+    let log = data.logs.append(logs::PAYMENTS).context(cannot)?;
     Command::new(super::executable())
         .args(["demo-instance", "payments"])
-        .env("FUNGIBLE_STORE", format!("sqlite:{}", data.folder.join("payments.sqlite").display()))
+        .env("FUNGIBLE_STORE", format!("sqlite:{}", data.path.join("payments.sqlite").display()))
         .env(PARENT, std::process::id().to_string())
         .stdin(OwnedFd::from(listener))
         .stdout(Stdio::null())
@@ -169,77 +168,22 @@ async fn payment_service() -> anyhow::Result<()> {
     Ok(fungible_payments::run(TcpListener::from_std(listener)?, &ledger, gone).await?)
 }
 
-/// The data folder, for one demo at a time.
-struct Data {
-    folder: PathBuf,
-    logs: PathBuf,
-    /// Held as long as the demo runs.
-    _lock: File,
-}
-
-impl Data {
-    fn open(folder: &Path) -> anyhow::Result<Data> {
-        let unusable = || format!("cannot use the data folder {} (another one with --data)", folder.display());
-        let logs = folder.join("logs");
-        // Password hashes, sessions and a secret will be in it.
-        DirBuilder::new().recursive(true).mode(0o700).create(&logs).with_context(unusable)?;
-        let folder = folder.canonicalize().with_context(unusable)?;
-        // Its path becomes part of an address and of an environment, which are text.
-        folder.to_str().context("its name is not valid UTF-8").with_context(unusable)?;
-        let lock = File::create(folder.join("lock")).with_context(unusable)?;
-        if lock.try_lock().is_err() {
-            bail!("another demo uses the data folder {}; end it, or choose one with --data", folder.display());
-        }
-        for log in fs::read_dir(folder.join("logs")).with_context(unusable)?.flatten() {
-            // Those of an earlier demo; one that may not be removed is appended to.
-            let _ = fs::remove_file(log.path());
-        }
-        Ok(Data { logs: folder.join("logs"), folder, _lock: lock })
-    }
-
-    fn environment(&self, app: &str, store: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
-        let own = || format!("sqlite:{}", self.folder.join(format!("{app}.sqlite")).display());
-        Ok([
-            ("HOST", Ipv4Addr::LOCALHOST.to_string()),
-            ("FUNGIBLE_STORE", store.map_or_else(own, str::to_owned)),
-            ("FUNGIBLE_SECRET", self.secret()?),
-            // The demo speaks plain http: there, browsers and curl drop cookies marked Secure.
-            ("FUNGIBLE_COOKIES", "plain".to_owned()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .to_vec())
-    }
-
-    /// The secret that all instances share: made once, here and never in an instance, readable by its owner only.
-    fn secret(&self) -> anyhow::Result<String> {
-        let path = self.folder.join("secret");
-        let unusable = || format!("cannot use the secret in {}", path.display());
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let text = text.trim().to_owned();
-                let mode = fs::metadata(&path).with_context(unusable)?.permissions().mode();
-                if mode & 0o077 != 0 {
-                    bail!("others may read the secret in {}: `chmod 600` it", path.display());
-                }
-                Secret::parse(&text)
-                    .with_context(|| format!("{} (move the data folder away to begin anew)", unusable()))?;
-                Ok(text)
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let text = BASE64.encode(run::random_secret()?);
-                // Written beside and renamed: a crash in between must not leave half a secret.
-                let fresh = self.folder.join("secret.new");
-                let _ = fs::remove_file(&fresh);
-                let mut file =
-                    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).with_context(unusable)?;
-                writeln!(file, "{text}").with_context(unusable)?;
-                file.sync_all().with_context(unusable)?;
-                fs::rename(&fresh, &path).with_context(unusable)?;
-                Ok(text)
-            }
-            Err(error) => Err(error).with_context(unusable),
-        }
-    }
+/// What the instances are told, apart from the port.
+fn environment(data: &Data, app: &str, store: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
+    let own = || format!("sqlite:{}", data.path.join(format!("{app}.sqlite")).display());
+    let secret = data.secret()?;
+    Secret::parse(&secret).with_context(|| {
+        format!("cannot use the secret in {} (move that folder away to begin anew)", data.path.display())
+    })?;
+    Ok([
+        ("HOST", Ipv4Addr::LOCALHOST.to_string()),
+        ("FUNGIBLE_STORE", store.map_or_else(own, str::to_owned)),
+        ("FUNGIBLE_SECRET", secret),
+        // The demo speaks plain http: there, browsers and curl drop cookies marked Secure.
+        ("FUNGIBLE_COOKIES", "plain".to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .to_vec())
 }
 
 /// What to try, in three lines.

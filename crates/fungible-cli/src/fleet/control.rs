@@ -176,15 +176,10 @@ async fn converse(mut client: UnixStream, asked: mpsc::Sender<Asked>) {
 /// user could pretend to be a fleet.
 fn private_folder(folder: &Path) -> Result<Option<File>, ControlError> {
     let failed = |reason: String| ControlError::Folder { folder: folder.to_owned(), reason };
-    let opened = match own_folder::open(AT_FDCWD, folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|error| failed(error.to_string()))?,
-    };
-    let mode = opened.metadata().map_err(|error| failed(error.to_string()))?.mode();
-    if mode & 0o077 != 0 {
-        return Err(failed("others may open it; `chmod 700` it".to_owned()));
+    match own_folder::open_private(AT_FDCWD, folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => Ok(Some(other.map_err(|error| failed(error.to_string()))?)),
     }
-    Ok(Some(opened))
 }
 
 /// The fleets whose sockets are in one folder.

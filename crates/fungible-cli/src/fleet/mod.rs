@@ -8,7 +8,7 @@ mod instance;
 mod keeper;
 mod launcher;
 mod listening;
-mod own_folder;
+pub(crate) mod own_folder;
 mod port;
 mod private_disk;
 mod process;

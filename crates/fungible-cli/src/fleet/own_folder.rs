@@ -1,5 +1,6 @@
-//! Folders of this user in places where others may make theirs, such as /tmp, and the lock files in them. What is opened
-//! here is checked through its handle, and no link is followed: nobody can put something else in its place in between.
+//! Folders of this user in places where others may make theirs, such as /tmp, and the locks and logs in them. What is
+//! opened here is checked through its handle, and no link is followed: nobody can put something else in its place in
+//! between.
 
 use std::fs::File;
 use std::io;
@@ -12,26 +13,53 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 /// Opens a folder, which must be no link and belong to this user.
-pub(super) fn open(parent: impl AsFd, path: &Path) -> io::Result<File> {
+pub(crate) fn open(parent: impl AsFd, path: &Path) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let foreign = || io::Error::other("it is not a folder of yours");
+    let foreign = || io::Error::other("it is not a folder of yours (links are not followed)");
     let folder = match openat(parent, path, flags, Mode::empty()) {
         Err(Errno::ENOTDIR | Errno::ELOOP) => return Err(foreign()),
         other => File::from(other?),
     };
-    let ours = folder.metadata()?.uid() == nix::unistd::geteuid().as_raw();
-    if ours { Ok(folder) } else { Err(foreign()) }
+    if is_ours(&folder)? { Ok(folder) } else { Err(foreign()) }
 }
 
-/// Opens the file in `folder` that is locked as long as something lives, and makes it first where `create` says so. What
-/// is no plain file is refused: opening a named pipe would wait for whoever writes to it.
-pub(super) fn lock_file(folder: impl AsFd, name: &str, create: bool) -> io::Result<File> {
-    let mut flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    flags.set(OFlag::O_CREAT, create);
-    let foreign = || io::Error::other(format!("{name} is not a plain file; remove it"));
-    let lock = match openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-        Err(Errno::ELOOP) => return Err(foreign()),
+/// The same with a folder that must be closed to everybody else.
+pub(crate) fn open_private(parent: impl AsFd, path: &Path) -> io::Result<File> {
+    let folder = open(parent, path)?;
+    if folder.metadata()?.mode() & 0o077 != 0 {
+        return Err(io::Error::other("others may open it; `chmod 700` it"));
+    }
+    Ok(folder)
+}
+
+/// Opens a plain file of this user in `folder`; one that `flags` say to make is for this user only. Anything else is
+/// refused: opening a named pipe would wait for whoever writes to it.
+pub(crate) fn file(folder: impl AsFd, name: impl AsRef<Path>, flags: OFlag) -> io::Result<File> {
+    let name = name.as_ref();
+    let refused = |why: &str| io::Error::other(format!("{} {why}; remove it", name.display()));
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = match openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+        // A link; a pipe or a socket; a folder.
+        Err(Errno::ELOOP | Errno::ENXIO | Errno::EISDIR) => return Err(refused("is not a plain file")),
         other => File::from(other?),
     };
-    if lock.metadata()?.is_file() { Ok(lock) } else { Err(foreign()) }
+    if !file.metadata()?.is_file() {
+        return Err(refused("is not a plain file"));
+    }
+    if is_ours(&file)? { Ok(file) } else { Err(refused("belongs to another user")) }
+}
+
+/// Opens the file in `folder` that is locked as long as something lives, and makes it first where `create` says so.
+pub(crate) fn lock_file(folder: impl AsFd, name: &str, create: bool) -> io::Result<File> {
+    let create = if create { OFlag::O_CREAT } else { OFlag::empty() };
+    file(folder, name, OFlag::O_RDONLY | create)
+}
+
+/// Opens a file to write at its end, and makes it first where there is none.
+pub(crate) fn log_file(folder: impl AsFd, name: impl AsRef<Path>) -> io::Result<File> {
+    file(folder, name, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)
+}
+
+fn is_ours(opened: &File) -> io::Result<bool> {
+    Ok(opened.metadata()?.uid() == nix::unistd::geteuid().as_raw())
 }

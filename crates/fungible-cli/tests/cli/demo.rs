@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::world::{Fleet, Place, Random, eventually, free_port, seed, signal};
+use super::world::{Fleet, Place, Random, eventually, free_port, is_root, seed, signal};
 
 const CUSTOMERS: usize = 50;
 const KILLS: usize = 20;
@@ -329,10 +330,7 @@ fn what_it_keeps_is_for_its_owner_and_lasts() {
 #[test]
 fn what_instances_say_is_in_the_logs_and_others_read_nothing() {
     let place = Place::new();
-    // A folder that was there before, open to all.
     let data = place.folder.path().join("data");
-    fs::create_dir(&data).unwrap();
-    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
     let fleet = demo(&place, &["-n", "1"]);
     fleet.healthy(1);
     let mut customer = Client::new(fleet.address);
@@ -373,4 +371,140 @@ fn an_instance_whose_log_cannot_be_written_answers_as_ever() {
         signal(child.id().cast_signed(), "TERM");
         assert_eq!(child.wait().unwrap().code(), Some(0), "{case}");
     }
+}
+
+/// A user without rights that is in no list.
+const STRANGER: u32 = 4242;
+
+fn folder(path: &Path, mode: u32) {
+    fs::create_dir_all(path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What the demo says, which must end by itself.
+#[track_caller]
+fn refused(place: &Place) -> String {
+    let mut command = place.tool(&["demo", "--listen", "127.0.0.1:0", "--data", "data/"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("its end", || child.try_wait().unwrap());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    said
+}
+
+#[test]
+fn a_data_folder_that_others_may_open_is_refused() {
+    for (name, mode) in [("data", 0o755), ("data", 0o770), ("data", 0o702), ("data/logs", 0o755)] {
+        let place = Place::new();
+        let [data, which] = ["data", name].map(|name| place.folder.path().join(name));
+        folder(&data, 0o700);
+        folder(&which, mode);
+        let said = refused(&place);
+        assert!(said.contains(name) && said.contains("others may open it; `chmod 700` it"), "{mode:o}: {said}");
+        assert!(!data.join("secret").exists(), "{mode:o}");
+        fs::set_permissions(&which, fs::Permissions::from_mode(0o700)).unwrap();
+        demo(&place, &["-n", "1"]).healthy(1);
+    }
+}
+
+/// Puts `what` in the place of `path`, as a link or as a thing of another user. Only root can do the latter.
+fn put_foreign(what: &Path, path: &Path, link: bool) -> bool {
+    if link {
+        symlink(what, path).unwrap();
+    } else if is_root() {
+        fs::rename(what, path).unwrap();
+        chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+    } else {
+        println!("left out: {} of another user, which only root can make", path.display());
+    }
+    link || is_root()
+}
+
+/// All files of a folder that a link called `logs` led to were removed.
+#[test]
+fn a_folder_that_is_a_link_or_of_another_user_is_refused_and_left_alone() {
+    for (name, link) in [("data", true), ("data", false), ("data/logs", true), ("data/logs", false)] {
+        let place = Place::new();
+        let [elsewhere, path] = ["elsewhere", name].map(|name| place.folder.path().join(name));
+        if name == "data/logs" {
+            folder(path.parent().unwrap(), 0o700);
+        }
+        folder(&elsewhere, 0o700);
+        fs::write(elsewhere.join("todo-1.log"), "precious").unwrap();
+        if put_foreign(&elsewhere, &path, link) {
+            let said = refused(&place);
+            assert!(said.contains(name) && said.contains("it is not a folder of yours"), "{name}: {said}");
+            let inside: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(inside, ["todo-1.log"], "{name}");
+            assert_eq!(fs::read_to_string(path.join("todo-1.log")).unwrap(), "precious", "{name}");
+        }
+    }
+}
+
+/// What a link called `lock` led to was emptied.
+#[test]
+fn a_file_that_is_a_link_a_pipe_or_of_another_user_is_refused_and_left_alone() {
+    for name in ["lock", "secret", "logs/todo-1.log", "logs/payments.log"] {
+        for case in ["a link", "a pipe", "of another user"] {
+            let place = Place::new();
+            let [data, elsewhere] = ["data", "elsewhere"].map(|name| place.folder.path().join(name));
+            folder(&data.join("logs"), 0o700);
+            folder(&data, 0o700);
+            let path = data.join(name);
+            fs::write(&elsewhere, "precious").unwrap();
+            if case == "a pipe" {
+                assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+            } else if !put_foreign(&elsewhere, &path, case == "a link") {
+                continue;
+            }
+            let said = refused(&place);
+            let why = if case == "of another user" { "belongs to another user" } else { "is not a plain file" };
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(said.contains(&format!("{name} {why}; remove it")), "{name}, {case}: {said}");
+            assert!(fs::symlink_metadata(&path).is_ok(), "{name}, {case}");
+            if case != "a pipe" {
+                assert_eq!(fs::read_to_string(&path).unwrap(), "precious", "{name}, {case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_the_logs_only_its_own_are_removed() {
+    let place = Place::new();
+    let logs = place.folder.path().join("data/logs");
+    folder(&logs, 0o700);
+    folder(logs.parent().unwrap(), 0o700);
+    let own = ["todo-1.log", "todo-31.log", "shop-2.log", "payments.log"];
+    let foreign = ["letter.txt", "todo-.log", "todo-x.log", "todo-1.log.bz2", "web-1.log", "old-payments.log", ".log"];
+    for name in own.iter().chain(&foreign) {
+        fs::write(logs.join(name), "as it was").unwrap();
+    }
+    let fleet = demo(&place, &["-n", "1"]);
+    fleet.healthy(1);
+    for name in foreign {
+        assert_eq!(fs::read_to_string(logs.join(name)).unwrap(), "as it was", "{name}");
+    }
+    assert!(!fs::read_to_string(logs.join("todo-1.log")).unwrap().contains("as it was"));
+    for name in &own[1..] {
+        assert!(!logs.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn an_instance_does_not_log_through_a_link() {
+    let place = Place::new();
+    let fleet = demo(&place, &["-n", "1"]);
+    fleet.healthy(1);
+    let precious = place.folder.path().join("precious");
+    fs::write(&precious, "kept").unwrap();
+    let log = place.folder.path().join("data/logs/todo-1.log");
+    fs::remove_file(&log).unwrap();
+    symlink(&precious, &log).unwrap();
+    assert!(fleet.ask(&["kill", "todo-1"]).status.success());
+    eventually("the reason", || fleet.said().contains("todo-1.log is not a plain file; remove it").then_some(()));
+    fs::remove_file(&log).unwrap();
+    fleet.healthy(1);
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
 }

@@ -1,18 +1,19 @@
 //! Starts one instance in a world of its own and watches its first process. It knows where, not what runs.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::mpsc;
 
+use nix::fcntl::AT_FDCWD;
 use nix::unistd::Pid;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::first::{Program, Said};
 use super::inside::{Kept, Running};
 use super::{CellPlan, Isolation, Launch, Output, ProcessId, Report};
+use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, Start};
 
 /// Starts `launch` and reports on it until it has ended. Blocks that long.
@@ -65,7 +66,7 @@ fn start(
         return Err("an instance with a world of its own writes to a file".to_owned());
     };
     let problem = |error: io::Error| format!("cannot open {}: {error}", log.display());
-    let log = OpenOptions::new().create(true).append(true).open(&log).map_err(problem)?;
+    let log = own_folder::log_file(AT_FDCWD, &log).map_err(problem)?;
     let errors = log.try_clone().map_err(problem)?;
 
     let mut command = Command::new("/proc/self/exe");

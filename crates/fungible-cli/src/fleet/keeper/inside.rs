@@ -1,7 +1,6 @@
 //! What the keeper does: starts what it is told to, reports every end, and at the end of its socket kills all.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::io;
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
@@ -10,6 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as plain};
 
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::sys::signal::{self, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use super::end::end_all;
 use super::lines::Printer;
 use super::{Isolation, Launch, Order, Outcome, Output, ProcessId, Report, Signal, Task, cell, first};
+use crate::fleet::own_folder;
 use crate::fleet::private_disk::Disk;
 
 /// A child of the keeper.
@@ -248,7 +249,7 @@ fn start(launch: &Launch, printer: &Printer) -> io::Result<Child> {
     command.process_group(0).stdin(Stdio::null());
     match &launch.output {
         Output::File(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            let file = own_folder::log_file(AT_FDCWD, path)?;
             command.stdout(file.try_clone()?).stderr(file);
         }
         Output::Prefixed(_) => {
