@@ -304,7 +304,8 @@ pub(super) struct DemoOptions {
     /// The shared store, `sqlite:PATH` or `postgres://..`; a SQLite file in the data folder unless given
     #[arg(long, value_name = "URL", env = "FUNGIBLE_STORE", hide_env_values = true, conflicts_with = "broken")]
     pub(super) store: Option<String>,
-    /// Where the secret, the logs and, unless it is elsewhere, the shared store are kept; a folder that only its owner may open
+    /// Where the secret, the logs and, unless it is elsewhere, the shared store are kept; a folder that only its owner may open.
+    /// A log that exceeds 8 MiB is emptied, and its last 8 MiB are kept as NAME.log.1
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
     pub(super) data: std::path::PathBuf,
     /// Do without Linux namespaces, also where they can be had

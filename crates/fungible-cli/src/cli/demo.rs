@@ -39,6 +39,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         (DemoApp::Shop, true) => bail!("there is no broken shop: leave out --broken or --app shop"),
     };
     let data = Data::open(&options.data)?;
+    data.logs.keep_short().context("cannot look after the logs")?;
     let listener = run::listen(options.listen)?;
     let mut env = if options.broken { Vec::new() } else { environment(&data, app, options.store.as_deref())? };
     let desk = if options.app == DemoApp::Shop { Some(run::listen((Ipv4Addr::LOCALHOST, 0).into())?) } else { None };

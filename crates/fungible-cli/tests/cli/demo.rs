@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
@@ -476,8 +477,8 @@ fn of_the_logs_only_its_own_are_removed() {
     let logs = place.folder.path().join("data/logs");
     folder(&logs, 0o700);
     folder(logs.parent().unwrap(), 0o700);
-    let own = ["todo-1.log", "todo-31.log", "shop-2.log", "payments.log"];
-    let foreign = ["letter.txt", "todo-.log", "todo-x.log", "todo-1.log.bz2", "web-1.log", "old-payments.log", ".log"];
+    let own = ["todo-1.log", "todo-1.log.1", "todo-31.log", "shop-2.log", "payments.log", "payments.log.1"];
+    let foreign = ["letter.txt", "todo-.log", "todo-x.log", "todo-1.log.2", "web-1.log", "old-payments.log", ".log"];
     for name in own.iter().chain(&foreign) {
         fs::write(logs.join(name), "as it was").unwrap();
     }
@@ -507,4 +508,38 @@ fn an_instance_does_not_log_through_a_link() {
     fs::remove_file(&log).unwrap();
     fleet.healthy(1);
     assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
+}
+
+#[test]
+fn its_logs_do_not_fill_the_disk() {
+    const LIMIT: u64 = 8 * 1024 * 1024;
+    let place = Place::new();
+    let fleet = demo(&place, &["--app", "shop", "-n", "1"]);
+    fleet.healthy(1);
+    let logs = place.folder.path().join("data/logs");
+    let length = |name: &str| fs::metadata(logs.join(name)).map(|found| found.len());
+    let fill = |name: &str| {
+        let mut log = fs::OpenOptions::new().append(true).open(logs.join(name)).unwrap();
+        log.write_all(&b"something that an instance said\n".repeat(300_000)).unwrap();
+    };
+    for name in ["shop-1.log", "payments.log"] {
+        fill(name);
+        eventually("it is short", || (length(name).unwrap() < LIMIT).then_some(()));
+        assert_eq!(length(&format!("{name}.1")).unwrap(), LIMIT, "{name}");
+    }
+    // Where nothing can be kept it is emptied all the same, and no link is written through.
+    let (old, precious) = (logs.join("shop-1.log.1"), place.folder.path().join("precious"));
+    fs::write(&precious, "kept").unwrap();
+    fs::remove_file(&old).unwrap();
+    symlink(&precious, &old).unwrap();
+    fill("shop-1.log");
+    eventually("it is short", || (length("shop-1.log").unwrap() < LIMIT).then_some(()));
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
+    // The instance writes on, at the new end.
+    assert_eq!(fleet.get("/api/products").status, 200);
+    let log = eventually("a line for the request", || {
+        let log = fs::read_to_string(logs.join("shop-1.log")).unwrap();
+        log.contains("/api/products").then_some(log)
+    });
+    assert!(!log.contains('\0'), "{} bytes", log.len());
 }
