@@ -27,8 +27,11 @@ use super::upstream::connections::{BUFFER, prepare};
 /// How long to pause when the system has no more sockets to give.
 const NO_SOCKETS: Duration = Duration::from_millis(50);
 
-/// How soon to look again for room while there is none.
+/// How soon to look again for an idle connection while there is none.
 const NO_ROOM: Duration = Duration::from_millis(10);
+
+/// How long the end of a connection that makes room may take, before another one is asked.
+const MAKES_ROOM: Duration = Duration::from_secs(1);
 
 /// A new connection of a client.
 pub(super) type Accepted = (std::net::TcpStream, SocketAddr);
@@ -144,9 +147,11 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     loop {
-        worker.room().await;
         match listener.accept().await {
-            Ok((stream, address)) => worker.place(stream, address),
+            Ok((stream, address)) => {
+                worker.room().await;
+                worker.place(stream, address);
+            }
             // The client was gone again, or there are no more sockets: neither ends a server.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -178,13 +183,20 @@ impl Worker {
         self.most().map_or(0.0, |most| ratio(self.peers[self.own].open(), most))
     }
 
-    /// Waits until one more connection may come. Idle ones make room; if there are none, new ones wait in the listener.
+    /// Waits until there is room for the connection that has just come. One that is idle makes room for it; if none is, it
+    /// waits, and further ones wait in the listener.
     async fn room(&self) {
         let Some(most) = self.most() else { return };
         while self.fewest() >= most {
-            self.clients.close_longest_idle();
-            // Another worker may have made room meanwhile.
-            let _ = tokio::time::timeout(NO_ROOM, self.context.ended.notified()).await;
+            let makes_room = self.clients.close_longest_idle();
+            let room = async {
+                while self.fewest() >= most {
+                    self.context.ended.notified().await;
+                }
+            };
+            // Another worker may make room, or one become idle.
+            let patience = if makes_room { MAKES_ROOM } else { NO_ROOM };
+            let _ = tokio::time::timeout(patience, room).await;
         }
     }
 

@@ -148,13 +148,16 @@ pub(super) struct RunOptions {
     /// How long an instance may take until its answer begins, before the client gets 504
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     response_limit: Duration,
-    /// How much of a request's body is read before an instance is chosen; the rest streams. 0 for apps that answer while
-    /// the body still comes
+    /// How much of a request's body is read before an instance is chosen; the rest streams (of all bodies 256 MiB at most,
+    /// then 16 KiB of each). 0 for apps that answer while the body still comes
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1MiB")]
     body_buffer: u64,
-    /// How much of a body a client must send per second on average, before it gets 408
+    /// How much of a body a client must send per second, before it gets 408; 0: as little as it likes
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1KiB")]
     body_rate: u64,
+    /// How long a client may fall behind that rate, pauses included
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s")]
+    body_grace: Duration,
     /// How long a whole body may take to arrive, before the client gets 408
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10m")]
     body_limit: Duration,
@@ -234,7 +237,8 @@ impl RunOptions {
             response_limit: self.response_limit,
             body: BodyLimits {
                 buffer: usize::try_from(self.body_buffer).unwrap_or(usize::MAX),
-                rate: self.body_rate,
+                rate: (self.body_rate > 0).then_some(self.body_rate),
+                grace: self.body_grace,
                 time: self.body_limit,
                 most_bytes: self.max_body,
                 ..BodyLimits::default()

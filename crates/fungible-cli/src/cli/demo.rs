@@ -85,7 +85,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let mut tell = |event: Event| printer.say(screen::line(&Line::default(), &event, colour));
     let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
         for line in introduction(options, address) {
-            screen::say(line);
+            printer.say(line.into());
         }
         if shown {
             // On a thread of its own, because a terminal may stand still.

@@ -41,7 +41,14 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.health = HealthCheck { path: plan.health.clone(), ..config.health };
     config.response_timeout = plan.response_limit;
     config.limits.body = plan.body.clone();
-    config.limits.connections = Some(plan.max_connections.unwrap_or_else(|| connections(plan.instances)));
+    let allowed = connections(plan.instances);
+    if let Some(most) = plan.max_connections.filter(|most| *most > allowed) {
+        screen::warning(&format!(
+            "--max-connections {most} is more than the limit on open files allows: {allowed}, as each connection may need \
+             one to an instance too (`ulimit -n` raises it)"
+        ));
+    }
+    config.limits.connections = Some(plan.max_connections.unwrap_or(allowed));
     config.limits.tunnel_time = plan.tunnel_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;

@@ -1,7 +1,7 @@
 //! A fleet among clients, outputs and other programs that would stop it, or answer in its place.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -146,6 +146,22 @@ fn the_output_of_instances_that_nobody_reads_stops_neither_requests_nor_the_end(
     stops(&place, fleet);
 }
 
+/// What instances print to a full disk is counted, too.
+#[test]
+fn lines_of_instances_that_cannot_be_written_are_counted() {
+    let place = Place::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let speaks = "for n in 1 2 3 4 5; do echo $n; done; exec python3 $0";
+    let mut tool = place.tool(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--", "sh", "-c", speaks]);
+    let mut fleet = tool.arg(program("plain.py")).stdout(Stdio::from(full)).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut from = std::io::BufReader::new(fleet.stderr.take().unwrap());
+    while !said.contains("of instances w") {
+        assert_ne!(std::io::BufRead::read_line(&mut from, &mut said).unwrap(), 0, "{said}");
+    }
+    stops(&place, fleet);
+}
+
 /// A network of its own in which a program takes the ports of instances, and `script` runs. What clients sent to that
 /// program is in the file `notes`.
 fn among_grabbers(place: &Place, how: &str, script: &str) -> (std::process::Output, String) {
@@ -213,6 +229,45 @@ fn a_fleet_some_of_whose_ports_are_taken_answers_by_its_instances_alone() {
     assert!(events.contains("lost its port: python3 (process "), "{events}");
     assert!(!notes.contains("secret"), "{notes}");
     place.is_empty_eventually();
+}
+
+/// A server that stops listening when it is told to, and lives on.
+const STOPS_LISTENING: &str = "
+import os, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == '/stop': threading.Thread(target=self.server.shutdown).start()
+        self.send_response(200)
+        self.send_header('Content-Length', '3')
+        self.end_headers()
+        self.wfile.write(b'own')
+    def log_message(self, *_): pass
+server = ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler)
+server.serve_forever()
+server.server_close()
+time.sleep(1000)
+";
+
+/// It stayed healthy, and the stranger got its requests for good.
+#[test]
+fn a_live_instance_that_loses_its_port_is_started_again_on_another_one() {
+    let place = Place::new();
+    let fleet = place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--", "python3", "-c", STOPS_LISTENING]);
+    let address: SocketAddr = fleet.healthy(1)[0]["address"].as_str().unwrap().parse().unwrap();
+    let thief = std::thread::spawn(move || eventually("its port", || TcpListener::bind(address).ok()));
+    assert_eq!(fleet.get("/stop").body, "own");
+    // It takes connections, which is all that a probe asks for.
+    let thief = thief.join().unwrap();
+    eventually("the event", || fleet.said().contains("lost its port: ").then_some(()));
+    eventually("another port", || {
+        let healthy = fleet.in_state("healthy");
+        healthy.first().is_some_and(|one| one["address"] != address.to_string()).then_some(())
+    });
+    for _ in 0..5 {
+        assert_eq!(fleet.get("/").body, "own");
+    }
+    drop(thief);
 }
 
 /// Docker's proxy, for example, listens for an instance and is no process of it.

@@ -111,6 +111,27 @@ fn it_ends_by_its_budget_when_its_keeper_hangs() {
     }
 }
 
+/// Stopped as soon as it is there, it never says that it is ready.
+#[test]
+fn it_ends_by_its_budget_when_its_keeper_hangs_from_the_start() {
+    for namespaces in [&[][..], &["--no-namespaces"]] {
+        let shop = Shop::new();
+        let arguments = driven(&[&["--budget", "3s"], namespaces].concat(), "exec sleep 1000", &[]);
+        let mut child = shop.tool(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("the keeper", || {
+            let found = keepers(&shop);
+            for keeper in &found {
+                signal(*keeper, "STOP");
+            }
+            (!found.is_empty()).then_some(())
+        });
+        let status = eventually("the end where the keeper hangs", || child.try_wait().unwrap());
+        let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert_eq!(status.code(), Some(2), "{said}");
+        is_clean_after_the_next(&shop);
+    }
+}
+
 const OUT_OF_TIME: &str = "the 2 s of --budget ended in the middle of run";
 
 /// Who gets the signal.

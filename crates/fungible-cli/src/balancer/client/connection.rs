@@ -2,7 +2,7 @@
 //! connections what hyper would do with a timer per request, and it lets idle connections live longer than a slow head
 //! may take. It knows nothing of requests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::pin::Pin;
@@ -15,6 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::progress::Progress;
+
+/// How soon all connections may be looked at again for those that are idle.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// A client's socket that notes its progress, and hands on what it reads up to the end of a head at most.
 #[derive(Debug)]
@@ -74,8 +77,13 @@ impl AsyncWrite for ClientStream {
         self.stream.is_write_vectored()
     }
 
+    /// hyper asks for it when it has written all that it had.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.progress.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -102,6 +110,8 @@ pub(crate) struct Clients {
     open: RefCell<HashMap<u64, Open>>,
     /// Those that were idle when it was looked last, and since when, the longest first.
     idle: RefCell<VecDeque<(Instant, u64)>>,
+    /// When that was.
+    looked: Cell<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -141,24 +151,34 @@ impl Clients {
         }
     }
 
-    /// Tells the one that has been idle longest to end, if one is.
-    pub(crate) fn close_longest_idle(&self) {
-        let open = self.open.borrow();
-        let mut idle = self.idle.borrow_mut();
-        // To look at all of them for each one that ends would cost too much where there are many.
-        if !idle.iter().any(|(since, number)| is_idle_since(&open, *number, *since)) {
-            let mut all: Vec<(Instant, u64)> =
-                open.iter().filter_map(|(number, one)| Some((one.progress.idle_since()?, *number))).collect();
-            all.sort_unstable();
-            *idle = all.into();
+    /// Tells the one that has been idle longest to end. Returns whether there was one.
+    pub(crate) fn close_longest_idle(&self) -> bool {
+        if self.close_next_idle() {
+            return true;
         }
+        // To look at all of them for each one that ends would cost too much where there are many.
+        if self.looked.get().is_some_and(|looked| looked.elapsed() < BETWEEN_LOOKS) {
+            return false;
+        }
+        self.looked.set(Some(Instant::now()));
+        let open = self.open.borrow();
+        let mut all: Vec<(Instant, u64)> =
+            open.iter().filter_map(|(number, one)| Some((one.progress.idle_since()?, *number))).collect();
+        all.sort_unstable();
+        *self.idle.borrow_mut() = all.into();
+        drop(open);
+        self.close_next_idle()
+    }
+
+    fn close_next_idle(&self) -> bool {
+        let (open, mut idle) = (self.open.borrow(), self.idle.borrow_mut());
         while let Some((since, number)) = idle.pop_front() {
-            if is_idle_since(&open, number, since)
-                && let Some(one) = open.get(&number)
-            {
-                return one.end();
+            if let Some(one) = open.get(&number).filter(|one| one.progress.idle_since() == Some(since)) {
+                one.end();
+                return true;
             }
         }
+        false
     }
 
     /// Wakes all, so that they see that the balancer stops.
@@ -171,8 +191,4 @@ impl Clients {
     pub(crate) fn is_empty(&self) -> bool {
         self.open.borrow().is_empty()
     }
-}
-
-fn is_idle_since(open: &HashMap<u64, Open>, number: u64, since: Instant) -> bool {
-    open.get(&number).is_some_and(|one| one.progress.idle_since() == Some(since))
 }

@@ -19,6 +19,8 @@ enum Phase {
     Head,
     /// A request is being answered.
     Busy,
+    /// It has its answer, up to what is still to be written.
+    Writing,
 }
 
 /// How far a connection is. One worker uses it; the lock is there because hyper wants a connection to be `Send`.
@@ -73,7 +75,15 @@ impl Progress {
 
     /// The request has its answer, up to what is still to be written.
     pub(crate) fn answered(&self) {
-        self.state().enter(Phase::Idle);
+        self.state().phase = Phase::Writing;
+    }
+
+    /// All that there was has been written.
+    pub(super) fn flushed(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Writing {
+            state.enter(Phase::Idle);
+        }
     }
 
     /// The connection must end so that nobody takes what was sent for all.
@@ -112,7 +122,7 @@ impl Progress {
     pub(super) fn received(&self, data: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         let passed = state.framing.read(data)?;
-        if passed > 0 && state.phase == Phase::Idle {
+        if passed > 0 && matches!(state.phase, Phase::Idle | Phase::Writing) {
             state.enter(Phase::Head);
         }
         Ok(passed)
@@ -121,21 +131,18 @@ impl Progress {
     /// `taken`: it took something of what we write.
     pub(super) fn wrote(&self, taken: bool) {
         let mut state = self.state();
-        if !taken {
+        if taken {
+            state.stuck = None;
+        } else {
             state.stuck.get_or_insert_with(Instant::now);
-            return;
-        }
-        state.stuck = None;
-        if state.phase == Phase::Idle {
-            // While more of an answer is written, the rest after it begins anew.
-            state.enter(Phase::Idle);
         }
     }
 
     /// Since when nothing is owed to it: it is idle, or a head has not come to its end.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
-        (state.phase != Phase::Busy && !state.closing).then_some(state.since)
+        let idle = matches!(state.phase, Phase::Idle | Phase::Head) && !state.closing;
+        idle.then_some(state.since)
     }
 
     /// `crowded`: how much of the limit of connections is in use, from 0 to 1.
@@ -144,8 +151,8 @@ impl Progress {
         let (since, limit) = match (state.phase, state.stuck) {
             (Phase::Head, _) => (state.since, shortened(header_time, crowded)),
             (Phase::Idle, _) => (state.since, shortened(idle_time, crowded)),
-            (Phase::Busy, None) => return false,
-            (Phase::Busy, Some(stuck)) => (stuck, idle_time),
+            (Phase::Busy | Phase::Writing, None) => return false,
+            (Phase::Busy | Phase::Writing, Some(stuck)) => (stuck, idle_time),
         };
         since.elapsed() > limit
     }

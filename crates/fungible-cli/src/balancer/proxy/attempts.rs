@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -40,6 +41,17 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// Waits until the body is here, or so much of it that the rest shall stream: no instance is held meanwhile.
+    async fn gather(&mut self) -> Result<(), ErrorResponse> {
+        self.origin.gather().await.map_err(ErrorResponse::of_body)?;
+        if self.origin.turned_out_empty() {
+            // hyper would announce neither a length nor chunks, and some servers want one of them.
+            self.headers.remove(TRANSFER_ENCODING);
+            self.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Ok(())
+    }
+
     /// The request from its beginning; `None`: too much of its body has passed by.
     fn request(&mut self) -> Option<Request<RequestBody>> {
         let mut request = Request::new(self.origin.body()?);
@@ -110,7 +122,7 @@ impl<'a> Attempts<'a> {
 
     /// Sends the request to the one instance that somebody else chooses, once, on a connection of its own.
     pub(super) async fn directed(&mut self, direction: &Direction) -> Result<Answered, ErrorResponse> {
-        self.request.origin.gather().await.map_err(ErrorResponse::of_body)?;
+        self.request.gather().await?;
         let Direction { observer, record } = direction;
         let chosen = observer.choose(record).await.and_then(|id| self.context.pool.claim_this(id));
         let claim = chosen.ok_or(NONE_READY)?;
@@ -151,9 +163,9 @@ impl<'a> Attempts<'a> {
         vouch.is_some_and(|vouch| matches!(vouch.port_owner(), PortOwner::Foreign(_)))
     }
 
-    /// Tries instances until one answers, each at most once. None is held while the body comes.
+    /// Tries instances until one answers, each at most once.
     pub(super) async fn balanced(&mut self) -> Result<Answered, ErrorResponse> {
-        self.request.origin.gather().await.map_err(ErrorResponse::of_body)?;
+        self.request.gather().await?;
         let mut claim = self.claim().await?;
         loop {
             let failure = match self.attempt(&claim).await {

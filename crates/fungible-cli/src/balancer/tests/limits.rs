@@ -114,7 +114,7 @@ async fn a_body_that_comes_slowly_holds_no_instance() {
 async fn a_body_that_comes_too_slowly_is_refused_whether_it_streams_or_not() {
     let fake = Fake::plain("a").await;
     for buffer in [0, 1000] {
-        let body = BodyLimits { buffer, grace: Duration::from_millis(300), rate: 1000, ..BodyLimits::default() };
+        let body = BodyLimits { buffer, grace: Duration::from_millis(300), rate: Some(1000), ..BodyLimits::default() };
         let balancer = with(Limits { body, ..Limits::default() }, &fake).await;
         let before = fake.executed();
         // Two of them send now and then, one nothing at all after its beginning.
@@ -143,7 +143,7 @@ async fn a_body_that_comes_fast_enough_may_take_long_but_not_for_ever() {
     let body = BodyLimits {
         buffer: 100,
         grace: Duration::from_millis(300),
-        rate: 20,
+        rate: Some(20),
         time: Duration::from_secs(2),
         ..BodyLimits::default()
     };
@@ -191,22 +191,27 @@ async fn a_body_over_its_limit_is_refused_with_413_announced_or_not() {
     assert_eq!(fake.executed(), 2);
 }
 
-/// What is gathered is bounded for all clients together: further bodies stream from the beginning.
+/// What is gathered is bounded for all clients together. Those who use it up shall not have the instances to
+/// themselves: the beginning of a body is always gathered, and that is all of most.
 #[tokio::test]
-async fn bodies_that_are_gathered_have_a_limit_in_common() {
+async fn bodies_that_are_gathered_have_a_limit_in_common_and_small_ones_are_gathered_all_the_same() {
     let fake = Fake::plain("a").await;
-    let body = BodyLimits { buffers: 1000, ..BodyLimits::default() };
+    let body = BodyLimits { buffers: 40_000, ..BodyLimits::default() };
     let balancer = with(Limits { body, ..Limits::default() }, &fake).await;
-    let large = format!("{CHUNKED_POST}400\r\n{}\r\n", "x".repeat(1024));
-    let mut first = Raw::connect(&balancer).await;
-    first.send(&large).await;
+    let put = CHUNKED_POST.replace("POST", "PUT");
+    let mut large = Raw::connect(&balancer).await;
+    large.send(format!("{put}9c40\r\n{}\r\n", "x".repeat(40_000))).await;
     eventually("it streams", || fake.seen().len() == 1).await;
-    // It has gone to the instance, and its place is free again.
-    let mut second = Raw::connect(&balancer).await;
-    second.send(format!("{CHUNKED_POST}1\r\nx\r\n")).await;
+    let mut small = Vec::new();
+    for _ in 0..3 {
+        let mut client = Raw::connect(&balancer).await;
+        client.send(format!("{CHUNKED_POST}1\r\nx\r\n")).await;
+        small.push(client);
+    }
     assert_eq!(Raw::connect(&balancer).await.get("/").await.body, "a");
-    assert_eq!(balancer.instances()[0].in_flight, 1);
-    for client in [&mut first, &mut second] {
+    assert_eq!(balancer.instances()[0].in_flight, 1, "the large one");
+    small.push(large);
+    for client in &mut small {
         client.send("0\r\n\r\n").await;
         assert_eq!(client.answer().await.expect("an answer comes").status, 200);
     }
@@ -225,6 +230,31 @@ async fn many_tiny_chunks_arrive_as_they_were_sent() {
     client.send(format!("{CHUNKED_POST}{chunks}0\r\n\r\n")).await;
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
     assert_eq!(fake.seen()[0].body, letters);
+    // Whatever comes before them, trailers arrive.
+    for count in (0..8).chain(250..260) {
+        let body = "1\r\nx\r\n".repeat(count);
+        let head = CHUNKED_POST.replace("\r\n\r\n", "\r\nTrailer: X-Sum\r\n\r\n");
+        client.send(format!("{head}{body}0\r\nX-Sum: {count}\r\n\r\n")).await;
+        assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+        let seen = fake.seen().pop().expect("it came");
+        assert_eq!((seen.body.len(), seen.trailers.trim()), (count, &*format!("x-sum: {count}")));
+    }
+}
+
+/// Some servers refuse a POST that announces neither a length nor chunks.
+#[tokio::test]
+async fn a_body_of_no_chunks_still_says_where_it_ends() {
+    let fake = Fake::plain("a").await;
+    for buffer in [0, 1000] {
+        let body = BodyLimits { buffer, ..BodyLimits::default() };
+        let balancer = with(Limits { body, ..Limits::default() }, &fake).await;
+        let mut client = Raw::connect(&balancer).await;
+        client.send(format!("{CHUNKED_POST}0\r\n\r\n")).await;
+        assert_eq!(client.answer().await.expect("an answer comes").status, 200);
+        let seen = fake.seen().pop().expect("it came");
+        let framing = (seen.header("content-length"), seen.header("transfer-encoding"));
+        assert!(matches!(framing, (Some("0"), None) | (None, Some("chunked"))), "{framing:?}");
+    }
 }
 
 /// Clients that connect and say nothing, or nothing more, used up every socket.
@@ -275,20 +305,58 @@ async fn the_connection_that_rested_longest_is_closed_first() {
     let balancer = balancer(one_thread);
     add_healthy(&balancer, &[&fake]).await;
     let mut clients = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         clients.push(Raw::connect(&balancer).await);
     }
-    for at in [1, 0, 2] {
+    // None has to go as long as nobody waits for its place.
+    for at in [1, 3, 0, 2] {
         assert_eq!(clients[at].get("/").await.body, "a");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // One place is always kept free.
-    let mut fourth = Raw::connect(&balancer).await;
-    assert_eq!(fourth.get("/").await.body, "a");
-    assert!(clients[1].is_closed().await, "it rested longest");
-    for at in [0, 2] {
+    let mut fifth = Raw::connect(&balancer).await;
+    assert_eq!(fifth.get("/").await.body, "a");
+    assert!(clients[1].is_closed().await, "it was idle longest");
+    for at in [3, 0, 2] {
         assert_eq!(clients[at].get("/").await.body, "a");
     }
+}
+
+/// With a single place each client gets its turn, also one that thinks before it asks.
+#[tokio::test]
+async fn a_connection_stays_until_another_one_needs_its_place() {
+    let fake = Fake::plain("a").await;
+    let mut one_thread = config(Routing::RoundRobin);
+    one_thread.threads = 1;
+    one_thread.limits.connections = Some(1);
+    let balancer = balancer(one_thread);
+    add_healthy(&balancer, &[&fake]).await;
+    for _ in 0..3 {
+        let mut client = Raw::connect(&balancer).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(client.get("/").await.body, "a");
+    }
+}
+
+/// Its last bytes are still on their way when hyper has taken them all.
+#[tokio::test]
+async fn an_answer_that_is_still_written_makes_no_room() {
+    let large = "x".repeat(8_000_000);
+    let fake = Fake::new(move |seen| vec![ok(if seen.line.contains("large") { &large } else { "a" })]).await;
+    let mut one_thread = config(Routing::RoundRobin);
+    one_thread.threads = 1;
+    one_thread.limits.connections = Some(3);
+    let balancer = balancer(one_thread);
+    add_healthy(&balancer, &[&fake]).await;
+    let mut reader = Raw::connect(&balancer).await;
+    reader.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // Reads as far as it takes until the instance has given all of it.
+    while balancer.instances()[0].in_flight > 0 || balancer.instances()[0].served == 0 {
+        let _ = tokio::time::timeout(Duration::from_millis(5), reader.read()).await;
+    }
+    for _ in 0..6 {
+        assert_eq!(Raw::connect(&balancer).await.get("/").await.body, "a");
+    }
+    assert!(reader.answer().await.is_some_and(|answer| answer.whole && answer.body.len() == 8_000_000));
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ pub(crate) struct Pace {
     /// So long it may still be waited for; what comes adds to it, up to `grace`.
     left: Duration,
     grace: Duration,
-    /// Bytes that earn a second.
-    rate: u64,
+    /// Bytes that earn a second; without it only the end counts.
+    rate: Option<u64>,
     /// All of it must have come by then.
     end: Instant,
     waiting: Option<Instant>,
@@ -24,8 +24,15 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// `rate` bytes must come per second, `grace` behind that at most, and all of it within `time`.
-    pub(super) fn new(rate: u64, grace: Duration, time: Duration) -> Pace {
-        Pace { left: grace, grace, rate: rate.max(1), end: Instant::now() + time, waiting: None, timer: None }
+    pub(super) fn new(rate: Option<u64>, grace: Duration, time: Duration) -> Pace {
+        Pace {
+            left: grace,
+            grace,
+            rate: rate.filter(|rate| *rate > 0),
+            end: Instant::now() + time,
+            waiting: None,
+            timer: None,
+        }
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -37,7 +44,7 @@ impl Pace {
         if self.waiting.is_none() {
             let now = Instant::now();
             self.waiting = Some(now);
-            let limit = (now + self.left).min(self.end).into();
+            let limit = if self.rate.is_some() { (now + self.left).min(self.end) } else { self.end }.into();
             match &mut self.timer {
                 Some(timer) => timer.as_mut().reset(limit),
                 None => self.timer = Some(Box::pin(tokio::time::sleep_until(limit))),
@@ -49,7 +56,9 @@ impl Pace {
     /// So many bytes have come.
     pub(crate) fn came(&mut self, bytes: usize) {
         let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
-        let earned = Duration::from_secs(bytes as u64) / u32::try_from(self.rate).unwrap_or(u32::MAX);
-        self.left = (self.left.saturating_sub(waited) + earned).min(self.grace);
+        if let Some(rate) = self.rate {
+            let earned = Duration::from_secs(bytes as u64) / u32::try_from(rate).unwrap_or(u32::MAX);
+            self.left = (self.left.saturating_sub(waited) + earned).min(self.grace);
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -27,10 +27,10 @@ pub(crate) struct BodyLimits {
     /// Bytes of a body that are gathered before an instance is chosen; what comes after them streams. They are also
     /// what is kept of a request that may be sent again.
     pub(crate) buffer: usize,
-    /// Bytes of all bodies that are gathered; while there are more, further ones stream from the beginning.
+    /// Bytes of all bodies that are gathered; while there are more, further ones stream after their first 16 KiB.
     pub(crate) buffers: usize,
-    /// Bytes per second that a client sends on the average at least, else 408.
-    pub(crate) rate: u64,
+    /// Bytes per second that a client must send, else 408; `None`: as few as it likes.
+    pub(crate) rate: Option<u64>,
     /// How long it may fall behind that.
     pub(crate) grace: Duration,
     /// From a request's head to the end of its body, else 408.
@@ -44,7 +44,7 @@ impl Default for BodyLimits {
         BodyLimits {
             buffer: 1024 * 1024,
             buffers: 256 * 1024 * 1024,
-            rate: 1024,
+            rate: Some(1024),
             grace: Duration::from_secs(10),
             time: Duration::from_mins(10),
             most_bytes: None,
@@ -52,11 +52,14 @@ impl Default for BodyLimits {
     }
 }
 
-/// Pieces of a body that are gathered before they are put together: many tiny chunks cost more than their bytes.
-const LOOSE_PIECES: usize = 256;
+/// Smaller pieces are copied together: each would keep the whole buffer alive that it was read into.
+const SMALL: usize = 16 * 1024;
+
+/// So much of a body is gathered however much there is of others.
+const ALWAYS: usize = 16 * 1024;
 
 /// Pieces that are kept of what streams.
-const KEPT_PIECES: usize = 4 * LOOSE_PIECES;
+const KEPT_PIECES: usize = 256;
 
 /// What is wrong with a body that a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +102,7 @@ impl Origin {
             incoming,
             left,
             resend,
-            kept: Some(Kept { pieces: Vec::new(), merged: 0, bytes: 0, in_memory: Arc::clone(in_memory) }),
+            kept: Some(Kept::new(in_memory)),
             passed_by: false,
             ended: false,
             problem: too_large.then_some(Problem::TooLarge),
@@ -128,6 +131,18 @@ impl Origin {
         match self {
             Origin::Empty => Some(0),
             Origin::Client(source) => source.borrow().left.exact(),
+        }
+    }
+
+    /// Whether the body has ended without a byte, which only chunks can.
+    pub(crate) fn turned_out_empty(&self) -> bool {
+        match self {
+            Origin::Empty => false,
+            Origin::Client(source) => {
+                let source = source.borrow();
+                let ended = source.ended || source.incoming.is_end_stream();
+                ended && source.came == 0 && source.kept.as_ref().is_none_or(|kept| kept.ends_at(0))
+            }
         }
     }
 
@@ -210,8 +225,8 @@ pub(crate) struct Source {
 #[derive(Debug)]
 struct Kept {
     pieces: Vec<Piece>,
-    /// So many of the first pieces are large enough.
-    merged: usize,
+    /// The beginning of the next piece, while nobody has asked for it.
+    loose: BytesMut,
     bytes: usize,
     in_memory: InMemory,
 }
@@ -223,35 +238,38 @@ enum Piece {
 }
 
 impl Kept {
-    fn add(&mut self, frame: &Frame<Bytes>) {
+    fn new(in_memory: &InMemory) -> Kept {
+        Kept { pieces: Vec::new(), loose: BytesMut::new(), bytes: 0, in_memory: Arc::clone(in_memory) }
+    }
+
+    /// `is_last`: nothing follows it.
+    fn add(&mut self, frame: &Frame<Bytes>, is_last: bool) {
         if let Some(data) = frame.data_ref() {
             self.bytes += data.len();
             self.in_memory.fetch_add(data.len(), Ordering::Relaxed);
+            let alone = is_last && self.loose.is_empty();
+            if data.len() < SMALL && !alone {
+                self.loose.extend_from_slice(data);
+                return;
+            }
+            self.tighten();
             self.pieces.push(Piece::Data(data.clone()));
         } else if let Some(trailers) = frame.trailers_ref() {
+            self.tighten();
             self.pieces.push(Piece::Trailers(trailers.clone()));
         }
     }
 
-    /// Puts the last pieces together when they are many. Nobody may have got any of them.
-    fn merge(&mut self) {
-        if self.pieces.len() - self.merged < LOOSE_PIECES {
-            return;
+    /// Makes a piece of what is loose.
+    fn tighten(&mut self) {
+        if !self.loose.is_empty() {
+            self.pieces.push(Piece::Data(self.loose.split().freeze()));
         }
-        let loose = self.pieces.drain(self.merged..);
-        let data = loose.filter_map(|piece| if let Piece::Data(data) = piece { Some(data) } else { None });
-        let whole: Bytes = data
-            .fold(Vec::new(), |mut whole, data| {
-                whole.extend_from_slice(&data);
-                whole
-            })
-            .into();
-        self.pieces.push(Piece::Data(whole));
-        self.merged = self.pieces.len();
     }
 
     /// The piece at this place; forgotten here where nobody will want it again.
     fn give(&mut self, at: usize, resend: bool) -> Option<Piece> {
+        self.tighten();
         let piece = self.pieces.get_mut(at)?;
         if resend {
             return Some(piece.clone());
@@ -262,6 +280,11 @@ impl Kept {
             self.in_memory.fetch_sub(data.len(), Ordering::Relaxed);
         }
         Some(given)
+    }
+
+    /// Whether the piece at this place would be the end of what is kept.
+    fn ends_at(&self, at: usize) -> bool {
+        self.pieces.len() <= at && self.loose.is_empty()
     }
 }
 
@@ -317,9 +340,9 @@ impl Source {
             match ready!(self.poll_next(context)) {
                 Some(Err(problem)) => return Poll::Ready(Err(problem)),
                 Some(Ok(frame)) => {
+                    let is_last = self.incoming.is_end_stream();
                     if let Some(kept) = &mut self.kept {
-                        kept.add(&frame);
-                        kept.merge();
+                        kept.add(&frame, is_last);
                     }
                 }
                 None => {}
@@ -330,14 +353,17 @@ impl Source {
 
     fn has_room(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| {
-            kept.bytes < self.limits.buffer && kept.in_memory.load(Ordering::Relaxed) < self.limits.buffers
+            let all = kept.in_memory.load(Ordering::Relaxed);
+            kept.bytes < self.limits.buffer && (kept.bytes < ALWAYS || all < self.limits.buffers)
         })
     }
 
     /// Keeps what streams by, as long as it is not too much.
     fn remember(&mut self, frame: &Frame<Bytes>) {
         let Some(kept) = self.kept.as_mut().filter(|_| self.resend) else { return };
-        kept.add(frame);
+        kept.add(frame, false);
+        // Whoever streams has got this piece; it has a place of its own among those that are kept.
+        kept.tighten();
         if kept.pieces.len() > KEPT_PIECES || !self.has_room() {
             self.kept = None;
         }
@@ -400,7 +426,7 @@ impl Body for RequestBody {
             RequestBody::Empty => true,
             RequestBody::Client { source, at, .. } => {
                 let source = source.borrow();
-                let replayed = source.kept.as_ref().is_none_or(|kept| kept.pieces.len() <= *at);
+                let replayed = source.kept.as_ref().is_none_or(|kept| kept.ends_at(*at));
                 replayed && (source.ended || source.incoming.is_end_stream())
             }
         }

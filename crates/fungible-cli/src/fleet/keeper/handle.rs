@@ -30,6 +30,18 @@ pub(crate) struct Keeper {
     tasks: u64,
 }
 
+/// A keeper that has not said yet that it is ready. It keeps nothing, and is killed if nobody waits for it any more.
+struct Starting(Option<Child>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended by itself.
+            let _ = child.start_kill();
+        }
+    }
+}
+
 /// The reports of a keeper, in order. They end when the keeper has.
 pub(crate) struct Reports(Lines<BufReader<OwnedReadHalf>>);
 
@@ -57,6 +69,7 @@ impl Keeper {
             // Not ours: a Ctrl-C in the terminal is for us alone, we then end the instances in good order.
             .process_group(0)
             .spawn()?;
+        let mut starting = Starting(Some(child));
         ours.set_nonblocking(true)?;
         let (reports, mut socket) = UnixStream::from_std(ours)?.into_split();
         let (orders, mut waiting) = mpsc::unbounded_channel::<Vec<u8>>();
@@ -75,6 +88,7 @@ impl Keeper {
                 return Err(io::Error::other(format!("the keeper process did not start ({other:?})")));
             }
         };
+        let child = starting.0.take().ok_or_else(|| io::Error::other("the keeper process is gone"))?;
         Ok((Keeper { orders, child, isolation, problem: None, processes: 0, tasks: 0 }, reports))
     }
 

@@ -58,14 +58,13 @@ impl Printer {
         std::thread::spawn(move || {
             while let Some(line) = waiting.blocking_recv() {
                 // A reader that went away takes nothing from the instances: they run on unseen.
-                let _ = if line.to_stderr { io::stderr().write_all(&line.text) } else { print(&line.text) };
-                lost.stands_still.store(false, Ordering::Relaxed);
-                let count = lost.lines.swap(0, Ordering::Relaxed);
-                if count > 0 {
-                    let _ = writeln!(
-                        io::stderr(),
-                        "fungible | {count} lines of instances were left out here: nobody read this output"
-                    );
+                let written = if line.to_stderr { io::stderr().write_all(&line.text) } else { print(&line.text) };
+                if waiting.len() < WAITING_LINES / 2 {
+                    lost.stands_still.store(false, Ordering::Relaxed);
+                }
+                let count = lost.lines.swap(0, Ordering::Relaxed) + u64::from(written.is_err());
+                if count > 0 && tell_of(count).is_err() {
+                    lost.lines.fetch_add(count, Ordering::Relaxed);
                 }
             }
             let _ = finished.send(());
@@ -119,6 +118,11 @@ impl Lines {
         self.left_out.lines.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
+}
+
+fn tell_of(lines: u64) -> io::Result<()> {
+    let lines = if lines == 1 { "1 line of instances was" } else { &format!("{lines} lines of instances were") };
+    writeln!(io::stderr(), "fungible | {lines} left out here: this output was not read, or could not be written")
 }
 
 fn print(text: &[u8]) -> io::Result<()> {

@@ -32,6 +32,8 @@ pub(crate) enum LaunchError {
     Refused(String),
     #[error("the keeper process could not be started: {0}")]
     Keeper(std::io::Error),
+    #[error("the keeper process was not ready within {} s", .0.as_secs_f32())]
+    NoKeeper(Duration),
     #[error("the keeper process was killed, and everything that ran with it")]
     KeeperGone,
     #[error(
@@ -105,7 +107,10 @@ impl Launcher {
         limit: Duration,
     ) -> Result<Launcher, LaunchError> {
         let plan = settled(plan).map_err(LaunchError::Refused)?;
-        let (keeper, reports) = Keeper::start(executable, namespaces).await.map_err(LaunchError::Keeper)?;
+        let began = Instant::now();
+        let starting = tokio::time::timeout(limit, Keeper::start(executable, namespaces)).await;
+        let (keeper, reports) = starting.map_err(|_| LaunchError::NoKeeper(limit))?.map_err(LaunchError::Keeper)?;
+        let left = limit.saturating_sub(began.elapsed());
         let problem = keeper.problem().map(|reason| {
             format!(
                 "process numbers, host names and the disk are not private: namespaces cannot be had here ({reason})"
@@ -116,7 +121,7 @@ impl Launcher {
         tokio::spawn(listen(reports, known.clone(), Arc::clone(&answers)));
         let world = World { namespaces: false, disk: Apart::Copies, notes: Vec::new(), folder: PathBuf::new() };
         let mut launcher = Launcher { keeper: Mutex::new(Some(keeper)), known, answers, world };
-        let opened = tokio::time::timeout(limit, launcher.ask(Task::OpenDisk { plan })).await;
+        let opened = tokio::time::timeout(left, launcher.ask(Task::OpenDisk { plan })).await;
         match opened.unwrap_or(Err(LaunchError::NoDisk(limit))) {
             Ok(Outcome::World(world)) => launcher.world = world,
             other => {
