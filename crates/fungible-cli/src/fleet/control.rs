@@ -15,7 +15,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::own_folder;
 use super::status::FleetStatus;
-use super::supervisor::Asked;
 
 /// A request is a few words.
 const LONGEST_REQUEST: u64 = 4096;
@@ -48,6 +47,13 @@ pub(crate) enum Reply {
     Done(String),
     /// Not done, in a sentence.
     Refused(String),
+}
+
+/// A question to a running fleet.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) reply: oneshot::Sender<Reply>,
 }
 
 /// Why a fleet could not be reached or made reachable.

@@ -5,17 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::control::{Reply, Request};
+use super::control::{Asked, Reply, Request};
 use super::event::{EARLY_DEATHS, Event, FleetError};
 use super::family::Family;
 use super::instance::{Instance, Life, Phase};
 use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal};
 use super::port::Port;
+use super::settings::{OutputTo, Settings};
 use super::status::FleetStatus;
-use super::{OutputTo, Settings};
 use crate::balancer::{Balancer, PortOwner, State, Vouch};
 
 /// The pause before the second restart in a row; each further one is twice as long.
@@ -27,13 +27,6 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// A machine has so many ports; a number far above is a slip of the finger.
 const MOST_INSTANCES: usize = 1000;
-
-/// A question to a running fleet.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) request: Request,
-    pub(crate) reply: oneshot::Sender<Reply>,
-}
 
 /// What was drained.
 enum Drained {

@@ -228,6 +228,10 @@ impl<'ast> Visit<'ast> for Source {
         visit::visit_item_impl(self, item);
     }
 
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {
+        // Who may see it is no use of it.
+    }
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.segments.len() > 1 {
             self.paths.insert(path.segments.iter().map(|segment| segment.ident.to_string()).collect());

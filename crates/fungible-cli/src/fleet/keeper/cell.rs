@@ -10,9 +10,9 @@ use nix::fcntl::AT_FDCWD;
 use nix::unistd::Pid;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::children::{Kept, Running};
 use super::first::{Program, Said};
-use super::inside::{Kept, Running};
-use super::{CellPlan, Isolation, Launch, Output, ProcessId, Report};
+use super::protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report};
 use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, Start};
 

@@ -1,12 +1,21 @@
 //! The end of everything below a process, for the keeper and for the first process of an instance.
 
+use std::io;
+
 use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-use super::Isolation;
+use super::protocol::Isolation;
 use crate::fleet::process_tree::with_descendants;
+
+/// Makes this process the parent of every orphan below it, where the system can do that.
+pub(super) fn adopt_orphans() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_child_subreaper(true)?;
+    Ok(())
+}
 
 /// Kills everything that came from here, and returns when nothing is left.
 pub(crate) fn end_all(isolation: Isolation, groups: &[Pid]) {

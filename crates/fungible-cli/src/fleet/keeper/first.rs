@@ -15,7 +15,8 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::end::end_all;
-use super::{Isolation, namespaces};
+use super::namespaces;
+use super::protocol::Isolation;
 
 /// What it starts; it already has the environment, the working directory and the output of the program.
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,7 +11,8 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::{Isolation, Launch, Order, ProcessId, Report, Signal, Task};
+use super::end::{adopt_orphans, end_all};
+use super::protocol::{Isolation, Launch, Order, ProcessId, Report, Signal, Task};
 use crate::fleet::process_tree::children;
 
 /// How long a keeper may take to end by itself once it is told to; it only has to print its last lines.
@@ -56,7 +57,7 @@ impl Keeper {
             }
         }
         // What a keeper without namespaces leaves behind when it is killed comes to us.
-        super::adopt_orphans()?;
+        adopt_orphans()?;
         let (keeper, reports) = Keeper::start_as(executable, "subreaper").await?;
         Ok((Keeper { problem, ..keeper }, reports))
     }
@@ -167,7 +168,7 @@ impl Keeper {
         let in_good_order = matches!(ended, Ok(Ok(status)) if status.success());
         if !in_good_order && self.isolation == Isolation::Subreaper {
             // What it held outlives it only where there are no namespaces, and comes to us.
-            super::end_all(Isolation::Subreaper, &[]);
+            end_all(Isolation::Subreaper, &[]);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as plain};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
@@ -19,43 +19,13 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::end::end_all;
+use super::children::{Kept, Running};
+use super::end::{adopt_orphans, end_all};
 use super::lines::Printer;
-use super::{Isolation, Launch, Order, Outcome, Output, ProcessId, Report, Signal, Task, cell, first};
+use super::protocol::{Isolation, Launch, Order, Outcome, Output, Report, Signal, Task};
+use super::{cell, first};
 use crate::fleet::own_folder;
 use crate::fleet::private_disk::Disk;
-
-/// A child of the keeper.
-#[derive(Debug)]
-pub(super) enum Kept {
-    /// A program, which leads its group.
-    Plain(ProcessId),
-    /// The first process of an instance with a world of its own.
-    Cell {
-        id: ProcessId,
-        socket: std::os::unix::net::UnixStream,
-        /// Told how it ended when it has been collected.
-        end: plain::Sender<String>,
-    },
-}
-
-impl Kept {
-    fn id(&self) -> ProcessId {
-        match self {
-            Kept::Plain(id) | Kept::Cell { id, .. } => *id,
-        }
-    }
-}
-
-/// The children of the keeper, shared with the threads that start some.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<Pid, Kept>>>);
-
-impl Running {
-    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<Pid, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What the keeper holds.
 struct Keeping {
@@ -80,13 +50,6 @@ pub(super) fn keep(isolation: Isolation) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => unavailable(&error.to_string()),
     }
-}
-
-/// Makes this process the parent of every orphan below it, where the system can do that.
-pub(super) fn adopt_orphans() -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    nix::sys::prctl::set_child_subreaper(true)?;
-    Ok(())
 }
 
 /// Takes the signals that end a process, and does nothing: they may be meant for all of us together, and then whoever

@@ -11,141 +11,20 @@
 //! is the order to end everything.
 
 mod cell;
+mod children;
 mod end;
 mod first;
 mod handle;
 mod inside;
 mod lines;
 mod namespaces;
+mod protocol;
+mod stages;
 
-pub(crate) use end::end_all;
 pub(crate) use handle::{Keeper, Reports};
+pub(crate) use protocol::{CellPlan, Isolation, Launch, Outcome, Output, ProcessId, Report, Signal, Task};
 
-use inside::adopt_orphans;
-
-use std::path::PathBuf;
 use std::process::ExitCode;
-
-use serde::{Deserialize, Serialize};
-
-use super::private_disk::{DiskPlan, World, Written};
-
-/// What ends the instances when the keeper dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Isolation {
-    /// The kernel: they live in the keeper's own process namespace.
-    Namespaces,
-    /// The keeper's last act: it adopts every orphan and kills what it finds. A keeper that is itself killed
-    /// outright cannot do this; its starter then ends the process groups that it knows.
-    Subreaper,
-}
-
-/// Numbers the processes of one keeper; never used again.
-pub(crate) type ProcessId = u64;
-
-/// One program to start.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Launch {
-    pub(crate) program: String,
-    pub(crate) args: Vec<String>,
-    /// Set on top of the keeper's own environment.
-    pub(crate) env: Vec<(String, String)>,
-    pub(crate) output: Output,
-    /// A world of its own; without it the instance lives in the keeper's. Needs a [`Task::OpenDisk`] before.
-    pub(crate) cell: Option<CellPlan>,
-}
-
-/// A private disk and, where namespaces are allowed, own process numbers and an own host name.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct CellPlan {
-    /// The host name.
-    pub(crate) name: String,
-    /// Its own copy of what is shared, instead of the run's.
-    pub(crate) own_copies: bool,
-}
-
-/// Where the standard output and error of an instance go.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Output {
-    /// To our own, line by line, each behind this word.
-    Prefixed(String),
-    /// To the end of this file.
-    File(PathBuf),
-}
-
-/// The signals that we send.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Signal {
-    /// SIGTERM: please end.
-    Term,
-    /// SIGKILL: end now.
-    Kill,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Order {
-    Start {
-        id: ProcessId,
-        launch: Launch,
-    },
-    /// To the whole process group.
-    Signal {
-        id: ProcessId,
-        signal: Signal,
-    },
-    /// Answered by [`Report::Did`] under the same number.
-    Do {
-        number: u64,
-        task: Task,
-    },
-}
-
-/// What the keeper does for the private disks.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Task {
-    /// Once, before everything else.
-    OpenDisk { plan: DiskPlan },
-    /// Fresh copies of what is shared. Whatever a run before left is removed.
-    BeginRun,
-    /// When its instances have ended.
-    EndRun,
-    /// What an instance of this run wrote.
-    Files { id: ProcessId },
-}
-
-/// What came of a [`Task`].
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    World(World),
-    Files(Vec<Written>),
-    Done,
-    /// Why not, as a sentence.
-    Refused(String),
-}
-
-/// What the keeper tells.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Report {
-    /// Orders are taken from now on.
-    Ready { isolation: Isolation },
-    /// This kind of keeper cannot be had here.
-    Unavailable { reason: String },
-    /// The process runs; `pid` as the keeper sees it.
-    Started { id: ProcessId, pid: i32 },
-    /// The program could not be started at all.
-    NotStarted { id: ProcessId, reason: String },
-    /// The process has ended, and what was left of its group was killed.
-    Ended { id: ProcessId, how: String },
-    /// The outcome of a task.
-    Did { number: u64, outcome: Outcome },
-}
 
 /// The stages that a keeper process can be started as, by name.
 pub(crate) const STAGES: [&str; 4] = ["namespaces", "inside", "subreaper", "first"];
@@ -153,8 +32,8 @@ pub(crate) const STAGES: [&str; 4] = ["namespaces", "inside", "subreaper", "firs
 /// Runs as the keeper; `stage` is one of [`STAGES`]. The process must have a single thread.
 pub(crate) fn main(stage: &str) -> ExitCode {
     match stage {
-        "namespaces" => namespaces::enter_and_keep(),
-        "inside" => namespaces::keep_inside(),
+        "namespaces" => stages::enter_and_keep(),
+        "inside" => stages::keep_inside(),
         "first" => first::main(),
         _ => inside::keep(Isolation::Subreaper),
     }

@@ -1,19 +1,16 @@
-//! Enters the namespaces that end with their first process. Linux only; elsewhere it says so.
-
-#[cfg(not(target_os = "linux"))]
-use std::process::ExitCode;
+//! The namespaces that end with their first process. Linux only; elsewhere it says that there are none.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{drop_rights, enter_and_keep, fresh_proc, keep_inside, pass_on_mounting};
+pub(super) use linux::{drop_rights, enter, fresh_proc, furnish, pass_on_mounting};
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn enter_and_keep() -> ExitCode {
-    super::inside::unavailable("this system has no namespaces")
+pub(super) fn enter() -> std::io::Result<()> {
+    fresh_proc()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn keep_inside() -> ExitCode {
-    enter_and_keep()
+pub(super) fn furnish() -> std::io::Result<()> {
+    fresh_proc()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -28,7 +25,6 @@ pub(super) fn drop_rights() -> std::io::Result<()> {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::process::{Command, ExitCode};
     use std::{fs, io};
 
     use nix::errno::Errno;
@@ -36,8 +32,6 @@ mod linux {
     use nix::sched::{CloneFlags, unshare};
     use nix::unistd::{Gid, Uid};
     use rustix::thread::{CapabilitySet, CapabilitySets};
-
-    use super::super::{Isolation, inside};
 
     /// What making private disks takes, on files of this user alone: mounting, and doing what the user may do even
     /// where a program took the right from a folder of its own.
@@ -47,29 +41,8 @@ mod linux {
         .union(CapabilitySet::CHOWN)
         .union(CapabilitySet::FSETID);
 
-    /// The first stage: makes the namespaces and starts the second as the first process in them.
-    pub(in super::super) fn enter_and_keep() -> ExitCode {
-        if let Err(error) = enter() {
-            return inside::unavailable(&error.to_string());
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let outlives = runtime.and_then(|runtime| {
-            let _inside = runtime.enter();
-            inside::outlive_signals()?;
-            Ok(runtime)
-        });
-        if let Err(error) = outlives {
-            return inside::unavailable(&error.to_string());
-        }
-        let second = Command::new("/proc/self/exe").args(["keeper", "inside"]).status();
-        match second {
-            Ok(status) if status.success() => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::from(2),
-            Err(error) => inside::unavailable(&error.to_string()),
-        }
-    }
-
-    fn enter() -> io::Result<()> {
+    /// New namespaces for this process and what it starts.
+    pub(in super::super) fn enter() -> io::Result<()> {
         let (user, group) = (Uid::current(), Gid::current());
         // That of the host name is for instances with a world of their own: what they cannot have, all do without.
         let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS;
@@ -94,15 +67,8 @@ mod linux {
         Ok(())
     }
 
-    /// The second stage: gives the namespace a /proc of its own and keeps instances.
-    pub(in super::super) fn keep_inside() -> ExitCode {
-        match furnish() {
-            Ok(()) => inside::keep(Isolation::Namespaces),
-            Err(error) => inside::unavailable(&format!("/proc: {error}")),
-        }
-    }
-
-    fn furnish() -> io::Result<()> {
+    /// Gives the namespace a /proc of its own; for its first process.
+    pub(in super::super) fn furnish() -> io::Result<()> {
         // The first stage waits for this one and has a single thread: if it is killed, so is everything in here.
         nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
         fresh_proc()?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::DiskPlan;
+use super::plan::DiskPlan;
 use super::tree::{copy, measure};
 
 /// A run begins with so much free at least on the disk that the copies go to.

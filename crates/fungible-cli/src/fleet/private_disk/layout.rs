@@ -11,7 +11,8 @@ use std::sync::atomic::AtomicBool;
 use nix::unistd::{AccessFlags, access};
 
 use super::mount_table::{self, Mount};
-use super::{DiskPlan, tree};
+use super::plan::DiskPlan;
+use super::tree;
 
 /// What stays the machine's own in every view.
 const REAL: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];

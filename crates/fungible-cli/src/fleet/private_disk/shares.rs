@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::DiskPlan;
+use super::plan::DiskPlan;
 
 /// The plan with every path absolute and without symbolic links, or why it cannot be followed.
 pub(in super::super) fn settled(mut plan: DiskPlan) -> Result<DiskPlan, String> {

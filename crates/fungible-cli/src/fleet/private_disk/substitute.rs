@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::copies::{copy_of, in_words};
+use super::plan::{DiskPlan, Start, Written};
 use super::tree::{copy, measure};
-use super::{DiskPlan, Start, Written, written};
+use super::written;
 
 /// A larger working directory is not copied for every instance.
 const MOST_BYTES: u64 = 1 << 30;

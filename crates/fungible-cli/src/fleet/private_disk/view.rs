@@ -12,7 +12,8 @@ use nix::unistd::chdir;
 
 use super::copies::copy_of;
 use super::layout::{Action, Overlay, Planned, Step, inside, is_gone, planned, writable};
-use super::{Apart, Change, DiskPlan, Written, mount_table, tree, written};
+use super::plan::{Apart, Change, DiskPlan, Written};
+use super::{mount_table, tree, written};
 
 /// How overlays can be had, the best first: one over everything or one per directory, and their options.
 /// `volatile` leaves out the writing to the disk at the end, `redirect_dir` lets a program rename a directory that

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::{Change, Written};
+use super::plan::{Change, Written};
 
 /// More than anybody reads.
 const MOST: usize = 10_000;
