@@ -210,9 +210,8 @@ impl Users {
     /// account that comes back.
     ///
     /// # Errors
-    /// When the old password is wrong or the new one cannot be used.
+    /// When the old password is wrong, whatever the new one is, or the new one cannot be used.
     pub async fn change_password(&self, user: UserId, old: &str, new: &str) -> Result<Account, ChangePasswordError> {
-        good_password(new).map_err(ChangePasswordError::BadPassword)?;
         let sql = "SELECT id, name, password, generation, disabled FROM fungible_users WHERE id = $1";
         let known = self.store.get(sql, params![user]).await?.map(|row| stored(&row)).transpose()?;
         let hash = known.as_ref().map(|known| known.password.as_str());
@@ -220,6 +219,7 @@ impl Users {
         let Some(known) = known.filter(|_| right) else {
             return Err(ChangePasswordError::Wrong);
         };
+        good_password(new).map_err(ChangePasswordError::BadPassword)?;
         let hash = self.hasher.hash(new).await?;
         let change = async move |tx: &mut Tx| {
             // Only while the password is still the one that was checked.

@@ -23,6 +23,7 @@ on_both_engines! {
 
         let change = async |old, new| users.change_password(ann.id, old, new).await.map(|account| account.name);
         assert_eq!(change("wrong horse", "new password").await, Err(ChangePasswordError::Wrong));
+        assert_eq!(change("wrong horse", "short").await, Err(ChangePasswordError::Wrong));
         assert!(matches!(change("correct horse", "short").await, Err(ChangePasswordError::BadPassword(_))));
         assert_eq!(change("correct horse", "new password").await, Ok("Ann".to_owned()));
         assert_eq!(users.check("Ann", "correct horse").await, Err(LoginError::Wrong));
