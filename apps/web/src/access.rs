@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use fungible::keys::KeyError;
 use fungible::tokens::Issued;
-use fungible::users::{ChangePasswordError, LoginError};
+use fungible::users::LoginError;
 use fungible::{Account, ClientAddress, Config, Kit, SetCookie, Stateless, Store, User};
 use serde::Deserialize;
 
@@ -21,8 +21,8 @@ pub struct Credentials {
     pub password: String,
 }
 
-/// A change of the password. The name says whose it is when the change arrives a second time: the first has ended
-/// the session.
+/// A change of the password. The name says whose it is when the change is sent again after it has ended the session; with
+/// a session it is not looked at.
 #[derive(Deserialize)]
 pub struct PasswordChange {
     name: Option<String>,
@@ -128,8 +128,9 @@ impl Access {
 
     /// Changes the password, which ends all sessions and tokens of the user, and starts a new session for this browser.
     ///
-    /// Whoever got no answer sends it again, without a valid session by then: if the new password is right already, the
-    /// change was made, and the new session is what the answer should have brought.
+    /// Whoever got no answer sends it again, without a valid session by then. That is a login with the new password: if it is
+    /// right, the change was made, and the new session is what the answer should have brought. One request tries one password,
+    /// or whoever guesses would have two guesses for one failure: the old one with a session, the new one without.
     ///
     /// # Errors
     /// When the old password is wrong, the new one cannot be used, or it was tried too often.
@@ -140,25 +141,15 @@ impl Access {
         from: ClientAddress,
     ) -> Result<SetCookie, Problem> {
         let PasswordChange { name, old, new } = change;
-        let (refusal, name) = match &user {
-            Some(User { id, name, .. }) => match self.logins.change_password((*id, name), old, new, from).await {
-                Ok(account) => return self.start(user, &account).await,
-                Err(wrong @ ChangePasswordError::Wrong) => (wrong.into(), Some(name)),
-                Err(other) => return Err(other.into()),
+        let account = match (&user, name) {
+            (Some(User { id, name, .. }), _) => self.logins.change_password((*id, name), old, new, from).await?,
+            (None, Some(name)) => match self.logins.check(name, new, from).await {
+                Err(LoginError::Wrong) => return Err(Problem::logged_out()),
+                checked => checked?,
             },
-            None => (Problem::logged_out(), name.as_ref()),
+            (None, None) => return Err(Problem::logged_out()),
         };
-        let Some(name) = name else { return Err(refusal) };
-        // With a session the wrong password has been counted above.
-        let checked = match &user {
-            Some(_) => self.users.check(name, new).await,
-            None => self.logins.check(name, new, from).await,
-        };
-        match checked {
-            Ok(account) => self.start(user, &account).await,
-            Err(LoginError::Wrong) => Err(refusal),
-            Err(other) => Err(other.into()),
-        }
+        self.start(user, &account).await
     }
 
     async fn start(&self, before: Option<User>, account: &Account) -> Result<SetCookie, Problem> {

@@ -24,6 +24,8 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         ("POST", "/api/checkout", r#"{"card":"good"}"#, 400, "Idempotency-Key"),
         ("GET", "/api/orders/7", "", 400, "UUID"),
         ("GET", "/api/orders/00000000-0000-4000-8000-000000000000", "", 404, "no such order"),
+        ("POST", "/api/password", r#"{"old":"wrong","new":"correct horse battery"}"#, 403, "old password"),
+        ("POST", "/api/password", r#"{"old":"wrong","new":"x"}"#, 403, "old password"),
         ("GET", "/api/checkout", "", 405, "method"),
         ("GET", "/api/nowhere", "", 404, "nothing at this address"),
     ];

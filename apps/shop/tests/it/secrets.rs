@@ -53,6 +53,41 @@ fn nothing_that_is_written_holds_a_secret() {
 }
 
 #[test]
+fn a_password_change_tries_one_password_and_a_wrong_one_counts() {
+    let mut shop = Shop::start(Engine::Sqlite, 2);
+    for (name, path) in [("ann", "/password"), ("bob", "/api/password")] {
+        let customer = shop.customer(name);
+        let mut change = |browser: &Browser, old: &str, new: &str| match path {
+            "/password" => browser.clone().post(shop.fleet.next(), path, &[("name", name), ("old", old), ("new", new)]),
+            _ => browser.clone().api(shop.fleet.next(), "POST", path, json!({ "name": name, "old": old, "new": new })),
+        };
+        let new = "another long password";
+        for tried in [PASSWORD, "x", new].into_iter().cycle().take(9) {
+            let refused = change(&customer, "wrong password", tried);
+            assert_eq!((refused.status, refused.header("set-cookie")), (403, None), "{path} {tried}: {refused:?}");
+        }
+        assert_eq!(change(&Browser::default(), PASSWORD, "wrong password").status, 401, "{path}");
+        for browser in [&customer, &Browser::default()] {
+            assert_eq!(change(browser, PASSWORD, PASSWORD).status, 429, "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_password_change_whose_answer_was_lost_may_be_sent_again() {
+    let mut shop = Shop::start(Engine::Sqlite, 2);
+    let mut ann = shop.customer("ann");
+    let change = json!({ "name": "ann", "old": PASSWORD, "new": "another long password" });
+    for _ in 0..2 {
+        let answer = ann.clone().api(shop.fleet.next(), "POST", "/api/password", change.clone());
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+    assert_eq!(ann.api(shop.fleet.next(), "POST", "/api/password", change.clone()).status, 204);
+    // With the new session it is another change, whose old password is wrong.
+    assert_eq!(ann.api(shop.fleet.next(), "POST", "/api/password", change).status, 403);
+}
+
+#[test]
 fn each_page_that_asks_for_a_login_has_a_log_out() {
     let mut shop = Shop::start(Engine::Sqlite, 2);
     let mut ann = shop.customer("ann");

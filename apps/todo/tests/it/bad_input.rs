@@ -60,6 +60,8 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         ("POST", "/api/register", json, &long_password, 422, ""),
         ("POST", "/api/register", json, r#"{"name":"ada","password":"another password"}"#, 409, ""),
         ("POST", "/api/password", json, r#"{"old":"wrong","new":"a good password"}"#, 403, ""),
+        ("POST", "/api/password", json, r#"{"old":"wrong","new":"correct horse battery"}"#, 403, "old password"),
+        ("POST", "/api/password", json, r#"{"old":"wrong","new":"x"}"#, 403, "old password"),
         ("POST", "/api/password", json, r#"{"old":"correct horse battery","new":"x"}"#, 422, ""),
     ];
     for (method, path, kind, body, status, words) in table {

@@ -125,6 +125,40 @@ fn an_unknown_name_is_as_much_work_as_a_wrong_password() {
 }
 
 #[test]
+fn a_password_change_tries_one_password_and_a_wrong_one_counts() {
+    for path in ["/password", "/api/password"] {
+        let fleet = Fleet::start(program().with("RUST_LOG", "info,fungible=trace"), Engine::Sqlite, 1);
+        let change = |browser: &Browser, name: &str, old: &str, new: &str| match path {
+            "/password" => browser.clone().post(fleet.at(0), path, &[("name", name), ("old", old), ("new", new)]),
+            _ => browser.clone().api(fleet.at(0), "POST", path, json!({ "name": name, "old": old, "new": new })),
+        };
+        let (mut ada, nobody) = (Browser::default(), Browser::default());
+        for name in ["ada", "bob"] {
+            let who = credentials(name, PASSWORD);
+            assert_eq!(ada.api(fleet.at(0), "POST", "/api/register", who).status, 201);
+        }
+        assert_eq!(ada.api(fleet.at(0), "POST", "/api/login", credentials("ada", PASSWORD)).status, 200);
+        // With a session it is the old one, whatever stands beside it.
+        for new in [PASSWORD, "x", "another long password"].into_iter().cycle().take(10) {
+            let refused = change(&ada, "ada", "wrong password", new);
+            assert_eq!((refused.status, refused.header("set-cookie")), (403, None), "{path} {new}: {refused:?}");
+            assert!(refused.body.contains("The old password is wrong."), "{path} {new}: {refused:?}");
+        }
+        assert_eq!(change(&ada, "ada", PASSWORD, "another long password").status, 429, "{path}");
+        // Without one it is a login with the new one.
+        for name in ["bob", "no such user"] {
+            for _ in 0..10 {
+                let refused = change(&nobody, name, PASSWORD, "wrong password");
+                assert_eq!((refused.status, refused.header("set-cookie")), (401, None), "{path} {name}: {refused:?}");
+            }
+            assert_eq!(change(&nobody, name, "wrong password", PASSWORD).status, 429, "{path} {name}");
+        }
+        let written = fleet.logs().remove(0);
+        assert_eq!(written.matches("a password is hashed").count(), 2 + 1 + 10 + 10 + 10, "{path}: one for each try");
+    }
+}
+
+#[test]
 fn an_address_that_a_client_makes_up_is_no_way_around_the_limit() {
     // Whoever is no known proxy is not believed; the balancer, which is one, writes the last address itself.
     for proxies in ["", "127.0.0.1"] {
