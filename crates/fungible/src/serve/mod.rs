@@ -8,16 +8,17 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
+use http_body_util::Limited;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::RequestBodyDeadlineLayer;
 
 mod connection;
@@ -35,7 +36,8 @@ pub struct ServeOptions {
     pub header_time: Duration,
     /// The time for a request's whole body, and for a client that takes nothing of its answer.
     pub body_time: Duration,
-    /// The most bytes of a request's body; more is answered with 413.
+    /// The most bytes of a request's body. Reading more of it fails, which extractors answer with 413: so a refusal looks as
+    /// the router's others do.
     pub body_bytes: usize,
     /// How long to go on accepting after `/readyz` has begun to say no, for balancers that ask only now and then.
     pub notice_time: Duration,
@@ -78,7 +80,8 @@ enum Phase {
 /// Two pages are added, which the router must not have: `/livez` answers 200 as long as the process answers at all,
 /// `/readyz` when `ready` (usually `move || store.health()`) is `Ok`, else 503. When `shutdown` is ready, `/readyz`
 /// answers 503 at once, no connection is accepted any more, idle ones are closed, and requests in flight are finished.
-/// Handlers can extract `ConnectInfo<SocketAddr>`; one that panics is answered with 500.
+/// Handlers can extract `ConnectInfo<SocketAddr>`; one that panics is answered with 500, as text, unless the router catches it
+/// itself.
 pub async fn serve<R, F, E>(
     listener: TcpListener,
     router: Router,
@@ -95,7 +98,7 @@ where
     let router = health::pages(router, ready, phase.clone())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(options.body_bytes))
+        .layer(map_request(move |request| async move { bounded(request, options.body_bytes) }))
         .layer(RequestBodyDeadlineLayer::new(options.body_time));
     let mut connections = Connections { router, phase, options, tasks: JoinSet::new() };
 
@@ -177,6 +180,15 @@ impl Connections {
         self.tasks.shutdown().await;
         Served { cut }
     }
+}
+
+/// The request with a body that cannot be read beyond that many bytes.
+fn bounded(request: Request, most: usize) -> Request {
+    request.map(|body| {
+        // Where the length says so already, the first read fails: nothing need arrive before it is refused.
+        let announced = body.size_hint().lower() > most as u64;
+        Body::new(if announced { Limited::new(Body::from("-"), 0) } else { Limited::new(body, most) })
+    })
 }
 
 /// The panic's message is on stderr already, by the panic hook.

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post};
 use fungible::{ServeOptions, Served};
 use nix::sys::signal::Signal;
@@ -180,11 +182,19 @@ async fn clients_that_are_too_slow_are_cut_and_others_served() {
     drop(deaf);
 }
 
+async fn marked(response: Response) -> ([(&'static str, &'static str); 1], Response) {
+    ([("x-of-the-router", "yes")], response)
+}
+
 #[tokio::test]
 async fn bodies_and_headers_that_are_too_large_are_refused() {
     let options = ServeOptions { body_bytes: 100, ..ServeOptions::default() };
-    let router = Router::new().route("/echo", post(async |body: Bytes| body));
+    // The router answers, not something around it: so its layers see the refusal.
+    let router = Router::new().route("/echo", post(async |body: Bytes| body)).layer(map_response(marked));
     let server = start(router, None, options).await;
+    let announced = "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 101\r\n\r\n";
+    let answer = read_all(&mut send(server.address, announced).await).await;
+    assert_eq!((status(&answer), answer.contains("x-of-the-router: yes")), (413, true), "before it comes: {answer}");
     assert_eq!(status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(100)).await), 200);
     assert_eq!(status(&request(server.address, "POST /echo HTTP/1.1", &"x".repeat(101)).await), 413);
     let chunked = format!(
