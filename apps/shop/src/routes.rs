@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post, put};
 use fungible::{WithStateless as _, csrf};
-use fungible_web::pages::{not_found, wrong_method};
+use fungible_web::pages::{catch_panics, not_found, wrong_method};
 use fungible_web::{answers, api as session, home, openapi, pages as common};
 
 use crate::app::App;
@@ -27,6 +27,7 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(app.clone(), cart::merge))
         .layer(csrf::protection())
+        .layer(catch_panics())
         .layer(from_fn_with_state(app.clone(), common::render::<App>));
 
     let api = session::routes()
@@ -42,6 +43,7 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(app.clone(), cart::merge))
         .layer(csrf::protection())
+        .layer(catch_panics())
         .layer(map_response(session::render))
         .with_state(app.clone());
 

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, put};
 use fungible::{WithStateless as _, csrf};
-use fungible_web::pages::{not_found, wrong_method};
+use fungible_web::pages::{catch_panics, not_found, wrong_method};
 use fungible_web::{answers, api as session, home, openapi, pages as common};
 
 use crate::app::App;
@@ -27,6 +27,7 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(csrf::protection())
+        .layer(catch_panics())
         .layer(from_fn_with_state(app.clone(), common::render::<App>));
 
     let api = session::routes()
@@ -38,6 +39,7 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(csrf::protection())
+        .layer(catch_panics())
         .layer(map_response(session::render))
         .with_stateless(app.clone());
 
@@ -47,6 +49,7 @@ pub(crate) fn router(app: App) -> Router {
         .route_layer(from_fn_with_state(app.clone(), share::enter))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
+        .layer(catch_panics())
         .layer(map_response(session::render))
         .layer(share::cors())
         .with_state(app.clone());

@@ -1,5 +1,8 @@
 //! What handlers take from a request: bodies, ids and the user, each with a sentence of our own when it is wrong.
 
+use std::error::Error;
+use std::iter::successors;
+
 use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::extract::{Form, FromRequest, FromRequestParts, Json, OptionalFromRequestParts, RawPathParams, Request};
 use axum::http::StatusCode;
@@ -7,6 +10,7 @@ use axum::http::request::Parts;
 use fungible::{ClientAddress, Tokens, User, UserId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use tower_http::timeout::TimeoutError;
 use uuid::Uuid;
 
 use crate::notice::Notice;
@@ -33,9 +37,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
                 let detail = text.split_once(": ").map_or("", |(_, detail)| detail);
                 Problem::new(rejection.status(), format!("The JSON does not fit: {}.", without_value(detail)))
             }
-            other => Problem::of(other.status()),
+            other => unread(&other, other.status()),
         })
     }
+}
+
+/// The refusal of a body that was not read whole. axum knows nothing of the deadline that `serve` sets.
+fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Problem {
+    let mut causes = successors(Some(error), |&error| error.source());
+    let late = causes.any(<dyn Error>::is::<TimeoutError>);
+    Problem::of(if late { StatusCode::REQUEST_TIMEOUT } else { status })
 }
 
 /// Reads a field that may be left out but is no `null`: use it with `#[serde(default, deserialize_with = "given")]`.
@@ -77,7 +88,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for FormBody<T> {
                 rejection.status(),
                 "The form lacks a field. Load the page again and fill it in once more.",
             ),
-            other => Problem::of(other.status()),
+            other => unread(&other, other.status()),
         })
     }
 }

@@ -1,11 +1,14 @@
 //! The pages that all apps have, and what a refusal looks like as a page.
 
+use std::any::Any;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::account;
 use crate::assets::{self, Asset};
@@ -43,6 +46,12 @@ pub async fn render<S: Site>(State(app): State<S>, request: Request, next: Next)
     let frame = Frame::new(&app, Notice::NOTHING);
     let shown = page(problem.status, &ProblemPage { frame, sentence: problem.sentence.to_string() });
     Problem::reword(response, shown)
+}
+
+/// The layer that answers a panic. Around it goes `render`, here or in `api`, which gives the answer its form.
+pub fn catch_panics() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
+    // The panic's message is on stderr already, by the panic hook.
+    CatchPanicLayer::custom(|_| Problem::of(StatusCode::INTERNAL_SERVER_ERROR).into_response())
 }
 
 /// The refusal of an address that there is not.

@@ -50,11 +50,13 @@ impl Problem {
     /// The general sentence for a status.
     pub fn of(status: StatusCode) -> Self {
         let sentence = match status {
+            StatusCode::BAD_REQUEST => "The request cannot be read: its address or its body is malformed.",
             StatusCode::FORBIDDEN => "Another site made your browser send this. Open the page itself and try again.",
             StatusCode::NOT_FOUND => "There is nothing at this address.",
             StatusCode::METHOD_NOT_ALLOWED => "This address does not take this method.",
             StatusCode::REQUEST_TIMEOUT => "The request took too long to arrive. Send it again.",
             StatusCode::PAYLOAD_TOO_LARGE => "The request is too large.",
+            StatusCode::INTERNAL_SERVER_ERROR => "The service failed. Tell its operator.",
             status => status.canonical_reason().unwrap_or("The request was refused."),
         };
         Self::new(status, sentence)

@@ -117,10 +117,10 @@ impl Browser {
 ///
 /// # Errors
 /// When nobody answers.
-pub fn raw(to: SocketAddr, request: &str) -> io::Result<Answer> {
+pub fn raw(to: SocketAddr, request: &(impl AsRef<[u8]> + ?Sized)) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(request.as_ref())?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;
     let text = String::from_utf8(text).map_err(io::Error::other)?;

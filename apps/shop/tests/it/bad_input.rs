@@ -1,7 +1,7 @@
 //! Bad input gets a 4xx with a sentence, from the API as `{"error": sentence}`, and changes nothing; a wrong environment
 //! one line and exit code 2.
 
-use private_instances::{Browser, Engine, Program, SECRET, directory};
+use private_instances::{Browser, Engine, Program, SECRET, directory, raw};
 
 use crate::{Shop, check_out, orders, put};
 
@@ -12,8 +12,8 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
     let json = "application/json";
     let table: &[(&str, &str, &str, u16, &str)] = &[
         ("GET", "/api/products/unicorn", "", 404, "no such product"),
-        ("GET", "/api/products/%ff", "", 400, ""),
-        ("GET", "/api/products?search=a&search=b", "", 400, ""),
+        ("GET", "/api/products/%ff", "", 400, "malformed"),
+        ("GET", "/api/products?search=a&search=b", "", 400, "malformed"),
         ("PUT", "/api/cart/unicorn", r#"{"quantity":1}"#, 404, "no such product"),
         ("PUT", "/api/cart/mug%00", r#"{"quantity":1}"#, 404, "no such product"),
         ("PUT", "/api/cart/mug", r#"{"quantity":100}"#, 422, "99 are the most"),
@@ -35,6 +35,7 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
         let answer = ann.send(shop.fleet.next(), method, path, kind, body).unwrap();
         assert_eq!(answer.status, *status, "{line}: {answer:?}");
         assert!(answer.error().contains(words), "{line}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{line}");
     }
     let empty = check_out(&ann, shop.fleet.next(), "k", "good").unwrap();
     assert_eq!((empty.status, empty.error().as_str()), (409, "The cart is empty."));
@@ -54,6 +55,46 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
     }
     assert!(orders(&ann, shop.fleet.next()).is_empty() && shop.ledger().is_empty());
     assert_eq!(shop.stock("print"), 3);
+}
+
+#[test]
+fn what_no_handler_accepts_is_refused_as_json_below_api_and_with_a_page_elsewhere() {
+    let mut shop = Shop::start(Engine::Sqlite, 1);
+    let to = shop.fleet.next();
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    // So much more is announced and never sent: `serve` lets through less.
+    let huge = 3 << 20;
+    for (method, path, kind, more, body, status, words) in [
+        ("PUT", "/api/cart/mug", json, huge, &b""[..], 413, "too large"),
+        ("POST", "/api/login", json, huge, b"", 413, "too large"),
+        ("POST", "/cart/mug", form, huge, b"", 413, "too large"),
+        ("PUT", "/api/cart/mug", json, 0, b"{\"quantity\":\"\xff\"}", 400, "not valid JSON"),
+        ("PUT", "/api/cart/mug", form, 0, b"quantity=1", 415, "application/json"),
+        ("PUT", "/api/cart/%ff", json, 0, b"{\"quantity\":1}", 400, "malformed"),
+        ("DELETE", "/api/cart/%ff", json, 0, b"", 400, "malformed"),
+        ("GET", "/api/products/%ff", json, 0, b"", 400, "malformed"),
+        ("GET", "/api/products?search=a&search=b", json, 0, b"", 400, "malformed"),
+        ("POST", "/api/products", json, 0, b"{}", 405, "method"),
+        ("GET", "/api/nowhere", json, 0, b"", 404, "nothing at this address"),
+        ("POST", "/cart/%ff", form, 0, b"quantity=1", 400, "malformed"),
+        ("POST", "/cart/mug", form, 0, b"a", 422, "lacks a field"),
+        ("POST", "/cart/mug", json, 0, b"{}", 415, "form"),
+        ("GET", "/?search=a&search=b", form, 0, b"", 400, "malformed"),
+        ("PUT", "/cart/mug", form, 0, b"", 405, "method"),
+        ("GET", "/nowhere", form, 0, b"", 404, "nothing at this address"),
+    ] {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Type: {kind}");
+        let head = format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len() + more);
+        let answer = raw(to, &[head.as_bytes(), body].concat()).unwrap();
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        assert!(answer.body.contains(words) && answer.header("x-served-by").is_some(), "{method} {path}: {answer:?}");
+        if path.starts_with("/api/") {
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{method} {path}: {answer:?}");
+            assert!(answer.error().ends_with('.'), "{method} {path}: a sentence: {answer:?}");
+        } else {
+            assert!(answer.body.starts_with("<!doctype html>"), "{method} {path}: {answer:?}");
+        }
+    }
 }
 
 #[test]

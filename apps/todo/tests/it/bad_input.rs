@@ -77,6 +77,47 @@ fn the_api_answers_each_bad_request_with_a_sentence() {
 }
 
 #[test]
+fn what_no_handler_accepts_is_refused_as_json_below_api_and_with_a_page_elsewhere() {
+    let fleet = start(1);
+    let to = fleet.at(0);
+    let mut ada = Browser::default();
+    let credentials = json!({ "name": "ada", "password": "correct horse battery" });
+    assert_eq!(ada.api(to, "POST", "/api/register", credentials).status, 201);
+    let link = ada.api(to, "PUT", &format!("/api/links/{}", Uuid::new_v4()), json!({})).json();
+    let link = link["url"].as_str().unwrap();
+    let shared = &link[link.find("/share/").unwrap()..];
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    // So much more is announced and never sent: `serve` lets through less.
+    let huge = 3 << 20;
+    for (method, path, kind, more, body, status, words) in [
+        ("POST", "/api/login", json, huge, &b""[..], 413, "too large"),
+        ("POST", "/api/token/refresh", json, huge, b"", 413, "too large"),
+        ("POST", shared, json, huge, b"", 413, "too large"),
+        ("POST", "/login", form, huge, b"", 413, "too large"),
+        ("POST", "/api/login", json, 0, b"{\"name\":\"\xff\"}", 400, "not valid JSON"),
+        ("POST", shared, json, 0, b"{\"title\":\"\xff\"}", 400, "not valid JSON"),
+        ("POST", shared, form, 0, b"title=a", 415, "application/json"),
+        ("PUT", shared, json, 0, b"{}", 405, "method"),
+        ("GET", "/share/%ff/todos", json, 0, b"", 404, "no such list"),
+        ("GET", "/share", json, 0, b"", 404, "nothing at this address"),
+        ("GET", "/static/%ff/todo.css", json, 0, b"", 400, "malformed"),
+        ("GET", "/apis", json, 0, b"", 404, "nothing at this address"),
+    ] {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Type: {kind}");
+        let head = format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len() + more);
+        let answer = raw(to, &[head.as_bytes(), body].concat()).unwrap();
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        assert!(answer.body.contains(words) && answer.header("x-served-by").is_some(), "{method} {path}: {answer:?}");
+        if path.starts_with("/api/") || path.starts_with("/share") {
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{method} {path}: {answer:?}");
+            assert!(answer.error().ends_with('.'), "{method} {path}: a sentence: {answer:?}");
+        } else {
+            assert!(answer.body.starts_with("<!doctype html>"), "{method} {path}: {answer:?}");
+        }
+    }
+}
+
+#[test]
 fn without_a_session_the_api_answers_401() {
     let mut fleet = start(2);
     let mut nobody = Browser::default();
