@@ -14,6 +14,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("todo", "apps/todo/tests/it"),
     ("shop", "apps/shop/tests/it"),
     ("balancer", "crates/fungible-cli/src/balancer/tests"),
+    ("web", "apps/web/tests"),
     ("tool", "crates/fungible-cli/src"),
     ("cli", "crates/fungible-cli/tests/cli"),
 ];

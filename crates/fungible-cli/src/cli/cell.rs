@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::process;
 use super::screen::{print, print_as_it_is, say};
 use crate::fleet::{Change, DiskPlan, Launcher, Spec, Waited};
 
@@ -50,8 +51,8 @@ pub(super) fn run(options: &CellOptions) -> anyhow::Result<()> {
         home: std::env::var_os("HOME").map(PathBuf::from),
         temporary: std::env::temp_dir(),
     };
-    super::runtime()?.block_on(async {
-        let launcher = Launcher::start(&super::executable(), !options.no_namespaces, plan, options.limit).await?;
+    process::runtime()?.block_on(async {
+        let launcher = Launcher::start(&process::executable(), !options.no_namespaces, plan, options.limit).await?;
         print(format!("world: {}", serde_json::to_string(launcher.world())?));
         let (mut interrupt, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let outcome = tokio::select! {

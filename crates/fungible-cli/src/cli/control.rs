@@ -5,18 +5,19 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::line::Line;
+use super::process;
 use super::screen::{coloured, print, print_as_it_is, state_colour};
 use crate::fleet::{ControlError, FleetStatus, Fleets, Reply, Request};
 
 pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let fleets = Fleets::within(super::control_folder())?;
+    let fleets = Fleets::within(process::control_folder())?;
     let names = match fleets.find(fleet) {
         Ok(name) => vec![name],
         // All of them may be looked at together.
         Err(ControlError::Several(names)) if fleet.is_none() => names,
         Err(error) => return Err(error.into()),
     };
-    super::runtime()?.block_on(async {
+    process::runtime()?.block_on(async {
         for name in names {
             match fleets.ask(&name, &Request::Status).await? {
                 Reply::Status(status) if json => print_as_it_is(&in_ascii(&serde_json::to_string(&status)?)),
@@ -42,16 +43,16 @@ pub(super) fn scale(fleet: Option<&str>, count: usize) -> anyhow::Result<()> {
 /// Returns once the fleet has ended.
 pub(super) fn stop(fleet: Option<&str>) -> anyhow::Result<()> {
     let name = order(fleet, &Request::Stop)?;
-    super::runtime()?.block_on(Fleets::within(super::control_folder())?.ended(&name));
+    process::runtime()?.block_on(Fleets::within(process::control_folder())?.ended(&name));
     print("stopped");
     Ok(())
 }
 
 /// Gives an order, prints what was done, and returns the name of the fleet.
 fn order(fleet: Option<&str>, request: &Request) -> anyhow::Result<String> {
-    let fleets = Fleets::within(super::control_folder())?;
+    let fleets = Fleets::within(process::control_folder())?;
     let name = fleets.find(fleet)?;
-    match super::runtime()?.block_on(fleets.ask(&name, request))? {
+    match process::runtime()?.block_on(fleets.ask(&name, request))? {
         Reply::Done(text) => print(text),
         Reply::Refused(text) => bail!("{text}"),
         Reply::Status(_) => bail!("fleet {name} answered something else; is it another version?"),

@@ -21,7 +21,7 @@ use self::data::Data;
 use super::args::{DemoApp, DemoOptions};
 use super::line::Line;
 use super::printer::Printing;
-use super::{control, run, screen};
+use super::{control, process, run, screen};
 use crate::balancer::{self, Routing};
 use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings, Template};
 
@@ -55,11 +55,11 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         name: if options.app == DemoApp::Shop { "shop" } else { "todo" }.to_owned(),
         count: options.instances.into(),
         template: Template {
-            program: super::executable().display().to_string(),
+            program: process::executable().display().to_string(),
             args: vec!["demo-instance".to_owned(), app.to_owned()],
             env,
         },
-        executable: super::executable(),
+        executable: process::executable(),
         namespaces: !options.no_namespaces,
         foreign_listeners: false,
         output: OutputTo::Folder(data.logs.path.clone()),
@@ -127,7 +127,7 @@ fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
     let value = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let lookup = |name: &str| if name == "PORT" { Some("0".to_owned()) } else { value(name) };
     let config = Config::from_env(lookup)?;
-    let runtime = super::runtime()?;
+    let runtime = process::runtime()?;
     if app == "shop" {
         let payments = fungible_shop::Payments::from_env(lookup)?;
         return Ok(runtime.block_on(fungible_shop::prepare(config, payments))?);
@@ -140,7 +140,7 @@ fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
 fn payments(data: &Data, listener: std::net::TcpListener) -> anyhow::Result<()> {
     let cannot = "cannot start the payment service";
     let log = data.logs.append(logs::PAYMENTS).context(cannot)?;
-    Command::new(super::executable())
+    Command::new(process::executable())
         .args(["demo-instance", "payments"])
         .env("FUNGIBLE_STORE", format!("sqlite:{}", data.path.join("payments.sqlite").display()))
         .env(PARENT, std::process::id().to_string())

@@ -8,14 +8,13 @@ mod control;
 mod demo;
 mod line;
 mod printer;
+mod process;
 mod progress;
 mod prove;
 mod run;
 mod screen;
 mod settings;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -69,25 +68,4 @@ pub fn main() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
-}
-
-/// This executable, also after its file was replaced by a newer one.
-fn executable() -> PathBuf {
-    let own = Path::new("/proc/self/exe");
-    if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| PathBuf::from("fungible")) }
-}
-
-/// Where control sockets of this user's fleets are.
-fn control_folder() -> PathBuf {
-    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(folder) = given("XDG_RUNTIME_DIR") {
-        return PathBuf::from(folder).join("fungible");
-    }
-    let temporary = given("TMPDIR").unwrap_or_else(|| OsString::from("/tmp"));
-    PathBuf::from(temporary).join(format!("fungible-{}", nix::unistd::Uid::current()))
-}
-
-/// The async runtime of commands: one thread, the balancer brings its own.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -14,7 +14,7 @@ mod hurl;
 use super::args::ProveOptions;
 use super::progress::Progress;
 use super::settings::{self, Prove};
-use super::{run, screen};
+use super::{process, run, screen};
 use crate::fleet::{DiskPlan, Launcher};
 use crate::prove::{Event, Outcome, Plan, ProveError, Stage, Verdict, misspelt, prove};
 
@@ -171,10 +171,10 @@ fn carry_out(plan: &Plan, namespaces: bool) -> anyhow::Result<Verdict> {
     let mut progress = Progress::new(!plan.share.is_empty());
     let bar = progress.bar();
     let mut tell = |event: Event| progress.show(&event);
-    super::runtime()?.block_on(async {
+    process::runtime()?.block_on(async {
         let mut stops = run::stop_signals()?;
         let began = Instant::now();
-        let launcher = Launcher::start(&super::executable(), namespaces, disk, plan.budget).await?;
+        let launcher = Launcher::start(&process::executable(), namespaces, disk, plan.budget).await?;
         let mut stage = Stage::new(plan, began, launcher, listener, mark, cores, &mut tell);
         let proved = tokio::select! {
             proved = prove(&mut stage) => Some(proved),

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::args::RunPlan;
 use super::line::Line;
 use super::printer::{Printer, Printing};
-use super::screen;
+use super::{process, screen};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{Asked, Control, Event, OutputTo, Settings, Template, supervise};
 
@@ -27,7 +27,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         name: plan.name.clone(),
         count: plan.instances,
         template: Template { program: plan.program.clone(), args: plan.arguments.clone(), env: plan.env.clone() },
-        executable: super::executable(),
+        executable: process::executable(),
         namespaces: plan.namespaces,
         foreign_listeners: plan.foreign_listeners,
         output: OutputTo::Ours { colour: screen::coloured(std::io::IsTerminal::is_terminal(&std::io::stdout())) },
@@ -75,10 +75,10 @@ pub(super) fn fleet(
     opened: impl FnOnce(SocketAddr, mpsc::Sender<Asked>),
 ) -> anyhow::Result<()> {
     let (ask, asked) = mpsc::channel::<Asked>(16);
-    super::runtime()?.block_on(async {
+    process::runtime()?.block_on(async {
         let address = listener.local_addr()?;
         let name = format!("{}@{}", settings.name, address.port());
-        let control = Control::bind(&super::control_folder(), &name)?;
+        let control = Control::bind(&process::control_folder(), &name)?;
         let balancer = Balancer::start(listener, config).context("cannot start the balancer")?;
         let stops = stop_signals()?;
         tokio::spawn(control.serve(ask.clone()));

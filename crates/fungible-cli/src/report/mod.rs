@@ -1,8 +1,9 @@
 //! A verdict as text for the screen, as JSON, and as Markdown. Pure functions of the verdict: they know no terminal and no file.
 //!
-//! [`view`] makes the verdict safe to show, once for all three: it hides secrets (`redact`) and takes the power from
+//! [`build`] makes the verdict safe to show, once for all three: it hides secrets (`redact`) and takes the power from
 //! control characters (`plain`). Whatever prints sees the view alone, so that none of them can forget it.
 
+mod build;
 mod diagram;
 mod json;
 mod markdown;
@@ -16,19 +17,9 @@ mod visit;
 mod words;
 
 pub(crate) use plain::line as plain_line;
+pub(crate) use screen::Style;
 
 use crate::prove::Verdict;
-use view::View;
-
-/// How the text for the screen shall look.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Style {
-    pub(crate) colour: bool,
-    /// Columns; what is outside 60 to 120 counts as the nearer of the two.
-    pub(crate) width: usize,
-    /// Also the renaming, the masks, the labels, and the diagrams of all findings.
-    pub(crate) all: bool,
-}
 
 /// How long a sentence may become, in columns.
 const SENTENCE: usize = 600;
@@ -41,15 +32,15 @@ pub(crate) fn sentence(text: &str) -> String {
 
 /// The verdict for the screen.
 pub(crate) fn text(verdict: &Verdict, style: Style) -> String {
-    screen::text(&View::new(verdict), style)
+    screen::text(&build::view_of(verdict), style)
 }
 
 /// The verdict as JSON, as `docs/verdict.schema.json` describes it.
 pub(crate) fn json(verdict: &Verdict) -> String {
-    json::json(&View::new(verdict))
+    json::json(&build::view_of(verdict))
 }
 
 /// The verdict as a Markdown document with diagrams in Mermaid.
 pub(crate) fn markdown(verdict: &Verdict) -> String {
-    markdown::markdown(&View::new(verdict))
+    markdown::markdown(&build::view_of(verdict))
 }

@@ -3,7 +3,17 @@
 use super::diagram::stories;
 use super::plain::{shortened, shortened_pair, width, wrapped};
 use super::view::{DifferenceView, FindingView, StepView, UnstableView, View};
-use super::{Style, words};
+use super::words;
+
+/// How the text for the screen shall look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    pub(crate) colour: bool,
+    /// Columns; what is outside 60 to 120 counts as the nearer of the two.
+    pub(crate) width: usize,
+    /// Also the renaming, the masks, the labels, and the diagrams of all findings.
+    pub(crate) all: bool,
+}
 
 const RED: u8 = 31;
 const GREEN: u8 = 32;

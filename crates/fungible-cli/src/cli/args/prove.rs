@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{parse_limit, parse_pair, parse_path};
+use super::values::{parse_limit, parse_pair, parse_path};
 
 pub(super) const PROVE_EXAMPLES: &str = "\
 Examples:

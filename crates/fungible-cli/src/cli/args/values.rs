@@ -1,0 +1,59 @@
+//! What stands behind options, as it is typed: addresses, times, sizes, paths, pairs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub(in super::super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+pub(in super::super) fn parse_limit(text: &str) -> Result<Duration, String> {
+    let limit = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s or 5m"))?;
+    if limit > Duration::from_hours(24) { Err("a day is the longest limit".to_owned()) } else { Ok(limit) }
+}
+
+/// A number of bytes.
+pub(in super::super) fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok();
+    let size = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    size.ok_or_else(|| "write it in bytes or with a unit, as 512KiB, 10MiB or 1GiB".to_owned())
+}
+
+pub(in super::super) fn parse_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("a path begins with / and has no spaces, for example /healthz".to_owned())
+    }
+}
+
+pub(in super::super) fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("PORT", _)) => Err("PORT is set for each instance; a further name may hold {port}".to_owned()),
+        Some((key, value)) if !key.is_empty() && !text.contains('\0') => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_may_have_units() {
+        for (text, bytes) in [("0", 0), ("1000", 1000), ("1KiB", 1024), ("10m", 10 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "KiB", "-1", "1.5MiB", "1TiB", "99999999999GiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}

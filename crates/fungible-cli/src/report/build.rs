@@ -1,0 +1,192 @@
+//! Makes a verdict safe to show: hides secrets and takes the power from control characters, once for all that show it.
+
+use super::redact::{Redactor, is_readable, is_secret_header};
+use super::view::{
+    AnswerView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, LabelView, MaskView, RenamingView,
+    StepView, TrialView, UnstableView, View,
+};
+use super::{plain, words};
+use crate::exchange::{Headers, Outcome};
+use crate::prove::{Difference, Finding, Outcome as Judgement, Step, Unstable, Verdict};
+
+pub(super) fn view_of(verdict: &Verdict) -> View {
+    let mut safe = Safe { redactor: Redactor::new(verdict) };
+    let (findings, reasons) = match &verdict.outcome {
+        Judgement::Fungible => (&[][..], &[][..]),
+        Judgement::NotFungible(findings) => (&findings[..], &[][..]),
+        Judgement::NotShown(reasons) => (&[][..], &reasons[..]),
+    };
+    View {
+        schema_version: 1,
+        verdict: verdict.word(),
+        requests: verdict.requests,
+        writes: verdict.writes,
+        runs: verdict.runs,
+        starts: verdict.starts,
+        milliseconds: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
+        findings: findings.iter().map(|finding| safe.finding(finding)).collect(),
+        reasons: safe.texts(reasons),
+        driver_lines: safe.texts(&verdict.driver_lines),
+        unstable: verdict.unstable.iter().map(|one| safe.unstable(one)).collect(),
+        command: safe.text(&verdict.command),
+        drive: safe.text(&verdict.drive),
+        covered: CoverageView {
+            attacks: safe.texts(&verdict.covered.attacks),
+            control: verdict.covered.control.as_deref().map(|control| safe.text(control)),
+            not_covered: safe.texts(&verdict.covered.not_covered),
+            limits: if verdict.outcome.is_acquittal() { verdict.covered.limits } else { 0 },
+            notes: safe.texts(&verdict.covered.notes),
+        },
+        ignored: verdict
+            .ignored
+            .iter()
+            .map(|one| IgnoredView { place: safe.text(&one.place), reason: safe.text(&one.reason), times: one.times })
+            .collect(),
+        labels: verdict
+            .labels
+            .iter()
+            .map(|(place, values)| LabelView {
+                place: safe.text(place),
+                values: values.iter().map(|value| safe.at(place, value)).collect(),
+            })
+            .collect(),
+        masks: verdict
+            .masks
+            .iter()
+            .map(|(place, compared)| MaskView { place: safe.text(place), compared: safe.text(compared) })
+            .collect(),
+        renaming: verdict
+            .renaming
+            .iter()
+            .map(|(reference, attack)| RenamingView { reference: safe.minted(reference), attack: safe.minted(attack) })
+            .collect(),
+    }
+}
+
+/// Makes texts safe to show.
+struct Safe {
+    redactor: Redactor,
+}
+
+impl Safe {
+    fn text(&mut self, text: &str) -> String {
+        self.at("", text)
+    }
+
+    fn texts(&mut self, texts: &[String]) -> Vec<String> {
+        texts.iter().map(|text| self.text(text)).collect()
+    }
+
+    fn at(&mut self, place: &str, text: &str) -> String {
+        plain::line(&self.redactor.at(place, &plain::without_colours(text)))
+    }
+
+    fn minted(&mut self, text: &str) -> String {
+        plain::line(&self.redactor.minted(&plain::without_colours(text)))
+    }
+
+    fn finding(&mut self, finding: &Finding) -> FindingView {
+        let writers = self.steps(&finding.writers);
+        let reader = self.step(&finding.reader);
+        let mut files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
+        files.sort_by_key(|file| words::worth(file));
+        let differences = self.differences(&finding.differences);
+        FindingView {
+            kind: words::key(finding.kind),
+            summary: words::summary(finding.kind, &writers, &reader),
+            remedy: words::remedy(finding.kind, &writers, &reader, (&files, &differences)),
+            attack: self.text(&finding.attack),
+            writers,
+            reader,
+            together: trial(finding.together),
+            apart: trial(finding.apart),
+            differences,
+            files,
+            last_lines: self.texts(&finding.last_lines),
+            failing: self.steps(&finding.failing),
+            sound: self.steps(&finding.sound),
+            also: self.steps(&finding.also),
+        }
+    }
+
+    fn unstable(&mut self, unstable: &Unstable) -> UnstableView {
+        UnstableView {
+            step: self.step(&unstable.step),
+            differences: self.differences(&unstable.differences),
+            why: self.text(&unstable.why),
+            last_lines: self.texts(&unstable.last_lines),
+        }
+    }
+
+    fn differences(&mut self, differences: &[Difference]) -> Vec<DifferenceView> {
+        differences
+            .iter()
+            .map(|one| DifferenceView {
+                place: self.text(&one.place),
+                reference: self.at(&one.place, &one.reference),
+                attack: self.at(&one.place, &one.attack),
+            })
+            .collect()
+    }
+
+    fn steps(&mut self, steps: &[Step]) -> Vec<StepView> {
+        steps.iter().map(|step| self.step(step)).collect()
+    }
+
+    fn step(&mut self, step: &Step) -> StepView {
+        let exchange = &step.exchange;
+        let (answer, sets) = match &exchange.outcome {
+            Outcome::Answered { status, headers, complete, .. } => {
+                let (complete, left) = (*complete, exchange.left && !*complete);
+                let answer = AnswerView { from: "instance", status: Some(*status), complete, left, reason: None };
+                (answer, self.carried(headers))
+            }
+            Outcome::Ours { status, reason } | Outcome::Failed { status, reason } => {
+                let reason = Some(self.text(reason));
+                (
+                    AnswerView { from: "balancer", status: Some(*status), complete: true, left: false, reason },
+                    Vec::new(),
+                )
+            }
+            Outcome::Abandoned => {
+                (AnswerView { from: "nobody", status: None, complete: false, left: true, reason: None }, Vec::new())
+            }
+        };
+        StepView {
+            number: step.number,
+            method: self.text(&exchange.request.method),
+            target: self.text(&exchange.request.target),
+            instance: exchange.instance.as_deref().map(|name| self.text(name)),
+            answer,
+            carries: self.carried(&exchange.request.headers),
+            sets,
+        }
+    }
+
+    /// The cookies among the fields, and the other fields that hold secrets.
+    fn carried(&mut self, headers: &Headers) -> Vec<CarriedView> {
+        let mut carried = Vec::new();
+        for (name, value) in headers {
+            let pairs = match name.as_str() {
+                "cookie" => usize::MAX,
+                "set-cookie" => 1,
+                _ if is_secret_header(name) && !is_readable(name, value) => 0,
+                _ => continue,
+            };
+            // Hidden as a whole first: what looks like two cookies may be one secret.
+            let shown = self.at(&format!("header {name}"), &String::from_utf8_lossy(value));
+            if pairs == 0 {
+                carried.push(CarriedView { name: self.text(name), value: shown });
+                continue;
+            }
+            for (cookie, value) in shown.split(';').take(pairs).filter_map(|pair| pair.split_once('=')) {
+                carried.push(CarriedView { name: cookie.trim().to_owned(), value: value.trim().to_owned() });
+            }
+        }
+        carried
+    }
+}
+
+fn trial((as_reference, runs): (usize, usize)) -> TrialView {
+    TrialView { runs, as_reference }
+}
