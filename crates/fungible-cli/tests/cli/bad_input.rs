@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use super::world::{Place, program};
 
@@ -147,7 +148,7 @@ fn a_short_secret_for_the_sticky_cookie() {
 fn the_demo_says_what_is_wrong_with_its_data() {
     let place = Place::new();
     let data = place.folder.path().join("data");
-    fs::create_dir(&data).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(&data).unwrap();
     let demo = ["demo", "--listen", "127.0.0.1:0", "--data", "data"];
 
     fs::write(data.join("todo.sqlite"), "no database at all ".repeat(100)).unwrap();
