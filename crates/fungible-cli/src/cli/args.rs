@@ -46,7 +46,7 @@ pub(super) enum Command {
     /// Run N instances of any program behind the balancer
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunOptions),
-    /// Like `run -n 2`, and each request of a client goes to the other instance: what is trapped in one shows at once
+    /// Like `run -n 2`, but alternates between the instances, so that local state shows immediately
     #[command(after_help = DEV_EXAMPLES)]
     Dev(RunOptions),
     /// The kill test: are the instances of this app interchangeable?
@@ -130,7 +130,7 @@ pub(super) struct RunOptions {
     /// What the instances are called: NAME-1, NAME-2 .. [default: the program's name]
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
-    /// Ask for this path to see whether an instance is healthy, 2xx and 3xx are [default: a TCP connection]
+    /// Health-check path: 2xx and 3xx mean healthy [default: a TCP connection]
     #[arg(long, value_name = "PATH", value_parser = parse_path)]
     health: Option<String>,
     /// How an instance is chosen for each request [default: round-robin, for dev never-twice]
@@ -187,7 +187,7 @@ pub(super) struct RunOptions {
     /// such an instance gets another port
     #[arg(long)]
     allow_foreign_listener: bool,
-    /// Do without Linux namespaces, also where they can be had
+    /// Do not use Linux namespaces even if they are available
     #[arg(long)]
     no_namespaces: bool,
     /// The program and its arguments, after `--`; {port} stands for the instance's port
@@ -315,7 +315,7 @@ pub(super) struct DemoOptions {
     /// A log that exceeds 8 MiB is emptied, and its last 8 MiB are kept as NAME.log.1
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
     pub(super) data: std::path::PathBuf,
-    /// Do without Linux namespaces, also where they can be had
+    /// Do not use Linux namespaces even if they are available
     #[arg(long, hide = true)]
     pub(super) no_namespaces: bool,
 }

@@ -39,13 +39,13 @@ impl Proof {
             return None;
         }
         let how = how_it_failed(last).or_else(|| how_it_failed(first))?;
-        Some(format!("{how}, but not each time: mend it first, then ask again"))
+        Some(format!("{how} intermittently; fix it first, then run again"))
     }
 
     /// A driver that fails on one instance, too, can show what differs, but not that nothing does.
     pub(super) fn fails_in_peace(&self) -> Option<String> {
         let how = how_it_failed(self.references.first()?)?;
-        Some(format!("{how}: what it would do after that was not tried; mend it first, then ask again"))
+        Some(format!("{how}: what it would do after that was not tried; fix it first, then run again"))
     }
 
     /// Why no acquittal is possible although nothing was found.
@@ -64,8 +64,8 @@ impl Proof {
             );
         } else if nothing_noticed {
             reasons.push(
-                "nothing that is written is ever looked at again: no request would notice if it were lost; let the \
-                 driver read back what it wrote"
+                "nothing that is written is ever read back: no request would notice if it were lost; let the driver read \
+                 back what it wrote"
                     .to_owned(),
             );
         }

@@ -74,25 +74,33 @@ pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView
     let left = (!writers.is_empty()).then(|| requests(writers));
     let theirs = if writers.len() > 1 { "their" } else { "its" };
     match (kind, left) {
-        (FindingKind::Trapped, Some(left)) => format!("{left} left something in {theirs} instance; {missed} missed it"),
-        (FindingKind::Trapped, None) => format!("{missed} missed what earlier requests had left in their instance"),
+        (FindingKind::Trapped, Some(kept)) => {
+            format!("{kept} kept state only in {theirs} own instance; {missed}, on another, could not see it")
+        }
+        (FindingKind::Trapped, None) => {
+            format!("{missed} could not see state that earlier requests kept only in their own instance")
+        }
         (FindingKind::Stale, Some(changed)) => {
-            format!("{changed} changed something; {missed} got an old copy from another instance")
+            format!("{changed} changed data; {missed}, on another instance, got a stale copy of it")
         }
-        (FindingKind::Stale, None) => format!("{missed} got an old copy of what an earlier request had changed"),
+        (FindingKind::Stale, None) => format!("{missed} got a stale copy of data that an earlier request had changed"),
         (FindingKind::Collision, Some(first)) => {
-            format!("{first} and {missed} got one identifier for two things from two instances")
+            format!("{first} and {missed} got the same identifier for two different things, from two instances")
         }
-        (FindingKind::Collision, None) => format!("{missed} got an identifier that something else already had"),
+        (FindingKind::Collision, None) => format!("{missed} got an identifier that was already in use"),
         (FindingKind::AnsweredTooEarly, Some(early)) => {
             let was = if writers.len() > 1 { "were" } else { "was" };
-            format!("{early} {was} answered before what was acknowledged had been stored; {missed} missed it")
+            format!(
+                "{early} {was} answered before the write was stored; the instance died, and {missed} could not read it"
+            )
         }
         (FindingKind::AnsweredTooEarly, None) => {
-            format!("{missed} missed what had been acknowledged: the answer came before it was stored")
+            format!("{missed} could not read a write that had been answered before it was stored")
         }
         (FindingKind::NamesItself, _) => format!("the answer to {missed} sends clients to one instance"),
-        (FindingKind::OneAtATime, _) => "an instance does not start where another lives, or was killed".to_owned(),
+        (FindingKind::OneAtATime, _) => {
+            "an instance does not start while another one runs, or after one was killed".to_owned()
+        }
     }
 }
 
@@ -105,29 +113,28 @@ pub(super) fn remedy(
 ) -> String {
     match kind {
         FindingKind::Trapped if is_limit(differences) => {
-            "something is counted here (a rate limit, attempts), and each instance counts for itself: let the shared \
-             store count"
+            "each instance counts for itself (a rate limit, a number of attempts): count in the shared store"
                 .to_owned()
         }
         FindingKind::Trapped if is_count(writers, reader, differences) => {
-            "each request adds to it: let the shared store count, where it is a counter; what a process tells of itself \
-             is left out by [[prove.ignore]] in fungible.toml"
+            "each request adds to it: if it is a counter of the app, count in the shared store; if it is a figure about \
+             the process, leave it out with [[prove.ignore]] in fungible.toml"
                 .to_owned()
         }
         FindingKind::Trapped => trapped(writers, reader, telling(files)),
         FindingKind::Stale => "read it from the shared store at each request, or let a change reach every instance; a \
                                time limit on the copy only makes the gap shorter"
             .to_owned(),
-        FindingKind::Collision => "let the shared store give out identifiers, or make random ones of 122 bits and \
-                                   more (a UUID)"
+        FindingKind::Collision => "let the shared store assign identifiers, or use random ones of at least 122 bits \
+                                   (a UUID)"
             .to_owned(),
         FindingKind::AnsweredTooEarly => "answer only when the shared store has confirmed the write".to_owned(),
         FindingKind::NamesItself => "build addresses from the Host of the request or from one public address in the \
                                      configuration, never from the instance's own address"
             .to_owned(),
         FindingKind::OneAtATime => {
-            "look for what only one process can have: a lock, a pid file that a killed one leaves \
-                                    behind, a database that one process opens alone"
+            "look for what only one process can hold: a lock, a pid file that a killed process \
+                                    leaves behind, a database that one process opens exclusively"
                 .to_owned()
         }
     }
@@ -148,11 +155,11 @@ fn trapped(writers: &[StepView], reader: &StepView, files: &[String]) -> String 
             "{given}: keep sessions in a shared store or in a signed token, and give all instances the same keys"
         ),
         (None, Some(wrote)) => {
-            format!("{wrote}: if what is missed stands there, share that path or use a shared store")
+            format!("{wrote}: if the missing state is in there, share that path or use a shared store")
         }
         (None, None) => {
-            "keep it in a shared store, or let the request carry it; a key that an instance makes for itself \
-                         counts too"
+            "keep it in a shared store, or let the request carry it; a key that each instance generates for itself \
+                         is such state, too"
                 .to_owned()
         }
     }

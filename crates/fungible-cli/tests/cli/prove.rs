@@ -29,7 +29,10 @@ fn not_fungible_ends_with_1_and_shows_no_secrets() {
         &["trapped", &format!("keys={}", keys.display()), "say=the token is Bearer 0123456789abcdef0123456789abcdef"],
     );
     let out = shop.prove(&told).verdict(1, "NOT FUNGIBLE");
-    assert!(out.contains("#1 POST /login left something in its instance; #2 GET /me missed it"), "{out}");
+    assert!(
+        out.contains("#1 POST /login kept state only in its own instance; #2 GET /me, on another, could not see it"),
+        "{out}"
+    );
     assert!(out.contains("together 200 (3/3) · apart 401 (3/3)"), "{out}");
     let json = shop.ended(shop.tool(&["--json"]).args(&told));
     assert_eq!((json.code, json.err.as_str()), (Some(1), ""), "{json:?}");

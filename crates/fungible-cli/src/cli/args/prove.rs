@@ -62,7 +62,7 @@ pub(in crate::cli) struct ProveOptions {
     /// The port that clients use, for suites that hard-code it [default: a free one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(in crate::cli) listen: Option<u16>,
-    /// Ask for this path to see whether an instance is ready [default: a TCP connection]
+    /// Health-check path: 2xx and 3xx mean ready [default: a TCP connection]
     #[arg(long, value_name = "PATH", value_parser = parse_path)]
     pub(in crate::cli) health: Option<String>,
     /// How many runs of the traffic there may be in all [default: 60]
@@ -89,7 +89,7 @@ pub(in crate::cli) struct ProveOptions {
     /// Also show what was renamed, masked and only listed
     #[arg(short, long)]
     pub(in crate::cli) verbose: bool,
-    /// Do without Linux namespaces, also where they can be had
+    /// Do not use Linux namespaces even if they are available
     #[arg(long)]
     pub(in crate::cli) no_namespaces: bool,
     /// The app: the program and its arguments, after `--`

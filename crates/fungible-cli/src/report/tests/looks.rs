@@ -37,7 +37,8 @@ fn a_login_that_is_missed_at_80_columns() {
     assert_snapshot!(plain(&found(login(FindingKind::Trapped)), 80), @r#"
     NOT FUNGIBLE   1 finding · 31 requests, 12 writes · 14 s
 
-    #3 POST /login left something in its instance; #4 GET /cart missed it
+    #3 POST /login kept state only in its own instance; #4 GET /cart, on another,
+    could not see it
       together 200 (3/3) · apart 401 (3/3) · nothing else changed
       status: 200 -> 401
       body $.cart[0]: "socks" -> (absent)
@@ -82,8 +83,8 @@ fn a_login_that_is_missed_at_60_columns() {
     assert_snapshot!(plain(&found(login(FindingKind::Trapped)), 60), @r#"
     NOT FUNGIBLE   1 finding · 31 requests, 12 writes · 14 s
 
-    #3 POST /login left something in its instance; #4 GET /cart
-    missed it
+    #3 POST /login kept state only in its own instance; #4 GET
+    /cart, on another, could not see it
       together 200 (3/3) · apart 401 (3/3) · nothing else
       changed
       status: 200 -> 401
@@ -133,7 +134,7 @@ fn a_login_that_is_missed_at_120_columns_in_colour_with_all() {
     assert_snapshot!(text(&found(login(FindingKind::Trapped)), style).replace('\u{1b}', "^"), @r#"
     ^[1m^[31mNOT FUNGIBLE^[0m^[0m   1 finding · 31 requests, 12 writes · 14 s
 
-    ^[1m#3 POST /login left something in its instance; #4 GET /cart missed it^[0m
+    ^[1m#3 POST /login kept state only in its own instance; #4 GET /cart, on another, could not see it^[0m
       together 200 (3/3) · apart 401 (3/3) · nothing else changed
       attack: amnesia
       status: 200 -> 401
@@ -292,14 +293,13 @@ fn several_writers_are_named_together() {
     assert_snapshot!(plain(&found(finding), 60), @r#"
     NOT FUNGIBLE   1 finding · 31 requests, 12 writes · 14 s
 
-    #1 to #5 POST /login left something in their instance; #6
-    POST /login missed it
+    #1 to #5 POST /login kept state only in their own instance;
+    #6 POST /login, on another, could not see it
       together 429 (3/3) · apart 401 (3/3) · nothing else
       changed
       status: 429 -> 401
-      what helps: something is counted here (a rate limit,
-      attempts), and each instance counts for itself: let the
-      shared store count
+      what helps: each instance counts for itself (a rate limit,
+      a number of attempts): count in the shared store
 
       apart:
       client                  balancer inst. 1 inst. 2 inst. 3
@@ -369,7 +369,8 @@ fn the_cookie_that_ties_reader_and_writer_stands_first() {
     assert_snapshot!(plain(&found(finding), 80), @r#"
     NOT FUNGIBLE   1 finding · 31 requests, 12 writes · 14 s
 
-    #3 POST /login left something in its instance; #4 GET /cart missed it
+    #3 POST /login kept state only in its own instance; #4 GET /cart, on another,
+    could not see it
       together 200 (3/3) · apart 401 (3/3) · nothing else changed
       status: 200 -> 401
       body $.cart[0]: "socks" -> (absent)
@@ -421,7 +422,7 @@ fn a_client_that_hangs_up_is_told_from_an_answer_that_is_cut_short() {
 fn a_driver_that_fails_in_peace_shows_what_it_said() {
     let mut verdict = verdict(Judgement::NotShown(vec![
         "the driver ends with exit code 1 on one instance that is left in peace: \
-             what it would do after that was not tried; mend it first, then ask again"
+             what it would do after that was not tried; fix it first, then run again"
             .to_owned(),
     ]));
     verdict.driver_lines = (1..=14).map(|n| format!("line {n}")).collect();
@@ -430,7 +431,7 @@ fn a_driver_that_fails_in_peace_shows_what_it_said() {
     NOT SHOWN   31 requests, 12 writes · 14 s
 
     - the driver ends with exit code 1 on one instance that is left in peace: what
-      it would do after that was not tried; mend it first, then ask again
+      it would do after that was not tried; fix it first, then run again
     last lines of the driver:
       | line 6
       | line 7
@@ -515,41 +516,42 @@ fn each_kind_has_its_sentences() {
         }
     }
     assert_snapshot!(all, @r#"
-    #3 POST /login left something in its instance; #4 GET /cart missed it
+    #3 POST /login kept state only in its own instance; #4 GET /cart, on another, could not see it
       together as the reference (3/3) · apart 401 (3/3) · nothing else changed
       what helps: it gave the client sid, which #4 carries: keep sessions in a shared store or in a
       signed token, and give all instances the same keys
 
-    #4 GET /cart missed what earlier requests had left in their instance
+    #4 GET /cart could not see state that earlier requests kept only in their own instance
       apart 401 (3/3)
-      what helps: keep it in a shared store, or let the request carry it; a key that an instance makes
-      for itself counts too
+      what helps: keep it in a shared store, or let the request carry it; a key that each instance
+      generates for itself is such state, too
 
-    #3 POST /login changed something; #4 GET /cart got an old copy from another instance
+    #3 POST /login changed data; #4 GET /cart, on another instance, got a stale copy of it
       together as the reference (3/3) · apart 401 (3/3) · nothing else changed
       what helps: read it from the shared store at each request, or let a change reach every instance; a
       time limit on the copy only makes the gap shorter
 
-    #4 GET /cart got an old copy of what an earlier request had changed
+    #4 GET /cart got a stale copy of data that an earlier request had changed
       apart 401 (3/3)
       what helps: read it from the shared store at each request, or let a change reach every instance; a
       time limit on the copy only makes the gap shorter
 
-    #3 POST /login and #4 GET /cart got one identifier for two things from two instances
+    #3 POST /login and #4 GET /cart got the same identifier for two different things, from two instances
       together as the reference (3/3) · apart 401 (3/3) · nothing else changed
-      what helps: let the shared store give out identifiers, or make random ones of 122 bits and more (a
+      what helps: let the shared store assign identifiers, or use random ones of at least 122 bits (a
       UUID)
 
-    #4 GET /cart got an identifier that something else already had
+    #4 GET /cart got an identifier that was already in use
       apart 401 (3/3)
-      what helps: let the shared store give out identifiers, or make random ones of 122 bits and more (a
+      what helps: let the shared store assign identifiers, or use random ones of at least 122 bits (a
       UUID)
 
-    #3 POST /login was answered before what was acknowledged had been stored; #4 GET /cart missed it
+    #3 POST /login was answered before the write was stored; the instance died, and #4 GET /cart could
+    not read it
       together as the reference (3/3) · apart 401 (3/3) · nothing else changed
       what helps: answer only when the shared store has confirmed the write
 
-    #4 GET /cart missed what had been acknowledged: the answer came before it was stored
+    #4 GET /cart could not read a write that had been answered before it was stored
       apart 401 (3/3)
       what helps: answer only when the shared store has confirmed the write
 
@@ -563,15 +565,15 @@ fn each_kind_has_its_sentences() {
       what helps: build addresses from the Host of the request or from one public address in the
       configuration, never from the instance's own address
 
-    an instance does not start where another lives, or was killed
+    an instance does not start while another one runs, or after one was killed
       alone it starts (3/3) · with another it does not (3/3)
-      what helps: look for what only one process can have: a lock, a pid file that a killed one leaves
-      behind, a database that one process opens alone
+      what helps: look for what only one process can hold: a lock, a pid file that a killed process
+      leaves behind, a database that one process opens exclusively
 
-    an instance does not start where another lives, or was killed
+    an instance does not start while another one runs, or after one was killed
       alone it starts (0/0) · with another it does not (3/3)
-      what helps: look for what only one process can have: a lock, a pid file that a killed one leaves
-      behind, a database that one process opens alone
+      what helps: look for what only one process can hold: a lock, a pid file that a killed process
+      leaves behind, a database that one process opens exclusively
     "#);
 }
 
@@ -594,12 +596,13 @@ fn the_remedy_follows_the_evidence() {
     let screen = plain(&found(count), 120);
     all.push_str(&screen[screen.find("  what helps").unwrap()..screen.find("  last lines").unwrap()]);
     assert_snapshot!(all, @r#"
-    what helps: keep it in a shared store, or let the request carry it; a key that an instance makes for itself counts too
-    what helps: its instance wrote ./sessions/0: if what is missed stands there, share that path or use a shared store
+    what helps: keep it in a shared store, or let the request carry it; a key that each instance generates for itself is
+    such state, too
+    what helps: its instance wrote ./sessions/0: if the missing state is in there, share that path or use a shared store
     what helps: it gave the client sid, which #4 carries, and its instance wrote ./sessions/0, ./sessions/1 and
     ./sessions/2: keep sessions in a shared store, on a shared path, or in a signed token
-    what helps: each request adds to it: let the shared store count, where it is a counter; what a process tells of itself
-    is left out by [[prove.ignore]] in fungible.toml
+    what helps: each request adds to it: if it is a counter of the app, count in the shared store; if it is a figure about
+    the process, leave it out with [[prove.ignore]] in fungible.toml
     "#);
 }
 
@@ -627,8 +630,9 @@ fn a_story_with_long_names_and_strange_ends() {
     assert_snapshot!(plain(&found(finding), 72), @r#"
     NOT FUNGIBLE   1 finding · 31 requests, 12 writes · 14 s
 
-    #3 POST /login left something in its instance; #9 GET
-    /api/v1/shops/4711/carts…es&with=stock&sort=name missed it
+    #3 POST /login kept state only in its own instance; #9 GET
+    /api/v1/shops/4711/carts…es&with=stock&sort=name, on another, could not
+    see it
       together client gone (3/3) · apart 401 (3/3) · nothing else changed
       status: 200 -> 401
       body $.cart[0]: "socks" -> (absent)
@@ -636,7 +640,7 @@ fn a_story_with_long_names_and_strange_ends() {
            …ur cart holds two pairs of socks
         -> …ur cart is empty
       what helps: keep it in a shared store, or let the request carry it; a
-      key that an instance makes for itself counts too
+      key that each instance generates for itself is such state, too
       missed the same: #10 GET /cart, #11 GET /cart, #12 GET /cart, #13 GET
       /cart, #14 GET /cart, #15 GET /cart, #16 GET /cart, #17 GET /cart and
       4 more
@@ -685,7 +689,7 @@ fn as_markdown() {
     - the app: `node server.js --port {port}`
     - its traffic: `./e2e.sh`
 
-    ## \#3 POST /login left something in its instance; \#4 GET /cart missed it
+    ## \#3 POST /login kept state only in its own instance; \#4 GET /cart, on another, could not see it
 
     - together 200 (3/3) · apart 401 (3/3) · nothing else changed
     - attack: amnesia
@@ -851,7 +855,7 @@ fn as_json() {
       "findings": [
         {
           "kind": "trapped",
-          "summary": "#3 POST /login left something in its instance; #4 GET /cart missed it",
+          "summary": "#3 POST /login kept state only in its own instance; #4 GET /cart, on another, could not see it",
           "remedy": "it gave the client sid, which #4 carries: keep sessions in a shared store or in a signed token, and give all instances the same keys",
           "attack": "amnesia",
           "writers": [
