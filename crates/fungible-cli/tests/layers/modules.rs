@@ -138,7 +138,8 @@ impl Modules {
         {
             return self.follow(&absolute, depth + 1);
         }
-        Some(module)
+        // At the root of a crate there are only its modules and what they export, macros among that.
+        (!module.is_empty() || source.types.contains(item)).then_some(module)
     }
 }
 
