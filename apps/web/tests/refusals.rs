@@ -12,8 +12,8 @@ use axum::routing::{get, post};
 use fungible::{ServeOptions, serve};
 use fungible_web::pages::{catch_panics, not_found, wrong_method};
 use fungible_web::{FormBody, JsonBody, api};
-use private_instances::raw;
 use serde_json::Value;
+use test_cluster::raw;
 use tokio::net::TcpListener;
 
 async fn panics() -> &'static str {

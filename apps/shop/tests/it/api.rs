@@ -1,7 +1,7 @@
 //! The JSON API: each request goes to another instance than the one before, and writes are sent twice.
 
-use private_instances::{Browser, Engine};
 use serde_json::{Value, json};
+use test_cluster::{Browser, Engine};
 
 use crate::{PASSWORD, Shop, check_out, eventually, orders, put};
 

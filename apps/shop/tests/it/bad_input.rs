@@ -1,7 +1,7 @@
 //! Bad input gets a 4xx with a sentence, from the API as `{"error": sentence}`, and changes nothing; a wrong environment
 //! one line and exit code 2.
 
-use private_instances::{Browser, Engine, Program, SECRET, directory, raw};
+use test_cluster::{Browser, Engine, Program, SECRET, directory, raw};
 
 use crate::{Shop, check_out, orders, put};
 

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use private_instances::{Answer, Engine};
 use serde_json::{Value, json};
+use test_cluster::{Answer, Engine};
 
 use crate::{Shop, check_out, eventually, orders, put};
 

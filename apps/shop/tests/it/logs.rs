@@ -1,7 +1,7 @@
 //! A log that cannot be written takes nothing from those who buy and those who are paid.
 
-use private_instances::{Browser, Engine, Fleet, Program, unwritable};
 use serde_json::json;
+use test_cluster::{Browser, Engine, Fleet, Program, unwritable};
 
 use crate::{PASSWORD, check_out, orders, payments, put};
 

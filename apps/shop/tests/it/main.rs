@@ -15,8 +15,8 @@ mod secrets;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use private_instances::{Answer, Browser, Engine, Fleet, Program};
 use serde_json::{Value, json};
+use test_cluster::{Answer, Browser, Engine, Fleet, Program};
 
 const PASSWORD: &str = "correct horse battery";
 

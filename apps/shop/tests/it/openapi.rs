@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use private_instances::{Browser, Engine};
 use serde_json::Value;
+use test_cluster::{Browser, Engine};
 
 use crate::Shop;
 

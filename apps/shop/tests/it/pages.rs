@@ -1,6 +1,6 @@
 //! The pages, without script: each form is sent to another instance than the page came from.
 
-use private_instances::{Answer, Browser, Engine};
+use test_cluster::{Answer, Browser, Engine};
 
 use crate::{PASSWORD, Shop, eventually};
 

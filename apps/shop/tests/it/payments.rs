@@ -1,7 +1,7 @@
 //! The payment service as a process, spoken to over HTTP.
 
-use private_instances::{Answer, Browser, Fleet};
 use serde_json::{Value, json};
+use test_cluster::{Answer, Browser, Fleet};
 
 use crate::{eventually, payments as start};
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use private_instances::{Answer, Browser, Engine, Random};
 use serde_json::{Value, json};
+use test_cluster::{Answer, Browser, Engine, Random};
 
 use crate::{Shop, eventually, orders, pause};
 

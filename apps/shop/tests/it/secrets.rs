@@ -1,7 +1,7 @@
 //! No secret stands in what an instance or the payment service writes, at the highest level of the log.
 
-use private_instances::{Browser, Engine, Fleet, Program, Secrets};
 use serde_json::json;
+use test_cluster::{Browser, Engine, Fleet, Program, Secrets};
 
 use crate::{PASSWORD, Shop, check_out, put};
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::start;
-use private_instances::{Browser, Fleet};
+use test_cluster::{Browser, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 

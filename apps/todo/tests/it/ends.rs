@@ -5,7 +5,7 @@ use fungible::{Hasher, Store, Users};
 use serde_json::{Value, json};
 
 use crate::program;
-use private_instances::{Browser, Engine, Fleet};
+use test_cluster::{Browser, Engine, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use private_instances::{SECRET, directory};
+use test_cluster::{SECRET, directory};
 
 use crate::program;
 

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use private_instances::{Answer, Browser, Engine, Fleet};
 use serde_json::{Value, json};
+use test_cluster::{Answer, Browser, Engine, Fleet};
 use uuid::Uuid;
 
 use crate::program;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::ends::disable;
 use crate::{program, start};
-use private_instances::{Answer, Browser, Engine, Fleet};
+use test_cluster::{Answer, Browser, Engine, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::program;
-use private_instances::{Browser, Engine, Fleet, Random};
+use test_cluster::{Browser, Engine, Fleet, Random};
 
 const CLIENTS: usize = 4;
 const TASKS: usize = 50;

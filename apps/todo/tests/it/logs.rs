@@ -1,7 +1,7 @@
 //! A log that cannot be written takes nothing from those who use the list.
 
-use private_instances::{Browser, unwritable};
 use serde_json::json;
+use test_cluster::{Browser, unwritable};
 
 use crate::{program, start};
 

@@ -17,7 +17,7 @@ mod secrets;
 mod sessions;
 mod share;
 
-use private_instances::{Engine, Fleet, Program};
+use test_cluster::{Engine, Fleet, Program};
 
 /// The program under test.
 fn program() -> Program {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::start;
-use private_instances::{Browser, Fleet};
+use test_cluster::{Browser, Fleet};
 
 fn description(fleet: &Fleet) -> Value {
     let answer = Browser::default().get(fleet.at(0), "/api/openapi.json");

@@ -1,7 +1,7 @@
 //! The pages as a browser without script uses them: forms, redirects, reloads.
 
 use crate::start;
-use private_instances::{Answer, Browser, Fleet};
+use test_cluster::{Answer, Browser, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 

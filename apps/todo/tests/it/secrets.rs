@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::program;
-use private_instances::{Answer, Browser, Engine, Fleet, Secrets};
+use test_cluster::{Answer, Browser, Engine, Fleet, Secrets};
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::start;
-use private_instances::{Browser, Fleet};
+use test_cluster::{Browser, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 

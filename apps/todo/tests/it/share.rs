@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{program, start};
-use private_instances::{Answer, Browser, Engine, Fleet};
+use test_cluster::{Answer, Browser, Engine, Fleet};
 
 /// Ada, whose list it is.
 fn ada(fleet: &mut Fleet) -> Browser {

@@ -1,7 +1,7 @@
 //! The pages of the to-do list in a real browser, which notices nothing of the instances that are killed under it, and no barrier
 //! for anybody in any of them.
 
-use private_browser::Browser;
+use test_chromium::Browser;
 
 use super::client::Client;
 use super::person::{PASSWORD, Person};

@@ -1,9 +1,9 @@
 //! The pages of the shop in a real browser: somebody shops and pays, and notices nothing of the instances that are killed
 //! meanwhile, and no barrier in any page.
 
-use private_browser::Browser;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use test_chromium::Browser;
 
 use super::person::Person;
 use super::world::{Place, eventually, is_whole, signal};

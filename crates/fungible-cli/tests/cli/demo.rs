@@ -68,7 +68,7 @@ fn section_three_the_right_one_knows_who_logged_in_on_every_instance() {
 
 #[test]
 fn its_store_may_be_on_postgresql() {
-    let server = private_postgres::Server::start_with(&["fsync=off"]);
+    let server = test_postgres::Server::start_with(&["fsync=off"]);
     let place = Place::new();
     let fleet = demo(&place, &["--store", &server.url("postgres")]);
     fleet.healthy(3);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use private_browser::{Browser, Look};
+use test_chromium::{Browser, Look};
 
 use super::packages::install;
 use super::world::Fleet;

@@ -35,7 +35,7 @@ fn the_right_list_is_fungible_and_its_page_names_the_instance() {
 
 #[test]
 fn the_right_list_is_fungible_on_postgresql_too() {
-    let server = private_postgres::Server::start_with(&["fsync=off"]);
+    let server = test_postgres::Server::start_with(&["fsync=off"]);
     let secret = format!("FUNGIBLE_SECRET={}=", "c2VjcmV0".repeat(5) + "c2U");
     // A database of its own for each run.
     let store = format!("FUNGIBLE_STORE={}", server.url("app_{run}"));
@@ -90,7 +90,7 @@ fn the_shop_is_fungible() {
 #[test]
 fn the_shop_is_fungible_on_postgresql_too() {
     let payments = Payments::start();
-    let server = private_postgres::Server::start_with(&["fsync=off"]);
+    let server = test_postgres::Server::start_with(&["fsync=off"]);
     let secret = format!("FUNGIBLE_SECRET={}=", "c2VjcmV0".repeat(5) + "c2U");
     let store = format!("FUNGIBLE_STORE={}", server.url("app_{run}"));
     let reset = format!("psql -q -c 'CREATE DATABASE app_{{run}}' {}", server.url("postgres"));

@@ -10,7 +10,7 @@ use axum::response::IntoResponse as _;
 use fungible::store::Migration;
 use fungible::{Store, StoreError, StoreOptions, StoreUrl, Tx, params};
 use nix::sys::signal::Signal;
-use private_postgres::Server;
+use test_postgres::Server;
 
 use crate::helper::ROWS;
 use crate::support::eventually;

@@ -9,7 +9,7 @@ use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::{Hasher, HasherOptions, ServeOptions, Store, StoreUrl};
-use private_postgres::Server as PostgresServer;
+use test_postgres::Server as PostgresServer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -175,7 +175,7 @@ impl Server {
     }
 
     fn new(settings: &[&str]) -> Server {
-        let directory = std::env::temp_dir().join(format!("private-postgres-{}", uuid::Uuid::new_v4().simple()));
+        let directory = std::env::temp_dir().join(format!("test-postgres-{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         own(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         let settings = settings.iter().map(|one| (*one).to_owned()).collect();

@@ -5,7 +5,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use private_browser::{Browser, Look, eventually};
+use test_chromium::{Browser, Look, eventually};
 
 const PAGE: &str = "data:text/html,<title>x</title><h1>Hello</h1><label>Name <input></label>\
     <button onclick='this.textContent=document.querySelector(%22input%22).value'>Greet</button>";
