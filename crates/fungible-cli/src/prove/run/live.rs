@@ -29,6 +29,11 @@ const STORED_BY_THEN: Duration = Duration::from_secs(1);
 /// How long a request waits for another one that shall come first.
 const SWAPPED_AT_MOST: Duration = Duration::from_secs(1);
 
+/// A request that needs a fresh instance waits until one more than that is ready, for the request after it. Otherwise it
+/// would be chance whether that one was started before or after this request wrote: an app that reads its state when it
+/// starts would go wrong at another request in each run.
+const KEPT_BACK: usize = 1;
+
 /// What a run was, once it is over.
 pub(super) struct Ended {
     pub(super) exchanges: Vec<Exchange>,
@@ -321,7 +326,8 @@ impl<'a, 'b> Live<'a, 'b> {
                 Route::Fresh | Route::Spared | Route::Live(_) => None,
             };
             let there = there.filter(|place| !self.instances[*place].dead);
-            let Some(place) = there.or_else(|| self.spares.pop_front()) else {
+            let fresh = || (self.spares.len() > KEPT_BACK).then(|| self.spares.pop_front()).flatten();
+            let Some(place) = there.or_else(fresh) else {
                 self.waiting.push_front(one);
                 return;
             };

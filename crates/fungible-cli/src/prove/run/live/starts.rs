@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::super::{Ports, ProveError, Started};
-use super::{Instance, Live};
+use super::{Instance, KEPT_BACK, Live};
 use crate::fleet::{Launcher, Port, ProcessId, Waited};
 use crate::prove::attack::Attack;
 use crate::prove::event::Event;
@@ -36,7 +36,8 @@ impl Live<'_, '_> {
             return Ok(());
         }
         // More than the cores bear at once are wanted where clients would not wait for them.
-        while self.stage.ahead > self.stage.cores && self.spares.len() < self.stage.ahead && self.alone.is_none() {
+        let wanted = if self.stage.ahead > self.stage.cores { self.stage.ahead } else { 1 };
+        while self.spares.len() < wanted + KEPT_BACK && self.alone.is_none() {
             self.start_more();
             let Some(started) = self.starting.join_next().await else { break };
             self.started(started.map_err(|_| std::io::Error::other("a start was cut short"))??).await?;
@@ -50,7 +51,7 @@ impl Live<'_, '_> {
             return;
         }
         let cores = self.stage.cores;
-        let wanted = self.stage.ahead.max(self.waiting.len().min(cores * 2));
+        let wanted = self.stage.ahead.max(self.waiting.len().min(cores * 2)) + KEPT_BACK;
         while self.starting.len() + self.spares.len() < wanted && self.starting.len() < cores {
             if self.start_one().is_err() {
                 break;
