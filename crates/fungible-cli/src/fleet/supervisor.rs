@@ -211,7 +211,7 @@ impl Supervisor<'_> {
                 Err(FleetError::NotStarted { program: self.settings.template.program.clone(), reason })
             }
             Report::NotStarted { id, reason } => self.ended(id, &reason),
-            Report::Ended { id, how } => self.ended(id, &how),
+            Report::Ended { id, end } => self.ended(id, &end.to_string()),
             // Said once, at its start, where it is waited for.
             Report::Ready { .. } | Report::Unavailable { .. } | Report::Did { .. } => Ok(()),
         }

@@ -17,7 +17,7 @@ use super::pattern::Patterns;
 use super::plan::{Plan, Words, named_ports};
 use crate::balancer::{Balancer, BodyLimits, Config, Dispatch, Observer};
 use crate::exchange::Bodies;
-use crate::fleet::{Apart, LaunchError, Launcher, Port, ProcessId, Spec, Waited};
+use crate::fleet::{Apart, LaunchError, Launcher, Port, ProcessEnd, ProcessId, Spec, Waited};
 
 /// No more instances than these are ready ahead: each takes memory.
 const AHEAD_AT_MOST: usize = 16;
@@ -334,12 +334,14 @@ impl<'a> Stage<'a> {
         let ended = live.carry_out(asked, tapped).await?;
         for (id, command) in beside {
             // One that ended well may have put itself into the background.
-            match tokio::time::timeout(Duration::ZERO, self.launcher.ended(id)).await {
-                Ok(Waited::Ended(how) | Waited::NotStarted(how)) if how != "exit status 0" => {
-                    let lines = self.launcher.last_lines(id);
-                    return Err(ProveError::Helper { option: "--beside", command: command.clone(), how, lines });
-                }
-                _ => {}
+            let how = match tokio::time::timeout(Duration::ZERO, self.launcher.ended(id)).await {
+                Ok(Waited::Ended(end)) if !end.is_success() => Some(end.to_string()),
+                Ok(Waited::NotStarted(reason)) => Some(reason),
+                _ => None,
+            };
+            if let Some(how) = how {
+                let lines = self.launcher.last_lines(id);
+                return Err(ProveError::Helper { option: "--beside", command: command.clone(), how, lines });
             }
         }
         let live::Ended { exchanges, instances, driver, driver_lines, held, longest_hold, alone, starts } = ended;
@@ -364,8 +366,9 @@ impl<'a> Stage<'a> {
         let id = self.launcher.launch(self.shell("reset", command, words, true)).await?;
         let ended = tokio::time::timeout(self.plan.drive_limit, self.launcher.ended(id)).await;
         let how = match ended {
-            Ok(Waited::Ended(how)) if how == "exit status 0" => return Ok(()),
-            Ok(Waited::Ended(how) | Waited::NotStarted(how)) => how,
+            Ok(Waited::Ended(end)) if end.is_success() => return Ok(()),
+            Ok(Waited::Ended(end)) => end.to_string(),
+            Ok(Waited::NotStarted(reason)) => reason,
             Ok(Waited::Ready | Waited::PortTaken(_) | Waited::Late(_)) | Err(_) => "it did not end".to_owned(),
         };
         self.launcher.kill(id).await?;
@@ -391,11 +394,11 @@ impl<'a> Stage<'a> {
         self.plan.env.iter().map(|(key, value)| (key.clone(), words.fill(value))).collect()
     }
 
-    /// How the driver ended, from the keeper's words.
-    fn driver_end(how: &str) -> DriverEnd {
-        match how.strip_prefix("exit status ").and_then(|code| code.parse().ok()) {
-            Some(code) => DriverEnd::Exited(code),
-            None => DriverEnd::Killed(how.to_owned()),
+    /// How the driver ended.
+    fn driver_end(end: ProcessEnd) -> DriverEnd {
+        match end {
+            ProcessEnd::Exited(code) => DriverEnd::Exited(code),
+            ProcessEnd::Killed(_) | ProcessEnd::KeeperKilled => DriverEnd::Killed(end.to_string()),
         }
     }
 

@@ -15,6 +15,7 @@ use super::first::{Program, Said};
 use super::protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report};
 use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, Start};
+use crate::fleet::process_end::ProcessEnd;
 
 /// Starts `launch` and reports on it until it has ended. Blocks that long.
 pub(super) fn live(
@@ -38,13 +39,13 @@ pub(super) fn live(
         Some(Said::NotStarted(reason)) => return report(Report::NotStarted { id, reason }),
         _ => return report(Report::NotStarted { id, reason: "it was killed while it started".to_owned() }),
     }
-    let how = said();
+    let last = said();
     // Its socket ends before the last of its processes does.
-    let collected = ended.recv().unwrap_or_default();
-    report(Report::Ended { id, how: if let Some(Said::Ended(how)) = how { how } else { collected } });
+    let Ok(collected) = ended.recv() else { return };
+    report(Report::Ended { id, end: if let Some(Said::Ended(end)) = last { end } else { collected } });
 }
 
-type Started = ((UnixStream, i32), mpsc::Receiver<String>);
+type Started = ((UnixStream, i32), mpsc::Receiver<ProcessEnd>);
 
 fn start(
     id: ProcessId,
@@ -72,8 +73,8 @@ fn start(
     let mut command = Command::new("/proc/self/exe");
     command.args(["keeper", "first"]).envs(start.env).current_dir(&start.working_directory);
     command.stdin(OwnedFd::from(theirs)).stdout(log).stderr(errors);
-    let (end, ended) = mpsc::channel();
-    let kept = Kept::Cell { id, socket: ours.try_clone().map_err(|error| error.to_string())?, end };
+    let (tell_end, ended) = mpsc::channel();
+    let kept = Kept::Cell { id, socket: ours.try_clone().map_err(|error| error.to_string())?, ended: tell_end };
     // A thread of its own enters the new world, and is gone when the program is in there.
     let pid = std::thread::scope(|scope| {
         let enter = || {

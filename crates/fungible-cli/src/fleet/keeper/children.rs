@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as plain};
 use nix::unistd::Pid;
 
 use super::protocol::ProcessId;
+use crate::fleet::process_end::ProcessEnd;
 
 /// A child of the keeper.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) enum Kept {
         id: ProcessId,
         socket: std::os::unix::net::UnixStream,
         /// Told how it ended when it has been collected.
-        end: plain::Sender<String>,
+        ended: plain::Sender<ProcessEnd>,
     },
 }
 

@@ -10,13 +10,14 @@ use std::process::{Command, ExitCode, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::end::end_all;
 use super::namespaces;
 use super::protocol::Isolation;
+use crate::fleet::process_end::ProcessEnd;
 
 /// What it starts; it already has the environment, the working directory and the output of the program.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub(super) struct Program {
 pub(super) enum Said {
     Started,
     NotStarted(String),
-    Ended(String),
+    Ended(ProcessEnd),
 }
 
 /// The line on which it passes SIGTERM on.
@@ -56,12 +57,12 @@ fn live() -> io::Result<()> {
     // Whoever cannot be told any more is gone: then the socket has ended, and so does the program.
     let _ = say(&mut socket, &Said::Started);
     std::thread::spawn(move || obey(orders, child));
-    let how = wait_for(child)?;
+    let end = wait_for(child)?;
     if program.isolation == Isolation::Subreaper {
         // The kernel does this where there is a namespace.
         end_all(program.isolation, &[child]);
     }
-    say(&mut socket, &Said::Ended(how))
+    say(&mut socket, &Said::Ended(end))
 }
 
 fn start(program: &Program) -> io::Result<Pid> {
@@ -100,11 +101,10 @@ fn obey(orders: BufReader<UnixStream>, child: Pid) {
 }
 
 /// Collects whatever ends, until `child` has.
-fn wait_for(child: Pid) -> io::Result<String> {
+fn wait_for(child: Pid) -> io::Result<ProcessEnd> {
     loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == child => return Ok(format!("exit status {code}")),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => return Ok(signal.as_str().to_owned()),
+        match waitpid(None, None).map(ProcessEnd::of) {
+            Ok(Some((pid, end))) if pid == child => return Ok(end),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

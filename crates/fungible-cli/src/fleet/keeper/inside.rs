@@ -11,7 +11,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::signal::{self, killpg};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -26,6 +26,7 @@ use super::protocol::{Isolation, Launch, Order, Outcome, Output, Report, Signal,
 use super::{cell, first};
 use crate::fleet::own_folder;
 use crate::fleet::private_disk::Disk;
+use crate::fleet::process_end::ProcessEnd;
 
 /// What the keeper holds.
 struct Keeping {
@@ -235,22 +236,21 @@ fn start(launch: &Launch, printer: &Printer) -> io::Result<Child> {
 fn reap(running: &mut HashMap<Pid, Kept>) -> Vec<Report> {
     let mut reports = Vec::new();
     loop {
-        let (pid, how) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => (pid, format!("exit status {code}")),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, signal.as_str().to_owned()),
+        let (pid, end) = match waitpid(None, Some(WaitPidFlag::WNOHANG)).map(ProcessEnd::of) {
+            Ok(Some(ended)) => ended,
             Err(Errno::EINTR) => continue,
             // Nobody else has ended by now.
-            _ => break,
+            Ok(None) | Err(_) => break,
         };
         match running.remove(&pid) {
             Some(Kept::Plain(id)) => {
                 // What an instance leaves behind in its group would keep its port. As long as something is left, the
                 // group's number belongs to nobody else.
                 let _ = killpg(pid, signal::Signal::SIGKILL);
-                reports.push(Report::Ended { id, how });
+                reports.push(Report::Ended { id, end });
             }
             // Its thread reports it, with what its first process said last.
-            Some(Kept::Cell { end, .. }) => drop(end.send(how)),
+            Some(Kept::Cell { ended, .. }) => drop(ended.send(end)),
             None => {}
         }
     }

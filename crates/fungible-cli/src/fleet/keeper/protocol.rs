@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::private_disk::{DiskPlan, World, Written};
+use crate::fleet::process_end::ProcessEnd;
 
 /// What ends the instances when the keeper dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +119,7 @@ pub(crate) enum Report {
     /// The program could not be started at all.
     NotStarted { id: ProcessId, reason: String },
     /// The process has ended, and what was left of its group was killed.
-    Ended { id: ProcessId, how: String },
+    Ended { id: ProcessId, end: ProcessEnd },
     /// The outcome of a task.
     Did { number: u64, outcome: Outcome },
 }

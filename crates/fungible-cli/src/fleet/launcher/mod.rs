@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use super::keeper::{CellPlan, Keeper, Launch, Outcome, Output, ProcessId, Report, Reports, Signal, Task};
 use super::listening;
 use super::private_disk::{Apart, DiskPlan, World, Written, settled};
+use super::process_end::ProcessEnd;
 use crate::balancer::{PortOwner, Vouch};
 
 /// How many of the last lines that an instance printed are told.
@@ -63,7 +64,7 @@ pub(crate) enum Waited {
     /// It accepts connections.
     Ready,
     /// It has ended, this way.
-    Ended(String),
+    Ended(ProcessEnd),
     /// The program could not be started, for this reason.
     NotStarted(String),
     /// This other program listens on its port.
@@ -236,7 +237,7 @@ impl Launcher {
     /// Waits until the instance has ended, or never ran, and with it everything that it started.
     pub(crate) async fn ended(&self, id: ProcessId) -> Waited {
         let mut known = self.known.subscribe();
-        let gone = || Waited::Ended("the keeper process was killed".to_owned());
+        let gone = || Waited::Ended(ProcessEnd::KeeperKilled);
         let over = |known: &Known| known.keeper_gone || known.lives.get(&id).is_none_or(|life| life.ended.is_some());
         match known.wait_for(over).await {
             Ok(known) => known.lives.get(&id).and_then(|life| life.ended.clone()).unwrap_or_else(gone),
@@ -345,7 +346,7 @@ async fn listen(mut reports: Reports, known: watch::Sender<Known>, answers: Answ
             Report::NotStarted { id, reason } => {
                 life(id, &|life| life.ended = Some(Waited::NotStarted(reason.clone())));
             }
-            Report::Ended { id, how } => life(id, &|life| life.ended = Some(Waited::Ended(how.clone()))),
+            Report::Ended { id, end } => life(id, &|life| life.ended = Some(Waited::Ended(end))),
             Report::Did { number, outcome } => {
                 let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
                 let answer = answers.as_mut().and_then(|waiting| waiting.remove(&number));

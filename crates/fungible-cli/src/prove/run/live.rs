@@ -185,7 +185,7 @@ impl<'a, 'b> Live<'a, 'b> {
                     self.started(started.map_err(|_| std::io::Error::other("a start was cut short"))??).await?;
                 }
                 ended = &mut driver_ended => match ended {
-                    Waited::Ended(how) => break Stage::driver_end(&how),
+                    Waited::Ended(end) => break Stage::driver_end(end),
                     Waited::NotStarted(reason) => return Err(ProveError::Driver(reason)),
                     Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => {}
                 },

@@ -144,7 +144,7 @@ impl Live<'_, '_> {
                     ProveError::NotStarted { program: self.stage.plan.program.clone(), reason }
                 }
                 Waited::Late(listens) => ProveError::NeverReady { limit: self.stage.start_limit(), listens, lines },
-                Waited::Ended(how) => ProveError::DiedAtStart { how, lines },
+                Waited::Ended(end) => ProveError::DiedAtStart { how: end.to_string(), lines },
                 Waited::Ready | Waited::PortTaken(_) => return Ok(()),
             });
         }
@@ -153,7 +153,8 @@ impl Live<'_, '_> {
             return Err(ProveError::SecondPort { port, lines });
         }
         let how = match waited {
-            Waited::Ended(how) | Waited::NotStarted(how) => how,
+            Waited::Ended(end) => end.to_string(),
+            Waited::NotStarted(reason) => reason,
             Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => "it did not become ready".to_owned(),
         };
         self.alone.get_or_insert(Alone { how, lines });
