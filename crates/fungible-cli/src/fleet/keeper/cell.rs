@@ -3,9 +3,11 @@
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc;
 
+use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::unistd::Pid;
 use tokio::sync::mpsc::UnboundedSender;
@@ -14,8 +16,32 @@ use super::children::{Kept, Running};
 use super::first::{Program, Said};
 use super::protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report};
 use crate::fleet::own_folder;
-use crate::fleet::private_disk::{Disk, Start};
+use crate::fleet::private_disk::{Disk, DiskError, Start};
 use crate::fleet::process_end::ProcessEnd;
+
+/// Why an instance cannot be started in a world of its own.
+#[derive(Debug, thiserror::Error)]
+enum CellError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("the output of an isolated instance must go to a file")]
+    NoLog,
+    #[error("cannot open {}: {error}", .path.display())]
+    Log { path: PathBuf, error: io::Error },
+    #[error("cannot connect to its first process: {0}")]
+    Socket(io::Error),
+    #[error("namespaces cannot be had for it: {0}")]
+    Namespaces(Errno),
+    #[error("it cannot be called {name}: {error}")]
+    HostName { name: String, error: Errno },
+    #[cfg(target_os = "linux")]
+    #[error("the right to mount cannot be passed on to it: {0}")]
+    Rights(io::Error),
+    #[error("the thread that enters its namespaces panicked")]
+    Panicked,
+    #[error("its first process cannot be started: {0}")]
+    FirstProcess(io::Error),
+}
 
 /// Starts `launch` and reports on it until it has ended. Blocks that long.
 pub(super) fn live(
@@ -30,7 +56,7 @@ pub(super) fn live(
     let report = |report| drop(reports.send(report));
     let (socket, ended) = match start(id, launch, plan, (disk, isolation), running) {
         Ok(started) => started,
-        Err(reason) => return report(Report::NotStarted { id, reason }),
+        Err(error) => return report(Report::NotStarted { id, reason: error.to_string() }),
     };
     let mut lines = BufReader::new(socket.0).lines().map_while(Result::ok);
     let mut said = || serde_json::from_str::<Said>(&lines.next()?).ok();
@@ -53,7 +79,7 @@ fn start(
     plan: &CellPlan,
     (disk, isolation): (&Disk, Isolation),
     running: &Running,
-) -> Result<Started, String> {
+) -> Result<Started, CellError> {
     let cell = disk.cell(id, &plan.name, plan.own_copies)?;
     let start = Start {
         program: launch.program,
@@ -62,19 +88,19 @@ fn start(
         working_directory: disk.working_directory(),
     };
     let start = disk.placed(&cell, start);
-    let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
-    let Output::File(log) = launch.output else {
-        return Err("an instance with a world of its own writes to a file".to_owned());
+    let (ours, theirs) = UnixStream::pair().map_err(CellError::Socket)?;
+    let Output::File(path) = launch.output else {
+        return Err(CellError::NoLog);
     };
-    let problem = |error: io::Error| format!("cannot open {}: {error}", log.display());
-    let log = own_folder::log_file(AT_FDCWD, &log).map_err(problem)?;
+    let problem = |error| CellError::Log { path: path.clone(), error };
+    let log = own_folder::log_file(AT_FDCWD, &path).map_err(problem)?;
     let errors = log.try_clone().map_err(problem)?;
 
     let mut command = Command::new("/proc/self/exe");
     command.args(["keeper", "first"]).envs(start.env).current_dir(&start.working_directory);
     command.stdin(OwnedFd::from(theirs)).stdout(log).stderr(errors);
     let (tell_end, ended) = mpsc::channel();
-    let kept = Kept::Cell { id, socket: ours.try_clone().map_err(|error| error.to_string())?, ended: tell_end };
+    let kept = Kept::Cell { id, socket: ours.try_clone().map_err(CellError::Socket)?, ended: tell_end };
     // A thread of its own enters the new world, and is gone when the program is in there.
     let pid = std::thread::scope(|scope| {
         let enter = || {
@@ -82,24 +108,24 @@ fn start(
                 leave_for(&plan.name)?;
                 disk.enter(&cell)?;
                 #[cfg(target_os = "linux")]
-                super::namespaces::pass_on_mounting().map_err(|error| error.to_string())?;
+                super::namespaces::pass_on_mounting().map_err(CellError::Rights)?;
             }
             spawn(command, kept, running)
         };
-        scope.spawn(enter).join().unwrap_or_else(|_| Err("the thread that enters it panicked".to_owned()))
+        scope.spawn(enter).join().unwrap_or(Err(CellError::Panicked))
     })?;
     let program = Program { path: start.program, args: start.args, isolation };
-    let mut line = serde_json::to_vec(&program).map_err(|error| error.to_string())?;
+    let mut line = serde_json::to_vec(&program).map_err(|error| CellError::Socket(error.into()))?;
     line.push(b'\n');
     // If it is dead already, its end is reported.
     let _ = (&ours).write_all(&line);
     Ok(((ours, pid), ended))
 }
 
-fn spawn(mut command: Command, kept: Kept, running: &Running) -> Result<i32, String> {
+fn spawn(mut command: Command, kept: Kept, running: &Running) -> Result<i32, CellError> {
     // Locked until it is known, so that its end finds it.
     let mut running = running.lock();
-    let child = command.spawn().map_err(|error| format!("its first process cannot be started: {error}"))?;
+    let child = command.spawn().map_err(CellError::FirstProcess)?;
     let pid = child.id().cast_signed();
     running.insert(Pid::from_raw(pid), kept);
     Ok(pid)
@@ -107,14 +133,14 @@ fn spawn(mut command: Command, kept: Kept, running: &Running) -> Result<i32, Str
 
 /// New namespaces for this thread and what it starts.
 #[cfg(target_os = "linux")]
-fn leave_for(name: &str) -> Result<(), String> {
+fn leave_for(name: &str) -> Result<(), CellError> {
     use nix::sched::{CloneFlags, unshare};
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS)
-        .map_err(|error| format!("no namespaces for it: {error}"))?;
-    nix::unistd::sethostname(name).map_err(|error| format!("it cannot be called {name}: {error}"))
+        .map_err(CellError::Namespaces)?;
+    nix::unistd::sethostname(name).map_err(|error| CellError::HostName { name: name.to_owned(), error })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn leave_for(_name: &str) -> Result<(), String> {
-    Err("this system has no namespaces".to_owned())
+fn leave_for(_name: &str) -> Result<(), CellError> {
+    Err(CellError::Namespaces(Errno::ENOSYS))
 }

@@ -25,7 +25,7 @@ use super::lines::Printer;
 use super::protocol::{Isolation, Launch, Order, Outcome, Output, Report, Signal, Task};
 use super::{cell, first};
 use crate::fleet::own_folder;
-use crate::fleet::private_disk::Disk;
+use crate::fleet::private_disk::{Disk, DiskError};
 use crate::fleet::process_end::ProcessEnd;
 
 /// What the keeper holds.
@@ -164,7 +164,7 @@ impl Keeping {
                         self.disk = Some(Arc::new(disk));
                         Outcome::World(world)
                     }
-                    Err(reason) => Outcome::Refused(reason),
+                    Err(error) => Outcome::Refused(error.to_string()),
                 };
                 Some(Report::Did { number, outcome })
             }
@@ -172,7 +172,10 @@ impl Keeping {
                 let (disk, said) = (self.disk.clone()?, self.said.clone());
                 // Copying takes its time, and the end must be heard meanwhile.
                 std::thread::spawn(move || {
-                    let done = |done: Result<(), String>| done.map_or_else(Outcome::Refused, |()| Outcome::Done);
+                    let done = |done: Result<(), DiskError>| match done {
+                        Ok(()) => Outcome::Done,
+                        Err(error) => Outcome::Refused(error.to_string()),
+                    };
                     let outcome = match task {
                         Task::BeginRun => done(disk.begin_run()),
                         Task::EndRun => done(disk.end_run()),

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 
 use super::keeper::{CellPlan, Keeper, Launch, Outcome, Output, ProcessId, Report, Reports, Signal, Task};
 use super::listening;
-use super::private_disk::{Apart, DiskPlan, World, Written, settled};
+use super::private_disk::{Apart, DiskError, DiskPlan, World, Written, settled};
 use super::process_end::ProcessEnd;
 use crate::balancer::{PortOwner, Vouch};
 
@@ -28,7 +28,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 /// Why an instance, or the whole, could not be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
-    /// The user has to change something; a sentence says what.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The keeper could not do what it was asked for; a sentence says why.
     #[error("{0}")]
     Refused(String),
     #[error("the keeper process could not be started: {0}")]
@@ -107,7 +109,7 @@ impl Launcher {
         plan: DiskPlan,
         limit: Duration,
     ) -> Result<Launcher, LaunchError> {
-        let plan = settled(plan).map_err(LaunchError::Refused)?;
+        let plan = settled(plan)?;
         let began = Instant::now();
         let starting = tokio::time::timeout(limit, Keeper::start(executable, namespaces)).await;
         let (keeper, reports) = starting.map_err(|_| LaunchError::NoKeeper(limit))?.map_err(LaunchError::Keeper)?;

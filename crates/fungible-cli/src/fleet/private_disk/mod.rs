@@ -2,18 +2,21 @@
 //! for the run. It knows paths and mounts, not programs; the keeper owns it and runs the programs.
 
 mod copies;
+mod error;
 #[cfg(target_os = "linux")]
 mod layout;
 #[cfg(target_os = "linux")]
 mod mount_table;
 mod plan;
 mod shares;
+mod space;
 mod substitute;
 mod tree;
 #[cfg(target_os = "linux")]
 mod view;
 mod written;
 
+pub(crate) use error::DiskError;
 pub(super) use plan::Start;
 pub(crate) use plan::{Apart, Change, DiskPlan, World, Written};
 pub(super) use shares::settled;
@@ -74,15 +77,10 @@ pub(super) struct Cell {
 
 impl Disk {
     /// Makes the folder of a proof and tries out what can be had. `namespaces` says that this process may mount.
-    pub(super) fn open(plan: DiskPlan, namespaces: bool) -> Result<(Disk, World), String> {
+    pub(super) fn open(plan: DiskPlan, namespaces: bool) -> Result<(Disk, World), DiskError> {
         sweep(&plan.temporary);
         let folder = plan.temporary.join(format!("{FOLDER}{}-{}", std::process::id(), random()?));
-        let problem = |error: std::io::Error| {
-            format!(
-                "no folder can be made in {}: {error}; set TMPDIR to one that can be written to",
-                plan.temporary.display()
-            )
-        };
+        let problem = |error| DiskError::NoFolder { temporary: plan.temporary.clone(), error };
         DirBuilder::new().mode(0o700).create(&folder).map_err(problem)?;
         let lock = own_folder::open(AT_FDCWD, &folder)
             .and_then(|folder| own_folder::lock_file(folder, LOCK, true))
@@ -101,7 +99,7 @@ impl Disk {
     }
 
     #[cfg(target_os = "linux")]
-    fn choose(plan: &DiskPlan, folder: &Path, world: &mut World) -> Result<(How, bool), String> {
+    fn choose(plan: &DiskPlan, folder: &Path, world: &mut World) -> Result<(How, bool), DiskError> {
         if world.namespaces {
             match view::View::find(plan, folder) {
                 Ok(found) => {
@@ -116,7 +114,7 @@ impl Disk {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn choose(plan: &DiskPlan, _folder: &Path, world: &mut World) -> Result<(How, bool), String> {
+    fn choose(plan: &DiskPlan, _folder: &Path, world: &mut World) -> Result<(How, bool), DiskError> {
         Ok((How::Substitute(Substitute::new(plan, &mut world.notes)?), false))
     }
 
@@ -143,42 +141,38 @@ impl Disk {
     }
 
     /// Copies what is shared, as it is now.
-    pub(super) fn begin_run(&self) -> Result<(), String> {
+    pub(super) fn begin_run(&self) -> Result<(), DiskError> {
         let _filling = self.filling()?;
         self.remove_run()?;
         self.room()?;
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let folder = self.run_folder();
-        fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        fs::create_dir(&folder).map_err(|error| DiskError::Folder { path: folder.clone(), error })?;
         self.copy_shares(&folder.join("shares"))
     }
 
     /// To be held while something is put into the folder; refused once nobody wants it any more.
-    fn filling(&self) -> Result<RwLockReadGuard<'_, ()>, String> {
+    fn filling(&self) -> Result<RwLockReadGuard<'_, ()>, DiskError> {
         let filling = self.filling.read().unwrap_or_else(PoisonError::into_inner);
         if self.abandoned.load(Ordering::Relaxed) {
-            return Err("the proof is over".to_owned());
+            return Err(DiskError::ProofIsOver);
         }
         Ok(filling)
     }
 
-    fn copy_shares(&self, into: &Path) -> Result<(), String> {
+    fn copy_shares(&self, into: &Path) -> Result<(), DiskError> {
         copies::copy_shares(&self.plan, into, &self.inner(), &self.abandoned)
     }
 
     /// Removes what the run left; its instances must have ended. When they left no space on the disk, or no longer had
     /// in common what they share, nothing that happened in the run says anything about them.
-    pub(super) fn end_run(&self) -> Result<(), String> {
-        let full = self.free().is_ok_and(|free| free < copies::FULL);
+    pub(super) fn end_run(&self) -> Result<(), DiskError> {
+        let full = self.free().is_ok_and(|free| free < space::FULL);
         let unshared = self.unshared();
         self.remove_run()?;
         match unshared {
-            _ if full => Err(format!("there is no space left{}", self.larger())),
-            Some(share) => Err(format!(
-                "--share {}: the app put another file in its place, as a rename does, and no other instance sees that \
-                 one: let it keep the file in a folder of its own, and share the folder",
-                share.display()
-            )),
+            _ if full => Err(DiskError::NoSpace { temporary: self.plan.temporary.clone() }),
+            Some(share) => Err(DiskError::ShareReplaced(share.to_owned())),
             None => Ok(()),
         }
     }
@@ -202,18 +196,17 @@ impl Disk {
         files.into_iter().find(replaced).map(PathBuf::as_path)
     }
 
-    fn remove_run(&self) -> Result<(), String> {
-        let removed =
-            |folder: PathBuf| remove(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()));
+    fn remove_run(&self) -> Result<(), DiskError> {
+        let removed = |path: PathBuf| remove(&path).map_err(|error| DiskError::Remove { path, error });
         removed(self.run_folder())?;
         removed(self.folder.join(OWN))
     }
 
     /// Whether a run may begin.
-    fn room(&self) -> Result<(), String> {
+    fn room(&self) -> Result<(), DiskError> {
         match self.free() {
-            Ok(free) if free < copies::RESERVE => {
-                Err(format!("there are only {} left{}", copies::in_words(free), self.larger()))
+            Ok(free) if free < space::RESERVE => {
+                Err(DiskError::LittleSpace { free, temporary: self.plan.temporary.clone() })
             }
             // One that cannot be told is no reason to stop.
             Ok(_) | Err(_) => Ok(()),
@@ -222,23 +215,14 @@ impl Disk {
 
     /// Free are so many bytes, where instances write and where their output goes.
     fn free(&self) -> std::io::Result<u64> {
-        Ok(copies::free_space(&self.inner())?.min(copies::free_space(&self.folder)?))
-    }
-
-    fn larger(&self) -> String {
-        let place = self.plan.temporary.display();
-        format!(
-            " in {place}, where what instances write is kept during the proof: set TMPDIR to a folder on a larger disk ({} \
-             free at least)",
-            copies::in_words(copies::RESERVE)
-        )
+        Ok(space::free(&self.inner())?.min(space::free(&self.folder)?))
     }
 
     /// The disk for the instance `id` of this run.
-    pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool) -> Result<Cell, String> {
+    pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool) -> Result<Cell, DiskError> {
         let _filling = self.filling()?;
         let folder = self.cell_folder(id);
-        fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        fs::create_dir(&folder).map_err(|error| DiskError::Folder { path: folder.clone(), error })?;
         let shares = if own_copies {
             let own = folder.join("shares");
             self.copy_shares(&own)?;
@@ -252,8 +236,8 @@ impl Disk {
             How::View(view) => {
                 // What is shared stands in place of the proof's folder, and its own is mounted into that.
                 let own = cell.shares.join(OWN).join(name);
-                let prepared = view.prepare(&cell.folder, name).and_then(|()| fs::create_dir_all(own));
-                prepared.map_err(|error| error.to_string())?;
+                view.prepare(&cell.folder, name)?;
+                fs::create_dir_all(&own).map_err(|error| DiskError::Folder { path: own, error })?;
             }
             How::Substitute(substitute) => {
                 let _ = name;
@@ -265,10 +249,10 @@ impl Disk {
 
     /// Puts the calling thread, which must be alone in its mount namespace, onto the disk of `cell`. Nothing happens
     /// where there are no views.
-    pub(super) fn enter(&self, cell: &Cell) -> Result<(), String> {
+    pub(super) fn enter(&self, cell: &Cell) -> Result<(), DiskError> {
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(view) => view.enter(&cell.folder, &cell.shares, &self.folder, &cell.own),
+            How::View(view) => Ok(view.enter(&cell.folder, &cell.shares, &self.folder, &cell.own)?),
             How::Substitute(_) => {
                 let _ = cell;
                 Ok(())
@@ -344,9 +328,9 @@ fn remove_folder(place: impl AsFd, name: &Path, folder: &File) {
     let _ = emptied.and_then(|()| Ok(unlinkat(place, name, UnlinkatFlags::RemoveDir)?));
 }
 
-fn random() -> Result<String, String> {
+fn random() -> Result<String, DiskError> {
     let mut random = [0_u8; 4];
-    getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    getrandom::fill(&mut random).map_err(DiskError::NoRandomBytes)?;
     Ok(format!("{:08x}", u32::from_ne_bytes(random)))
 }
 

@@ -1,11 +1,17 @@
 //! What disks are asked to be, and what could be had. Pure data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 /// What holds the folders of instances, below that of the proof.
 pub(super) const OWN: &str = "dirs";
+
+/// Where the copy of the share number `index` is, below the folder of all of them.
+pub(super) fn copy_of(shares: &Path, index: usize, share: &Path) -> PathBuf {
+    let name = share.file_name().unwrap_or(share.as_os_str());
+    shares.join(index.to_string()).join(name)
+}
 
 /// What instances share and what they get of their own.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,17 +4,19 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::error::DiskError;
 use super::plan::DiskPlan;
 
 /// The plan with every path absolute and without symbolic links, or why it cannot be followed.
-pub(in super::super) fn settled(mut plan: DiskPlan) -> Result<DiskPlan, String> {
+pub(in super::super) fn settled(mut plan: DiskPlan) -> Result<DiskPlan, DiskError> {
     let base = plan
         .working_directory
         .canonicalize()
-        .map_err(|error| format!("the working directory {}: {error}", plan.working_directory.display()))?;
-    plan.temporary = base.join(&plan.temporary).canonicalize().map_err(|error| {
-        format!("the temporary folder {}: {error}; set TMPDIR to one that exists", plan.temporary.display())
-    })?;
+        .map_err(|error| DiskError::WorkingDirectory { path: plan.working_directory.clone(), error })?;
+    plan.temporary = base
+        .join(&plan.temporary)
+        .canonicalize()
+        .map_err(|error| DiskError::TemporaryFolder { path: plan.temporary.clone(), error })?;
     plan.share = existing("--share", &plan.share, &base)?;
     plan.real = existing("--real", &plan.real, &base)?;
     // A home that does not exist is a private one from the start.
@@ -27,40 +29,31 @@ pub(in super::super) fn settled(mut plan: DiskPlan) -> Result<DiskPlan, String> 
     plan.share.retain(|inner| !all.iter().any(|outer| outer != inner && inner.starts_with(outer)));
     for share in &plan.share {
         if plan.real.iter().any(|real| share.starts_with(real) && real.starts_with(share)) {
-            return Err(format!("{} cannot be both shared and real", share.display()));
+            return Err(DiskError::SharedAndReal(share.clone()));
         }
         if plan.temporary.starts_with(share) {
-            return Err(format!(
-                "--share {}: the folder for temporary files, {}, is in it; share less, or set TMPDIR to another folder",
-                share.display(),
-                plan.temporary.display()
-            ));
+            let (share, temporary) = (share.clone(), plan.temporary.clone());
+            return Err(DiskError::SharesTemporaryFolder { share, temporary });
         }
-        if let Some(writer) = writer(share) {
-            return Err(writer);
-        }
+        refuse_writers(share)?;
     }
     Ok(plan)
 }
 
-fn existing(option: &str, paths: &[PathBuf], base: &Path) -> Result<Vec<PathBuf>, String> {
+fn existing(option: &'static str, paths: &[PathBuf], base: &Path) -> Result<Vec<PathBuf>, DiskError> {
     let one = |path: &PathBuf| {
-        base.join(path).canonicalize().map_err(|error| {
-            let reason = if error.kind() == std::io::ErrorKind::NotFound {
-                "it does not exist; make it first".to_owned()
-            } else {
-                error.to_string()
-            };
-            format!("{option} {}: {reason}", path.display())
+        base.join(path).canonicalize().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => DiskError::Missing { option, path: path.clone() },
+            _ => DiskError::Unusable { option, path: path.clone(), error },
         })
     };
     paths.iter().map(one).collect()
 }
 
-/// Says who has something in `share` open for writing: a copy made now could be half of the truth. An ordinary user
-/// sees only programs of its own.
-fn writer(share: &Path) -> Option<String> {
-    for process in fs::read_dir("/proc").ok()?.flatten() {
+/// Refuses a share in which a program has a file open for writing: a copy made now could hold half of a change. An
+/// ordinary user sees only its own programs.
+fn refuse_writers(share: &Path) -> Result<(), DiskError> {
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
@@ -68,16 +61,12 @@ fn writer(share: &Path) -> Option<String> {
             let Ok(file) = fs::read_link(open.path()) else { continue };
             if file.starts_with(share) && writes(&process.path(), &open.file_name()) {
                 let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                return Some(format!(
-                    "--share {}: {} (process {pid}) has {} open for writing; stop it first, or share a copy",
-                    share.display(),
-                    name.trim(),
-                    file.display()
-                ));
+                let program = name.trim().to_owned();
+                return Err(DiskError::ShareInUse { share: share.to_owned(), program, pid, file });
             }
         }
     }
-    None
+    Ok(())
 }
 
 fn writes(process: &Path, number: &OsStr) -> bool {

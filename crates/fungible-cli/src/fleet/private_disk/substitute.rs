@@ -6,14 +6,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::copies::{copy_of, in_words};
-use super::plan::{DiskPlan, Start, Written};
-use super::tree::{copy, measure};
+use super::error::DiskError;
+use super::plan::{DiskPlan, Start, Written, copy_of};
+use super::tree::{Size, copy, measure};
 use super::written;
 
 /// A larger working directory is not copied for every instance.
-const MOST_BYTES: u64 = 1 << 30;
-const MOST_ENTRIES: u64 = 200_000;
+const MOST: Size = Size { bytes: 1 << 30, entries: 200_000 };
 
 /// Folders at the top of a working directory that hold what programs are made of, often large, and are not copied.
 const DEPENDENCIES: [&str; 6] = [".git", ".venv", "node_modules", "target", "vendor", "venv"];
@@ -40,28 +39,18 @@ fn moved(text: &str, from: &str, to: &str) -> String {
 }
 
 impl Substitute {
-    pub(super) fn new(plan: &DiskPlan, notes: &mut Vec<String>) -> Result<Substitute, String> {
+    pub(super) fn new(plan: &DiskPlan, notes: &mut Vec<String>) -> Result<Substitute, DiskError> {
         let directory = &plan.working_directory;
         for share in &plan.share {
             if !share.starts_with(directory) || share == directory {
-                return Err(format!(
-                    "--share {}: without namespaces only what lies inside the working directory can be shared",
-                    share.display()
-                ));
+                return Err(DiskError::ShareOutside(share.clone()));
             }
         }
         let substitute = Substitute { plan: plan.clone() };
         let left_out = |path: &Path| substitute.instead(path, Path::new("")).is_some();
-        let size = measure(directory, &left_out).map_err(|error| error.to_string())?;
-        if size.bytes > MOST_BYTES || size.entries > MOST_ENTRIES {
-            return Err(format!(
-                "without namespaces each instance gets a copy of the working directory, and {} is too large for that ({}, \
-                 {} files; {} and {MOST_ENTRIES} at most)",
-                directory.display(),
-                in_words(size.bytes),
-                size.entries,
-                in_words(MOST_BYTES)
-            ));
+        let size = measure(directory, &left_out).map_err(DiskError::Size)?;
+        if size.bytes > MOST.bytes || size.entries > MOST.entries {
+            return Err(DiskError::WorkingDirectoryTooLarge { path: directory.clone(), size, most: MOST });
         }
         notes.push(format!(
             "private are only copies of {}, new files in HOME, and TMPDIR; every other path is the machine's own",
@@ -86,8 +75,8 @@ impl Substitute {
         ((dependency && !shared_inside) || real || ours).then(|| path.to_owned())
     }
 
-    pub(super) fn prepare(&self, cell: &Path, shares: &Path, stop: &AtomicBool) -> Result<(), String> {
-        let problem = |error: std::io::Error| format!("cannot copy the working directory: {error}");
+    pub(super) fn prepare(&self, cell: &Path, shares: &Path, stop: &AtomicBool) -> Result<(), DiskError> {
+        let problem = DiskError::CopyWorkingDirectory;
         let instead = |path: &Path| self.instead(path, shares);
         copy(&self.plan.working_directory, &cell.join("work"), &instead, stop).map_err(problem)?;
         fs::create_dir(cell.join("tmp")).map_err(problem)?;

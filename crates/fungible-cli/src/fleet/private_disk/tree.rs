@@ -20,10 +20,10 @@ const PIECE: u64 = 16 << 20;
 
 /// What a tree takes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
+pub(crate) struct Size {
     /// On the disk: holes do not count.
-    pub(super) bytes: u64,
-    pub(super) entries: u64,
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
 }
 
 /// Adds up what is below `path`; entries for which `left_out` holds are passed over.

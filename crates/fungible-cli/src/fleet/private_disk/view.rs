@@ -10,9 +10,8 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::chdir;
 
-use super::copies::copy_of;
 use super::layout::{Action, Overlay, Planned, Step, inside, is_gone, planned, writable};
-use super::plan::{Apart, Change, DiskPlan, Written};
+use super::plan::{Apart, Change, DiskPlan, Written, copy_of};
 use super::{mount_table, tree, written};
 
 /// How overlays can be had, the best first: one over everything or one per directory, and their options.
@@ -27,6 +26,27 @@ const WAYS: [(bool, &str); 7] = [
     (false, "redirect_dir=on,index=off,metacopy=off,volatile"),
     (false, "index=off,metacopy=off"),
 ];
+
+/// Why a view cannot be put together or entered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ViewError {
+    #[error("overlays cannot be mounted: {0}")]
+    NoOverlays(io::Error),
+    #[error("overlays cannot be mounted: {overlays}; memory cannot be mounted: {memory}")]
+    NoMemory { overlays: io::Error, memory: io::Error },
+    #[error("the folder {} cannot be made: {error}", .path.display())]
+    Folder { path: PathBuf, error: io::Error },
+    #[error("the view cannot be planned: {0}")]
+    Plan(io::Error),
+    #[error("the view cannot be mounted: {0}")]
+    Rehearsal(io::Error),
+    #[error("the folders of an instance cannot be made: {0}")]
+    Prepare(io::Error),
+    #[error("{} cannot be mounted: {error}", .at.display())]
+    Mount { at: PathBuf, error: io::Error },
+    #[error("the private disk cannot be entered: {0}")]
+    Enter(io::Error),
+}
 
 /// How a view is put together, in this order.
 pub(super) struct View {
@@ -47,16 +67,19 @@ pub(super) struct Found {
 
 impl View {
     /// Tries out what this machine allows, below `folder`.
-    pub(super) fn find(plan: &DiskPlan, folder: &Path) -> Result<Found, String> {
+    pub(super) fn find(plan: &DiskPlan, folder: &Path) -> Result<Found, ViewError> {
         let disk = folder.join("disk");
-        let mut problem = String::new();
+        let mut problem = io::Error::from(io::ErrorKind::Unsupported);
         for in_memory in [false, true] {
             if in_memory {
                 // On an overlay, as in a container, no other one can keep what is written to it.
-                mount(Some("tmpfs"), &disk, Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))
-                    .map_err(|error| format!("{problem}; memory cannot be mounted: {error}"))?;
+                let mounted = mount(Some("tmpfs"), &disk, Some("tmpfs"), MsFlags::empty(), Some("mode=0755"));
+                if let Err(error) = mounted {
+                    return Err(ViewError::NoMemory { overlays: problem, memory: error.into() });
+                }
             }
-            fs::create_dir(disk.join("root")).map_err(|error| error.to_string())?;
+            let root = disk.join("root");
+            fs::create_dir(&root).map_err(|error| ViewError::Folder { path: root, error })?;
             for (whole, options) in WAYS {
                 match alone(|| probe(&disk, whole, options)) {
                     Ok(()) => {
@@ -69,17 +92,21 @@ impl View {
                         }
                         return Ok(Found { view, notes, in_memory });
                     }
-                    Err(error) => problem = format!("overlays cannot be had: {error}"),
+                    Err(error) => problem = error,
                 }
             }
         }
         let _ = umount2(&disk, MntFlags::MNT_DETACH);
-        Err(problem)
+        Err(ViewError::NoOverlays(problem))
     }
 
-    fn plan(plan: &DiskPlan, folder: &Path, whole: bool, options: &'static str) -> Result<(View, Vec<String>), String> {
-        let problem = |error: io::Error| format!("the view cannot be planned: {error}");
-        let Planned { mut steps, mut notes, real } = planned(plan, folder, whole).map_err(problem)?;
+    fn plan(
+        plan: &DiskPlan,
+        folder: &Path,
+        whole: bool,
+        options: &'static str,
+    ) -> Result<(View, Vec<String>), ViewError> {
+        let Planned { mut steps, mut notes, real } = planned(plan, folder, whole).map_err(ViewError::Plan)?;
         let hosts =
             Path::new("/etc/hosts").canonicalize().ok().filter(|path| !real.iter().any(|real| path.starts_with(real)));
         let hosts = hosts.and_then(|path| Some((path.clone(), fs::read_to_string(path).ok()?)));
@@ -95,12 +122,12 @@ impl View {
     }
 
     /// Does it once: a directory over which nothing can be laid stays real.
-    fn rehearse(&mut self, folder: &Path, notes: &mut Vec<String>) -> Result<(), String> {
+    fn rehearse(&mut self, folder: &Path, notes: &mut Vec<String>) -> Result<(), ViewError> {
         let cell = folder.join("disk/rehearsal");
         let this = &*self;
         let failed = alone(|| {
             fs::create_dir(&cell)?;
-            this.prepare(&cell, "rehearsal")?;
+            this.folders(&cell, "rehearsal")?;
             let mut failed = Vec::new();
             for (index, step) in this.steps.iter().enumerate() {
                 let at = inside(&folder.join("disk/root"), &step.at);
@@ -117,7 +144,7 @@ impl View {
             Ok(failed)
         });
         let _ = tree::remove(&cell);
-        for (index, error) in failed.map_err(|error| format!("the view cannot be mounted: {error}"))? {
+        for (index, error) in failed.map_err(ViewError::Rehearsal)? {
             let step = &mut self.steps[index];
             if writable(&step.at) {
                 notes.push(format!(
@@ -158,7 +185,11 @@ impl View {
     }
 
     /// Makes the folders of a cell, outside of it.
-    pub(super) fn prepare(&self, cell: &Path, name: &str) -> io::Result<()> {
+    pub(super) fn prepare(&self, cell: &Path, name: &str) -> Result<(), ViewError> {
+        self.folders(cell, name).map_err(ViewError::Prepare)
+    }
+
+    fn folders(&self, cell: &Path, name: &str) -> io::Result<()> {
         for overlay in self.overlays() {
             let upper = upper(cell, overlay);
             fs::create_dir(&upper)?;
@@ -189,12 +220,12 @@ impl View {
 
     /// Mounts the view of a cell and makes it the root of this thread, which must be alone in its mount namespace.
     /// The proof's `folder` holds the shares in there, and `own`, the folder that the instance was given.
-    pub(super) fn enter(&self, cell: &Path, shares: &Path, folder: &Path, own: &Path) -> Result<(), String> {
+    pub(super) fn enter(&self, cell: &Path, shares: &Path, folder: &Path, own: &Path) -> Result<(), ViewError> {
         let root = folder.join("disk/root");
         for step in &self.steps {
             match self.act(step, &inside(&root, &step.at), cell, Some(shares), folder) {
                 Err(error) if is_gone(&error, &step.at) => {}
-                done => done.map_err(|error| format!("{} cannot be mounted: {error}", step.at.display()))?,
+                done => done.map_err(|error| ViewError::Mount { at: step.at.clone(), error })?,
             }
         }
         let last = || -> io::Result<()> {
@@ -218,7 +249,7 @@ impl View {
             umount2(".", MntFlags::MNT_DETACH)?;
             Ok(chdir("/")?)
         };
-        last().map_err(|error| format!("the private disk cannot be entered: {error}"))
+        last().map_err(ViewError::Enter)
     }
 
     fn act(&self, step: &Step, at: &Path, cell: &Path, shares: Option<&Path>, folder: &Path) -> io::Result<()> {
