@@ -28,12 +28,12 @@ pub(crate) use observe::{Observer, Question};
 pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch};
 pub(crate) use upstream::{BodyLimits, HealthCheck};
 
-use pool::{Finding, Pool};
+use pool::{CheckResult, Pool};
 use proxy::Context;
 use upstream::connections::Connections;
 use upstream::fields::host_value;
 use upstream::{InMemory, health_check};
-use worker::{Peer, Start};
+use worker::{Peer, WorkerSetup};
 
 /// A running balancer; clones are handles to the same one. When the last one is dropped, it ends at once.
 #[derive(Clone, Debug)]
@@ -78,7 +78,10 @@ impl Balancer {
                 ended: Notify::new(),
             };
             let listener = listener.try_clone()?;
-            start_worker(context, Start { listener, peers: Arc::clone(&peers), own, given, stop: stop.subscribe() })?;
+            start_worker(
+                context,
+                WorkerSetup { listener, peers: Arc::clone(&peers), own, given, stop: stop.subscribe() },
+            )?;
         }
         Ok(Balancer { pool, address, stop: Arc::new(stop) })
     }
@@ -96,7 +99,7 @@ impl Balancer {
     /// Adds an instance that is known to be ready. Where somebody directs requests, `vouch` is asked again for each request.
     pub(crate) fn add_ready(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
         let id = self.pool.add(name, address, vouch);
-        self.pool.observe(id, Finding::Passed);
+        self.pool.observe(id, CheckResult::Passed);
         id
     }
 
@@ -131,7 +134,7 @@ impl Balancer {
 }
 
 /// Returns as soon as the worker has its runtime. `context` is made on its thread.
-fn start_worker(context: impl FnOnce() -> Context + Send + 'static, start: Start) -> io::Result<()> {
+fn start_worker(context: impl FnOnce() -> Context + Send + 'static, start: WorkerSetup) -> io::Result<()> {
     let (tell, told) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name(format!("balancer-{}", start.own)).spawn(move || {
         // Held until the runtime is gone: `stop` waits for it.

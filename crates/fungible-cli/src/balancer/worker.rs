@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-use super::client::{ClientStream, Clients, Follows, Progress};
+use super::client::{ClientStream, Clients, ConnectionProgress, Follows};
 use super::proxy::{self, Client, Context};
 use super::upstream::connections::{BUFFER, prepare};
 
@@ -67,7 +67,7 @@ impl Peer {
 
 /// What a worker starts with.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct WorkerSetup {
     pub(super) listener: std::net::TcpListener,
     pub(super) peers: Peers,
     pub(super) own: usize,
@@ -80,8 +80,8 @@ pub(super) struct Start {
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub(super) async fn run(context: Context, start: Start) -> io::Result<()> {
-    let Start { listener, peers, own, mut given, mut stop } = start;
+pub(super) async fn run(context: Context, start: WorkerSetup) -> io::Result<()> {
+    let WorkerSetup { listener, peers, own, mut given, mut stop } = start;
     let listener = TcpListener::from_std(listener)?;
     let limits = context.config.limits.clone();
     let mut http = http1::Builder::new();
@@ -229,7 +229,7 @@ impl Worker {
     fn serve(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
         // Without it answers are merely slower, and a client that is gone is noticed later.
         let _ = prepare(&stream);
-        let progress = Arc::new(Progress::new());
+        let progress = Arc::new(ConnectionProgress::new());
         let client = Rc::new(Client::new(&self.context, address, Arc::clone(&progress)));
         let service = service_fn(move |request: Request<Incoming>| {
             // Before anything is awaited: nothing behind the head is read until then.

@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::line::Line;
 use super::process;
 use super::screen::{coloured, print, print_as_it_is, state_colour};
-use crate::fleet::{ControlError, FleetStatus, Fleets, Reply, Request};
+use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets};
 
 pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
     let fleets = Fleets::within(process::control_folder())?;
@@ -19,13 +19,13 @@ pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
     };
     process::runtime()?.block_on(async {
         for name in names {
-            match fleets.ask(&name, &Request::Status).await? {
-                Reply::Status(status) if json => print_as_it_is(&in_ascii(&serde_json::to_string(&status)?)),
-                Reply::Status(status) => {
+            match fleets.ask(&name, &ControlRequest::Status).await? {
+                ControlReply::Status(status) if json => print_as_it_is(&in_ascii(&serde_json::to_string(&status)?)),
+                ControlReply::Status(status) => {
                     let colour = coloured(std::io::IsTerminal::is_terminal(&std::io::stdout()));
                     table(&status, colour).into_iter().for_each(print);
                 }
-                Reply::Done(text) | Reply::Refused(text) => bail!("{text}"),
+                ControlReply::Done(text) | ControlReply::Refused(text) => bail!("{text}"),
             }
         }
         Ok(())
@@ -33,29 +33,29 @@ pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
 }
 
 pub(super) fn kill(fleet: Option<&str>, instance: String) -> anyhow::Result<()> {
-    order(fleet, &Request::Kill { instance }).map(|_| ())
+    order(fleet, &ControlRequest::Kill { instance }).map(|_| ())
 }
 
 pub(super) fn scale(fleet: Option<&str>, count: usize) -> anyhow::Result<()> {
-    order(fleet, &Request::Scale { count }).map(|_| ())
+    order(fleet, &ControlRequest::Scale { count }).map(|_| ())
 }
 
 /// Returns once the fleet has ended.
 pub(super) fn stop(fleet: Option<&str>) -> anyhow::Result<()> {
-    let name = order(fleet, &Request::Stop)?;
+    let name = order(fleet, &ControlRequest::Stop)?;
     process::runtime()?.block_on(Fleets::within(process::control_folder())?.ended(&name));
     print("stopped");
     Ok(())
 }
 
 /// Gives an order, prints what was done, and returns the name of the fleet.
-fn order(fleet: Option<&str>, request: &Request) -> anyhow::Result<String> {
+fn order(fleet: Option<&str>, request: &ControlRequest) -> anyhow::Result<String> {
     let fleets = Fleets::within(process::control_folder())?;
     let name = fleets.find(fleet)?;
     match process::runtime()?.block_on(fleets.ask(&name, request))? {
-        Reply::Done(text) => print(text),
-        Reply::Refused(text) => bail!("{text}"),
-        Reply::Status(_) => bail!("fleet {name} answered something else; is it another version?"),
+        ControlReply::Done(text) => print(text),
+        ControlReply::Refused(text) => bail!("{text}"),
+        ControlReply::Status(_) => bail!("fleet {name} answered something else; is it another version?"),
     }
     Ok(name)
 }

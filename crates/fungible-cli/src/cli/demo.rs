@@ -23,7 +23,7 @@ use super::line::Line;
 use super::printer::Printing;
 use super::{control, process, run, screen};
 use crate::balancer::{self, Routing};
-use crate::fleet::{Asked, Event, FleetStatus, OutputTo, Reply, Request, Settings, Template};
+use crate::fleet::{Asked, ControlReply, ControlRequest, FleetEvent, FleetSettings, FleetStatus, OutputTo, Template};
 
 /// How often the picture is drawn anew.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -51,7 +51,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     }
     // When nothing is in the way any more.
     desk.map(|desk| payments(&data, desk)).transpose()?;
-    let settings = Settings {
+    let settings = FleetSettings {
         name: if options.app == DemoApp::Shop { "shop" } else { "todo" }.to_owned(),
         count: options.instances.into(),
         template: Template {
@@ -82,7 +82,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         if shown { above.println(line.to_string()) } else { screen::try_say(line) }
     });
     let printer = printing.printer();
-    let mut tell = |event: Event| printer.say(screen::line(&Line::default(), &event, colour));
+    let mut tell = |event: FleetEvent| printer.say(screen::line(&Line::default(), &event, colour));
     let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
         for line in introduction(options, address) {
             printer.say(line.into());
@@ -269,9 +269,9 @@ fn draw(bars: &MultiProgress, ask: &mpsc::Sender<Asked>) {
 
 fn ask_status(ask: &mpsc::Sender<Asked>) -> Option<FleetStatus> {
     let (reply, answer) = oneshot::channel();
-    ask.blocking_send(Asked { request: Request::Status, reply }).ok()?;
+    ask.blocking_send(Asked { request: ControlRequest::Status, reply }).ok()?;
     match answer.blocking_recv().ok()? {
-        Reply::Status(status) => Some(status),
-        Reply::Done(_) | Reply::Refused(_) => None,
+        ControlReply::Status(status) => Some(status),
+        ControlReply::Done(_) | ControlReply::Refused(_) => None,
     }
 }

@@ -17,7 +17,7 @@ const WAITING_LINES: usize = 1024;
 /// How long the last lines may take at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-enum Order {
+enum PrintOrder {
     Print(Line),
     End,
 }
@@ -25,7 +25,7 @@ enum Order {
 /// A way to the thread that prints; clones lead to the same one.
 #[derive(Clone)]
 pub(super) struct Printer {
-    orders: SyncSender<Order>,
+    orders: SyncSender<PrintOrder>,
     left_out: Arc<AtomicU64>,
 }
 
@@ -37,12 +37,12 @@ pub(super) struct Printing {
 
 impl Printing {
     pub(super) fn start(mut print: impl FnMut(Line) -> io::Result<()> + Send + 'static) -> Printing {
-        let (orders, waiting) = sync_channel::<Order>(WAITING_LINES);
+        let (orders, waiting) = sync_channel::<PrintOrder>(WAITING_LINES);
         let (finished, done) = sync_channel(1);
         let left_out = Arc::new(AtomicU64::new(0));
         let printer = Printer { orders, left_out: Arc::clone(&left_out) };
         std::thread::spawn(move || {
-            while let Ok(Order::Print(line)) = waiting.recv() {
+            while let Ok(PrintOrder::Print(line)) = waiting.recv() {
                 let written = print(line).is_ok();
                 let lost = left_out.swap(0, Ordering::Relaxed) + u64::from(!written);
                 if lost > 0 && !(written && print(said_of(lost).into()).is_ok()) {
@@ -61,10 +61,10 @@ impl Printing {
     /// Waits, within limits, until everything is printed that was said before.
     pub(super) fn finish(self) {
         let until = Instant::now() + LAST_LINES;
-        let mut end = self.printer.orders.try_send(Order::End);
+        let mut end = self.printer.orders.try_send(PrintOrder::End);
         while matches!(end, Err(TrySendError::Full(_))) && Instant::now() < until {
             std::thread::park_timeout(Duration::from_millis(5));
-            end = self.printer.orders.try_send(Order::End);
+            end = self.printer.orders.try_send(PrintOrder::End);
         }
         let _ = self.done.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
@@ -78,7 +78,7 @@ fn said_of(left_out: u64) -> String {
 impl Printer {
     /// Prints the line, if there is room.
     pub(super) fn say(&self, line: Line) {
-        if matches!(self.orders.try_send(Order::Print(line)), Err(TrySendError::Full(_))) {
+        if matches!(self.orders.try_send(PrintOrder::Print(line)), Err(TrySendError::Full(_))) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }

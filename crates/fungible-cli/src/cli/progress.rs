@@ -14,11 +14,11 @@ const TRIAL: usize = 3;
 pub(super) struct Progress {
     bar: ProgressBar,
     estimate: Estimate,
-    run: Run,
+    run: CurrentRun,
 }
 
 /// The run that goes on.
-struct Run {
+struct CurrentRun {
     attack: String,
     requests: Option<usize>,
     /// What the run is for, where it is part of a search.
@@ -34,7 +34,7 @@ impl Progress {
         );
         bar.enable_steady_tick(Duration::from_millis(120));
         bar.set_message("starting the first instance");
-        let run = Run { attack: String::new(), requests: None, why: None };
+        let run = CurrentRun { attack: String::new(), requests: None, why: None };
         Progress { bar, estimate: Estimate::new(shares), run }
     }
 
@@ -69,7 +69,7 @@ impl Progress {
     }
 
     fn at_request(&self, number: usize) {
-        let Run { attack, requests, why } = &self.run;
+        let CurrentRun { attack, requests, why } = &self.run;
         let of = requests.map_or_else(String::new, |requests| format!(" of {requests}"));
         let at = if number == 0 { String::new() } else { format!(": request {number}{of}") };
         let why = why.as_ref().map_or_else(String::new, |why| format!(" · {why}"));

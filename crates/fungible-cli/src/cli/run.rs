@@ -14,7 +14,7 @@ use super::line::Line;
 use super::printer::{Printer, Printing};
 use super::{process, screen};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
-use crate::fleet::{Asked, Control, Event, OutputTo, Settings, Template, supervise};
+use crate::fleet::{Asked, Control, FleetEvent, FleetSettings, OutputTo, Template, supervise};
 
 pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let printing = Printing::start(screen::try_say);
@@ -23,7 +23,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         access_log(printer.clone());
     }
     let colour = screen::colour();
-    let settings = Settings {
+    let settings = FleetSettings {
         name: plan.name.clone(),
         count: plan.instances,
         template: Template { program: plan.program.clone(), args: plan.arguments.clone(), env: plan.env.clone() },
@@ -55,7 +55,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
 
     let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
-    let mut tell = |event: Event| printer.say(screen::line(&mark, &event, colour));
+    let mut tell = |event: FleetEvent| printer.say(screen::line(&mark, &event, colour));
     let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
         let instances = if plan.instances == 1 { "instance" } else { "instances" };
         let opened = format!("http://{address} -> {} {instances} of `{command}`", plan.instances);
@@ -68,10 +68,10 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
 /// Runs a fleet behind a balancer until it is told to stop; `opened` is told the address once it is
 /// listened on, and whom to ask about the fleet.
 pub(super) fn fleet(
-    settings: &Settings,
+    settings: &FleetSettings,
     listener: TcpListener,
     config: Config,
-    tell: &mut dyn FnMut(Event),
+    tell: &mut dyn FnMut(FleetEvent),
     opened: impl FnOnce(SocketAddr, mpsc::Sender<Asked>),
 ) -> anyhow::Result<()> {
     let (ask, asked) = mpsc::channel::<Asked>(16);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::line::Line;
 use super::printer::Printing;
-use crate::fleet::{Event, InstanceState};
+use crate::fleet::{FleetEvent, InstanceState};
 
 /// Whether to colour what goes to standard error.
 pub(super) fn colour() -> bool {
@@ -51,7 +51,7 @@ pub(super) fn warning(text: &str) {
 }
 
 /// An event, behind what the line begins with.
-pub(super) fn line(begin: &Line, event: &Event, colour: bool) -> Line {
+pub(super) fn line(begin: &Line, event: &FleetEvent, colour: bool) -> Line {
     const GREEN: u8 = 32;
     const YELLOW: u8 = 33;
     const RED: u8 = 31;
@@ -59,22 +59,24 @@ pub(super) fn line(begin: &Line, event: &Event, colour: bool) -> Line {
         begin.clone().plain(name).plain(" ").painted(colour, code, word).plain(rest)
     };
     match event {
-        Event::Ready { name, pid, address, after } => {
+        FleetEvent::Ready { name, pid, address, after } => {
             let pid = pid.map_or_else(String::new, |pid| format!("pid {pid}, "));
             of(name, GREEN, "ready", &format!(" after {} ms ({pid}{address})", after.as_millis()))
         }
-        Event::Unhealthy { name, why } => of(name, RED, "unhealthy", &format!(": {why}")),
-        Event::Recovered { name } => of(name, GREEN, "healthy", " again"),
-        Event::Ended { name, how, again_in: None } => begin.clone().plain(&format!("{name} ended ({how})")),
-        Event::Ended { name, how, again_in: Some(pause) } => {
+        FleetEvent::Unhealthy { name, why } => of(name, RED, "unhealthy", &format!(": {why}")),
+        FleetEvent::Recovered { name } => of(name, GREEN, "healthy", " again"),
+        FleetEvent::Ended { name, how, again_in: None } => begin.clone().plain(&format!("{name} ended ({how})")),
+        FleetEvent::Ended { name, how, again_in: Some(pause) } => {
             of(name, RED, "died", &format!(" ({how}); started again {}", in_words(*pause)))
         }
-        Event::Late { name } => of(name, YELLOW, "took too long", ": killed"),
-        Event::PortTaken { name, port, by } => {
+        FleetEvent::Late { name } => of(name, YELLOW, "took too long", ": killed"),
+        FleetEvent::PortTaken { name, port, by } => {
             of(name, RED, "lost its port", &format!(": {by} listens on {port}; it gets another one"))
         }
-        Event::Draining => begin.clone().painted(colour, YELLOW, "draining").plain(": the last requests are finished"),
-        Event::Stopping => begin.clone().plain("stopping the instances"),
+        FleetEvent::Draining => {
+            begin.clone().painted(colour, YELLOW, "draining").plain(": the last requests are finished")
+        }
+        FleetEvent::Stopping => begin.clone().plain("stopping the instances"),
     }
 }
 
@@ -99,10 +101,10 @@ mod tests {
     fn only_our_own_colours_steer_the_terminal() {
         let hostile = "\u{1b}[32mok\u{1b}[0m\r\n\u{9b}2J\u{7}\u{202e}";
         let spelt = "\\u{1b}[32mok\\u{1b}[0m\\r\\n\\u{9b}2J\\u{7}\\u{202e}";
-        let event = Event::Unhealthy { name: hostile.to_owned(), why: hostile.to_owned() };
+        let event = FleetEvent::Unhealthy { name: hostile.to_owned(), why: hostile.to_owned() };
         let shown = line(&Line::default().painted(true, 1, hostile), &event, true).to_string();
         assert_eq!(shown, format!("\u{1b}[1m{spelt}\u{1b}[0m{spelt} \u{1b}[31munhealthy\u{1b}[0m: {spelt}"));
-        let shown = line(&Line::from("a | "), &Event::Draining, false).to_string();
+        let shown = line(&Line::from("a | "), &FleetEvent::Draining, false).to_string();
         assert_eq!(shown, "a | draining: the last requests are finished");
     }
 }

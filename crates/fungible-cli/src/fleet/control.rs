@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What a fleet can be asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Request {
+pub(crate) enum ControlRequest {
     Status,
     /// SIGKILL to one instance, by its name.
     Kill {
@@ -41,7 +41,7 @@ pub(crate) enum Request {
 /// What it answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Reply {
+pub(crate) enum ControlReply {
     Status(FleetStatus),
     /// Done or begun, in a sentence.
     Done(String),
@@ -52,8 +52,8 @@ pub(crate) enum Reply {
 /// A question to a running fleet.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) request: Request,
-    pub(crate) reply: oneshot::Sender<Reply>,
+    pub(crate) request: ControlRequest,
+    pub(crate) reply: oneshot::Sender<ControlReply>,
 }
 
 /// Why a fleet could not be reached or made reachable.
@@ -165,11 +165,11 @@ async fn converse(mut client: UnixStream, asked: mpsc::Sender<Asked>) {
             if asked.send(Asked { request, reply }).await.is_err() {
                 return;
             }
-            answer.await.unwrap_or_else(|_| Reply::Refused("the fleet is ending".to_owned()))
+            answer.await.unwrap_or_else(|_| ControlReply::Refused("the fleet is ending".to_owned()))
         }
-        Err(error) => {
-            Reply::Refused(format!("this fleet does not understand the request ({error}); is it another version?"))
-        }
+        Err(error) => ControlReply::Refused(format!(
+            "this fleet does not understand the request ({error}); is it another version?"
+        )),
     };
     if let Ok(mut text) = serde_json::to_vec(&reply) {
         text.push(b'\n');
@@ -239,12 +239,12 @@ impl Fleets {
     }
 
     /// Asks the fleet with this whole name.
-    pub(crate) async fn ask(&self, name: &str, request: &Request) -> Result<Reply, ControlError> {
+    pub(crate) async fn ask(&self, name: &str, request: &ControlRequest) -> Result<ControlReply, ControlError> {
         let answer = tokio::time::timeout(PATIENCE, self.ask_patiently(name, request)).await;
         answer.unwrap_or_else(|_| Err(ControlError::Silent(format!("no word from {name} within 5 s; is it stopped?"))))
     }
 
-    async fn ask_patiently(&self, name: &str, request: &Request) -> Result<Reply, ControlError> {
+    async fn ask_patiently(&self, name: &str, request: &ControlRequest) -> Result<ControlReply, ControlError> {
         let silent = |error: io::Error| ControlError::Silent(error.to_string());
         let mut socket = UnixStream::connect(self.folder.join(format!("{name}.sock"))).await.map_err(silent)?;
         let mut line = serde_json::to_vec(request).map_err(|error| silent(error.into()))?;

@@ -9,7 +9,7 @@ pub(super) const EARLY_DEATHS: u32 = 3;
 
 /// What happens in a fleet, for whoever shows it.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum FleetEvent {
     Ready {
         name: String,
         pid: Option<i32>,

@@ -10,7 +10,7 @@ use super::status::{InstanceState, InstanceStatus};
 use crate::balancer::{InstanceId, InstanceView, State};
 
 /// One place in the fleet; processes come and go in it.
-pub(super) struct Instance {
+pub(super) struct FleetInstance {
     pub(super) number: usize,
     pub(super) name: String,
     pub(super) phase: Phase,
@@ -52,7 +52,7 @@ pub(super) struct Life {
     pub(super) port_taken: Option<String>,
 }
 
-impl Instance {
+impl FleetInstance {
     pub(super) fn life(&self) -> Option<&Life> {
         match &self.phase {
             Phase::Paused { .. } => None,

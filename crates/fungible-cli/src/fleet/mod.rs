@@ -18,14 +18,14 @@ mod settings;
 mod status;
 mod supervisor;
 
-pub(crate) use control::{Asked, Control, ControlError, Fleets, Reply, Request};
-pub(crate) use event::Event;
+pub(crate) use control::{Asked, Control, ControlError, ControlReply, ControlRequest, Fleets};
+pub(crate) use event::FleetEvent;
 pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
 pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};
 pub(crate) use port::Port;
 pub(crate) use private_disk::{Apart, Change, DiskPlan};
 pub(crate) use process::Template;
 pub(crate) use process_end::ProcessEnd;
-pub(crate) use settings::{OutputTo, Settings};
+pub(crate) use settings::{FleetSettings, OutputTo};
 pub(crate) use status::{FleetStatus, InstanceState};
 pub(crate) use supervisor::supervise;

@@ -7,7 +7,7 @@ use super::process::Template;
 
 /// What to run and within which limits.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct FleetSettings {
     /// Instances are called by this and a number: `web-1`.
     pub(crate) name: String,
     pub(crate) count: usize,

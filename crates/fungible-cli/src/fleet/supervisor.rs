@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::control::{Asked, Reply, Request};
-use super::event::{EARLY_DEATHS, Event, FleetError};
+use super::control::{Asked, ControlReply, ControlRequest};
+use super::event::{EARLY_DEATHS, FleetError, FleetEvent};
 use super::family::Family;
-use super::instance::{Instance, Life, Phase};
+use super::instance::{FleetInstance, Life, Phase};
 use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal};
 use super::port::Port;
-use super::settings::{OutputTo, Settings};
+use super::settings::{FleetSettings, OutputTo};
 use super::status::FleetStatus;
 use crate::balancer::{Balancer, PortOwner, State, Vouch};
 
@@ -47,26 +47,26 @@ enum Stopping {
 }
 
 struct Supervisor<'a> {
-    settings: &'a Settings,
+    settings: &'a FleetSettings,
     balancer: Balancer,
     keeper: Keeper,
-    instances: Vec<Instance>,
+    instances: Vec<FleetInstance>,
     ever_ready: bool,
     stopping: Stopping,
     drained: mpsc::UnboundedSender<Drained>,
     family: Family,
     strangers: mpsc::UnboundedSender<Stranger>,
-    tell: &'a mut dyn FnMut(Event),
+    tell: &'a mut dyn FnMut(FleetEvent),
 }
 
-/// Runs a fleet until it is stopped: by a [`Request::Stop`], or by a word through `stops` (a second one kills at once).
+/// Runs a fleet until it is stopped: by a [`ControlRequest::Stop`], or by a word through `stops` (a second one kills at once).
 /// When this returns, for whatever reason, no process of the fleet is left.
 pub(crate) async fn supervise(
-    settings: &Settings,
+    settings: &FleetSettings,
     balancer: Balancer,
     asked: mpsc::Receiver<Asked>,
     stops: mpsc::Receiver<()>,
-    tell: &mut dyn FnMut(Event),
+    tell: &mut dyn FnMut(FleetEvent),
 ) -> Result<(), FleetError> {
     let (keeper, reports) =
         Keeper::start(&settings.executable, settings.namespaces).await.map_err(FleetError::Keeper)?;
@@ -127,7 +127,7 @@ impl Supervisor<'_> {
             let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
             // One more number than there are instances: one of them is free.
             let number = (1..=self.instances.len() + 1).find(|number| !taken(number)).unwrap_or_default();
-            self.instances.push(Instance {
+            self.instances.push(FleetInstance {
                 number,
                 name: format!("{}-{number}", self.settings.name),
                 phase: Phase::Paused { until: Instant::now() },
@@ -138,7 +138,7 @@ impl Supervisor<'_> {
         self.instances.sort_by_key(|instance| instance.number);
     }
 
-    fn staying(&self) -> impl Iterator<Item = &Instance> {
+    fn staying(&self) -> impl Iterator<Item = &FleetInstance> {
         self.instances.iter().filter(|one| matches!(one.phase, Phase::Paused { .. } | Phase::Running(_)))
     }
 
@@ -201,7 +201,9 @@ impl Supervisor<'_> {
             Report::Started { id, pid } => {
                 let pid = self.keeper.host_pid(pid);
                 self.family.started(id, pid);
-                if let Some(life) = self.instances.iter_mut().filter_map(Instance::life_mut).find(|l| l.process == id) {
+                if let Some(life) =
+                    self.instances.iter_mut().filter_map(FleetInstance::life_mut).find(|l| l.process == id)
+                {
                     life.pid = pid;
                 }
                 Ok(())
@@ -218,7 +220,7 @@ impl Supervisor<'_> {
     }
 
     fn forget_in_balancer(&self, process: ProcessId) {
-        if let Some(life) = self.instances.iter().filter_map(Instance::life).find(|life| life.process == process) {
+        if let Some(life) = self.instances.iter().filter_map(FleetInstance::life).find(|life| life.process == process) {
             self.balancer.ended(life.balanced);
         }
     }
@@ -236,18 +238,18 @@ impl Supervisor<'_> {
         let name = instance.name.clone();
         let Phase::Running(life) = &mut instance.phase else {
             self.instances.remove(at);
-            (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: None });
             return Ok(());
         };
         if ending {
             self.instances.remove(at);
-            (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: None });
             return Ok(());
         }
         if life.ready.is_none() && life.port_taken.is_none() && !self.settings.foreign_listeners {
             // It may have ended because it could not have its port.
             if let Some(by) = self.family.stranger_on(life.address.port()) {
-                (self.tell)(Event::PortTaken { name: name.clone(), port: life.address.port(), by: by.clone() });
+                (self.tell)(FleetEvent::PortTaken { name: name.clone(), port: life.address.port(), by: by.clone() });
                 life.port_taken = Some(by);
             }
         }
@@ -263,7 +265,7 @@ impl Supervisor<'_> {
         let pause = pause_after(instance.failures);
         instance.restarts += 1;
         instance.phase = Phase::Paused { until: Instant::now() + pause };
-        (self.tell)(Event::Ended { name, how: how.to_owned(), again_in: Some(pause) });
+        (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: Some(pause) });
         Ok(())
     }
 
@@ -275,7 +277,7 @@ impl Supervisor<'_> {
             let Phase::Running(life) = &mut instance.phase else { continue };
             if life.process == process && life.port_taken.is_none() && matches!(self.stopping, Stopping::No) {
                 let name = instance.name.clone();
-                (self.tell)(Event::PortTaken { name, port: life.address.port(), by: by.clone() });
+                (self.tell)(FleetEvent::PortTaken { name, port: life.address.port(), by: by.clone() });
                 life.port_taken = Some(by);
                 return self.keeper.signal(process, Signal::Kill).map_err(|_| FleetError::KeeperGone);
             }
@@ -298,16 +300,16 @@ impl Supervisor<'_> {
                 (State::Healthy, None, _) => {
                     life.ready = Some(Instant::now());
                     self.ever_ready = true;
-                    (self.tell)(Event::Ready {
+                    (self.tell)(FleetEvent::Ready {
                         name,
                         pid: life.pid,
                         address: life.address,
                         after: life.started.elapsed(),
                     });
                 }
-                (State::Healthy, Some(_), false) => (self.tell)(Event::Recovered { name }),
+                (State::Healthy, Some(_), false) => (self.tell)(FleetEvent::Recovered { name }),
                 (State::Unhealthy, _, true) => {
-                    (self.tell)(Event::Unhealthy { name, why: view.last_problem.clone().unwrap_or_default() });
+                    (self.tell)(FleetEvent::Unhealthy { name, why: view.last_problem.clone().unwrap_or_default() });
                 }
                 _ => {}
             }
@@ -339,7 +341,7 @@ impl Supervisor<'_> {
                 }
                 _ => continue,
             };
-            (self.tell)(Event::Late { name: instance.name.clone() });
+            (self.tell)(FleetEvent::Late { name: instance.name.clone() });
             self.keeper.signal(late, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
         }
         Ok(())
@@ -347,12 +349,12 @@ impl Supervisor<'_> {
 
     fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
         let reply = match asked.request {
-            Request::Status => Reply::Status(self.status()),
-            Request::Kill { instance } => self.kill(&instance)?,
-            Request::Scale { count } => self.scale(count),
-            Request::Stop => {
+            ControlRequest::Status => ControlReply::Status(self.status()),
+            ControlRequest::Kill { instance } => self.kill(&instance)?,
+            ControlRequest::Scale { count } => self.scale(count),
+            ControlRequest::Stop => {
                 self.stop()?;
-                Reply::Done("stopping".to_owned())
+                ControlReply::Done("stopping".to_owned())
             }
         };
         // Whoever asked may have gone away.
@@ -360,35 +362,35 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    fn kill(&mut self, name: &str) -> Result<Reply, FleetError> {
+    fn kill(&mut self, name: &str) -> Result<ControlReply, FleetError> {
         let Some(instance) = self.instances.iter_mut().find(|instance| instance.name == name) else {
             let names: Vec<&str> = self.instances.iter().map(|instance| instance.name.as_str()).collect();
-            return Ok(Reply::Refused(format!("no instance is called {name}; there are {}", names.join(", "))));
+            return Ok(ControlReply::Refused(format!("no instance is called {name}; there are {}", names.join(", "))));
         };
         let Some(life) = instance.life_mut() else {
-            return Ok(Reply::Refused(format!("{name} is dead already and about to be started again")));
+            return Ok(ControlReply::Refused(format!("{name} is dead already and about to be started again")));
         };
         life.killed_by_us = true;
         self.keeper.signal(life.process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
-        Ok(Reply::Done(format!("killed {name}")))
+        Ok(ControlReply::Done(format!("killed {name}")))
     }
 
-    fn scale(&mut self, count: usize) -> Reply {
+    fn scale(&mut self, count: usize) -> ControlReply {
         if count == 0 {
-            return Reply::Refused("a fleet has at least one instance; `fungible stop` ends it".to_owned());
+            return ControlReply::Refused("a fleet has at least one instance; `fungible stop` ends it".to_owned());
         }
         if count > MOST_INSTANCES {
-            return Reply::Refused(format!("a fleet has at most {MOST_INSTANCES} instances"));
+            return ControlReply::Refused(format!("a fleet has at most {MOST_INSTANCES} instances"));
         }
         if !matches!(self.stopping, Stopping::No) {
-            return Reply::Refused("the fleet is ending".to_owned());
+            return ControlReply::Refused("the fleet is ending".to_owned());
         }
         let before = self.staying().count();
         self.grow(count);
         for _ in count..before {
             self.shrink_by_one();
         }
-        Reply::Done(format!("from {before} to {count} instances"))
+        ControlReply::Done(format!("from {before} to {count} instances"))
     }
 
     /// Lets the staying instance with the highest number go.
@@ -397,7 +399,7 @@ impl Supervisor<'_> {
         let Some(at) = self.instances.iter().position(|instance| Some(instance.number) == last) else {
             return;
         };
-        let Instance { phase, .. } = self.instances.remove(at);
+        let FleetInstance { phase, .. } = self.instances.remove(at);
         if let Phase::Running(life) = phase {
             let (balancer, drained) = (self.balancer.clone(), self.drained.clone());
             let (process, id, limit) = (life.process, life.balanced, self.settings.drain_limit);
@@ -408,7 +410,7 @@ impl Supervisor<'_> {
             });
             let number = last.unwrap_or_default();
             let name = format!("{}-{number}", self.settings.name);
-            self.instances.push(Instance { number, name, phase: Phase::Draining(life), restarts: 0, failures: 0 });
+            self.instances.push(FleetInstance { number, name, phase: Phase::Draining(life), restarts: 0, failures: 0 });
             self.instances.sort_by_key(|instance| instance.number);
         }
     }
@@ -417,7 +419,7 @@ impl Supervisor<'_> {
         if matches!(drained, Drained::All) {
             if matches!(self.stopping, Stopping::Draining) {
                 self.stopping = Stopping::Ending;
-                (self.tell)(Event::Stopping);
+                (self.tell)(FleetEvent::Stopping);
             } else {
                 return Ok(());
             }
@@ -436,7 +438,7 @@ impl Supervisor<'_> {
                 Phase::Paused { .. } if leaves => continue,
                 phase => phase,
             };
-            self.instances.push(Instance { phase, ..instance });
+            self.instances.push(FleetInstance { phase, ..instance });
         }
         Ok(())
     }
@@ -444,7 +446,7 @@ impl Supervisor<'_> {
     fn stop(&mut self) -> Result<(), FleetError> {
         if matches!(self.stopping, Stopping::No) {
             self.stopping = Stopping::Draining;
-            (self.tell)(Event::Draining);
+            (self.tell)(FleetEvent::Draining);
             self.instances.retain(|instance| !matches!(instance.phase, Phase::Paused { .. }));
             let (balancer, drained, limit) = (self.balancer.clone(), self.drained.clone(), self.settings.drain_limit);
             tokio::spawn(async move {
@@ -456,7 +458,7 @@ impl Supervisor<'_> {
         // Asked a second time: no more patience.
         self.stopping = Stopping::Ending;
         self.instances.retain(|instance| instance.life().is_some());
-        for life in self.instances.iter().filter_map(Instance::life) {
+        for life in self.instances.iter().filter_map(FleetInstance::life) {
             self.keeper.signal(life.process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
         }
         Ok(())

@@ -3,20 +3,20 @@
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
     AnswerView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, LabelView, MaskView, RenamingView,
-    StepView, TrialView, UnstableView, View,
+    StepView, TrialView, UnstableView, VerdictView,
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
 use crate::prove::{Difference, Finding, Outcome as Judgement, Step, Unstable, Verdict};
 
-pub(super) fn view_of(verdict: &Verdict) -> View {
+pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
     let mut safe = Safe { redactor: Redactor::new(verdict) };
     let (findings, reasons) = match &verdict.outcome {
         Judgement::Fungible => (&[][..], &[][..]),
         Judgement::NotFungible(findings) => (&findings[..], &[][..]),
         Judgement::NotShown(reasons) => (&[][..], &reasons[..]),
     };
-    View {
+    VerdictView {
         schema_version: 1,
         verdict: verdict.word(),
         requests: verdict.requests,

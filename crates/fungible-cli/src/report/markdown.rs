@@ -2,10 +2,10 @@
 //! diagrams in Mermaid.
 
 use super::diagram::stories;
-use super::view::{DifferenceView, FindingView, UnstableView, View};
+use super::view::{DifferenceView, FindingView, UnstableView, VerdictView};
 use super::{screen, words};
 
-pub(super) fn markdown(view: &View) -> String {
+pub(super) fn markdown(view: &VerdictView) -> String {
     let mut blocks = vec![format!("# {}", view.verdict)];
     blocks.extend(view.limits().iter().map(|limit| format!("Not covered: {}", words_of(limit))));
     blocks.push(facts(view));
@@ -47,7 +47,7 @@ pub(super) fn markdown(view: &View) -> String {
     blocks.join("\n\n") + "\n"
 }
 
-fn facts(view: &View) -> String {
+fn facts(view: &VerdictView) -> String {
     let mut facts = vec![
         words::count(view.requests, "request") + ", " + &words::count(view.writes, "write"),
         words::count(view.runs, "run") + ", " + &words::count(view.starts, "start") + " of the app",
@@ -103,7 +103,7 @@ fn differences(differences: &[DifferenceView]) -> Option<String> {
     table(&["place", "reference", "attack"], rows.collect())
 }
 
-fn details(view: &View, blocks: &mut Vec<String>) {
+fn details(view: &VerdictView, blocks: &mut Vec<String>) {
     let labels = view.labels.iter().map(|one| {
         let values: Vec<String> = one.values.iter().map(|value| code(value)).collect();
         vec![code(&one.place), values.join(", ")]

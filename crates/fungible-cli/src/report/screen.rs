@@ -2,7 +2,7 @@
 
 use super::diagram::stories;
 use super::plain::{shortened, shortened_pair, width, wrapped};
-use super::view::{DifferenceView, FindingView, StepView, UnstableView, View};
+use super::view::{DifferenceView, FindingView, StepView, UnstableView, VerdictView};
 use super::words;
 
 /// How the text for the screen shall look.
@@ -27,7 +27,7 @@ const MANY: usize = 8;
 const OF_INSTANCE: usize = 5;
 const OF_DRIVER: usize = 10;
 
-pub(super) fn text(view: &View, style: Style) -> String {
+pub(super) fn text(view: &VerdictView, style: Style) -> String {
     let mut page =
         Page { text: String::new(), colour: style.colour, width: style.width.clamp(60, 120), all: style.all };
     page.head(view);
@@ -51,7 +51,7 @@ struct Page {
 }
 
 impl Page {
-    fn head(&mut self, view: &View) {
+    fn head(&mut self, view: &VerdictView) {
         let colour = match view.verdict {
             "FUNGIBLE" => GREEN,
             "NOT FUNGIBLE" => RED,
@@ -158,7 +158,7 @@ impl Page {
         }
     }
 
-    fn not_shown(&mut self, view: &View) {
+    fn not_shown(&mut self, view: &VerdictView) {
         if view.verdict == "NOT SHOWN" {
             self.blank();
             for reason in &view.reasons {
@@ -186,7 +186,7 @@ impl Page {
         self.log(indent, "last lines of its instance:", &one.last_lines, OF_INSTANCE);
     }
 
-    fn covered(&mut self, view: &View) {
+    fn covered(&mut self, view: &VerdictView) {
         self.blank();
         let covered = &view.covered;
         let runs = format!("{}, {} of the app", words::count(view.runs, "run"), words::count(view.starts, "start"));
@@ -210,7 +210,7 @@ impl Page {
         }
     }
 
-    fn details(&mut self, view: &View) {
+    fn details(&mut self, view: &VerdictView) {
         let labels = view.labels.iter().map(|one| format!("{}: {}", one.place, one.values.join(", ")));
         self.list("labels of instances, not judged:", &labels.collect::<Vec<String>>());
         let masks = view.masks.iter().map(|one| format!("{}: {}", one.place, one.compared));

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
-pub(super) struct View {
+pub(super) struct VerdictView {
     pub(super) schema_version: u32,
     pub(super) verdict: &'static str,
     pub(super) requests: usize,
@@ -132,13 +132,13 @@ pub(super) struct RenamingView {
     pub(super) attack: String,
 }
 
-impl View {
+impl VerdictView {
     /// What an acquittal says less about than it seems to, to be told first.
     pub(super) fn limits(&self) -> &[String] {
         &self.covered.not_covered[..self.covered.limits]
     }
 
-    /// All but the [`View::limits`].
+    /// All but the [`VerdictView::limits`].
     pub(super) fn not_covered(&self) -> &[String] {
         &self.covered.not_covered[self.covered.limits..]
     }

@@ -2,7 +2,7 @@
 //! claimed than the experiment has shown.
 
 use super::plain::shortened;
-use super::view::{AnswerView, CarriedView, DifferenceView, StepView, View};
+use super::view::{AnswerView, CarriedView, DifferenceView, StepView, VerdictView};
 use crate::prove::FindingKind;
 
 /// As in the JSON.
@@ -260,7 +260,7 @@ pub(super) fn told(lines: &[String]) -> Vec<&String> {
 }
 
 /// What NOT SHOWN means, and what to do now.
-pub(super) fn no_verdict(view: &View) -> String {
+pub(super) fn no_verdict(view: &VerdictView) -> String {
     let all_unstable = view.reasons.iter().all(|reason| view.unstable_of(reason).is_some());
     if !all_unstable {
         return "this is no verdict on the app: mend what is named here, and prove it again".to_owned();

@@ -1,10 +1,11 @@
-//! The architecture as a test: arrows between modules point down, the toolkit and the apps stay out of the
-//! tool, and no manifest names a crate that its code does not use.
+//! The architecture as a test: arrows between modules point down, no two public types of the tool share a name, the
+//! toolkit and the apps stay out of the tool, and no manifest names a crate that its code does not use.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod circles;
 mod modules;
+mod names;
 
 use std::collections::BTreeSet;
 use std::fs;

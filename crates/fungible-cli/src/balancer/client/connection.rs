@@ -14,7 +14,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::progress::Progress;
+use super::progress::ConnectionProgress;
 
 /// How soon all connections may be looked at again for those that are idle.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -23,13 +23,13 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     stream: TcpStream,
-    progress: Arc<Progress>,
+    progress: Arc<ConnectionProgress>,
     /// What came behind the end of a head, for the next reads.
     held: BytesMut,
 }
 
 impl ClientStream {
-    pub(crate) fn new(stream: TcpStream, progress: Arc<Progress>) -> ClientStream {
+    pub(crate) fn new(stream: TcpStream, progress: Arc<ConnectionProgress>) -> ClientStream {
         ClientStream { stream, progress, held: BytesMut::new() }
     }
 }
@@ -116,7 +116,7 @@ pub(crate) struct Clients {
 
 #[derive(Debug)]
 struct Open {
-    progress: Arc<Progress>,
+    progress: Arc<ConnectionProgress>,
     /// Wakes the task that drives it.
     waker: Waker,
 }
@@ -130,7 +130,7 @@ impl Open {
 
 impl Clients {
     /// Notes a connection; `waker` wakes the task that drives it.
-    pub(crate) fn enter(&self, progress: &Arc<Progress>, waker: &Waker) -> u64 {
+    pub(crate) fn enter(&self, progress: &Arc<ConnectionProgress>, waker: &Waker) -> u64 {
         let mut next = self.next.borrow_mut();
         *next += 1;
         self.open.borrow_mut().insert(*next, Open { progress: Arc::clone(progress), waker: waker.clone() });

@@ -26,7 +26,7 @@ pub(crate) enum Framing {
         /// Something of the head has come.
         begun: bool,
         /// The bytes of the present line that count so far: none, a CR, or more.
-        line: Line,
+        line: LineState,
     },
     /// A head has ended. What follows it is not known yet.
     HeadEnded,
@@ -37,7 +37,7 @@ pub(crate) enum Framing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum LineState {
     Empty,
     OnlyCr,
     Text,
@@ -63,7 +63,7 @@ pub(crate) enum Chunks {
 
 impl Framing {
     pub(crate) fn new() -> Framing {
-        Framing::Head { begun: false, line: Line::Empty }
+        Framing::Head { begun: false, line: LineState::Empty }
     }
 
     pub(crate) fn head_has_ended(&self) -> bool {
@@ -120,27 +120,27 @@ impl Framing {
 
 /// Where the head ends in `data`: behind the first blank line after something else. Lines may end in a bare LF, as
 /// hyper accepts that in a head, and what it accepts is written anew.
-fn head(data: &[u8], begun: &mut bool, line: &mut Line) -> Option<usize> {
+fn head(data: &[u8], begun: &mut bool, line: &mut LineState) -> Option<usize> {
     let mut at = 0;
     while let Some(length) = memchr(b'\n', &data[at..]) {
         add(line, &data[at..at + length]);
         at += length + 1;
-        if *line == Line::Text {
+        if *line == LineState::Text {
             *begun = true;
         } else if *begun {
             return Some(at);
         }
-        *line = Line::Empty;
+        *line = LineState::Empty;
     }
     add(line, &data[at..]);
     None
 }
 
-fn add(line: &mut Line, more: &[u8]) {
+fn add(line: &mut LineState, more: &[u8]) {
     *line = match (*line, more) {
         (line, []) => line,
-        (Line::Empty, b"\r") => Line::OnlyCr,
-        _ => Line::Text,
+        (LineState::Empty, b"\r") => LineState::OnlyCr,
+        _ => LineState::Text,
     };
 }
 

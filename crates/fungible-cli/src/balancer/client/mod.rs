@@ -7,4 +7,4 @@ mod progress;
 
 pub(crate) use connection::{ClientStream, Clients};
 pub(crate) use framing::Follows;
-pub(crate) use progress::Progress;
+pub(crate) use progress::ConnectionProgress;

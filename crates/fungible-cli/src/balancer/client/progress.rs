@@ -12,7 +12,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What a connection is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ConnectionPhase {
     /// Between two requests.
     Idle,
     /// Some of a request's head is there, or the connection is new.
@@ -25,11 +25,11 @@ enum Phase {
 
 /// How far a connection is. One worker uses it; the lock is there because hyper wants a connection to be `Send`.
 #[derive(Debug)]
-pub(crate) struct Progress(Mutex<State>);
+pub(crate) struct ConnectionProgress(Mutex<ConnectionState>);
 
 #[derive(Debug)]
-struct State {
-    phase: Phase,
+struct ConnectionState {
+    phase: ConnectionPhase,
     /// When the phase began.
     since: Instant,
     /// Since when it takes none of what we write, while it does not.
@@ -43,10 +43,10 @@ struct State {
     waker: Option<Waker>,
 }
 
-impl Progress {
-    pub(crate) fn new() -> Progress {
-        Progress(Mutex::new(State {
-            phase: Phase::Head,
+impl ConnectionProgress {
+    pub(crate) fn new() -> ConnectionProgress {
+        ConnectionProgress(Mutex::new(ConnectionState {
+            phase: ConnectionPhase::Head,
             since: Instant::now(),
             stuck: None,
             closing: false,
@@ -56,7 +56,7 @@ impl Progress {
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         // Nothing in here panics half way through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,7 +64,7 @@ impl Progress {
     /// A request's head is complete, and this follows.
     pub(crate) fn head_is_there(&self, follows: Follows) {
         let mut state = self.state();
-        state.phase = Phase::Busy;
+        state.phase = ConnectionPhase::Busy;
         state.follows(follows);
     }
 
@@ -75,14 +75,14 @@ impl Progress {
 
     /// The request has its answer, up to what is still to be written.
     pub(crate) fn answered(&self) {
-        self.state().phase = Phase::Writing;
+        self.state().phase = ConnectionPhase::Writing;
     }
 
     /// All that there was has been written.
     pub(super) fn flushed(&self) {
         let mut state = self.state();
-        if state.phase == Phase::Writing {
-            state.enter(Phase::Idle);
+        if state.phase == ConnectionPhase::Writing {
+            state.enter(ConnectionPhase::Idle);
         }
     }
 
@@ -122,8 +122,8 @@ impl Progress {
     pub(super) fn received(&self, data: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         let passed = state.framing.read(data)?;
-        if passed > 0 && matches!(state.phase, Phase::Idle | Phase::Writing) {
-            state.enter(Phase::Head);
+        if passed > 0 && matches!(state.phase, ConnectionPhase::Idle | ConnectionPhase::Writing) {
+            state.enter(ConnectionPhase::Head);
         }
         Ok(passed)
     }
@@ -141,7 +141,7 @@ impl Progress {
     /// Since when nothing is owed to it: it is idle, or a head has not come to its end.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
-        let idle = matches!(state.phase, Phase::Idle | Phase::Head) && !state.closing;
+        let idle = matches!(state.phase, ConnectionPhase::Idle | ConnectionPhase::Head) && !state.closing;
         idle.then_some(state.since)
     }
 
@@ -149,17 +149,17 @@ impl Progress {
     pub(super) fn is_too_slow(&self, header_time: Duration, idle_time: Duration, crowded: f64) -> bool {
         let state = self.state();
         let (since, limit) = match (state.phase, state.stuck) {
-            (Phase::Head, _) => (state.since, shortened(header_time, crowded)),
-            (Phase::Idle, _) => (state.since, shortened(idle_time, crowded)),
-            (Phase::Busy | Phase::Writing, None) => return false,
-            (Phase::Busy | Phase::Writing, Some(stuck)) => (stuck, idle_time),
+            (ConnectionPhase::Head, _) => (state.since, shortened(header_time, crowded)),
+            (ConnectionPhase::Idle, _) => (state.since, shortened(idle_time, crowded)),
+            (ConnectionPhase::Busy | ConnectionPhase::Writing, None) => return false,
+            (ConnectionPhase::Busy | ConnectionPhase::Writing, Some(stuck)) => (stuck, idle_time),
         };
         since.elapsed() > limit
     }
 }
 
-impl State {
-    fn enter(&mut self, phase: Phase) {
+impl ConnectionState {
+    fn enter(&mut self, phase: ConnectionPhase) {
         self.phase = phase;
         self.since = Instant::now();
     }

@@ -8,13 +8,13 @@ use super::captured_body::CapturedBody;
 pub(crate) struct Events {
     /// The lines of the event that comes, each with its end as `\n`.
     event: CapturedBody,
-    line: Line,
+    line: EventLine,
     /// The last byte was a carriage return: a line feed after it ends the same line.
     after_return: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Line {
+enum EventLine {
     #[default]
     Empty,
     /// A heartbeat is no event.
@@ -30,23 +30,23 @@ impl Events {
                 data = &data[1..];
                 continue;
             }
-            if self.line == Line::Empty && *first == b':' {
-                self.line = Line::Comment;
+            if self.line == EventLine::Empty && *first == b':' {
+                self.line = EventLine::Comment;
             }
             let end = data.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
             let text = &data[..end.unwrap_or(data.len())];
-            if self.line != Line::Comment && !text.is_empty() {
-                self.line = Line::Field;
+            if self.line != EventLine::Comment && !text.is_empty() {
+                self.line = EventLine::Field;
                 self.event.pass(text);
             }
             let Some(end) = end else { return };
             self.after_return = data[end] == b'\r';
             data = &data[end + 1..];
             match std::mem::take(&mut self.line) {
-                Line::Field => self.event.pass(b"\n"),
-                Line::Comment => {}
-                Line::Empty if self.event.is_empty() => {}
-                Line::Empty => event(std::mem::take(&mut self.event)),
+                EventLine::Field => self.event.pass(b"\n"),
+                EventLine::Comment => {}
+                EventLine::Empty if self.event.is_empty() => {}
+                EventLine::Empty => event(std::mem::take(&mut self.event)),
             }
         }
     }

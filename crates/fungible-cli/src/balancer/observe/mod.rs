@@ -14,4 +14,4 @@ pub(crate) use event_stream::Events;
 pub(crate) use frames::Frames;
 pub(crate) use observer::{Observer, Question};
 pub(crate) use record::Record;
-pub(crate) use websocket::{Messages, Said};
+pub(crate) use websocket::{Messages, WebSocketEvent};

@@ -12,7 +12,7 @@ const PONG: u8 = 10;
 
 /// What one side said. Ping and pong are of the connection and not of the app.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum WebSocketEvent {
     /// A text or binary message, whole and in the clear.
     Message(CapturedBody),
     Close,
@@ -24,7 +24,7 @@ pub(crate) struct Messages {
     /// What is there of a frame's head, at most 14 bytes.
     head: Vec<u8>,
     /// The frame whose payload comes.
-    frame: Option<Frame>,
+    frame: Option<WebSocketFrame>,
     /// The message whose frames come.
     message: Option<CapturedBody>,
     /// All since the first thing that no WebSocket says.
@@ -32,7 +32,7 @@ pub(crate) struct Messages {
 }
 
 #[derive(Debug)]
-struct Frame {
+struct WebSocketFrame {
     opcode: u8,
     is_last: bool,
     mask: Option<[u8; 4]>,
@@ -43,7 +43,7 @@ struct Frame {
 
 impl Messages {
     /// Reads on; `said` gets what is complete.
-    pub(crate) fn read(&mut self, mut data: &[u8], mut said: impl FnMut(Said)) {
+    pub(crate) fn read(&mut self, mut data: &[u8], mut said: impl FnMut(WebSocketEvent)) {
         while let Some((first, rest)) = data.split_first() {
             if let Some(garbage) = &mut self.garbage {
                 return garbage.pass(data);
@@ -58,7 +58,7 @@ impl Messages {
             } else {
                 self.head.push(*first);
                 data = rest;
-                match Frame::begin(&self.head, self.message.is_some()) {
+                match WebSocketFrame::begin(&self.head, self.message.is_some()) {
                     Ok(Some(frame)) => {
                         self.head.clear();
                         self.frame = Some(frame);
@@ -69,9 +69,9 @@ impl Messages {
             }
             if let Some(frame) = self.frame.take_if(|frame| frame.came == frame.length) {
                 match frame.opcode {
-                    CLOSE => said(Said::Close),
+                    CLOSE => said(WebSocketEvent::Close),
                     PING | PONG => {}
-                    _ if frame.is_last => said(Said::Message(self.message.take().unwrap_or_default())),
+                    _ if frame.is_last => said(WebSocketEvent::Message(self.message.take().unwrap_or_default())),
                     _ => _ = self.message.get_or_insert_default(),
                 }
             }
@@ -86,9 +86,9 @@ impl Messages {
 
 struct Garbage;
 
-impl Frame {
+impl WebSocketFrame {
     /// `Ok(None)`: more of the head has to come. The reserved bits are not looked at: an extension is not ours to know.
-    fn begin(head: &[u8], within_a_message: bool) -> Result<Option<Frame>, Garbage> {
+    fn begin(head: &[u8], within_a_message: bool) -> Result<Option<WebSocketFrame>, Garbage> {
         let &[first, second, ref more @ ..] = head else { return Ok(None) };
         let (is_last, opcode) = (first & 0x80 != 0, first & 0x0f);
         let (is_masked, short) = (second & 0x80 != 0, second & 0x7f);
@@ -118,7 +118,7 @@ impl Frame {
             return Err(Garbage);
         }
         let mask = more[of_length..].first_chunk().copied();
-        Ok(Some(Frame { opcode, is_last, mask, came: 0, length }))
+        Ok(Some(WebSocketFrame { opcode, is_last, mask, came: 0, length }))
     }
 
     /// The next bytes of the payload in the clear.

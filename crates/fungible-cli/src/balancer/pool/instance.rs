@@ -88,7 +88,7 @@ pub(crate) struct InstanceView {
 
 /// What a probe, or a request that tried to connect, found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum CheckResult {
     /// All is well.
     Passed,
     /// Nobody listens: out at once.
@@ -101,7 +101,7 @@ pub(crate) enum Finding {
 
 /// An instance as the pool keeps it.
 #[derive(Debug)]
-pub(crate) struct Instance {
+pub(crate) struct PooledInstance {
     pub(crate) id: InstanceId,
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
@@ -155,9 +155,9 @@ impl Link {
     }
 }
 
-impl Instance {
-    pub(crate) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> Instance {
-        Instance {
+impl PooledInstance {
+    pub(crate) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> PooledInstance {
+        PooledInstance {
             id,
             name: Arc::from(name),
             address,
@@ -171,15 +171,15 @@ impl Instance {
     }
 
     /// Takes in what somebody found out. Returns whether the state changed.
-    pub(crate) fn observe(&mut self, finding: Finding, fall: u32, rise: u32) -> bool {
+    pub(crate) fn observe(&mut self, finding: CheckResult, fall: u32, rise: u32) -> bool {
         if self.state == State::Draining {
             return false;
         }
-        let at_once = matches!(finding, Finding::Refused(_));
-        let late = matches!(finding, Finding::Late(_));
+        let at_once = matches!(finding, CheckResult::Refused(_));
+        let late = matches!(finding, CheckResult::Late(_));
         match finding {
-            Finding::Passed => self.passed(rise),
-            Finding::Refused(problem) | Finding::Failed(problem) | Finding::Late(problem) => {
+            CheckResult::Passed => self.passed(rise),
+            CheckResult::Refused(problem) | CheckResult::Failed(problem) | CheckResult::Late(problem) => {
                 self.last_problem = Some(problem);
                 self.failed(at_once, late, fall)
             }
@@ -285,20 +285,20 @@ mod tests {
 
     use super::*;
 
-    fn instance() -> Instance {
-        Instance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None)
+    fn instance() -> PooledInstance {
+        PooledInstance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None)
     }
 
-    fn late() -> Finding {
-        Finding::Late("late".into())
+    fn late() -> CheckResult {
+        CheckResult::Late("late".into())
     }
 
-    fn failed() -> Finding {
-        Finding::Failed("failed".into())
+    fn failed() -> CheckResult {
+        CheckResult::Failed("failed".into())
     }
 
-    fn refused() -> Finding {
-        Finding::Refused("refused".into())
+    fn refused() -> CheckResult {
+        CheckResult::Refused("refused".into())
     }
 
     #[test]
@@ -306,37 +306,37 @@ mod tests {
         let mut one = instance();
         assert!(!one.observe(refused(), 1, 3));
         assert_eq!((one.state, one.standing()), (State::Starting, Standing::Out));
-        assert!(one.observe(Finding::Passed, 1, 3));
+        assert!(one.observe(CheckResult::Passed, 1, 3));
         assert_eq!((one.state, one.standing()), (State::Healthy, Standing::Ready));
     }
 
     #[test]
     fn it_takes_fall_failures_in_a_row_but_one_refusal() {
         let mut one = instance();
-        one.observe(Finding::Passed, 3, 2);
-        for finding in [failed(), late(), Finding::Passed, failed(), failed()] {
+        one.observe(CheckResult::Passed, 3, 2);
+        for finding in [failed(), late(), CheckResult::Passed, failed(), failed()] {
             assert!(!one.observe(finding, 3, 2));
         }
         assert!(one.observe(failed(), 3, 2));
         assert_eq!(one.state, State::Unhealthy);
         // And rise passing ones in a row to come back.
-        for finding in [Finding::Passed, failed(), Finding::Passed] {
+        for finding in [CheckResult::Passed, failed(), CheckResult::Passed] {
             assert!(!one.observe(finding, 3, 2));
         }
-        assert!(one.observe(Finding::Passed, 3, 2));
+        assert!(one.observe(CheckResult::Passed, 3, 2));
         assert!(one.observe(refused(), 3, 2), "at once");
     }
 
     #[test]
     fn it_counts_as_slow_only_while_it_was_late_and_nothing_else() {
         let mut one = instance();
-        one.observe(Finding::Passed, 1, 1);
+        one.observe(CheckResult::Passed, 1, 1);
         one.observe(late(), 1, 1);
         assert_eq!(one.standing(), Standing::Slow);
         one.observe(refused(), 1, 1);
         one.observe(late(), 1, 1);
         assert_eq!(one.standing(), Standing::Out);
-        one.observe(Finding::Passed, 1, 1);
+        one.observe(CheckResult::Passed, 1, 1);
         one.observe(late(), 1, 1);
         assert_eq!(one.standing(), Standing::Slow);
     }
@@ -345,11 +345,11 @@ mod tests {
         #[test]
         fn nothing_brings_a_draining_one_back(findings in prop::collection::vec(0..4_u8, 0..20)) {
             let mut one = instance();
-            one.observe(Finding::Passed, 1, 1);
+            one.observe(CheckResult::Passed, 1, 1);
             one.state = State::Draining;
             for finding in findings {
                 let finding = match finding {
-                    0 => Finding::Passed,
+                    0 => CheckResult::Passed,
                     1 => late(),
                     2 => failed(),
                     _ => refused(),

@@ -11,12 +11,12 @@ mod instance;
 mod last_seen;
 mod select;
 
-pub(crate) use instance::{Claim, Finding, InstanceId, InstanceView, PortOwner, State, Vouch};
+pub(crate) use instance::{CheckResult, Claim, InstanceId, InstanceView, PortOwner, State, Vouch};
 pub(crate) use select::Routing;
 
-use instance::{Instance, Standing};
+use instance::{PooledInstance, Standing};
 use last_seen::LastSeen;
-use select::{Candidate, Known, choose};
+use select::{Affinity, Candidate, choose};
 
 /// How requests wait while no instance is ready.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct Inner {
     /// In the order of their ids.
-    instances: Vec<Instance>,
+    instances: Vec<PooledInstance>,
     next_id: u64,
     /// The instance that was chosen last.
     turn: Option<InstanceId>,
@@ -101,7 +101,7 @@ impl Pool {
         let mut inner = self.lock();
         inner.next_id += 1;
         let id = InstanceId(inner.next_id);
-        inner.instances.push(Instance::new(id, name, address, vouch));
+        inner.instances.push(PooledInstance::new(id, name, address, vouch));
         drop(inner);
         self.changed();
         id
@@ -147,21 +147,21 @@ impl Pool {
     }
 
     /// Takes in what a connection found out about an instance.
-    pub(crate) fn observe(&self, id: InstanceId, finding: Finding) {
+    pub(crate) fn observe(&self, id: InstanceId, finding: CheckResult) {
         self.take_in(id, None, finding);
     }
 
     /// Takes in what a probe found out that began when the instance had been taken out `fallen` times: if it was
     /// taken out since, that it passed proves nothing.
-    pub(crate) fn probed(&self, id: InstanceId, fallen: u64, finding: Finding) {
+    pub(crate) fn probed(&self, id: InstanceId, fallen: u64, finding: CheckResult) {
         self.take_in(id, Some(fallen), finding);
     }
 
-    fn take_in(&self, id: InstanceId, fallen: Option<u64>, finding: Finding) {
+    fn take_in(&self, id: InstanceId, fallen: Option<u64>, finding: CheckResult) {
         let mut inner = self.lock();
         let Some(at) = inner.place(id) else { return };
         let instance = &mut inner.instances[at];
-        if finding == Finding::Passed && fallen.is_some_and(|then| then != instance.link.fallen()) {
+        if finding == CheckResult::Passed && fallen.is_some_and(|then| then != instance.link.fallen()) {
             return;
         }
         if !instance.observe(finding, self.fall, self.rise) {
@@ -231,7 +231,7 @@ impl Pool {
     }
 
     pub(crate) fn instances(&self) -> Vec<InstanceView> {
-        self.lock().instances.iter().map(Instance::view).collect()
+        self.lock().instances.iter().map(PooledInstance::view).collect()
     }
 
     /// How often the instance was taken out so far, and whether it is still starting; `None` when it is gone for good.
@@ -279,11 +279,11 @@ impl Inner {
 
     fn claim(&mut self, routing: Routing, wish: &Wish<'_>, only_ready: bool) -> Result<Claim, Refusal> {
         let known = match routing {
-            Routing::RoundRobin | Routing::LeastBusy => Known::default(),
-            Routing::Sticky => Known { named: wish.named.and_then(|name| self.named(name)), last: None },
+            Routing::RoundRobin | Routing::LeastBusy => Affinity::default(),
+            Routing::Sticky => Affinity { named: wish.named.and_then(|name| self.named(name)), last: None },
             Routing::NeverTwice => {
                 let told = wish.last.and_then(|name| self.named(name));
-                Known { named: None, last: told.or_else(|| self.last_seen.get(wish.client)) }
+                Affinity { named: None, last: told.or_else(|| self.last_seen.get(wish.client)) }
             }
         };
         let mut tried_one = false;
@@ -333,13 +333,13 @@ mod tests {
     fn a_probe_that_began_before_the_instance_fell_does_not_bring_it_back() {
         let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
-        pool.probed(id, 0, Finding::Passed);
+        pool.probed(id, 0, CheckResult::Passed);
         let (before, _) = pool.standing_of(id).expect("it is there");
-        pool.observe(id, Finding::Refused("refused".into()));
-        pool.probed(id, before, Finding::Passed);
+        pool.observe(id, CheckResult::Refused("refused".into()));
+        pool.probed(id, before, CheckResult::Passed);
         assert_eq!(pool.instances()[0].state, State::Unhealthy);
         let (after, _) = pool.standing_of(id).expect("it is there");
-        pool.probed(id, after, Finding::Passed);
+        pool.probed(id, after, CheckResult::Passed);
         assert_eq!(pool.instances()[0].state, State::Healthy);
     }
 
@@ -353,7 +353,7 @@ mod tests {
             claim.map(|claim| claim.id)
         };
         assert_eq!(claim(&[]), Err(Refusal::NoneReady));
-        pool.probed(id, 0, Finding::Passed);
+        pool.probed(id, 0, CheckResult::Passed);
         assert_eq!(claim(&[]), Ok(id));
         assert_eq!(claim(&[id]), Err(Refusal::AllTried));
         pool.ended(id);

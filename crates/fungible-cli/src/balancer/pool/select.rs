@@ -26,7 +26,7 @@ pub(crate) struct Candidate {
 
 /// What the client brings along.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct Affinity {
     /// The instance that its sticky cookie names.
     pub(crate) named: Option<InstanceId>,
     /// The instance that served it last.
@@ -41,7 +41,7 @@ pub(crate) struct Known {
 pub(crate) fn choose(
     routing: Routing,
     candidates: &[Candidate],
-    known: Known,
+    known: Affinity,
     turn: Option<InstanceId>,
 ) -> Option<usize> {
     let any_ready = candidates.iter().any(|one| one.standing == Standing::Ready);
@@ -102,7 +102,7 @@ mod tests {
             all in candidates(), routing in any_routing(), named in any_id(), last in any_id(), turn in any_id()
         ) {
             let some = |standing| all.iter().any(|one| one.standing == standing);
-            let chosen = choose(routing, &all, Known { named, last }, turn).map(|at| all[at].standing);
+            let chosen = choose(routing, &all, Affinity { named, last }, turn).map(|at| all[at].standing);
             let expected = if some(Standing::Ready) {
                 Some(Standing::Ready)
             } else {
@@ -113,7 +113,7 @@ mod tests {
 
         #[test]
         fn least_busy_is_a_minimum(all in candidates(), turn in any_id()) {
-            if let Some(at) = choose(Routing::LeastBusy, &all, Known::default(), turn) {
+            if let Some(at) = choose(Routing::LeastBusy, &all, Affinity::default(), turn) {
                 let like = all.iter().filter(|one| one.standing == all[at].standing);
                 prop_assert_eq!(like.map(|one| one.in_flight).min(), Some(all[at].in_flight));
             }
@@ -122,7 +122,7 @@ mod tests {
         #[test]
         fn never_twice_avoids_the_last_one_while_another_is_ready(all in candidates(), last in any_id(), turn in any_id()) {
             let another = all.iter().any(|one| one.standing == Standing::Ready && Some(one.id) != last);
-            if let Some(at) = choose(Routing::NeverTwice, &all, Known { named: None, last }, turn) {
+            if let Some(at) = choose(Routing::NeverTwice, &all, Affinity { named: None, last }, turn) {
                 prop_assert!(!another || Some(all[at].id) != last);
             }
         }
@@ -130,7 +130,7 @@ mod tests {
         #[test]
         fn sticky_obeys_the_cookie_while_that_one_is_ready(all in candidates(), named in any_id(), turn in any_id()) {
             let ready = all.iter().position(|one| one.standing == Standing::Ready && Some(one.id) == named);
-            let chosen = choose(Routing::Sticky, &all, Known { named, last: None }, turn);
+            let chosen = choose(Routing::Sticky, &all, Affinity { named, last: None }, turn);
             prop_assert!(ready.is_none() || chosen == ready);
         }
 
@@ -139,7 +139,7 @@ mod tests {
             let ready: Vec<_> = all.iter().filter(|one| one.standing == Standing::Ready).map(|one| one.id).collect();
             let mut chosen = Vec::new();
             for _ in 0..ready.len() * 3 {
-                let at = choose(Routing::RoundRobin, &all, Known::default(), turn).expect("one is ready");
+                let at = choose(Routing::RoundRobin, &all, Affinity::default(), turn).expect("one is ready");
                 turn = Some(all[at].id);
                 chosen.push(all[at].id);
             }

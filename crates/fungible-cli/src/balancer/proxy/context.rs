@@ -10,7 +10,7 @@ use http::HeaderValue;
 use http::request::Parts;
 use tokio::sync::Notify;
 
-use crate::balancer::client::Progress;
+use crate::balancer::client::ConnectionProgress;
 use crate::balancer::config::{Config, Dispatch};
 use crate::balancer::observe::{Observer, Record};
 use crate::balancer::pool::Pool;
@@ -69,13 +69,13 @@ pub(crate) struct Client {
     pub(super) context: Rc<Context>,
     pub(super) address: SocketAddr,
     pub(super) address_value: HeaderValue,
-    pub(crate) progress: Arc<Progress>,
+    pub(crate) progress: Arc<ConnectionProgress>,
     /// Its place in the order of opening, where somebody listens.
     number: Option<usize>,
 }
 
 impl Client {
-    pub(crate) fn new(context: &Rc<Context>, address: SocketAddr, progress: Arc<Progress>) -> Client {
+    pub(crate) fn new(context: &Rc<Context>, address: SocketAddr, progress: Arc<ConnectionProgress>) -> Client {
         let number = match &context.config.dispatch {
             Dispatch::Balanced => None,
             Dispatch::Directed(observer) => Some(observer.new_connection()),

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
-use crate::balancer::client::Progress;
+use crate::balancer::client::ConnectionProgress;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
 use crate::balancer::upstream::connections::Sender;
@@ -36,7 +36,7 @@ pub(crate) struct Passing {
     pub(super) ended: bool,
     /// The end of this answer can only be told from the end of the connection (HTTP/1.0).
     pub(super) ends_by_closing: bool,
-    pub(super) client: Arc<Progress>,
+    pub(super) client: Arc<ConnectionProgress>,
     pub(super) context: Rc<ProxyContext>,
     /// Dropped after the connection was put to rest.
     pub(super) claim: Claim,

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
-use crate::balancer::observe::{CapturedBody, Messages, Record, Said};
+use crate::balancer::observe::{CapturedBody, Messages, Record, WebSocketEvent};
 use crate::balancer::pool::Claim;
 
 /// Passes bytes on as soon as both sides have changed the protocol.
@@ -120,8 +120,8 @@ impl Ear {
         let (record, from_client) = (&self.record, self.from_client);
         match &mut self.messages {
             Some(messages) => messages.read(data, |said| match said {
-                Said::Message(message) => record.frame(from_client, message),
-                Said::Close => record.tunnel_ends(from_client, true),
+                WebSocketEvent::Message(message) => record.frame(from_client, message),
+                WebSocketEvent::Close => record.tunnel_ends(from_client, true),
             }),
             None => record.frame(from_client, CapturedBody::of(data)),
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::world::{Dice, seed};
-use crate::balancer::observe::{CapturedBody, Events, Frames, Messages, Said};
+use crate::balancer::observe::{CapturedBody, Events, Frames, Messages, WebSocketEvent};
 use crate::exchange::{Body, Frame};
 
 /// A frame as a WebSocket sends it.
@@ -53,8 +53,8 @@ fn heard(pieces: &[&[u8]]) -> (Vec<Body>, usize, Option<Body>) {
     let (mut messages, mut bodies, mut closes) = (Messages::default(), Vec::new(), 0);
     for piece in pieces {
         messages.read(piece, |said| match said {
-            Said::Message(message) => bodies.push(message.body(&kept)),
-            Said::Close => closes += 1,
+            WebSocketEvent::Message(message) => bodies.push(message.body(&kept)),
+            WebSocketEvent::Close => closes += 1,
         });
     }
     (bodies, closes, messages.end().map(|garbage| garbage.body(&kept)))

@@ -11,7 +11,7 @@ use http::{HeaderValue, Request};
 use super::connections;
 use super::fields::host_value;
 use super::request_body::RequestBody;
-use crate::balancer::pool::{Finding, InstanceId, Pool, PortOwner, State, Vouch};
+use crate::balancer::pool::{CheckResult, InstanceId, Pool, PortOwner, State, Vouch};
 
 /// When an instance counts as ready.
 ///
@@ -72,7 +72,7 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
     let added = Instant::now();
     while let Some((fallen, state)) = pool.standing_of(id) {
         let mut finding = probe(&check, address).await;
-        if finding == Some(Finding::Passed)
+        if finding == Some(CheckResult::Passed)
             && let Some(vouch) = pool.vouch_of(id)
         {
             finding = vouched(vouch, address, state).await;
@@ -90,37 +90,37 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
 }
 
 /// What a passing probe is worth: it may be somebody else that answers.
-async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<Finding> {
+async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<CheckResult> {
     // The runtime of this worker serves requests meanwhile.
     let owner = tokio::task::spawn_blocking(move || vouch.port_owner()).await.ok()?;
     match owner {
-        PortOwner::Own => Some(Finding::Passed),
+        PortOwner::Own => Some(CheckResult::Passed),
         // Its listener may just be coming or going.
         PortOwner::Unclear if state == State::Healthy => None,
         PortOwner::Unclear => {
-            Some(Finding::Failed(format!("{address} answers, but none of the instance's processes listens there")))
+            Some(CheckResult::Failed(format!("{address} answers, but none of the instance's processes listens there")))
         }
-        PortOwner::Foreign(who) => Some(Finding::Refused(format!("{who} listens on {address}"))),
+        PortOwner::Foreign(who) => Some(CheckResult::Refused(format!("{who} listens on {address}"))),
     }
 }
 
 /// `None`: nothing could be found out.
-async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<Finding> {
+async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<CheckResult> {
     let asked = async {
         match &check.path {
             Some(path) => ask(path, address, check.timeout).await,
             None => match connections::connect(address).await {
-                Ok(_) => Some(Finding::Passed),
+                Ok(_) => Some(CheckResult::Passed),
                 Err(error) => not_connected(address, &error),
             },
         }
     };
     let limit = check.timeout;
-    let late = || Finding::Late(format!("{address} did not answer the health check within {limit:?}"));
+    let late = || CheckResult::Late(format!("{address} did not answer the health check within {limit:?}"));
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Some(late()))
 }
 
-async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<Finding> {
+async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<CheckResult> {
     let mut sender = match connections::open(address, limit).await {
         Ok(sender) => sender,
         Err(error) => return not_connected(address, &error),
@@ -131,24 +131,24 @@ async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<Finding
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(RequestBody::Empty);
     Some(match request {
-        Err(error) => Finding::Failed(format!("the health check path {path} is not valid: {error}")),
+        Err(error) => CheckResult::Failed(format!("the health check path {path} is not valid: {error}")),
         Ok(request) => match sender.send_request(request).await {
-            Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => Finding::Passed,
-            Ok(answer) => Finding::Failed(format!("GET {path} on {address} answered {}", answer.status())),
-            Err(error) => Finding::Failed(format!("GET {path} on {address} broke off: {error}")),
+            Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => CheckResult::Passed,
+            Ok(answer) => CheckResult::Failed(format!("GET {path} on {address} answered {}", answer.status())),
+            Err(error) => CheckResult::Failed(format!("GET {path} on {address} broke off: {error}")),
         },
     })
 }
 
 /// What a failed attempt to connect says about an instance. `None`: nothing, because it failed on our side (no more
 /// sockets or ports): to take instances out for that would make things worse.
-pub(crate) fn not_connected(address: SocketAddr, error: &io::Error) -> Option<Finding> {
+pub(crate) fn not_connected(address: SocketAddr, error: &io::Error) -> Option<CheckResult> {
     use io::ErrorKind as Kind;
     match error.kind() {
-        Kind::ConnectionRefused => Some(Finding::Refused(format!("{address} refused the connection"))),
-        Kind::TimedOut => Some(Finding::Late(format!("{address} did not accept a connection in time"))),
+        Kind::ConnectionRefused => Some(CheckResult::Refused(format!("{address} refused the connection"))),
+        Kind::TimedOut => Some(CheckResult::Late(format!("{address} did not accept a connection in time"))),
         Kind::ConnectionReset | Kind::ConnectionAborted | Kind::HostUnreachable | Kind::NetworkUnreachable => {
-            Some(Finding::Failed(format!("no connection to {address}: {error}")))
+            Some(CheckResult::Failed(format!("no connection to {address}: {error}")))
         }
         _ => {
             tracing::warn!("cannot connect to {address}: {error}");
@@ -170,7 +170,7 @@ mod tests {
         for ours in [24, 99] {
             assert_eq!(says(io::Error::from_raw_os_error(ours)), None);
         }
-        assert!(matches!(says(io::ErrorKind::ConnectionRefused.into()), Some(Finding::Refused(_))));
-        assert!(matches!(says(io::ErrorKind::TimedOut.into()), Some(Finding::Late(_))));
+        assert!(matches!(says(io::ErrorKind::ConnectionRefused.into()), Some(CheckResult::Refused(_))));
+        assert!(matches!(says(io::ErrorKind::TimedOut.into()), Some(CheckResult::Late(_))));
     }
 }

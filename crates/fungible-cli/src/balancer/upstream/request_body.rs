@@ -102,7 +102,7 @@ impl Origin {
             incoming,
             left,
             resend,
-            kept: Some(Kept::new(in_memory)),
+            kept: Some(KeptBody::new(in_memory)),
             passed_by: false,
             ended: false,
             problem: too_large.then_some(Problem::TooLarge),
@@ -206,7 +206,7 @@ pub(crate) struct Source {
     left: SizeHint,
     resend: bool,
     /// What was gathered; of a request that may be resent all that came, if it is not too much.
-    kept: Option<Kept>,
+    kept: Option<KeptBody>,
     /// An instance got some of it.
     passed_by: bool,
     ended: bool,
@@ -223,7 +223,7 @@ pub(crate) struct Source {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptBody {
     pieces: Vec<Piece>,
     /// The beginning of the next piece, while nobody has asked for it.
     loose: BytesMut,
@@ -237,9 +237,9 @@ enum Piece {
     Trailers(http::HeaderMap),
 }
 
-impl Kept {
-    fn new(in_memory: &InMemory) -> Kept {
-        Kept { pieces: Vec::new(), loose: BytesMut::new(), bytes: 0, in_memory: Arc::clone(in_memory) }
+impl KeptBody {
+    fn new(in_memory: &InMemory) -> KeptBody {
+        KeptBody { pieces: Vec::new(), loose: BytesMut::new(), bytes: 0, in_memory: Arc::clone(in_memory) }
     }
 
     /// `is_last`: nothing follows it.
@@ -288,7 +288,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptBody {
     fn drop(&mut self) {
         self.in_memory.fetch_sub(self.bytes, Ordering::Relaxed);
     }

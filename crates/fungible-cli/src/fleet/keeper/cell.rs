@@ -13,10 +13,10 @@ use nix::unistd::Pid;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::children::{Kept, Running};
-use super::first::{Program, Said};
+use super::first::{FirstReport, Program};
 use super::protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report};
 use crate::fleet::own_folder;
-use crate::fleet::private_disk::{Disk, DiskError, Start};
+use crate::fleet::private_disk::{Disk, DiskError, Invocation};
 use crate::fleet::process_end::ProcessEnd;
 
 /// Why an instance cannot be started in a world of its own.
@@ -54,24 +54,31 @@ pub(super) fn live(
 ) {
     // Nobody listens any more once the keeper is about to end.
     let report = |report| drop(reports.send(report));
-    let (socket, ended) = match start(id, launch, plan, (disk, isolation), running) {
+    let StartedCell { socket, pid, ended } = match start(id, launch, plan, (disk, isolation), running) {
         Ok(started) => started,
         Err(error) => return report(Report::NotStarted { id, reason: error.to_string() }),
     };
-    let mut lines = BufReader::new(socket.0).lines().map_while(Result::ok);
-    let mut said = || serde_json::from_str::<Said>(&lines.next()?).ok();
+    let mut lines = BufReader::new(socket).lines().map_while(Result::ok);
+    let mut said = || serde_json::from_str::<FirstReport>(&lines.next()?).ok();
     match said() {
-        Some(Said::Started) => report(Report::Started { id, pid: socket.1 }),
-        Some(Said::NotStarted(reason)) => return report(Report::NotStarted { id, reason }),
+        Some(FirstReport::Started) => report(Report::Started { id, pid }),
+        Some(FirstReport::NotStarted(reason)) => return report(Report::NotStarted { id, reason }),
         _ => return report(Report::NotStarted { id, reason: "it was killed while it started".to_owned() }),
     }
     let last = said();
     // Its socket ends before the last of its processes does.
     let Ok(collected) = ended.recv() else { return };
-    report(Report::Ended { id, end: if let Some(Said::Ended(end)) = last { end } else { collected } });
+    report(Report::Ended { id, end: if let Some(FirstReport::Ended(end)) = last { end } else { collected } });
 }
 
-type Started = ((UnixStream, i32), mpsc::Receiver<ProcessEnd>);
+/// The first process of an instance, just started.
+struct StartedCell {
+    /// It reports here, and takes orders.
+    socket: UnixStream,
+    pid: i32,
+    /// How it ended, once the keeper has collected it.
+    ended: mpsc::Receiver<ProcessEnd>,
+}
 
 fn start(
     id: ProcessId,
@@ -79,9 +86,9 @@ fn start(
     plan: &CellPlan,
     (disk, isolation): (&Disk, Isolation),
     running: &Running,
-) -> Result<Started, CellError> {
+) -> Result<StartedCell, CellError> {
     let cell = disk.cell(id, &plan.name, plan.own_copies)?;
-    let start = Start {
+    let start = Invocation {
         program: launch.program,
         args: launch.args,
         env: launch.env,
@@ -119,7 +126,7 @@ fn start(
     line.push(b'\n');
     // If it is dead already, its end is reported.
     let _ = (&ours).write_all(&line);
-    Ok(((ours, pid), ended))
+    Ok(StartedCell { socket: ours, pid, ended })
 }
 
 fn spawn(mut command: Command, kept: Kept, running: &Running) -> Result<i32, CellError> {

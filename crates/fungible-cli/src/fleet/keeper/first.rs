@@ -30,7 +30,7 @@ pub(super) struct Program {
 /// What it says, one line each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Said {
+pub(super) enum FirstReport {
     Started,
     NotStarted(String),
     Ended(ProcessEnd),
@@ -52,17 +52,17 @@ fn live() -> io::Result<()> {
     let program: Program = serde_json::from_str(&line)?;
     let child = match start(&program) {
         Ok(child) => child,
-        Err(error) => return say(&mut socket, &Said::NotStarted(error.to_string())),
+        Err(error) => return say(&mut socket, &FirstReport::NotStarted(error.to_string())),
     };
     // Whoever cannot be told any more is gone: then the socket has ended, and so does the program.
-    let _ = say(&mut socket, &Said::Started);
+    let _ = say(&mut socket, &FirstReport::Started);
     std::thread::spawn(move || obey(orders, child));
     let end = wait_for(child)?;
     if program.isolation == Isolation::Subreaper {
         // The kernel does this where there is a namespace.
         end_all(program.isolation, &[child]);
     }
-    say(&mut socket, &Said::Ended(end))
+    say(&mut socket, &FirstReport::Ended(end))
 }
 
 fn start(program: &Program) -> io::Result<Pid> {
@@ -81,7 +81,7 @@ fn start(program: &Program) -> io::Result<Pid> {
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
 
-fn say(socket: &mut UnixStream, said: &Said) -> io::Result<()> {
+fn say(socket: &mut UnixStream, said: &FirstReport) -> io::Result<()> {
     let mut line = serde_json::to_vec(said)?;
     line.push(b'\n');
     socket.write_all(&line)

@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 
 use super::children::{Kept, Running};
 use super::end::{adopt_orphans, end_all};
-use super::lines::Printer;
-use super::protocol::{Isolation, Launch, Order, Outcome, Output, Report, Signal, Task};
+use super::output_relay::OutputRelay;
+use super::protocol::{Isolation, Launch, Order, Output, Report, Signal, Task, TaskOutcome};
 use super::{cell, first};
 use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, DiskError};
@@ -32,7 +32,7 @@ use crate::fleet::process_end::ProcessEnd;
 struct Keeping {
     isolation: Isolation,
     running: Running,
-    printer: Printer,
+    printer: OutputRelay,
     disk: Option<Arc<Disk>>,
     /// Reports of threads, on their way out.
     said: mpsc::UnboundedSender<Report>,
@@ -88,7 +88,7 @@ async fn obey(isolation: Isolation) -> io::Result<()> {
     let mut ends = signal(SignalKind::child())?;
     let (said, mut waiting) = mpsc::unbounded_channel();
     let running = Running::default();
-    let mut keeping = Keeping { isolation, running, printer: Printer::start(), disk: None, said };
+    let mut keeping = Keeping { isolation, running, printer: OutputRelay::start(), disk: None, said };
 
     // Once the socket has ended nobody reads reports: an error while telling is that same end.
     let mut listened = tell(&mut reports, &Report::Ready { isolation }).await;
@@ -162,9 +162,9 @@ impl Keeping {
                 let outcome = match Disk::open(plan, self.isolation == Isolation::Namespaces) {
                     Ok((disk, world)) => {
                         self.disk = Some(Arc::new(disk));
-                        Outcome::World(world)
+                        TaskOutcome::World(world)
                     }
-                    Err(error) => Outcome::Refused(error.to_string()),
+                    Err(error) => TaskOutcome::Refused(error.to_string()),
                 };
                 Some(Report::Did { number, outcome })
             }
@@ -173,14 +173,14 @@ impl Keeping {
                 // Copying takes its time, and the end must be heard meanwhile.
                 std::thread::spawn(move || {
                     let done = |done: Result<(), DiskError>| match done {
-                        Ok(()) => Outcome::Done,
-                        Err(error) => Outcome::Refused(error.to_string()),
+                        Ok(()) => TaskOutcome::Done,
+                        Err(error) => TaskOutcome::Refused(error.to_string()),
                     };
                     let outcome = match task {
                         Task::BeginRun => done(disk.begin_run()),
                         Task::EndRun => done(disk.end_run()),
-                        Task::Files { id } => Outcome::Files(disk.files(id)),
-                        Task::OpenDisk { .. } => Outcome::Refused("there is a private disk already".to_owned()),
+                        Task::Files { id } => TaskOutcome::Files(disk.files(id)),
+                        Task::OpenDisk { .. } => TaskOutcome::Refused("there is a private disk already".to_owned()),
                     };
                     let _ = said.send(Report::Did { number, outcome });
                 });
@@ -210,7 +210,7 @@ fn number(signal: Signal) -> signal::Signal {
     }
 }
 
-fn start(launch: &Launch, printer: &Printer) -> io::Result<Child> {
+fn start(launch: &Launch, printer: &OutputRelay) -> io::Result<Child> {
     let mut command = Command::new(&launch.program);
     command.args(&launch.args).envs(launch.env.iter().cloned());
     command.process_group(0).stdin(Stdio::null());

@@ -16,13 +16,13 @@ mod end;
 mod first;
 mod handle;
 mod inside;
-mod lines;
 mod namespaces;
+mod output_relay;
 mod protocol;
 mod stages;
 
 pub(crate) use handle::{Keeper, Reports};
-pub(crate) use protocol::{CellPlan, Isolation, Launch, Outcome, Output, ProcessId, Report, Signal, Task};
+pub(crate) use protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report, Signal, Task, TaskOutcome};
 
 use std::process::ExitCode;
 

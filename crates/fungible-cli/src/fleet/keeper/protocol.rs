@@ -98,7 +98,7 @@ pub(crate) enum Task {
 /// What came of a [`Task`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub(crate) enum TaskOutcome {
     World(World),
     Files(Vec<Written>),
     Done,
@@ -121,5 +121,5 @@ pub(crate) enum Report {
     /// The process has ended, and what was left of its group was killed.
     Ended { id: ProcessId, end: ProcessEnd },
     /// The outcome of a task.
-    Did { number: u64, outcome: Outcome },
+    Did { number: u64, outcome: TaskOutcome },
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, oneshot, watch};
 
-use super::keeper::{CellPlan, Keeper, Launch, Outcome, Output, ProcessId, Report, Reports, Signal, Task};
+use super::keeper::{CellPlan, Keeper, Launch, Output, ProcessId, Report, Reports, Signal, Task, TaskOutcome};
 use super::listening;
 use super::private_disk::{Apart, DiskError, DiskPlan, World, Written, settled};
 use super::process_end::ProcessEnd;
@@ -76,26 +76,26 @@ pub(crate) enum Waited {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Life {
+struct Launched {
     /// Its first process, as the keeper sees it.
     first: Option<i32>,
     ended: Option<Waited>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    lives: HashMap<ProcessId, Life>,
+struct LauncherState {
+    lives: HashMap<ProcessId, Launched>,
     keeper_gone: bool,
 }
 
 /// Those who wait for the outcome of a task, by its number; `None` once the keeper has ended, as no outcome comes then.
-type Answers = Arc<std::sync::Mutex<Option<HashMap<u64, oneshot::Sender<Outcome>>>>>;
+type Answers = Arc<std::sync::Mutex<Option<HashMap<u64, oneshot::Sender<TaskOutcome>>>>>;
 
 /// Owns a keeper for a whole proof. All of its methods may be called at the same time.
 pub(crate) struct Launcher {
     /// `None` once it was told to end.
     keeper: Mutex<Option<Keeper>>,
-    known: watch::Sender<Known>,
+    known: watch::Sender<LauncherState>,
     answers: Answers,
     world: World,
 }
@@ -119,14 +119,14 @@ impl Launcher {
                 "process numbers, host names and the disk are not private: namespaces cannot be had here ({reason})"
             )
         });
-        let known = watch::Sender::new(Known::default());
+        let known = watch::Sender::new(LauncherState::default());
         let answers = Answers::new(std::sync::Mutex::new(Some(HashMap::new())));
         tokio::spawn(listen(reports, known.clone(), Arc::clone(&answers)));
         let world = World { namespaces: false, disk: Apart::Copies, notes: Vec::new(), folder: PathBuf::new() };
         let mut launcher = Launcher { keeper: Mutex::new(Some(keeper)), known, answers, world };
         let opened = tokio::time::timeout(left, launcher.ask(Task::OpenDisk { plan })).await;
         match opened.unwrap_or(Err(LaunchError::NoDisk(limit))) {
-            Ok(Outcome::World(world)) => launcher.world = world,
+            Ok(TaskOutcome::World(world)) => launcher.world = world,
             other => {
                 launcher.close().await;
                 return Err(other.err().unwrap_or(LaunchError::KeeperGone));
@@ -175,7 +175,7 @@ impl Launcher {
         let keeper = keeper.as_mut().ok_or(LaunchError::KeeperGone)?;
         let id = keeper.next_process();
         self.known.send_modify(|known| {
-            known.lives.insert(id, Life::default());
+            known.lives.insert(id, Launched::default());
         });
         let launch = Launch {
             program: spec.program,
@@ -240,7 +240,8 @@ impl Launcher {
     pub(crate) async fn ended(&self, id: ProcessId) -> Waited {
         let mut known = self.known.subscribe();
         let gone = || Waited::Ended(ProcessEnd::KeeperKilled);
-        let over = |known: &Known| known.keeper_gone || known.lives.get(&id).is_none_or(|life| life.ended.is_some());
+        let over =
+            |known: &LauncherState| known.keeper_gone || known.lives.get(&id).is_none_or(|life| life.ended.is_some());
         match known.wait_for(over).await {
             Ok(known) => known.lives.get(&id).and_then(|life| life.ended.clone()).unwrap_or_else(gone),
             Err(_) => gone(),
@@ -276,7 +277,7 @@ impl Launcher {
     /// What the instance wrote to its private disk. It may have ended, but its run may not.
     pub(crate) async fn files(&self, id: ProcessId) -> Result<Vec<Written>, LaunchError> {
         match self.ask(Task::Files { id }).await? {
-            Outcome::Files(files) => Ok(files),
+            TaskOutcome::Files(files) => Ok(files),
             _ => Ok(Vec::new()),
         }
     }
@@ -303,7 +304,7 @@ impl Launcher {
         self.world.folder.join("logs").join(format!("{id}.log"))
     }
 
-    async fn ask(&self, task: Task) -> Result<Outcome, LaunchError> {
+    async fn ask(&self, task: Task) -> Result<TaskOutcome, LaunchError> {
         let (answer, answered) = oneshot::channel();
         {
             let mut keeper = self.keeper.lock().await;
@@ -314,7 +315,7 @@ impl Launcher {
             keeper.ask(task).map_err(|_| LaunchError::KeeperGone)?;
         }
         match answered.await {
-            Ok(Outcome::Refused(reason)) => Err(LaunchError::Refused(reason)),
+            Ok(TaskOutcome::Refused(reason)) => Err(LaunchError::Refused(reason)),
             Ok(outcome) => Ok(outcome),
             Err(_) => Err(LaunchError::KeeperGone),
         }
@@ -338,9 +339,9 @@ impl Launcher {
 }
 
 /// Takes down what the keeper reports, until it ends.
-async fn listen(mut reports: Reports, known: watch::Sender<Known>, answers: Answers) {
+async fn listen(mut reports: Reports, known: watch::Sender<LauncherState>, answers: Answers) {
     while let Some(report) = reports.next().await {
-        let life = |id: ProcessId, change: &dyn Fn(&mut Life)| {
+        let life = |id: ProcessId, change: &dyn Fn(&mut Launched)| {
             known.send_modify(|known| change(known.lives.entry(id).or_default()));
         };
         match report {

@@ -25,7 +25,7 @@ const DEEPEST_LOOK: usize = 3;
 const MOST_LOOKS: usize = 20_000;
 
 /// One thing to mount.
-pub(super) struct Step {
+pub(super) struct MountStep {
     pub(super) at: PathBuf,
     pub(super) action: Action,
 }
@@ -50,7 +50,7 @@ pub(super) struct Overlay {
 
 /// The steps that make a view, in no order.
 pub(super) struct Planned {
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<MountStep>,
     pub(super) notes: Vec<String>,
     /// Where what must not be covered with anything begins.
     pub(super) real: Vec<PathBuf>,
@@ -81,7 +81,7 @@ struct Planner {
     whole: bool,
     /// Where the lower folder of directories that hold mounts is put together.
     skeleton: PathBuf,
-    steps: Vec<Step>,
+    steps: Vec<MountStep>,
     notes: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ impl Planner {
             }
         }
         for real in self.real.clone() {
-            self.steps.push(Step { at: real, action: Action::Real });
+            self.steps.push(MountStep { at: real, action: Action::Real });
         }
         // Private also where they lie in what is real otherwise, unless the user says so.
         for path in self.own.clone() {
@@ -124,7 +124,7 @@ impl Planner {
             }
             if file || mount.read_only || mount.pseudo {
                 // Nothing can be written to it, or it is no disk.
-                self.steps.push(Step { at: path.to_owned(), action: Action::Real });
+                self.steps.push(MountStep { at: path.to_owned(), action: Action::Real });
                 return Ok(());
             }
         }
@@ -150,7 +150,7 @@ impl Planner {
         let mode = mode_here(at, &like);
         let ready_made = if self.whole || lower != at { Vec::new() } else { self.ready_made(at)? };
         let overlay = Overlay { number, lower, mode, owner: (like.uid(), like.gid()), read_only, ready_made };
-        self.steps.push(Step { at: at.to_owned(), action: Action::Overlay(overlay) });
+        self.steps.push(MountStep { at: at.to_owned(), action: Action::Overlay(overlay) });
         Ok(())
     }
 
@@ -223,7 +223,7 @@ impl Planner {
             if writable(from) {
                 self.notes.push(format!("{}: not private, because it is too large to copy", from.display()));
             }
-            self.steps.push(Step { at: from.to_owned(), action: Action::Real });
+            self.steps.push(MountStep { at: from.to_owned(), action: Action::Real });
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ mod view;
 mod written;
 
 pub(crate) use error::DiskError;
-pub(super) use plan::Start;
+pub(super) use plan::Invocation;
 pub(crate) use plan::{Apart, Change, DiskPlan, World, Written};
 pub(super) use shares::settled;
 
@@ -35,15 +35,15 @@ use super::own_folder;
 use nix::fcntl::AT_FDCWD;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-/// How the folder of every proof begins; those of dead proofs are found by it.
+/// How the name of the folder of every proof begins; those of dead proofs are found by it.
 const FOLDER: &str = "fungible-prove-";
 
 /// What is locked in the folder of a proof as long as the proof lives.
 const LOCK: &str = "lock";
 
-enum How {
+enum DiskKind {
     #[cfg(target_os = "linux")]
-    View(view::View),
+    View(view::DiskView),
     Substitute(Substitute),
 }
 
@@ -54,7 +54,7 @@ type Filling = std::sync::RwLock<()>;
 pub(super) struct Disk {
     plan: DiskPlan,
     folder: PathBuf,
-    how: How,
+    how: DiskKind,
     /// Whether `folder/disk` was mounted.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux mounts"))]
     in_memory: bool,
@@ -99,23 +99,23 @@ impl Disk {
     }
 
     #[cfg(target_os = "linux")]
-    fn choose(plan: &DiskPlan, folder: &Path, world: &mut World) -> Result<(How, bool), DiskError> {
+    fn choose(plan: &DiskPlan, folder: &Path, world: &mut World) -> Result<(DiskKind, bool), DiskError> {
         if world.namespaces {
-            match view::View::find(plan, folder) {
+            match view::DiskView::find(plan, folder) {
                 Ok(found) => {
                     world.disk = found.view.apart();
                     world.notes.extend(found.notes);
-                    return Ok((How::View(found.view), found.in_memory));
+                    return Ok((DiskKind::View(found.view), found.in_memory));
                 }
                 Err(reason) => world.notes.push(format!("the disk is not private as a whole: {reason}")),
             }
         }
-        Ok((How::Substitute(Substitute::new(plan, &mut world.notes)?), false))
+        Ok((DiskKind::Substitute(Substitute::new(plan, &mut world.notes)?), false))
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn choose(plan: &DiskPlan, _folder: &Path, world: &mut World) -> Result<(How, bool), DiskError> {
-        Ok((How::Substitute(Substitute::new(plan, &mut world.notes)?), false))
+    fn choose(plan: &DiskPlan, _folder: &Path, world: &mut World) -> Result<(DiskKind, bool), DiskError> {
+        Ok((DiskKind::Substitute(Substitute::new(plan, &mut world.notes)?), false))
     }
 
     fn inner(&self) -> PathBuf {
@@ -135,8 +135,8 @@ impl Disk {
     fn shares_seen(&self, shares: &Path) -> PathBuf {
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(_) => self.folder.clone(),
-            How::Substitute(_) => shares.to_owned(),
+            DiskKind::View(_) => self.folder.clone(),
+            DiskKind::Substitute(_) => shares.to_owned(),
         }
     }
 
@@ -187,8 +187,8 @@ impl Disk {
             cells.iter().any(|cell| {
                 let link = match &self.how {
                     #[cfg(target_os = "linux")]
-                    How::View(view) => view.link(cell, share),
-                    How::Substitute(substitute) => substitute.link(cell, share),
+                    DiskKind::View(view) => view.link(cell, share),
+                    DiskKind::Substitute(substitute) => substitute.link(cell, share),
                 };
                 link.is_some_and(|link| fs::symlink_metadata(link).is_ok_and(|there| !there.is_symlink()))
             })
@@ -233,13 +233,13 @@ impl Disk {
         let cell = Cell { folder, shares, own: Path::new(OWN).join(name) };
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(view) => {
+            DiskKind::View(view) => {
                 // What is shared stands in place of the proof's folder, and its own is mounted into that.
                 let own = cell.shares.join(OWN).join(name);
                 view.prepare(&cell.folder, name)?;
                 fs::create_dir_all(&own).map_err(|error| DiskError::Folder { path: own, error })?;
             }
-            How::Substitute(substitute) => {
+            DiskKind::Substitute(substitute) => {
                 let _ = name;
                 substitute.prepare(&cell.folder, &self.shares_seen(&cell.shares), &self.abandoned)?;
             }
@@ -252,8 +252,8 @@ impl Disk {
     pub(super) fn enter(&self, cell: &Cell) -> Result<(), DiskError> {
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(view) => Ok(view.enter(&cell.folder, &cell.shares, &self.folder, &cell.own)?),
-            How::Substitute(_) => {
+            DiskKind::View(view) => Ok(view.enter(&cell.folder, &cell.shares, &self.folder, &cell.own)?),
+            DiskKind::Substitute(_) => {
                 let _ = cell;
                 Ok(())
             }
@@ -261,11 +261,11 @@ impl Disk {
     }
 
     /// What `start` is called on the disk of `cell`.
-    pub(super) fn placed(&self, cell: &Cell, start: Start) -> Start {
+    pub(super) fn placed(&self, cell: &Cell, start: Invocation) -> Invocation {
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(_) => start,
-            How::Substitute(substitute) => substitute.placed(&cell.folder, start),
+            DiskKind::View(_) => start,
+            DiskKind::Substitute(substitute) => substitute.placed(&cell.folder, start),
         }
     }
 
@@ -279,8 +279,8 @@ impl Disk {
         let folder = self.cell_folder(id);
         match &self.how {
             #[cfg(target_os = "linux")]
-            How::View(view) => view.files(&folder, &self.folder),
-            How::Substitute(substitute) => substitute.files(&folder),
+            DiskKind::View(view) => view.files(&folder, &self.folder),
+            DiskKind::Substitute(substitute) => substitute.files(&folder),
         }
     }
 

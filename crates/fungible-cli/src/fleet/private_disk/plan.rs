@@ -80,7 +80,7 @@ pub(crate) struct Written {
 
 /// A program that is about to run on a private disk.
 #[derive(Debug)]
-pub(in super::super) struct Start {
+pub(in super::super) struct Invocation {
     pub(in super::super) program: String,
     pub(in super::super) args: Vec<String>,
     pub(in super::super) env: Vec<(String, String)>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::error::DiskError;
-use super::plan::{DiskPlan, Start, Written, copy_of};
+use super::plan::{DiskPlan, Invocation, Written, copy_of};
 use super::tree::{Size, copy, measure};
 use super::written;
 
@@ -90,7 +90,7 @@ impl Substitute {
     }
 
     /// `start` with the names that the copies have.
-    pub(super) fn placed(&self, cell: &Path, start: Start) -> Start {
+    pub(super) fn placed(&self, cell: &Path, start: Invocation) -> Invocation {
         let (from, to) = (&self.plan.working_directory, cell.join("work"));
         let moved = |text: String| match (from.to_str(), to.to_str()) {
             (Some(from), Some(to)) => moved(&text, from, to),
@@ -102,7 +102,7 @@ impl Substitute {
                 env.push((key.to_owned(), path.to_owned()));
             }
         }
-        Start {
+        Invocation {
             program: moved(start.program),
             args: start.args.into_iter().map(moved).collect(),
             env,

@@ -10,7 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::chdir;
 
-use super::layout::{Action, Overlay, Planned, Step, inside, is_gone, planned, writable};
+use super::layout::{Action, MountStep, Overlay, Planned, inside, is_gone, planned, writable};
 use super::plan::{Apart, Change, DiskPlan, Written, copy_of};
 use super::{mount_table, tree, written};
 
@@ -49,8 +49,8 @@ pub(crate) enum ViewError {
 }
 
 /// How a view is put together, in this order.
-pub(super) struct View {
-    steps: Vec<Step>,
+pub(super) struct DiskView {
+    steps: Vec<MountStep>,
     whole: bool,
     options: &'static str,
     plan: DiskPlan,
@@ -60,12 +60,12 @@ pub(super) struct View {
 }
 
 pub(super) struct Found {
-    pub(super) view: View,
+    pub(super) view: DiskView,
     pub(super) notes: Vec<String>,
     pub(super) in_memory: bool,
 }
 
-impl View {
+impl DiskView {
     /// Tries out what this machine allows, below `folder`.
     pub(super) fn find(plan: &DiskPlan, folder: &Path) -> Result<Found, ViewError> {
         let disk = folder.join("disk");
@@ -83,7 +83,7 @@ impl View {
             for (whole, options) in WAYS {
                 match alone(|| probe(&disk, whole, options)) {
                     Ok(()) => {
-                        let (view, mut notes) = View::plan(plan, folder, whole, options)?;
+                        let (view, mut notes) = DiskView::plan(plan, folder, whole, options)?;
                         if in_memory {
                             notes.push(format!(
                                 "what instances write is kept in memory, because {} cannot carry overlays",
@@ -105,17 +105,17 @@ impl View {
         folder: &Path,
         whole: bool,
         options: &'static str,
-    ) -> Result<(View, Vec<String>), ViewError> {
+    ) -> Result<(DiskView, Vec<String>), ViewError> {
         let Planned { mut steps, mut notes, real } = planned(plan, folder, whole).map_err(ViewError::Plan)?;
         let hosts =
             Path::new("/etc/hosts").canonicalize().ok().filter(|path| !real.iter().any(|real| path.starts_with(real)));
         let hosts = hosts.and_then(|path| Some((path.clone(), fs::read_to_string(path).ok()?)));
         for (index, share) in plan.share.iter().enumerate() {
-            steps.push(Step { at: share.clone(), action: Action::Share(index) });
+            steps.push(MountStep { at: share.clone(), action: Action::Share(index) });
         }
         // What lies further in is mounted later.
         steps.sort_by(|one, other| one.at.cmp(&other.at));
-        let mut view = View { steps, whole, options, plan: plan.clone(), real, hosts };
+        let mut view = DiskView { steps, whole, options, plan: plan.clone(), real, hosts };
         view.rehearse(folder, &mut notes)?;
         view.describe(&mut notes);
         Ok((view, notes))
@@ -252,7 +252,7 @@ impl View {
         last().map_err(ViewError::Enter)
     }
 
-    fn act(&self, step: &Step, at: &Path, cell: &Path, shares: Option<&Path>, folder: &Path) -> io::Result<()> {
+    fn act(&self, step: &MountStep, at: &Path, cell: &Path, shares: Option<&Path>, folder: &Path) -> io::Result<()> {
         match (&step.action, shares) {
             (Action::Overlay(overlay), _) => self.lay(overlay, at, cell),
             (Action::Real, _) => bind(&step.at, at),

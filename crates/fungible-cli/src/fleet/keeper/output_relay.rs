@@ -25,12 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the last lines may take when everything ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-struct Line {
+struct OutputLine {
     text: Vec<u8>,
     to_stderr: bool,
 }
 
-pub(super) struct Printer {
+pub(super) struct OutputRelay {
     lines: Lines,
     done: oneshot::Receiver<()>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Printer {
 /// The way of lines to the thread that prints them.
 #[derive(Clone)]
 struct Lines {
-    waiting: mpsc::Sender<Line>,
+    waiting: mpsc::Sender<OutputLine>,
     left_out: Arc<LeftOut>,
 }
 
@@ -49,9 +49,9 @@ struct LeftOut {
     lines: AtomicU64,
 }
 
-impl Printer {
-    pub(super) fn start() -> Printer {
-        let (lines, mut waiting) = mpsc::channel::<Line>(WAITING_LINES);
+impl OutputRelay {
+    pub(super) fn start() -> OutputRelay {
+        let (lines, mut waiting) = mpsc::channel::<OutputLine>(WAITING_LINES);
         let (finished, done) = oneshot::channel();
         let left_out = Arc::<LeftOut>::default();
         let lost = Arc::clone(&left_out);
@@ -69,7 +69,7 @@ impl Printer {
             }
             let _ = finished.send(());
         });
-        Printer { lines: Lines { waiting: lines, left_out }, done }
+        OutputRelay { lines: Lines { waiting: lines, left_out }, done }
     }
 
     /// Prints every line of `pipe` until it ends.
@@ -86,7 +86,7 @@ impl Printer {
                 if text.last() != Some(&b'\n') {
                     text.push(b'\n');
                 }
-                if lines.pass_on(Line { text, to_stderr }).await.is_err() {
+                if lines.pass_on(OutputLine { text, to_stderr }).await.is_err() {
                     break;
                 }
             }
@@ -103,7 +103,7 @@ impl Printer {
 
 impl Lines {
     /// An error: nobody prints any more.
-    async fn pass_on(&self, line: Line) -> Result<(), ()> {
+    async fn pass_on(&self, line: OutputLine) -> Result<(), ()> {
         let line = match self.waiting.try_send(line) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Closed(_)) => return Err(()),
