@@ -19,7 +19,7 @@ pub(super) struct Progress {
 
 /// The run that goes on.
 struct CurrentRun {
-    attack: String,
+    experiment: &'static str,
     requests: Option<usize>,
     /// What the run is for, where it is part of a search.
     why: Option<String>,
@@ -34,7 +34,7 @@ impl Progress {
         );
         bar.enable_steady_tick(Duration::from_millis(120));
         bar.set_message("starting the first instance");
-        let run = CurrentRun { attack: String::new(), requests: None, why: None };
+        let run = CurrentRun { experiment: "", requests: None, why: None };
         Progress { bar, estimate: Estimate::new(shares), run }
     }
 
@@ -44,9 +44,9 @@ impl Progress {
 
     pub(super) fn show(&mut self, event: &Event) {
         match event {
-            Event::Run { attack, requests } => {
+            Event::Run { experiment, requests } => {
                 self.estimate.begins(*requests);
-                self.run.attack.clone_from(attack);
+                self.run.experiment = experiment;
                 self.run.requests = *requests;
                 self.at_request(0);
             }
@@ -62,25 +62,25 @@ impl Progress {
                 self.estimate.more(CONFIRMING);
             }
             Event::Trying { reader } => {
-                self.run.why = Some(format!("what does {} miss?", place(*reader)));
+                self.run.why = Some(format!("what does {} miss?", place(Some(*reader))));
                 self.estimate.more(TRIAL);
             }
         }
     }
 
     fn at_request(&self, number: usize) {
-        let CurrentRun { attack, requests, why } = &self.run;
+        let CurrentRun { experiment, requests, why } = &self.run;
         let of = requests.map_or_else(String::new, |requests| format!(" of {requests}"));
         let at = if number == 0 { String::new() } else { format!(": request {number}{of}") };
         let why = why.as_ref().map_or_else(String::new, |why| format!(" · {why}"));
         let left = self.estimate.left().map_or_else(String::new, |left| format!(" · about {} left", in_words(left)));
-        self.bar.set_message(format!("{attack}{at}{why}{left}"));
+        self.bar.set_message(format!("{experiment}{at}{why}{left}"));
     }
 }
 
-/// A request of the reference; what has no number is the end of the driver.
-fn place(exchange: usize) -> String {
-    if exchange == 0 { "the end of the driver".to_owned() } else { format!("#{exchange}") }
+/// A request of the baseline; what has no number is the end of the driver.
+fn place(exchange: Option<usize>) -> String {
+    exchange.map_or_else(|| "the end of the driver".to_owned(), |exchange| format!("#{exchange}"))
 }
 
 /// What is still to come, from the runs so far. A guess: what it will find decides how much there is to do.

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::settings::{self, Prove};
 use super::{process, run, screen};
 use crate::fleet::{DiskPlan, Launcher};
-use crate::prove::{Event, Outcome, Plan, ProveError, Stage, Verdict, misspelt, prove};
+use crate::prove::{Event, Judgement, Lab, Plan, ProveError, Verdict, misspelt, prove};
 
 /// The exit code of NOT FUNGIBLE, and of NOT SHOWN.
 const NOT_FUNGIBLE: u8 = 1;
@@ -44,11 +44,11 @@ pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &report {
         write_report(folder, &verdict)?;
     }
-    Ok(match verdict.outcome {
-        Outcome::Fungible => ExitCode::SUCCESS,
-        Outcome::NotFungible(_) => ExitCode::from(NOT_FUNGIBLE),
-        Outcome::NotShown(_) if warn => ExitCode::SUCCESS,
-        Outcome::NotShown(_) => ExitCode::from(NOT_SHOWN),
+    Ok(match verdict.judgement {
+        Judgement::Fungible => ExitCode::SUCCESS,
+        Judgement::NotFungible(_) => ExitCode::from(NOT_FUNGIBLE),
+        Judgement::NotShown(_) if warn => ExitCode::SUCCESS,
+        Judgement::NotShown(_) => ExitCode::from(NOT_SHOWN),
     })
 }
 
@@ -175,12 +175,12 @@ fn carry_out(plan: &Plan, namespaces: bool) -> anyhow::Result<Verdict> {
         let mut stops = run::stop_signals()?;
         let began = Instant::now();
         let launcher = Launcher::start(&process::executable(), namespaces, disk, plan.budget).await?;
-        let mut stage = Stage::new(plan, began, launcher, listener, mark, cores, &mut tell);
+        let mut lab = Lab::new(plan, began, launcher, listener, mark, cores, &mut tell);
         let proved = tokio::select! {
-            proved = prove(&mut stage) => Some(proved),
+            proved = prove(&mut lab) => Some(proved),
             _ = stops.recv() => None,
         };
-        stage.close().await;
+        lab.close().await;
         bar.finish_and_clear();
         match proved {
             Some(Ok(verdict)) => Ok(verdict),

@@ -6,15 +6,15 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A run begins.
-    Run { attack: String, requests: Option<usize> },
+    Run { experiment: &'static str, requests: Option<usize> },
     /// A request was answered in the run.
     Request { number: usize },
     /// Another program listens on the port of an instance that starts; another one is started in its place.
     PortTaken { port: u16, by: String },
     /// A run has ended.
     Ran { took: Duration },
-    /// A difference was seen; numbers as in the reference.
-    Differs { exchange: usize },
+    /// A deviation was seen, at this exchange of the baseline; `None`: at the driver's end.
+    Differs { exchange: Option<usize> },
     /// It is tried which request is the cause of what this one missed.
     Trying { reader: usize },
 }

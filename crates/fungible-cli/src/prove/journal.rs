@@ -30,6 +30,23 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Of a run in which nothing happened.
+    pub(crate) fn empty() -> Journal {
+        Journal {
+            exchanges: Vec::new(),
+            instances: Vec::new(),
+            driver: DriverEnd::Exited(0),
+            run: String::new(),
+            address: String::new(),
+            began: SystemTime::UNIX_EPOCH,
+            took: Duration::ZERO,
+            held: Duration::ZERO,
+            longest_hold: Duration::ZERO,
+            driver_lines: Vec::new(),
+            alone: None,
+        }
+    }
+
     /// A client gave up while we had no instance for its request: what came after that says nothing about the app.
     pub(crate) fn is_starved(&self) -> bool {
         self.exchanges.iter().any(|one| one.outcome == Outcome::Abandoned && one.instance.is_none())

@@ -1,40 +1,44 @@
 //! The kill test: drives the app's own traffic over instances that are swapped and killed, and judges what it saw.
 //!
-//! [`prove`] is the plot: references, attacks, and for what differs the experiments that find the cause. A [`run`] carries
-//! out one [`attack`] and gives a [`journal`]; [`compare`] holds it against the references; [`cause`] convicts. What judges
-//! is pure; what runs judges nothing.
+//! [`prove`] is the plot: baselines, attacks, and for what deviates the experiments that find the cause. The [`lab`] carries
+//! out one experiment and gives a [`journal`]; the [`model`] of the baselines judges it; [`investigate`] convicts. What
+//! judges is pure; what runs judges nothing.
 
-mod attack;
-mod cause;
-mod compare;
-mod doubt;
+mod align;
+mod baselines;
+mod conclude;
+mod deviation;
+mod diff;
 mod event;
-mod evidence;
+mod investigate;
 mod journal;
-mod listed;
-mod pattern;
+mod lab;
+mod model;
+mod parse;
+mod placeholders;
 mod plan;
-mod renaming;
-mod run;
-mod trial;
+mod request_key;
+mod results;
+mod schedule;
 mod verdict;
-
-pub(crate) use compare::Ignore;
-pub(crate) use event::Event;
-pub(crate) use plan::{Plan, misspelt};
-pub(crate) use run::{ProveError, Stage};
-pub(crate) use verdict::{Coverage, Difference, Finding, FindingKind, Ignored, Outcome, Step, Unstable, Verdict};
 
 use std::time::{Duration, Instant};
 
-use crate::exchange::{Exchange, is_safe};
+pub(crate) use deviation::Deviation;
+pub(crate) use event::Event;
+pub(crate) use lab::{Lab, ProveError};
+pub(crate) use model::Ignore;
+pub(crate) use placeholders::misspelt;
+pub(crate) use plan::Plan;
+pub(crate) use verdict::{Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
+#[cfg(test)]
+pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
 
-use attack::{Attack, HandOver, Together, rotations};
-use compare::Baseline;
-use doubt::how_it_failed;
-use journal::Journal;
-use listed::Listed;
-use pattern::{Key, Patterns};
+use self::baselines::Baselines;
+use self::investigate::{Proof, attack};
+use self::results::Results;
+use self::schedule::{Experiment, HandOver, Schedule, rotations};
+use crate::exchange::is_safe;
 
 /// Each of so many attacks in a row must fit into the time; else only some requests are handed over.
 const AMNESIA_AT_MOST: u32 = 4;
@@ -43,247 +47,129 @@ const AMNESIA_AT_MOST: u32 = 4;
 ///
 /// # Errors
 /// When the app or the traffic cannot be run at all; what an app does wrong is a finding.
-pub(crate) async fn prove(stage: &mut Stage<'_>) -> Result<Verdict, ProveError> {
+pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
     let began = Instant::now();
-    let first = stage.run(&Attack::reference(Duration::ZERO)).await?;
-    let mut proof = Proof::new(stage.plan().ignores.clone(), first);
-    let nothing_to_see = match proof.carry_out(stage).await {
+    let first = lab.run(&Experiment::baseline(Duration::ZERO)).await?;
+    let baselines = Baselines::new(first, lab.plan().ignores.clone());
+    let mut proof = Proof { lab, baselines, results: Results::default() };
+    let nothing_to_see = match carry_out(&mut proof).await {
         Ok(reason) => reason,
         // What was found until then stands.
         Err(error @ ProveError::OutOfTime { .. }) => {
-            proof.reasons.push(error.to_string());
+            proof.results.reasons.push(error.to_string());
             None
         }
         Err(error) => return Err(error),
     };
-    let reasons = nothing_to_see.map_or_else(|| proof.doubts(), |reason| vec![reason]);
-    Ok(proof.verdict(stage, began, reasons))
+    let reasons =
+        nothing_to_see.map_or_else(|| conclude::inconclusive(&proof.baselines, &proof.results), |reason| vec![reason]);
+    Ok(conclude::verdict(proof, began, reasons))
 }
 
-/// What has been found out so far.
-struct Proof {
-    ignores: Vec<Ignore>,
-    references: Vec<Journal>,
-    baseline: Baseline,
-    findings: Vec<Finding>,
-    unstable: Vec<Unstable>,
-    /// The requests that differed in all runs of amnesia.
-    amnesia: Vec<usize>,
-    covered: Coverage,
-    listed: Listed,
-    /// Reasons why nothing can be said that came up on the way.
-    reasons: Vec<String>,
+/// The plot; why it ends early, where the traffic shows nothing at all.
+async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveError> {
+    if let Some(first) = proof.baselines.journals().next()
+        && let Some(reason) = conclude::no_traffic(proof.lab.plan(), first)?
+    {
+        return Ok(Some(reason));
+    }
+    let second = proof.lab.run(&Experiment::baseline(Duration::ZERO)).await?;
+    proof.baselines.add(second);
+    if let Some(reason) = conclude::unsteady_traffic(&proof.baselines) {
+        return Ok(Some(reason));
+    }
+    proof.lab.expect(proof.baselines.patterns(), proof.baselines.in_flight_at_once());
+    swap(proof).await?;
+    let hand_over = hand_over(proof);
+    if may_go_on(proof, "amnesia was not tried") {
+        attack(proof, &Schedule::Amnesia(hand_over.clone()).plain()).await?;
+    }
+    let passes = rotations(proof.baselines.model().exchanges().len());
+    for bit in 0..passes {
+        let missing = format!("{} of {passes} passes of rotate were not tried", passes - bit);
+        if !proof.results.findings.is_empty() || !may_go_on(proof, &missing) {
+            break;
+        }
+        attack(proof, &Schedule::Rotate { bit }.plain()).await?;
+    }
+    if proof.results.findings.is_empty() && conclude::fails_undisturbed(&proof.baselines).is_none() {
+        control(proof, hand_over).await?;
+    }
+    Ok(None)
 }
 
-impl Proof {
-    fn new(ignores: Vec<Ignore>, reference: Journal) -> Proof {
-        let references = vec![reference];
-        let baseline = Baseline::new(&references, &ignores);
-        Proof {
-            ignores,
-            references,
-            baseline,
-            findings: Vec::new(),
-            unstable: Vec::new(),
-            amnesia: Vec::new(),
-            covered: Coverage::default(),
-            listed: Listed::default(),
-            reasons: Vec::new(),
-        }
+/// Whether the budget allows one more run; else it is a reason that this was left out.
+fn may_go_on(proof: &mut Proof<'_, '_>, left_out: &str) -> bool {
+    let may = proof.lab.may_run(1);
+    if !may {
+        proof.results.reasons.push(format!("{left_out}: the budget ended (more with --runs and --budget)"));
     }
+    may
+}
 
-    fn add_reference(&mut self, reference: Journal) {
-        self.references.push(reference);
-        self.baseline = Baseline::new(&self.references, &self.ignores);
+/// Requests in flight together come in any order when there are several instances; one alone answers them in the
+/// order of their arrival. One more baseline shows what depends on that.
+async fn swap(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
+    let keys = proof.baselines.keys(proof.lab.patterns());
+    let together = proof.baselines.model().exchanges().windows(2).filter(|two| {
+        let write = two.iter().any(|one| !is_safe(&one.request.method));
+        write && two[1].arrived < two[0].ended && two[0].frames.is_empty()
+    });
+    let key = |number: usize| keys[number - 1].clone();
+    let swap: Vec<_> = together.map(|two| (key(two[0].number), key(two[1].number))).collect();
+    if swap.is_empty() || !proof.lab.may_run(1) {
+        return Ok(());
     }
+    let swapped = proof.lab.run(&Schedule::Baseline { pace: Duration::ZERO, swap }.plain()).await?;
+    // Where the driver needs its order, another order is no baseline.
+    if proof.baselines.journals().all(|one| one.driver == swapped.driver) {
+        proof.baselines.add(swapped);
+    }
+    Ok(())
+}
 
-    /// The plot; why it ends early, where the traffic shows nothing at all.
-    async fn carry_out(&mut self, stage: &mut Stage<'_>) -> Result<Option<String>, ProveError> {
-        if let Some(reason) = self.no_traffic(stage.plan())? {
-            return Ok(Some(reason));
-        }
-        let second = stage.run(&Attack::reference(Duration::ZERO)).await?;
-        self.add_reference(second);
-        if let Some(reason) = self.unsteady_traffic() {
-            return Ok(Some(reason));
-        }
-        stage.expect(self.patterns(), self.in_flight_at_once());
-        self.swap(stage).await?;
-        let hand_over = self.hand_over(stage);
-        if self.may_go_on(stage, "amnesia was not tried") {
-            self.attack(stage, &Attack::amnesia(hand_over.clone())).await?;
-        }
-        let passes = rotations(self.baseline.exchanges().len());
-        for bit in 0..passes {
-            let missing = format!("{} of {passes} passes of rotate were not tried", passes - bit);
-            if !self.findings.is_empty() || !self.may_go_on(stage, &missing) {
-                break;
-            }
-            self.attack(stage, &Attack::Rotate { bit, together: Together::default() }).await?;
-        }
-        if self.findings.is_empty() && self.fails_in_peace().is_none() {
-            self.control(stage, hand_over).await?;
-        }
-        Ok(None)
+/// Each request to an instance of its own, if there is time for it.
+fn hand_over(proof: &Proof<'_, '_>) -> HandOver {
+    let model = proof.baselines.model();
+    let requests = model.exchanges().len();
+    if proof.lab.expected_time(requests) * AMNESIA_AT_MOST <= proof.lab.plan().budget {
+        return HandOver::Each;
     }
+    let keys = proof.baselines.keys(proof.lab.patterns());
+    let users = model.carried().iter().flat_map(|one| one.sent.iter().map(|(by, _)| *by));
+    let mut only: Vec<_> =
+        users.filter_map(|number| number.checked_sub(1).and_then(|at| keys.get(at)).cloned()).collect();
+    only.sort();
+    only.dedup();
+    HandOver::Only(only)
+}
 
-    /// Whether the budget allows one more run; else it is a reason that this was left out.
-    fn may_go_on(&mut self, stage: &Stage<'_>, left_out: &str) -> bool {
-        let may = stage.may_run(1);
-        if !may {
-            self.reasons.push(format!("{left_out}: the budget ended (more with --runs and --budget)"));
-        }
-        may
+/// The traffic once more with each instance on its own copy of the shared paths: it must break.
+async fn control(proof: &mut Proof<'_, '_>, hand_over: HandOver) -> Result<(), ProveError> {
+    if proof.lab.plan().share.is_empty() {
+        proof.results.covered.limit(
+            "whether this traffic would notice trapped state at all: with no --share there is nothing to withhold \
+             from an instance, so the positive control was not run",
+        );
+        return Ok(());
     }
-
-    /// What the requests look like in any run.
-    fn patterns(&self) -> Patterns {
-        let mut patterns = Patterns::default();
-        let carried = self.baseline.carried();
-        let others: Vec<_> =
-            self.references.iter().skip(1).map(|other| (other, self.baseline.compare(other).pairs)).collect();
-        for exchange in self.baseline.exchanges() {
-            let number = exchange.number;
-            let minted = carried.iter().filter(|one| one.sent.iter().any(|(by, _)| *by == number));
-            let minted: Vec<&str> = minted.map(|one| one.value.as_str()).collect();
-            let mut targets = vec![exchange.request.target.as_str()];
-            for (other, pairs) in &others {
-                let there = pairs.iter().find(|(one, _)| *one == number).map(|(_, there)| there - 1);
-                targets.extend(there.map(|there| other.exchanges[there].request.target.as_str()));
-            }
-            patterns.add(&exchange.request.method, &targets, &minted);
-        }
-        for reference in &self.references {
-            let rows = reference.exchanges.chunk_by(|one, next| {
-                let (one, next) = (&one.request, &next.request);
-                is_safe(&one.method) && (&one.method, &one.target) == (&next.method, &next.target)
-            });
-            rows.for_each(|row| patterns.add_row(row.len()));
-        }
-        patterns
+    if !may_go_on(proof, "the positive control was not run") {
+        return Ok(());
     }
-
-    /// How many requests were in flight at once, at most.
-    fn in_flight_at_once(&self) -> usize {
-        let exchanges = self.baseline.exchanges();
-        let during = |one: &Exchange| {
-            exchanges.iter().filter(|other| other.arrived <= one.arrived && one.arrived < other.ended).count()
-        };
-        exchanges.iter().map(during).max().unwrap_or_default()
-    }
-
-    /// Requests in flight together come in any order when there are several instances; one alone answers them in the
-    /// order of their arrival. One more reference shows what depends on that.
-    async fn swap(&mut self, stage: &mut Stage<'_>) -> Result<(), ProveError> {
-        let names = cause::names(&self.baseline, stage.patterns());
-        let exchanges = self.baseline.exchanges();
-        let together = exchanges.iter().zip(exchanges.iter().skip(1)).filter(|(one, next)| {
-            let write = !is_safe(&one.request.method) || !is_safe(&next.request.method);
-            write && next.arrived < one.ended && one.frames.is_empty()
-        });
-        let swap: Vec<(Key, Key)> =
-            together.map(|(one, next)| (names[one.number - 1].clone(), names[next.number - 1].clone())).collect();
-        if swap.is_empty() || !stage.may_run(1) {
-            return Ok(());
+    let journal = proof.lab.run(&Schedule::Withheld(hand_over).plain()).await?;
+    let comparison = proof.baselines.judge(journal).comparison;
+    let Some(first) = comparison.deviations.first() else {
+        let mut why = "nothing breaks when each instance has its own copy of the shared paths: this traffic does not \
+                       depend on what it writes, so it would not notice trapped state"
+            .to_owned();
+        if !proof.lab.disk_is_private() {
+            why += "; or, as there are no namespaces, the app knows them by full names of its own";
         }
-        let swapped = stage.run(&Attack::Reference { pace: Duration::ZERO, swap }).await?;
-        // Where the driver needs its order, another order is no reference.
-        if self.references.iter().all(|one| one.driver == swapped.driver) {
-            self.add_reference(swapped);
-        }
-        Ok(())
-    }
-
-    /// Each request to an instance of its own, if there is time for it.
-    fn hand_over(&mut self, stage: &Stage<'_>) -> HandOver {
-        let requests = self.baseline.exchanges().len();
-        if stage.expected_time(requests) * AMNESIA_AT_MOST <= stage.plan().budget {
-            return HandOver::Each;
-        }
-        let names = cause::names(&self.baseline, stage.patterns());
-        let carried = self.baseline.carried();
-        let users = carried.iter().flat_map(|one| one.sent.iter().map(|(by, _)| *by));
-        let mut keys: Vec<Key> = users.filter_map(|number| names.get(number.wrapping_sub(1)).cloned()).collect();
-        keys.sort_by(|one, other| (&one.signature, one.occurrence).cmp(&(&other.signature, other.occurrence)));
-        keys.dedup();
-        HandOver::Only(keys)
-    }
-
-    /// The traffic once more with each instance on its own copy of the shared paths: it must break.
-    async fn control(&mut self, stage: &mut Stage<'_>, hand_over: HandOver) -> Result<(), ProveError> {
-        if stage.plan().share.is_empty() {
-            self.covered.limit(
-                "whether this traffic would notice trapped state at all: with no --share there is nothing to withhold \
-                 from an instance, so the positive control was not run",
-            );
-            return Ok(());
-        }
-        if !self.may_go_on(stage, "the positive control was not run") {
-            return Ok(());
-        }
-        let journal = stage.run(&Attack::Withheld { hand_over }).await?;
-        let comparison = self.baseline.compare(&journal);
-        let Some(first) = comparison.differences.first() else {
-            let mut why =
-                "nothing breaks when each instance has its own copy of the shared paths: this traffic does not \
-                           depend on what it writes, so it would not notice trapped state"
-                    .to_owned();
-            if !stage.disk_is_private() {
-                why += "; or, as there are no namespaces, the app knows them by full names of its own";
-            }
-            self.reasons.push(why);
-            return Ok(());
-        };
-        let at = if first.exchange == 0 { "the driver's end".to_owned() } else { format!("#{}", first.exchange) };
-        self.covered.control =
-            Some(format!("positive control: with the shared paths withheld the traffic breaks at {at}, as it should"));
-        Ok(())
-    }
-
-    fn verdict(self, stage: &Stage<'_>, began: Instant, reasons: Vec<String>) -> Verdict {
-        let outcome = match (self.findings, reasons) {
-            (findings, _) if !findings.is_empty() => Outcome::NotFungible(findings),
-            (_, reasons) if !reasons.is_empty() => Outcome::NotShown(reasons),
-            _ => Outcome::Fungible,
-        };
-        let failed = self.references.iter().find(|one| how_it_failed(one).is_some());
-        let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
-        let mut covered = self.covered;
-        if !stage.disk_is_private() {
-            covered.limit(
-                "what an instance keeps on the disk outside of its working directory, HOME and TMPDIR: without \
-                 namespaces all instances have that in common",
-            );
-        }
-        covered.notes.extend(stage.notes());
-        covered.not_covered.extend([
-            "a kill in the middle of a request".to_owned(),
-            "what is done after a log-out on the other instances".to_owned(),
-        ]);
-        if matches!(outcome, Outcome::NotFungible(_)) {
-            covered.not_covered.push("what comes after the first finding".to_owned());
-        }
-        Verdict {
-            outcome,
-            requests: self.baseline.exchanges().len(),
-            writes: self.baseline.writes(),
-            runs: stage.runs(),
-            starts: stage.starts(),
-            took: began.elapsed(),
-            drive: stage.plan().drive.clone(),
-            command: stage.plan().command(),
-            covered,
-            ignored: self.listed.ignored(self.ignores),
-            driver_lines,
-            unstable: self.unstable,
-            labels: self.listed.labels,
-            masks: self.listed.masks,
-            renaming: self.listed.renaming,
-        }
-    }
-
-    fn reference_step(&self, number: usize) -> Step {
-        let at = number.max(1).min(self.baseline.exchanges().len()) - 1;
-        Step { number, exchange: self.baseline.exchanges()[at].clone() }
-    }
+        proof.results.reasons.push(why);
+        return Ok(());
+    };
+    let at = first.exchange.map_or_else(|| "the driver's end".to_owned(), |exchange| format!("#{exchange}"));
+    proof.results.covered.control =
+        Some(format!("positive control: with the shared paths withheld the traffic breaks at {at}, as it should"));
+    Ok(())
 }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::deviation::Deviation;
 use crate::exchange::Exchange;
 
 /// The outcome of a proof, and what it covered. Never a bare pass.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
-    pub(crate) outcome: Outcome,
-    /// Of the reference.
+    pub(crate) judgement: Judgement,
+    /// Of the baseline.
     pub(crate) requests: usize,
     pub(crate) writes: usize,
     /// Runs of the traffic in all.
@@ -23,20 +24,20 @@ pub(crate) struct Verdict {
     pub(crate) command: String,
     pub(crate) covered: Coverage,
     pub(crate) ignored: Vec<Ignored>,
-    /// The last lines that the driver printed, where it fails on one instance left in peace.
+    /// The last lines that the driver printed, where it fails on one instance undisturbed.
     pub(crate) driver_lines: Vec<String>,
-    /// Differences that did not hold, or that nothing healed.
-    pub(crate) unstable: Vec<Unstable>,
+    /// Deviations that did not hold, or that nothing healed.
+    pub(crate) not_judged: Vec<NotJudged>,
     /// Values that differ from instance to instance and were not judged: place and examples.
     pub(crate) labels: Vec<(String, Vec<String>)>,
-    /// Places that differ from reference to reference, and how they were compared.
+    /// Places that differ from baseline to baseline, and how they were compared.
     pub(crate) masks: Vec<(String, String)>,
-    /// Values of the reference and what stood for them in the last attack.
+    /// Values of the baseline and what stood for them in the last attack.
     pub(crate) renaming: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Judgement {
     Fungible,
     /// At least one; the first is the first that a client would meet.
     NotFungible(Vec<Finding>),
@@ -44,9 +45,9 @@ pub(crate) enum Outcome {
     NotShown(Vec<String>),
 }
 
-impl Outcome {
+impl Judgement {
     pub(crate) fn is_acquittal(&self) -> bool {
-        matches!(self, Outcome::Fungible)
+        matches!(self, Judgement::Fungible)
     }
 }
 
@@ -77,16 +78,16 @@ impl Coverage {
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) kind: FindingKind,
-    /// The request that left something in its instance; several where it takes all of them together; none where there
-    /// is nothing to be left.
+    /// The request that kept state in its own instance; several where it takes all of them together; none where there is
+    /// nothing to be kept.
     pub(crate) writers: Vec<Step>,
-    /// The request that missed it.
+    /// The request that could not see it.
     pub(crate) reader: Step,
     /// What the reader got where the writer's instance served it, and what it got elsewhere.
-    pub(crate) differences: Vec<Difference>,
-    /// Reader and writer on one instance, nothing else changed: as the reference so often, out of so many.
+    pub(crate) deviations: Vec<Deviation>,
+    /// Reader and writer on one instance, nothing else changed: as the baseline so often, out of so many.
     pub(crate) together: (usize, usize),
-    /// On two instances: as the reference so often, out of so many.
+    /// On two instances: as the baseline so often, out of so many.
     pub(crate) apart: (usize, usize),
     /// The attack that showed it.
     pub(crate) attack: String,
@@ -97,14 +98,14 @@ pub(crate) struct Finding {
     /// The whole story apart (the failing one) and together (the sound one), for the diagrams.
     pub(crate) failing: Vec<Step>,
     pub(crate) sound: Vec<Step>,
-    /// Further requests that missed the same.
+    /// Further requests that could not see it.
     pub(crate) also: Vec<Step>,
 }
 
 /// What is wrong, as far as it can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FindingKind {
-    /// A later request did not find what an earlier one left.
+    /// A later request did not see what an earlier one wrote.
     Trapped,
     /// A live instance went on with an old copy.
     Stale,
@@ -121,25 +122,16 @@ pub(crate) enum FindingKind {
 /// One exchange of a finding.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    /// As in the reference, from 1.
+    /// As in the baseline, from 1.
     pub(crate) number: usize,
     pub(crate) exchange: Exchange,
 }
 
-/// One place where two answers differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Difference {
-    /// `status`, `header location`, `body $.items[0].id`.
-    pub(crate) place: String,
-    pub(crate) reference: String,
-    pub(crate) attack: String,
-}
-
-/// A difference that counts for nothing, because it did not hold.
+/// A deviation that counts for nothing: it did not hold, or nothing healed it.
 #[derive(Clone, Debug)]
-pub(crate) struct Unstable {
+pub(crate) struct NotJudged {
     pub(crate) step: Step,
-    pub(crate) differences: Vec<Difference>,
+    pub(crate) deviations: Vec<Deviation>,
     /// "there in 2 of 3 runs"; "there in 3 of 3 runs, and no earlier request's instance heals it".
     pub(crate) why: String,
     /// The last lines of the instance that served it, where it failed (5xx).
@@ -158,10 +150,10 @@ pub(crate) struct Ignored {
 impl Verdict {
     /// `FUNGIBLE`, `NOT FUNGIBLE` or `NOT SHOWN`.
     pub(crate) fn word(&self) -> &'static str {
-        match self.outcome {
-            Outcome::Fungible => "FUNGIBLE",
-            Outcome::NotFungible(_) => "NOT FUNGIBLE",
-            Outcome::NotShown(_) => "NOT SHOWN",
+        match self.judgement {
+            Judgement::Fungible => "FUNGIBLE",
+            Judgement::NotFungible(_) => "NOT FUNGIBLE",
+            Judgement::NotShown(_) => "NOT SHOWN",
         }
     }
 }

@@ -7,11 +7,11 @@ use super::view::{
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
-use crate::prove::{Difference, Finding, Outcome as Judgement, Step, Unstable, Verdict};
+use crate::prove::{Deviation, Finding, Judgement, NotJudged, Step, Verdict};
 
 pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
     let mut safe = Safe { redactor: Redactor::new(verdict) };
-    let (findings, reasons) = match &verdict.outcome {
+    let (findings, reasons) = match &verdict.judgement {
         Judgement::Fungible => (&[][..], &[][..]),
         Judgement::NotFungible(findings) => (&findings[..], &[][..]),
         Judgement::NotShown(reasons) => (&[][..], &reasons[..]),
@@ -27,14 +27,14 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         findings: findings.iter().map(|finding| safe.finding(finding)).collect(),
         reasons: safe.texts(reasons),
         driver_lines: safe.texts(&verdict.driver_lines),
-        unstable: verdict.unstable.iter().map(|one| safe.unstable(one)).collect(),
+        unstable: verdict.not_judged.iter().map(|one| safe.unstable(one)).collect(),
         command: safe.text(&verdict.command),
         drive: safe.text(&verdict.drive),
         covered: CoverageView {
             attacks: safe.texts(&verdict.covered.attacks),
             control: verdict.covered.control.as_deref().map(|control| safe.text(control)),
             not_covered: safe.texts(&verdict.covered.not_covered),
-            limits: if verdict.outcome.is_acquittal() { verdict.covered.limits } else { 0 },
+            limits: if verdict.judgement.is_acquittal() { verdict.covered.limits } else { 0 },
             notes: safe.texts(&verdict.covered.notes),
         },
         ignored: verdict
@@ -90,7 +90,7 @@ impl Safe {
         let reader = self.step(&finding.reader);
         let mut files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
         files.sort_by_key(|file| words::worth(file));
-        let differences = self.differences(&finding.differences);
+        let differences = self.differences(&finding.deviations);
         FindingView {
             kind: words::key(finding.kind),
             summary: words::summary(finding.kind, &writers, &reader),
@@ -109,21 +109,21 @@ impl Safe {
         }
     }
 
-    fn unstable(&mut self, unstable: &Unstable) -> UnstableView {
+    fn unstable(&mut self, unstable: &NotJudged) -> UnstableView {
         UnstableView {
             step: self.step(&unstable.step),
-            differences: self.differences(&unstable.differences),
+            differences: self.differences(&unstable.deviations),
             why: self.text(&unstable.why),
             last_lines: self.texts(&unstable.last_lines),
         }
     }
 
-    fn differences(&mut self, differences: &[Difference]) -> Vec<DifferenceView> {
+    fn differences(&mut self, differences: &[Deviation]) -> Vec<DifferenceView> {
         differences
             .iter()
             .map(|one| DifferenceView {
                 place: self.text(&one.place),
-                reference: self.at(&one.place, &one.reference),
+                reference: self.at(&one.place, &one.baseline),
                 attack: self.at(&one.place, &one.attack),
             })
             .collect()

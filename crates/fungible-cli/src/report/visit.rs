@@ -1,7 +1,7 @@
 //! Goes through a verdict: every text and every exchange that a report may show.
 
 use crate::exchange::Exchange;
-use crate::prove::{Difference, Outcome as Judgement, Verdict};
+use crate::prove::{Deviation, Judgement, Verdict};
 
 /// Every text of the verdict that stands outside an exchange, with its place where it has one.
 pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str, &'a str)) {
@@ -27,8 +27,8 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
         visit("", reference);
         visit("", attack);
     }
-    let mut differences: Vec<&Difference> = Vec::new();
-    match &verdict.outcome {
+    let mut differences: Vec<&Deviation> = Vec::new();
+    match &verdict.judgement {
         Judgement::Fungible => {}
         Judgement::NotShown(reasons) => reasons.iter().for_each(|reason| visit("", reason)),
         Judgement::NotFungible(findings) => {
@@ -36,29 +36,29 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
                 visit("", &finding.attack);
                 finding.files.iter().filter_map(|file| file.to_str()).for_each(|file| visit("", file));
                 finding.last_lines.iter().for_each(|line| visit("", line));
-                differences.extend(&finding.differences);
+                differences.extend(&finding.deviations);
             }
         }
     }
-    for one in &verdict.unstable {
+    for one in &verdict.not_judged {
         visit("", &one.why);
         one.last_lines.iter().for_each(|line| visit("", line));
-        differences.extend(&one.differences);
+        differences.extend(&one.deviations);
     }
     for one in differences {
         visit("", &one.place);
-        visit(&one.place, &one.reference);
+        visit(&one.place, &one.baseline);
         visit(&one.place, &one.attack);
     }
 }
 
 /// Every exchange of the verdict.
 pub(super) fn each_exchange(verdict: &Verdict, visit: &mut impl FnMut(&Exchange)) {
-    if let Judgement::NotFungible(findings) = &verdict.outcome {
+    if let Judgement::NotFungible(findings) = &verdict.judgement {
         for finding in findings {
             let ends = finding.writers.iter().chain([&finding.reader]).chain(&finding.also);
             ends.chain(&finding.failing).chain(&finding.sound).for_each(|step| visit(&step.exchange));
         }
     }
-    verdict.unstable.iter().for_each(|one| visit(&one.step.exchange));
+    verdict.not_judged.iter().for_each(|one| visit(&one.step.exchange));
 }

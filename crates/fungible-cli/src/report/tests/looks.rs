@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::world::{answer_header, difference, login, request_header, step, verdict};
 use crate::exchange::Outcome;
-use crate::prove::{Finding, FindingKind, Ignored, Outcome as Judgement, Step, Unstable, Verdict};
+use crate::prove::{Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict};
 use crate::report::{Style, json, markdown, text};
 
 fn plain(verdict: &Verdict, width: usize) -> String {
@@ -18,9 +18,9 @@ fn found(finding: Finding) -> Verdict {
 fn not_shown() -> Verdict {
     Verdict {
         driver_lines: Vec::new(),
-        unstable: vec![Unstable {
+        not_judged: vec![NotJudged {
             step: step(9, "GET /news", "one", 200),
-            differences: vec![difference("body $.count", "3", "4")],
+            deviations: vec![difference("body $.count", "3", "4")],
             why: "there in 2 of 3 runs".to_owned(),
             last_lines: Vec::new(),
         }],
@@ -288,7 +288,7 @@ fn several_writers_are_named_together() {
     finding.sound = (1..=6).map(|number| tried(number, "i1", if number == 6 { 429 } else { 401 })).collect();
     finding.writers = finding.failing[..5].to_vec();
     finding.reader = finding.failing[5].clone();
-    finding.differences = vec![difference("status", "429", "401")];
+    finding.deviations = vec![difference("status", "429", "401")];
     finding.last_lines = Vec::new();
     assert_snapshot!(plain(&found(finding), 60), @r#"
     NOT FUNGIBLE   1 finding · 31 requests, 12 writes · 14 s
@@ -452,9 +452,9 @@ fn a_driver_that_fails_in_peace_shows_what_it_said() {
 fn an_unstable_failure_shows_the_log_of_its_instance() {
     let why = "there in 1 of 3 runs of rotate";
     let mut verdict = verdict(Judgement::NotShown(vec![format!("#4 GET /a.js differs, {why}")]));
-    verdict.unstable = vec![Unstable {
+    verdict.not_judged = vec![NotJudged {
         step: step(4, "GET /a.js", "one", 200),
-        differences: vec![difference("status", "200", "500")],
+        deviations: vec![difference("status", "200", "500")],
         why: why.to_owned(),
         last_lines: (1..=8).map(|n| format!("  at line {n}")).collect(),
     }];
@@ -502,7 +502,7 @@ fn each_kind_has_its_sentences() {
         for writer in [true, false] {
             let mut finding = login(kind);
             finding.last_lines.clear();
-            finding.differences.clear();
+            finding.deviations.clear();
             finding.failing.clear();
             finding.sound.clear();
             if !writer {
@@ -592,7 +592,7 @@ fn the_remedy_follows_the_evidence() {
     }
     let mut count = login(FindingKind::Trapped);
     count.writers = count.failing[..3].to_vec();
-    count.differences = vec![difference("body $.served", "4", "1")];
+    count.deviations = vec![difference("body $.served", "4", "1")];
     let screen = plain(&found(count), 120);
     all.push_str(&screen[screen.find("  what helps").unwrap()..screen.find("  last lines").unwrap()]);
     assert_snapshot!(all, @r#"
@@ -621,7 +621,7 @@ fn a_story_with_long_names_and_strange_ends() {
     finding.sound =
         vec![answer_header(step(3, "POST /login", "one", 303), "location", "/cart"), finding.reader.clone()];
     finding.sound[1].exchange.outcome = Outcome::Abandoned;
-    finding.differences.push(difference(
+    finding.deviations.push(difference(
         "body html > body > main > section:nth-of-type(2) > p",
         &format!("{} and your cart holds two pairs of socks", "Welcome back to the shop ".repeat(4)),
         &format!("{} and your cart is empty", "Welcome back to the shop ".repeat(4)),

@@ -7,7 +7,7 @@ pub(super) use super::schema_check::violations;
 #[test]
 fn the_check_can_fail() {
     assert!(!violations(&json!({"schema_version": 1})).is_empty());
-    let verdict = super::world::verdict(crate::prove::Outcome::Fungible);
+    let verdict = super::world::verdict(crate::prove::Judgement::Fungible);
     let good: Value = serde_json::from_str(&crate::report::json(&verdict)).unwrap();
     assert_eq!(violations(&good), Vec::<String>::new());
     for (field, bad) in

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::world::{filled, for_any, login, request_header, step, verdict};
 use crate::exchange::Body;
-use crate::prove::{FindingKind, Outcome as Judgement, Step, Verdict};
+use crate::prove::{FindingKind, Judgement, Step, Verdict};
 use crate::report::{Style, json, markdown, text};
 
 fn percent(text: &str, also: impl Fn(u8) -> bool) -> String {
@@ -229,7 +229,7 @@ fn a_secret_seen_at_its_place_is_told_nowhere_in_no_encoding() {
             format!("saw {} {at}", forms[at % forms.len()])
         };
         for mut verdict in filled(&mut next) {
-            verdict.unstable[0].step = home.put(name, &secret);
+            verdict.not_judged[0].step = home.put(name, &secret);
             assert_untold(&verdict, &secret);
         }
     });
@@ -309,7 +309,7 @@ fn equal_secrets_have_equal_tags_and_short_words_stay() {
 #[test]
 fn a_difference_under_the_name_of_a_secret_is_hidden() {
     let mut finding = login(FindingKind::Trapped);
-    finding.differences = vec![
+    finding.deviations = vec![
         super::world::difference("body $.user.token", "swordfish", "(absent)"),
         super::world::difference("header set-cookie", "sid=swordfish; Path=/", "(absent)"),
         super::world::difference("cookie sid", "swordfish", "herring"),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::schema::violations;
 use super::world::{answer_header, filled, for_any, login, request_header, step, verdict};
-use crate::prove::{FindingKind, Outcome as Judgement};
+use crate::prove::{FindingKind, Judgement};
 use crate::report::plain::width;
 use crate::report::{Style, json, markdown, text};
 
@@ -49,7 +49,7 @@ fn any_verdict_gives_well_formed_reports() {
             let mut hostile = || texts.next().unwrap();
             let step = answer_header(step(4, "GET /", "one", 200), "set-cookie", &format!("a={}", hostile()));
             let step = request_header(step, "cookie", &format!("{}={}; {}", hostile(), hostile(), hostile()));
-            verdict.unstable[0].step = request_header(step, "x-api-key", &hostile());
+            verdict.not_judged[0].step = request_header(step, "x-api-key", &hostile());
         }
         for verdict in verdicts {
             let screen = text(&verdict, Style { colour, width: columns, all });

@@ -10,12 +10,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
-    Coverage, Difference, Finding, FindingKind, Ignored, Outcome as Judgement, Step, Unstable, Verdict,
+    Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict,
 };
 
 pub(super) fn verdict(outcome: Judgement) -> Verdict {
     Verdict {
-        outcome,
+        judgement: outcome,
         requests: 31,
         writes: 12,
         runs: 17,
@@ -38,7 +38,7 @@ pub(super) fn verdict(outcome: Judgement) -> Verdict {
         },
         ignored: Vec::new(),
         driver_lines: Vec::new(),
-        unstable: Vec::new(),
+        not_judged: Vec::new(),
         labels: vec![("header x-served-by".to_owned(), vec!["web-1".to_owned(), "web-2".to_owned()])],
         masks: vec![("GET /cart body $.updated".to_owned(), "as a time".to_owned())],
         renaming: vec![("4711".to_owned(), "4712".to_owned())],
@@ -61,7 +61,7 @@ pub(super) fn login(kind: FindingKind) -> Finding {
         kind,
         writers: vec![failing[2].clone()],
         reader: failing[3].clone(),
-        differences: vec![difference("status", "200", "401"), difference("body $.cart[0]", "\"socks\"", "(absent)")],
+        deviations: vec![difference("status", "200", "401"), difference("body $.cart[0]", "\"socks\"", "(absent)")],
         together: (3, 3),
         apart: (0, 3),
         attack: "amnesia".to_owned(),
@@ -110,8 +110,9 @@ pub(super) fn answer_header(mut step: Step, name: &str, value: &str) -> Step {
     step
 }
 
-pub(super) fn difference(place: &str, reference: &str, attack: &str) -> Difference {
-    Difference { place: place.to_owned(), reference: reference.to_owned(), attack: attack.to_owned() }
+pub(super) fn difference(place: &str, reference: &str, attack: &str) -> Deviation {
+    let (place, baseline, attack) = (place.to_owned(), reference.to_owned(), attack.to_owned());
+    Deviation { exchange: Some(1), place, kind: DeviationKind::Body, baseline, attack }
 }
 
 /// Runs a property on many cases. A failure prints the seed; `FUNGIBLE_SEED` runs it again.
@@ -141,7 +142,7 @@ pub(super) fn filled(next: &mut impl FnMut() -> String) -> Vec<Verdict> {
 
 fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verdict {
     Verdict {
-        outcome,
+        judgement: outcome,
         requests: 1,
         writes: 1,
         runs: usize::MAX,
@@ -158,9 +159,9 @@ fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verd
         },
         ignored: vec![Ignored { place: next(), reason: next(), times: 1 }],
         driver_lines: vec![next()],
-        unstable: vec![Unstable {
+        not_judged: vec![NotJudged {
             step: filled_step(8, next),
-            differences: vec![filled_difference(next)],
+            deviations: vec![filled_difference(next)],
             why: next(),
             last_lines: vec![next()],
         }],
@@ -176,7 +177,7 @@ fn filled_finding(kind: FindingKind, next: &mut impl FnMut() -> String) -> Findi
         kind,
         writers: vec![failing[1].clone()],
         reader: failing[3].clone(),
-        differences: (0..10).map(|_| filled_difference(next)).collect(),
+        deviations: (0..10).map(|_| filled_difference(next)).collect(),
         together: (3, 3),
         apart: (0, 3),
         attack: next(),
@@ -209,6 +210,6 @@ fn filled_step(number: usize, next: &mut impl FnMut() -> String) -> Step {
     step
 }
 
-fn filled_difference(next: &mut impl FnMut() -> String) -> Difference {
-    Difference { place: next(), reference: next(), attack: next() }
+fn filled_difference(next: &mut impl FnMut() -> String) -> Deviation {
+    difference(&next(), &next(), &next())
 }

@@ -1,0 +1,117 @@
+//! The baselines so far, and what they teach. Runs are judged here, each once for each state of that knowledge.
+
+use std::sync::Arc;
+
+use super::journal::Journal;
+use super::model::{Comparison, Ignore, Model};
+use super::parse::ParsedRun;
+use super::request_key::{RequestKey, RequestKeys, RequestPatterns};
+use super::verdict::Step;
+use crate::exchange::{Exchange, is_safe};
+
+/// Runs on one undisturbed instance: at least one.
+pub(crate) struct Baselines {
+    runs: Vec<Arc<ParsedRun>>,
+    ignores: Vec<Ignore>,
+    model: Model,
+}
+
+/// A run, and what is to be said of it by what the baselines taught so far.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) run: ParsedRun,
+    pub(crate) comparison: Comparison,
+}
+
+impl Baselines {
+    pub(crate) fn new(first: Journal, ignores: Vec<Ignore>) -> Baselines {
+        let runs = vec![Arc::new(ParsedRun::new(first))];
+        let model = Model::new(&runs, &ignores);
+        Baselines { runs, ignores, model }
+    }
+
+    /// Adds one more, and learns from it.
+    pub(crate) fn add(&mut self, baseline: Journal) {
+        self.runs.push(Arc::new(ParsedRun::new(baseline)));
+        self.model = Model::new(&self.runs, &self.ignores);
+    }
+
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub(crate) fn ignores(&self) -> &[Ignore] {
+        &self.ignores
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Their journals, in the order in which they were run.
+    pub(crate) fn journals(&self) -> impl DoubleEndedIterator<Item = &Journal> {
+        self.runs.iter().map(|run| &run.journal)
+    }
+
+    /// Judges a run.
+    pub(crate) fn judge(&self, journal: Journal) -> Observed {
+        let run = ParsedRun::new(journal);
+        Observed { comparison: self.model.judge(&run), run }
+    }
+
+    /// Judges runs again, by what was learned since.
+    pub(crate) fn judge_again(&self, runs: &mut [Observed]) {
+        for one in runs {
+            one.comparison = self.model.judge(&one.run);
+        }
+    }
+
+    /// A request of the first baseline, by its number; the first one where there is no such number.
+    pub(crate) fn step(&self, number: Option<usize>) -> Step {
+        let exchanges = self.model.exchanges();
+        let number = number.unwrap_or(1).clamp(1, exchanges.len().max(1));
+        Step { number, exchange: exchanges[number - 1].clone() }
+    }
+
+    /// The keys of the requests of the first baseline, in their order.
+    pub(crate) fn keys(&self, patterns: &RequestPatterns) -> Vec<RequestKey> {
+        let mut keys = RequestKeys::new(patterns.clone());
+        self.model.exchanges().iter().map(|one| keys.next(&one.request.method, &one.request.target)).collect()
+    }
+
+    /// What the requests look like in any run.
+    pub(crate) fn patterns(&self) -> RequestPatterns {
+        let mut patterns = RequestPatterns::default();
+        let others: Vec<(&ParsedRun, Vec<(usize, usize)>)> =
+            self.runs.iter().skip(1).map(|other| (other.as_ref(), self.model.judge(other).pairs)).collect();
+        for exchange in self.model.exchanges() {
+            let number = exchange.number;
+            let minted = self.model.carried().iter().filter(|one| one.sent.iter().any(|(by, _)| *by == number));
+            let minted: Vec<&str> = minted.map(|one| one.value.as_str()).collect();
+            let mut targets = vec![exchange.request.target.as_str()];
+            for (other, pairs) in &others {
+                let there = pairs.iter().find(|(one, _)| *one == number).map(|(_, there)| there - 1);
+                targets.extend(there.map(|there| other.exchanges()[there].request.target.as_str()));
+            }
+            patterns.add(&exchange.request.method, &targets, &minted);
+        }
+        for run in &self.runs {
+            let rows = run.exchanges().chunk_by(|one, next| {
+                let (one, next) = (&one.request, &next.request);
+                is_safe(&one.method) && (&one.method, &one.target) == (&next.method, &next.target)
+            });
+            rows.for_each(|row| patterns.add_row(row.len()));
+        }
+        patterns
+    }
+
+    /// How many requests were in flight at once, at most.
+    pub(crate) fn in_flight_at_once(&self) -> usize {
+        let exchanges = self.model.exchanges();
+        let during = |one: &Exchange| {
+            exchanges.iter().filter(|other| other.arrived <= one.arrived && one.arrived < other.ended).count()
+        };
+        exchanges.iter().map(during).max().unwrap_or_default()
+    }
+}

@@ -1,0 +1,165 @@
+//! The verdict from what was found out, and why nothing can be said, or no acquittal is possible though nothing was found:
+//! each reason a sentence.
+
+use std::time::Instant;
+
+use super::baselines::Baselines;
+use super::investigate::Proof;
+use super::journal::{DriverEnd, Journal};
+use super::lab::ProveError;
+use super::plan::Plan;
+use super::results::Results;
+use super::verdict::{Judgement, Verdict};
+
+/// The verdict; `reasons`: why nothing can be said.
+pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>) -> Verdict {
+    let Proof { lab, baselines, results } = proof;
+    let failed = baselines.journals().find(|one| how_it_failed(one).is_some());
+    let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
+    let judgement = match (results.findings, reasons) {
+        (findings, _) if !findings.is_empty() => Judgement::NotFungible(findings),
+        (_, reasons) if !reasons.is_empty() => Judgement::NotShown(reasons),
+        _ => Judgement::Fungible,
+    };
+    let mut covered = results.covered;
+    if !lab.disk_is_private() {
+        covered.limit(
+            "what an instance keeps on the disk outside of its working directory, HOME and TMPDIR: without \
+             namespaces all instances have that in common",
+        );
+    }
+    covered.notes.extend(lab.notes());
+    covered.not_covered.extend([
+        "a kill in the middle of a request".to_owned(),
+        "what is done after a log-out on the other instances".to_owned(),
+    ]);
+    if matches!(judgement, Judgement::NotFungible(_)) {
+        covered.not_covered.push("what comes after the first finding".to_owned());
+    }
+    Verdict {
+        judgement,
+        requests: baselines.model().exchanges().len(),
+        writes: baselines.model().writes(),
+        runs: lab.runs(),
+        starts: lab.starts(),
+        took: began.elapsed(),
+        drive: lab.plan().drive.clone(),
+        command: lab.plan().command(),
+        covered,
+        ignored: results.passed.ignored(baselines.ignores()),
+        driver_lines,
+        not_judged: results.not_judged,
+        labels: results.passed.labels,
+        masks: results.passed.masks,
+        renaming: results.passed.renaming,
+    }
+}
+
+/// Why the first baseline shows nothing at all.
+///
+/// # Errors
+/// Where there is no driver.
+pub(super) fn no_traffic(plan: &Plan, first: &Journal) -> Result<Option<String>, ProveError> {
+    if first.exchanges.is_empty()
+        && let Some(error) = ProveError::of_driver(&plan.drive, &first.driver, &first.driver_lines)
+    {
+        return Err(error);
+    }
+    let nothing = if first.exchanges.is_empty() {
+        format!(", and none of its requests arrived at {}", first.address)
+    } else {
+        String::new()
+    };
+    Ok(match how_it_failed(first) {
+        None if first.exchanges.is_empty() => Some(format!(
+            "none of the driver's requests arrived at {}: it must use the address in BASE_URL (also in \
+             FUNGIBLE_URL, for test runners that set BASE_URL themselves, as Vitest does)",
+            first.address
+        )),
+        Some(how) if first.driver == DriverEnd::Hung => {
+            let limit = plan.drive_limit.as_secs_f32();
+            Some(format!("{how} within {limit} s (more time with --drive-limit){nothing}"))
+        }
+        Some(how) if first.exchanges.is_empty() => Some(format!("{how}{nothing}")),
+        _ => None,
+    })
+}
+
+/// Why the baselines cannot be compared with anything.
+pub(super) fn unsteady_traffic(baselines: &Baselines) -> Option<String> {
+    let mut journals = baselines.journals();
+    let (first, last) = (journals.next()?, journals.next_back()?);
+    if first.driver == last.driver {
+        return None;
+    }
+    let how = how_it_failed(last).or_else(|| how_it_failed(first))?;
+    Some(format!("{how} intermittently; fix it first, then run again"))
+}
+
+/// A driver that fails on one instance, too, can show what differs, but not that nothing does.
+pub(super) fn fails_undisturbed(baselines: &Baselines) -> Option<String> {
+    let how = how_it_failed(baselines.journals().next()?)?;
+    Some(format!("{how}: what it would do after that was not tried; fix it first, then run again"))
+}
+
+/// Why no acquittal is possible although nothing was found.
+pub(super) fn inconclusive(baselines: &Baselines, results: &Results) -> Vec<String> {
+    let model = baselines.model();
+    let mut reasons = results.reasons.clone();
+    reasons.extend(fails_undisturbed(baselines));
+    reasons.extend(nothing_noticed(baselines, results));
+    let unused = model.cookies_never_sent_back();
+    if !unused.is_empty() {
+        reasons.push(format!("the driver never sends back the cookie {}: let it keep its cookies", unused.join(", ")));
+    }
+    if !model.leftovers().is_empty() {
+        reasons.push(
+            "a run answered a value that an earlier run had made: the shared state was not fresh; use {run} in its \
+             name, or --reset"
+                .to_owned(),
+        );
+    }
+    if model.writes() > 0 {
+        reasons.extend(results.passed.not_compared.first().map(|one| {
+            let request = &baselines.step(Some(one.exchange)).exchange.request;
+            format!(
+                "#{} {} {}: {}; where the driver checks it by itself, leave it out by [[prove.ignore]] in fungible.toml",
+                one.exchange, request.method, request.target, one.reason
+            )
+        }));
+    }
+    reasons.extend(results.not_judged.iter().map(|one| {
+        let request = &one.step.exchange.request;
+        format!("#{} {} {} differs, {}", one.step.number, request.method, request.target, one.why)
+    }));
+    reasons
+}
+
+/// Why a loss would not be noticed.
+fn nothing_noticed(baselines: &Baselines, results: &Results) -> Option<String> {
+    let model = baselines.model();
+    let nothing = results.covered.control.is_none() && !model.notices() && results.not_judged.is_empty();
+    let reason = if model.exchanges().len() == 1 {
+        "there is only one request: nothing is handed over from one instance to another"
+    } else if nothing && model.writes() == 0 && model.carried().is_empty() {
+        "nothing is written and nothing is carried from one request to another: any instance could serve this \
+         traffic, whatever it traps"
+    } else if nothing {
+        "nothing that is written is ever read back: no request would notice if it were lost; let the driver read \
+         back what it wrote"
+    } else {
+        return None;
+    };
+    Some(reason.to_owned())
+}
+
+/// How the driver failed, with the last line that it printed; `None` if it did not.
+pub(super) fn how_it_failed(baseline: &Journal) -> Option<String> {
+    let how = match &baseline.driver {
+        DriverEnd::Exited(0) => return None,
+        DriverEnd::Exited(code) => format!("ends with exit code {code}"),
+        DriverEnd::Killed(signal) => format!("is ended by {signal}"),
+        DriverEnd::Hung => "does not end".to_owned(),
+    };
+    Some(format!("the driver {how} on one instance that is left undisturbed"))
+}

@@ -1,0 +1,102 @@
+//! What is noted while two runs are compared, in the order in which it is seen. What baselines teach and what an attack did
+//! wrong are both read from these notes; so whoever compares need not know what for.
+
+use super::noise::Variation;
+use crate::prove::deviation::Deviation;
+
+/// Where something was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The number of the baseline's exchange.
+    pub(crate) exchange: usize,
+    /// As a [`Deviation`] prints it.
+    pub(crate) place: String,
+}
+
+/// One note.
+#[derive(Clone, Debug)]
+pub(crate) enum Note {
+    /// Two unequal places.
+    Deviates(Deviates),
+    /// Two unequal places that a rule lets pass, whatever the baselines show.
+    Passes { key: u64, seen: Seen, why: Explanation },
+    /// A token, and what stood for it in the other run.
+    Token(SeenToken),
+    /// The parts of a list, or the words of a text, of this key come in any order.
+    AnyOrder { key: u64 },
+    /// Tokens of such lengths stand at these keys.
+    Format { keys: [u64; 2], shortest: usize, longest: usize },
+    /// An instance named itself.
+    Label { seen: Seen, instance: String, value: String },
+    /// A part of the response of this exchange that nobody can look into; `None`: the whole.
+    NotCompared { exchange: usize, root: Option<String>, reason: String },
+}
+
+/// A deviation with what may become of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Deviates {
+    pub(crate) deviation: Deviation,
+    /// What it teaches where baselines show it.
+    pub(crate) variation: Variation,
+    /// Why it is none of the app's fault, if that is known.
+    pub(crate) explanation: Option<Explanation>,
+    /// A word or token and its counterpart: they may still turn out to be one thing, or names of instances.
+    pub(crate) pair: Option<(String, String)>,
+    /// Only the name of this token is in question.
+    pub(crate) is_token: bool,
+}
+
+/// A token of the baseline, and its counterpart.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenToken {
+    pub(crate) baseline: String,
+    pub(crate) attack: String,
+    pub(crate) key: u64,
+    pub(crate) seen: Seen,
+    /// No other pair contradicts this one.
+    pub(crate) bound: bool,
+}
+
+/// Why two unequal places are none of the app's fault. `--verbose` prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Explanation {
+    /// The same time, seen from the beginnings of both runs.
+    SameTime,
+    /// A time span, a countdown, or what a process uses.
+    Measured,
+    /// It follows from the rest of the response, or names the exchange or the software.
+    Derived,
+    /// It says whether a cache had the response.
+    Cached,
+    /// A message that keeps a connection open.
+    KeepsOpen,
+    /// The client made it up, and sent it in this run instead.
+    Sent,
+    AnyOrder,
+    /// It was written by requests that were in flight together.
+    InFlightTogether,
+    /// Baselines differ there, too, in the same way.
+    Varies,
+    /// It is not in every baseline.
+    NotAlways,
+    /// Figures of the process, for a monitor.
+    OfTheProcess,
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Explanation::SameTime => "a time",
+            Explanation::Measured => "a time span, or a figure of the process",
+            Explanation::Derived => "it follows from the rest, or names the exchange or the software",
+            Explanation::Cached => "whether a cache had it",
+            Explanation::KeepsOpen => "keeps a connection open",
+            Explanation::Sent => "the client sent it",
+            Explanation::AnyOrder => "in any order",
+            Explanation::InFlightTogether => "written by requests in flight together",
+            Explanation::Varies => "baselines differ there",
+            Explanation::NotAlways => "not in every baseline",
+            Explanation::OfTheProcess => "what a process tells a monitor of itself",
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! Two runs while they are compared: what is known of them, the place at hand, what was bound and noted so far. It decides
+//! nothing.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::noise::{Noise, Variation, class_of_text};
+use super::notes::{Deviates, Explanation, Note, Seen, SeenToken};
+use super::renaming::{self, Conflict, Renaming};
+use crate::prove::deviation::{Deviation, DeviationKind};
+use crate::prove::parse::{Dataflow, Place, Segment, Shift};
+
+/// Longer values are cut for printing.
+const LONGEST_PRINT: usize = 300;
+
+/// How strictly two runs are compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strictness {
+    /// Lists may come in any order, to learn which of them do.
+    pub(crate) any_order: bool,
+    /// Equal numbers that name things are bound, too: another thing must not get the same one.
+    pub(crate) binds_equal_numbers: bool,
+    /// Tokens that look like words pass where baselines show tokens of their format.
+    pub(crate) by_format: bool,
+}
+
+impl Strictness {
+    /// Two baselines: what differs is noise.
+    pub(crate) const BASELINE: Strictness =
+        Strictness { any_order: true, binds_equal_numbers: false, by_format: false };
+    /// A run under attack: what differs, and is no noise, is a deviation.
+    pub(crate) const ATTACK: Strictness = Strictness { any_order: false, binds_equal_numbers: true, by_format: true };
+}
+
+/// What an instance would name itself by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InstanceNames {
+    /// As we call it.
+    pub(crate) name: String,
+    pub(crate) port: String,
+    pub(crate) pids: Vec<String>,
+    pub(crate) host_name: String,
+}
+
+/// The exchange at hand.
+#[derive(Debug, Default)]
+pub(crate) struct AtHand {
+    /// The number of the baseline's exchange.
+    pub(crate) exchange: usize,
+    /// The kind of its request.
+    pub(crate) kind: u64,
+    pub(crate) safe: bool,
+    /// Requests wrote at the same time before.
+    pub(crate) after_parallel_writes: bool,
+    pub(crate) path: String,
+    /// Numbers of things that both requests name.
+    pub(crate) asked_for: HashSet<String>,
+    pub(crate) baseline: InstanceNames,
+    pub(crate) attack: InstanceNames,
+}
+
+/// Two runs while they are compared.
+#[derive(Debug)]
+pub(crate) struct Diff<'a> {
+    pub(crate) strictness: Strictness,
+    pub(crate) dataflow: &'a Dataflow,
+    pub(crate) noise: &'a Noise,
+    pub(crate) shift: Shift,
+    /// Ports of the instances of the run that is compared: an address with one of them is a deviation.
+    pub(crate) ports: Vec<String>,
+    pub(crate) renaming: Renaming,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) at: AtHand,
+    pub(crate) place: Place,
+    /// The two texts that are compared there, where they are more than a number each.
+    pub(crate) texts: Option<(String, String)>,
+    /// Deviations so far that nothing explains.
+    unexplained: usize,
+    /// It is only asked whether two parts are alike: nothing of it will stay.
+    probing: bool,
+}
+
+/// A state to which the comparison can be rolled back.
+pub(crate) struct Checkpoint {
+    renaming: renaming::RenamingMark,
+    notes: usize,
+    unexplained: usize,
+}
+
+impl<'a> Diff<'a> {
+    /// Begins to compare two runs that lie in time as `shift` says; `ports`: of the instances of the second one, where a
+    /// client must not be sent to them.
+    pub(crate) fn new(
+        strictness: Strictness,
+        (dataflow, noise): (&'a Dataflow, &'a Noise),
+        shift: Shift,
+        ports: Vec<String>,
+        renaming: Renaming,
+    ) -> Diff<'a> {
+        Diff {
+            strictness,
+            dataflow,
+            noise,
+            shift,
+            ports,
+            renaming,
+            notes: Vec::new(),
+            at: AtHand::default(),
+            place: Place::default(),
+            texts: None,
+            unexplained: 0,
+            probing: false,
+        }
+    }
+
+    /// Opens a checkpoint, to be closed by [`Diff::rollback`] or [`Diff::keep`].
+    pub(super) fn checkpoint(&mut self) -> Checkpoint {
+        Checkpoint { renaming: self.renaming.checkpoint(), notes: self.notes.len(), unexplained: self.unexplained }
+    }
+
+    /// Takes back all that was bound and noted since.
+    pub(super) fn rollback(&mut self, to: &Checkpoint) {
+        self.renaming.rollback(&to.renaming);
+        self.notes.truncate(to.notes);
+        self.unexplained = to.unexplained;
+    }
+
+    /// Leaves all as it is.
+    pub(super) fn keep(&mut self, _: Checkpoint) {
+        self.renaming.keep();
+    }
+
+    /// Whether nothing deviates without an explanation that was seen since.
+    pub(super) fn is_clean_since(&self, checkpoint: &Checkpoint) -> bool {
+        self.unexplained == checkpoint.unexplained
+    }
+
+    /// Whether one value stood for two things since.
+    pub(super) fn collides_since(&self, checkpoint: &Checkpoint) -> bool {
+        self.notes[checkpoint.notes..].iter().any(|note| {
+            matches!(note, Note::Deviates(one) if one.explanation.is_none() && one.deviation.kind == DeviationKind::Collision)
+        })
+    }
+
+    /// Whether two parts would pass as one: they are compared, and all of that is taken back.
+    pub(super) fn would_pass(&mut self, compare: impl FnOnce(&mut Self)) -> bool {
+        let checkpoint = self.checkpoint();
+        let (probing, texts) = (std::mem::replace(&mut self.probing, true), self.texts.take());
+        compare(self);
+        let clean = self.is_clean_since(&checkpoint);
+        (self.probing, self.texts) = (probing, texts);
+        self.rollback(&checkpoint);
+        clean
+    }
+
+    pub(super) fn is_probing(&self) -> bool {
+        self.probing
+    }
+
+    /// The kind of the place at hand: all items of a list are one.
+    pub(super) fn kind(&self) -> u64 {
+        self.place.kind(self.at.kind)
+    }
+
+    pub(super) fn within(&mut self, segment: Segment, walk: impl FnOnce(&mut Self)) {
+        self.place.push(segment);
+        walk(self);
+        self.place.pop();
+    }
+
+    fn seen(&self) -> Seen {
+        if self.probing {
+            return Seen::default();
+        }
+        Seen { exchange: self.at.exchange, place: self.place.to_string() }
+    }
+
+    /// The kind of a deviation at this place, where nothing more is known of it.
+    pub(super) fn deviation_kind(&self) -> DeviationKind {
+        if self.place.is_header() {
+            DeviationKind::Header
+        } else if self.place.is_frame() {
+            DeviationKind::Frames
+        } else {
+            DeviationKind::Body
+        }
+    }
+
+    /// Notes two unequal places, with what they teach and why they may differ.
+    pub(super) fn deviates(
+        &mut self,
+        kind: DeviationKind,
+        (baseline, attack): (&str, &str),
+        variation: Variation,
+        explanation: Option<Explanation>,
+    ) {
+        self.push(Deviates {
+            deviation: self.deviation(kind, baseline, attack),
+            variation,
+            explanation,
+            pair: None,
+            is_token: false,
+        });
+    }
+
+    /// Notes two unequal words or tokens. Where baselines have other values, too, and such ones, they pass.
+    pub(super) fn value_deviates(
+        &mut self,
+        kind: DeviationKind,
+        key: u64,
+        pair: (&str, &str),
+        token: Option<Vec<String>>,
+    ) {
+        let (baseline, attack) = pair;
+        let classes = class_of_text(baseline) | class_of_text(attack);
+        let explanation = self.noise.covers(key, class_of_text(attack)).then_some(Explanation::Varies);
+        self.push(Deviates {
+            deviation: self.deviation(kind, baseline, attack),
+            is_token: token.is_some(),
+            variation: Variation::Values { key, classes, fickle: token.unwrap_or_default() },
+            explanation,
+            pair: Some((baseline.to_owned(), attack.to_owned())),
+        });
+    }
+
+    fn deviation(&self, kind: DeviationKind, baseline: &str, attack: &str) -> Deviation {
+        let Seen { exchange, place } = self.seen();
+        Deviation { exchange: Some(exchange), place, kind, baseline: short(baseline), attack: short(attack) }
+    }
+
+    fn push(&mut self, deviates: Deviates) {
+        self.unexplained += usize::from(deviates.explanation.is_none());
+        self.notes.push(Note::Deviates(deviates));
+    }
+
+    /// Notes two unequal places that a rule lets pass.
+    pub(super) fn passes(&mut self, key: u64, why: Explanation) {
+        let seen = self.seen();
+        self.notes.push(Note::Passes { key, seen, why });
+    }
+
+    /// Notes that an instance named itself here.
+    pub(super) fn label(&mut self, value: &str) {
+        let seen = self.seen();
+        let instance = self.at.attack.name.clone();
+        self.notes.push(Note::Label { seen, instance, value: value.to_owned() });
+    }
+
+    /// Binds two tokens and notes them.
+    pub(super) fn bind_token(&mut self, key: u64, baseline: &str, attack: &str) -> Result<(), Conflict> {
+        let bound = self.renaming.bind(baseline, attack);
+        let seen = self.seen();
+        self.notes.push(Note::Token(SeenToken {
+            baseline: baseline.to_owned(),
+            attack: attack.to_owned(),
+            key,
+            seen,
+            bound: bound.is_ok(),
+        }));
+        bound
+    }
+}
+
+/// The place of a part within a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// The atom that stands there.
+    Atom(usize),
+    /// A piece of an opaque text, and where within it.
+    Chunk(usize),
+    AtomOfChunk(usize, usize),
+    /// The text as a whole.
+    Whole,
+    /// The text as the name of one thing.
+    Name,
+    /// The order of all.
+    Order,
+}
+
+/// The key of a part of a place of this kind.
+pub(super) fn key(kind: u64, part: Part) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (kind, part).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_PRINT) {
+        Some((at, _)) => format!("{}..", &text[..at]),
+        None => text.to_owned(),
+    }
+}

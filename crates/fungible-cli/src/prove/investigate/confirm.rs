@@ -1,0 +1,206 @@
+//! Carries out an attack and finds out, for what differs, whether it holds: what is there in one run and not in the next is
+//! no finding.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::convict::{convict, not_judged};
+use super::proof::{Proof, TIMES};
+use crate::prove::baselines::{Baselines, Observed};
+use crate::prove::deviation::{Deviation, DeviationKind};
+use crate::prove::event::Event;
+use crate::prove::journal::{Alone, Journal};
+use crate::prove::lab::ProveError;
+use crate::prove::schedule::{Experiment, HandOver, Schedule};
+use crate::prove::verdict::{Finding, FindingKind};
+
+/// Baselines in all, at most.
+const BASELINES: usize = 5;
+
+/// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
+const READERS: usize = 3;
+
+/// Carries out one attack, and for what differs finds out whether it holds, and why.
+///
+/// # Errors
+/// When a run cannot be carried out.
+pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<(), ProveError> {
+    let journal = proof.lab.run(experiment).await?;
+    if journal.alone.is_some() {
+        return one_at_a_time(proof, experiment, journal).await;
+    }
+    if journal.is_starved() {
+        proof.results.reasons.push(format!(
+            "under {} the driver gave up on a request that had to wait up to {:.1} s for an instance to start: let it \
+             wait longer",
+            experiment.name(),
+            journal.longest_hold.as_secs_f32()
+        ));
+        return Ok(());
+    }
+    let expected = proof.baselines.model().exchanges().len();
+    proof.results.covered.attacks.push(covers(experiment, &journal, expected));
+    let first = proof.baselines.judge(journal);
+    let Some(deviation) = first.comparison.deviations.first() else {
+        proof.results.passed.add(&first.comparison);
+        return Ok(());
+    };
+    proof.lab.tell(Event::Differs { exchange: deviation.exchange });
+    let mut runs = repeat(proof, experiment, first).await?;
+    run_last_baselines(proof, &mut runs).await?;
+    look_into(proof, experiment, &runs).await
+}
+
+/// What differs in all runs is looked into, request by request; what does not is written down as such.
+async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[Observed]) -> Result<(), ProveError> {
+    let mut seen: Vec<(Option<usize>, usize)> = Vec::new();
+    for exchange in runs.iter().flat_map(|run| run.comparison.deviating()) {
+        match seen.iter_mut().find(|(one, _)| *one == exchange) {
+            Some((_, times)) => *times += 1,
+            None => seen.push((exchange, 1)),
+        }
+    }
+    if matches!(experiment.schedule, Schedule::Amnesia(_)) {
+        let holds = seen.iter().filter(|(_, times)| *times >= TIMES);
+        proof.results.amnesia = holds.filter_map(|(exchange, _)| *exchange).collect();
+    }
+    seen.sort_by_key(|(exchange, times)| (Reverse(*times), exchange.is_none(), *exchange));
+    if let Some((most, times)) = seen.first().copied().filter(|(_, times)| *times < TIMES) {
+        let why = format!("there in {times} of {} runs of {}", runs.len(), experiment.name());
+        if let Some(run) = runs.iter().find(|one| one.comparison.deviating().contains(&most)) {
+            not_judged(proof, most, run, why);
+        }
+    }
+    if let Some(first) = runs.first() {
+        proof.results.passed.add(&first.comparison);
+    }
+    for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
+        if convict(proof, experiment, reader, runs).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// An instance did not start beside another: does that hold?
+async fn one_at_a_time(proof: &mut Proof<'_, '_>, experiment: &Experiment, first: Journal) -> Result<(), ProveError> {
+    let mut runs = vec![first];
+    while runs.len() < TIMES && proof.lab.may_run(1) {
+        runs.push(proof.lab.run(experiment).await?);
+    }
+    let alone: Vec<&Alone> = runs.iter().filter_map(|journal| journal.alone.as_ref()).collect();
+    let Some(last) = alone.last().copied().cloned() else { return Ok(()) };
+    if alone.len() < TIMES {
+        let (seen, of) = (alone.len(), runs.len());
+        let reason = format!("in {seen} of {of} runs an instance did not start beside another ({})", last.how);
+        proof.results.reasons.push(reason);
+        return Ok(());
+    }
+    proof
+        .results
+        .covered
+        .attacks
+        .push(format!("{}: it ended where a second instance did not start", experiment.name()));
+    let baselines = proof.baselines.count();
+    proof.results.findings.push(Finding {
+        kind: FindingKind::OneAtATime,
+        writers: Vec::new(),
+        deviations: vec![Deviation {
+            exchange: None,
+            place: "start".to_owned(),
+            kind: DeviationKind::DriverExit,
+            baseline: "ready".to_owned(),
+            attack: last.how,
+        }],
+        together: (baselines, baselines),
+        apart: (0, alone.len()),
+        attack: experiment.name().to_owned(),
+        files: Vec::new(),
+        last_lines: last.lines,
+        failing: Vec::new(),
+        sound: Vec::new(),
+        also: Vec::new(),
+        reader: proof.baselines.step(Some(1)),
+    });
+    Ok(())
+}
+
+/// Runs the attack again, and baselines in between at its pace: what differs there too is noise. All its runs.
+async fn repeat(
+    proof: &mut Proof<'_, '_>,
+    experiment: &Experiment,
+    first: Observed,
+) -> Result<Vec<Observed>, ProveError> {
+    let pace = pace_of(&proof.baselines, &first.run.journal);
+    let mut runs = vec![first];
+    while runs.len() < TIMES {
+        if proof.baselines.count() < BASELINES && proof.lab.may_run(2) {
+            add_baseline(proof, pace, &mut runs).await?;
+            if runs.iter().all(|run| run.comparison.deviations.is_empty()) {
+                break;
+            }
+        }
+        if !proof.lab.may_run(1) {
+            break;
+        }
+        let run = proof.lab.run(experiment).await?;
+        if run.is_starved() {
+            break;
+        }
+        runs.push(proof.baselines.judge(run));
+    }
+    Ok(runs)
+}
+
+/// A deviation that does not hold may be noise of which too few baselines have been seen.
+async fn run_last_baselines(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Result<(), ProveError> {
+    while !all_agree(runs) && proof.baselines.count() < BASELINES && proof.lab.may_run(1) {
+        let pace = runs.first().map(|run| pace_of(&proof.baselines, &run.run.journal)).unwrap_or_default();
+        add_baseline(proof, pace, runs).await?;
+    }
+    Ok(())
+}
+
+/// Runs one more baseline, and judges these runs by what it teaches.
+async fn add_baseline(proof: &mut Proof<'_, '_>, pace: Duration, runs: &mut [Observed]) -> Result<(), ProveError> {
+    let slowed = proof.lab.run(&Experiment::baseline(pace)).await?;
+    proof.baselines.add(slowed);
+    proof.baselines.judge_again(runs);
+    Ok(())
+}
+
+/// Whether nothing differs in any run, or one request does in all of them.
+fn all_agree(runs: &[Observed]) -> bool {
+    let seen: Vec<Vec<Option<usize>>> = runs.iter().map(|run| run.comparison.deviating()).collect();
+    let nothing = seen.iter().all(Vec::is_empty);
+    let first = seen.first().map(Vec::as_slice).unwrap_or_default();
+    nothing || runs.len() == TIMES && first.iter().any(|one| seen.iter().all(|readers| readers.contains(one)))
+}
+
+/// By how much each request must be held back for a baseline to take as long as this run did, had it come to its end.
+fn pace_of(baselines: &Baselines, journal: &Journal) -> Duration {
+    let requests = journal.exchanges.len().max(baselines.model().exchanges().len()).max(1);
+    journal.held / u32::try_from(requests).unwrap_or(u32::MAX)
+}
+
+fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> String {
+    let requests = journal.exchanges.len();
+    match &experiment.schedule {
+        Schedule::Amnesia(HandOver::Each) => {
+            let all = if requests == expected { format!("{requests}") } else { format!("{requests} (of {expected})") };
+            format!("amnesia: each of {all} requests on an instance that had served nothing")
+        }
+        Schedule::Amnesia(HandOver::Only(_)) => {
+            let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();
+            served.sort();
+            served.dedup();
+            format!(
+                "amnesia: {requests} requests on {} instances, a new one for each that writes, comes next or uses what \
+                 was made earlier: for more there is no time, as an instance starts slowly (more with --budget)",
+                served.len()
+            )
+        }
+        Schedule::Rotate { .. } => format!("rotate: {requests} requests over two live instances"),
+        Schedule::Baseline { .. } | Schedule::Withheld(_) => experiment.name().to_owned(),
+    }
+}

@@ -1,0 +1,45 @@
+//! What one run shows of the requests of a finding: how each went there, and the words and files of the instance that
+//! served it. It judges nothing.
+
+use std::path::PathBuf;
+
+use crate::prove::baselines::Observed;
+use crate::prove::journal::InstanceRecord;
+use crate::prove::verdict::Step;
+
+/// A run, with its requests by their numbers in the baseline.
+pub(super) struct Evidence<'a>(pub(super) &'a Observed);
+
+impl<'a> Evidence<'a> {
+    /// A request of the baseline as it went in this run; nothing where it never came there.
+    pub(super) fn step(&self, number: usize) -> Option<Step> {
+        let (_, there) = self.0.comparison.pairs.iter().find(|(baseline, _)| *baseline == number)?;
+        Some(Step { number, exchange: self.0.run.exchanges()[there - 1].clone() })
+    }
+
+    /// From the first to the last of the writers and the reader.
+    pub(super) fn story(&self, writers: &[usize], reader: usize) -> Vec<Step> {
+        let all = || writers.iter().chain([&reader]).copied();
+        let (first, last) = (all().min().unwrap_or(reader), all().max().unwrap_or(reader));
+        (first..=last).filter_map(|number| self.step(number)).collect()
+    }
+
+    /// What the instances of these requests wrote to their private disks.
+    pub(super) fn files(&self, numbers: &[usize]) -> Vec<PathBuf> {
+        let instances = numbers.iter().filter_map(|number| self.instance(*number));
+        let mut files: Vec<_> = instances.flat_map(|one| one.files.clone()).collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// The last lines of the instance that served it.
+    pub(super) fn last_lines(&self, number: usize) -> Vec<String> {
+        self.instance(number).map(|one| one.last_lines.clone()).unwrap_or_default()
+    }
+
+    fn instance(&self, number: usize) -> Option<&'a InstanceRecord> {
+        let name = self.step(number)?.exchange.instance?;
+        self.0.run.journal.instances.iter().find(|one| one.name == name)
+    }
+}

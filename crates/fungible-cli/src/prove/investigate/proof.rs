@@ -1,0 +1,15 @@
+//! What an investigation works with and adds to.
+
+use crate::prove::baselines::Baselines;
+use crate::prove::lab::Lab;
+use crate::prove::results::Results;
+
+/// How often a deviation must be there, and how often it must be healed.
+pub(super) const TIMES: usize = 3;
+
+/// A proof while it goes on.
+pub(crate) struct Proof<'c, 'l> {
+    pub(crate) lab: &'c mut Lab<'l>,
+    pub(crate) baselines: Baselines,
+    pub(crate) results: Results,
+}

@@ -1,0 +1,263 @@
+//! Gives requests to instances as the experiment says, holds back those whose turn has not come, and takes note of answers.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::instances::Instances;
+use crate::balancer::{InstanceId, Question};
+use crate::exchange::{Exchange, Outcome};
+use crate::prove::request_key::{RequestKey, RequestPatterns};
+use crate::prove::schedule::{Experiment, Route, Router, Schedule};
+
+/// How long the request after a spared one waits: what was answered too early is stored by then.
+const STORED_BY_THEN: Duration = Duration::from_secs(1);
+
+/// How long a request waits for another one that shall come first.
+const SWAPPED_AT_MOST: Duration = Duration::from_secs(1);
+
+/// Who gets which request of one run.
+pub(super) struct Dispatcher<'a> {
+    experiment: &'a Experiment,
+    router: Router,
+    /// Requests that wait for an instance that has served nothing.
+    waiting: VecDeque<Waiting>,
+    /// The instance that those that belong together share.
+    kept: Option<usize>,
+    /// The one that got the last request, where requests may stay.
+    current: Option<usize>,
+    /// By the number of the exchange: who got it.
+    given: HashMap<usize, usize>,
+    /// Keys of requests whose order is swapped, or which renew, until they are answered.
+    keys: HashMap<usize, RequestKey>,
+    /// Those that wait for the answer to another one: dropped, they go on.
+    swapped: Vec<(RequestKey, oneshot::Sender<()>)>,
+    /// The last fresh instance that was given away is a spared one.
+    spared: bool,
+    /// One that said 503, and to which request: until it says something else it has served nothing.
+    warming: Option<Warming>,
+    /// How many requests have arrived.
+    pub(super) asked: usize,
+    /// How long requests were held back: in all, and at most one of them.
+    pub(super) held: Duration,
+    pub(super) longest_hold: Duration,
+}
+
+struct Warming {
+    method: String,
+    target: String,
+    instance: usize,
+}
+
+/// A request that waits.
+struct Waiting {
+    number: usize,
+    route: Route,
+    since: Instant,
+    answer: oneshot::Sender<InstanceId>,
+}
+
+impl<'a> Dispatcher<'a> {
+    pub(super) fn new(experiment: &'a Experiment, patterns: RequestPatterns) -> Dispatcher<'a> {
+        Dispatcher {
+            experiment,
+            router: Router::new(experiment.clone(), patterns),
+            waiting: VecDeque::new(),
+            kept: None,
+            current: None,
+            given: HashMap::new(),
+            keys: HashMap::new(),
+            swapped: Vec::new(),
+            spared: false,
+            warming: None,
+            asked: 0,
+            held: Duration::ZERO,
+            longest_hold: Duration::ZERO,
+        }
+    }
+
+    /// How many requests wait for an instance.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Nobody is waited for any longer.
+    pub(super) fn give_up(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Instances that got a request.
+    pub(super) fn served(&self) -> HashSet<usize> {
+        self.given.values().copied().collect()
+    }
+
+    /// A request has arrived and asks for its instance.
+    pub(super) fn question(&mut self, question: Question, instances: &mut Instances<'_>) {
+        let Question { number, method, target, answer } = question;
+        self.asked = self.asked.max(number);
+        let (key, route) = self.router.route(number, &method, &target);
+        if let Some(warming) = self.warming.take() {
+            if (&warming.method, &warming.target) == (&method, &target) {
+                return self.give(number, warming.instance, answer, instances);
+            }
+            instances.kill_if_due(warming.instance);
+        }
+        if self.experiment.renews(&key) {
+            self.keys.insert(number, key.clone());
+        }
+        let there = self.stays_at(route, instances);
+        let Some(place) = there.filter(|place| !instances.is_dead(*place)) else {
+            self.waiting.push_back(Waiting { number, route, since: Instant::now(), answer });
+            return self.give_spares(instances);
+        };
+        match &self.experiment.schedule {
+            Schedule::Baseline { pace, .. } if !pace.is_zero() => {
+                self.give_later(number, place, answer, *pace, instances);
+            }
+            Schedule::Baseline { swap, .. } if !swap.is_empty() => {
+                let then = swap.iter().find(|(first, _)| *first == key).map(|(_, then)| then.clone());
+                self.keys.insert(number, key);
+                match then {
+                    Some(then) => self.give_after(number, place, answer, then, instances),
+                    None => self.give(number, place, answer, instances),
+                }
+            }
+            _ => self.give(number, place, answer, instances),
+        }
+    }
+
+    /// The instance that a route names, if it is there by now.
+    fn stays_at(&self, route: Route, instances: &Instances<'_>) -> Option<usize> {
+        match route {
+            Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
+            Route::Kept => self.kept,
+            Route::Stay => self.current,
+            Route::Fresh | Route::Spared => None,
+        }
+    }
+
+    fn give(
+        &mut self,
+        number: usize,
+        place: usize,
+        answer: oneshot::Sender<InstanceId>,
+        instances: &mut Instances<'_>,
+    ) {
+        self.given.insert(number, place);
+        // The client may have gone.
+        let _ = answer.send(instances.give(place));
+    }
+
+    fn give_later(
+        &mut self,
+        number: usize,
+        place: usize,
+        answer: oneshot::Sender<InstanceId>,
+        pause: Duration,
+        instances: &mut Instances<'_>,
+    ) {
+        self.given.insert(number, place);
+        self.held += pause;
+        let id = instances.give(place);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = answer.send(id);
+        });
+    }
+
+    /// Gives it when the other one has been answered; not much later, for that one may never come.
+    fn give_after(
+        &mut self,
+        number: usize,
+        place: usize,
+        answer: oneshot::Sender<InstanceId>,
+        other: RequestKey,
+        instances: &mut Instances<'_>,
+    ) {
+        self.given.insert(number, place);
+        let id = instances.give(place);
+        let (release, released) = oneshot::channel();
+        self.swapped.push((other, release));
+        tokio::spawn(async move {
+            // Either way it is time.
+            let _ = tokio::time::timeout(SWAPPED_AT_MOST, released).await;
+            let _ = answer.send(id);
+        });
+    }
+
+    /// Gives those that wait what is ready.
+    pub(super) fn give_spares(&mut self, instances: &mut Instances<'_>) {
+        if self.experiment.schedule.live() > 0 {
+            return;
+        }
+        while let Some(one) = self.waiting.pop_front() {
+            if one.answer.is_closed() {
+                self.longest_hold = self.longest_hold.max(one.since.elapsed());
+                continue;
+            }
+            // The first of those that belong together may have come while this one waited.
+            let there = self.stays_at(one.route, instances).filter(|place| !instances.is_dead(*place));
+            let Some(place) = there.or_else(|| instances.take_spare()) else {
+                self.waiting.push_front(one);
+                return;
+            };
+            let held = one.since.elapsed();
+            self.held += held;
+            self.longest_hold = self.longest_hold.max(held);
+            let wait = std::mem::replace(&mut self.spared, one.route == Route::Spared);
+            if there.is_none() {
+                self.take_into_use(place, one.route, instances);
+            }
+            if wait {
+                self.give_later(one.number, place, one.answer, STORED_BY_THEN, instances);
+            } else {
+                self.give(one.number, place, one.answer, instances);
+            }
+        }
+    }
+
+    /// A fresh instance gets its first request.
+    fn take_into_use(&mut self, place: usize, route: Route, instances: &mut Instances<'_>) {
+        match route {
+            Route::Kept => self.kept = Some(place),
+            Route::Fresh if self.experiment.schedule.stays() => self.hand_over_to(place, instances),
+            Route::Stay => self.hand_over_to(place, instances),
+            Route::Fresh => {
+                instances.let_die_after_next(place);
+                self.nobody_stays(instances);
+            }
+            Route::Spared | Route::Live(_) => {}
+        }
+    }
+
+    /// From now on requests stay with this one; the one before dies when it has answered all it got.
+    fn hand_over_to(&mut self, place: usize, instances: &mut Instances<'_>) {
+        self.nobody_stays(instances);
+        self.current = Some(place);
+    }
+
+    fn nobody_stays(&mut self, instances: &mut Instances<'_>) {
+        if let Some(before) = self.current.take() {
+            instances.let_die(before);
+        }
+    }
+
+    /// A response has come from its instance to the last byte; whoever dies after it dies now.
+    pub(super) fn answered(&mut self, exchange: &Exchange, instances: &mut Instances<'_>) {
+        if let Some(key) = self.keys.remove(&exchange.number) {
+            self.swapped.retain(|(other, _)| *other != key);
+            if self.experiment.renews(&key) {
+                instances.renew();
+            }
+        }
+        let Some(place) = self.given.get(&exchange.number).copied() else { return };
+        let unready = matches!(exchange.outcome, Outcome::Answered { status: 503, .. });
+        let warms_up = unready && instances.shall_die(place) && self.warming.is_none();
+        if warms_up {
+            let (method, target) = (exchange.request.method.clone(), exchange.request.target.clone());
+            self.warming = Some(Warming { method, target, instance: place });
+        }
+        instances.answered(place, warms_up);
+    }
+}

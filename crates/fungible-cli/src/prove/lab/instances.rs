@@ -1,0 +1,392 @@
+//! The instances of a run: they start ahead of the requests, serve, and are killed; and what it means when one does not
+//! become ready. It knows no requests.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::error::ProveError;
+use super::setup::{Ports, Setup};
+use crate::balancer::{Balancer, InstanceId};
+use crate::fleet::{Change, Launcher, ProcessId, Waited};
+use crate::prove::event::Event;
+use crate::prove::journal::{Alone, InstanceRecord};
+
+/// One port, or a few, may be taken by chance; a program that takes each of them leaves no room for a proof.
+const PORTS_TAKEN_AT_MOST: usize = 10;
+
+/// A request that needs a fresh instance waits until one more than that is ready, for the request after it. Otherwise it
+/// would be chance whether that one was started before or after this request wrote: an app that reads its state when it
+/// starts would go wrong at another request in each run.
+const KEPT_BACK: usize = 1;
+
+/// What lasts over the runs of a proof.
+pub(super) struct Lasting<'a> {
+    pub(super) tell: &'a mut dyn FnMut(Event),
+    /// The ports that we did not give, on which the instance of each baseline so far listened.
+    pub(super) fixed_ports: Option<BTreeSet<u16>>,
+    /// How often another program had the port of an instance.
+    pub(super) ports_taken: usize,
+}
+
+/// The instances of one run.
+pub(super) struct Instances<'a> {
+    setup: &'a Setup<'a>,
+    balancer: Balancer,
+    /// What is being started.
+    starting: JoinSet<Result<Started, ProveError>>,
+    /// All that became ready; places in this list name them.
+    ready: Vec<Running>,
+    /// Those that are ready and have served nothing.
+    spares: VecDeque<usize>,
+    /// Those that serve for the whole run.
+    pub(super) steady: Vec<usize>,
+    /// All ports that instances were given.
+    given_ports: HashSet<u16>,
+    /// What was started before serves no more.
+    renewed: Option<Duration>,
+    /// One could not start although the first one had.
+    pub(super) alone: Option<Alone>,
+    pub(super) starts: usize,
+}
+
+/// An instance that became ready.
+struct Running {
+    id: ProcessId,
+    balanced: InstanceId,
+    record: InstanceRecord,
+    /// Held until it is dead.
+    ports: Option<Ports>,
+    /// It is killed as soon as it has answered.
+    dies: bool,
+    dead: bool,
+    /// Requests that it has not answered yet.
+    in_flight: usize,
+}
+
+/// What started, and what came of it.
+#[derive(Debug)]
+pub(super) struct Started {
+    id: ProcessId,
+    name: String,
+    ports: Ports,
+    since: Duration,
+    waited: Waited,
+}
+
+impl<'a> Instances<'a> {
+    pub(super) fn new(setup: &'a Setup<'a>, balancer: Balancer) -> Instances<'a> {
+        Instances {
+            setup,
+            balancer,
+            starting: JoinSet::new(),
+            ready: Vec::new(),
+            spares: VecDeque::new(),
+            steady: Vec::new(),
+            given_ports: HashSet::new(),
+            renewed: None,
+            alone: None,
+            starts: 0,
+        }
+    }
+
+    /// The first one becomes ready alone; then those that the schedule needs from the beginning.
+    pub(super) async fn start_first(&mut self, lasting: &mut Lasting<'_>) -> Result<(), ProveError> {
+        let live = self.setup.experiment.schedule.live();
+        while self.ready.len() < live.max(1) {
+            self.start_one()?;
+            self.add_next(lasting).await?;
+            if self.alone.is_some() {
+                break;
+            }
+        }
+        if live > 0 {
+            self.steady.extend(std::mem::take(&mut self.spares));
+            return Ok(());
+        }
+        // More than the cores bear at once are wanted where clients would not wait for them.
+        let wanted = if self.setup.ahead > self.setup.cores { self.setup.ahead } else { 1 };
+        while self.spares.len() < wanted + KEPT_BACK && self.alone.is_none() {
+            self.start_more(0);
+            if !self.add_next(lasting).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts spares ahead, as many as the cores bear; `waiting`: requests that need one.
+    pub(super) fn start_more(&mut self, waiting: usize) {
+        if self.setup.experiment.schedule.live() > 0 {
+            return;
+        }
+        let cores = self.setup.cores;
+        let wanted = self.setup.ahead.max(waiting.min(cores * 2)) + KEPT_BACK;
+        while self.starting.len() + self.spares.len() < wanted && self.starting.len() < cores {
+            if self.start_one().is_err() {
+                break;
+            }
+        }
+    }
+
+    fn start_one(&mut self) -> Result<(), ProveError> {
+        self.starts += 1;
+        let name = format!("{}-{}", self.setup.run, self.starts);
+        let ports = self.setup.ports()?;
+        let own = ports.own.number();
+        self.given_ports.extend(ports.numbers());
+        let spec = self.setup.instance(&name, &ports)?;
+        let launcher = Arc::clone(&self.setup.launcher);
+        let (limit, health, began) = (self.setup.start_limit, self.setup.plan.health.clone(), self.setup.began);
+        self.starting.spawn(async move {
+            let since = began.elapsed();
+            let id = launcher.launch(spec).await?;
+            let mut waited = launcher.ready(id, Some(own), limit).await;
+            if let (Waited::Ready, Some(path)) = (&waited, health) {
+                waited = healthy(&launcher, id, own, &path, limit).await;
+            }
+            Ok(Started { id, name, ports, since, waited })
+        });
+        Ok(())
+    }
+
+    /// Waits for the next start to come to its end; `None` where none is under way.
+    pub(super) async fn next_started(&mut self) -> Option<Result<Started, ProveError>> {
+        let started = self.starting.join_next().await?;
+        Some(started.unwrap_or_else(|_| Err(ProveError::cut_short())))
+    }
+
+    async fn add_next(&mut self, lasting: &mut Lasting<'_>) -> Result<bool, ProveError> {
+        let Some(started) = self.next_started().await else { return Ok(false) };
+        self.add(started?, lasting).await?;
+        Ok(true)
+    }
+
+    /// An instance is ready, or will never be.
+    pub(super) async fn add(&mut self, started: Started, lasting: &mut Lasting<'_>) -> Result<(), ProveError> {
+        let Started { id, name, ports, since, waited } = started;
+        if waited != Waited::Ready {
+            return self.not_started(id, &ports, waited, lasting).await;
+        }
+        let port = ports.own.number();
+        let vouch = self.setup.launcher.vouch(id, port).await;
+        let balanced = self.balancer.add_ready(&name, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Some(vouch));
+        let record = InstanceRecord {
+            host_name: name.clone(),
+            name,
+            port,
+            pids: self.setup.launcher.pid(id).into_iter().collect(),
+            started: since,
+            ready: Some(self.setup.began.elapsed()),
+            killed: None,
+            files: Vec::new(),
+            last_lines: Vec::new(),
+        };
+        let place = self.ready.len();
+        self.ready.push(Running { id, balanced, record, ports: Some(ports), dies: false, dead: false, in_flight: 0 });
+        if self.renewed.is_some_and(|renewed| since < renewed) {
+            self.let_die(place);
+        } else {
+            self.spares.push_back(place);
+        }
+        Ok(())
+    }
+
+    /// The first one must start. If a later one does not, it is because of another one that lives, or lived.
+    async fn not_started(
+        &mut self,
+        id: ProcessId,
+        ports: &Ports,
+        waited: Waited,
+        lasting: &mut Lasting<'_>,
+    ) -> Result<(), ProveError> {
+        let launcher = &self.setup.launcher;
+        let taken = match &waited {
+            Waited::PortTaken(by) => Some(by.clone()),
+            // It may have ended because it could not have its port.
+            Waited::Ended(_) => Launcher::who_took(ports.numbers()),
+            _ => None,
+        };
+        if let Some(by) = taken {
+            launcher.kill(id).await?;
+            return port_taken(ports.own.number(), by, lasting);
+        }
+        let lines = launcher.last_lines(id);
+        if self.ready.is_empty() {
+            let limit = self.setup.start_limit;
+            return Err(match waited {
+                Waited::NotStarted(reason) => {
+                    ProveError::NotStarted { program: self.setup.plan.program.clone(), reason }
+                }
+                Waited::Late(listens) => ProveError::NeverReady { limit, listens, lines },
+                Waited::Ended(end) => ProveError::DiedAtStart { how: end.to_string(), lines },
+                Waited::Ready | Waited::PortTaken(_) => return Ok(()),
+            });
+        }
+        launcher.kill(id).await?;
+        if let Some(port) = self.second_port(&lines, lasting).await {
+            return Err(ProveError::SecondPort { port, lines });
+        }
+        let how = match waited {
+            Waited::Ended(end) => end.to_string(),
+            Waited::NotStarted(reason) => reason,
+            Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => "it did not become ready".to_owned(),
+        };
+        self.alone.get_or_insert(Alone { how, lines });
+        Ok(())
+    }
+
+    /// A port that we did not give, on which another instance listens or, if it is gone by now, always listened, and
+    /// which this one says it could not have.
+    async fn second_port(&self, lines: &[String], lasting: &Lasting<'_>) -> Option<u16> {
+        let mut foreign = self.foreign_ports().await;
+        foreign.extend(lasting.fixed_ports.iter().flatten());
+        let names = |port: &u16| lines.iter().any(|line| holds_number(line, *port));
+        let in_use = lines.iter().any(|line| line.to_ascii_lowercase().contains("in use"));
+        foreign.iter().find(|port| names(port)).or(foreign.first().filter(|_| in_use)).copied()
+    }
+
+    /// The ports that we did not give, on which those that live listen.
+    pub(super) async fn foreign_ports(&self) -> BTreeSet<u16> {
+        let mut foreign = BTreeSet::new();
+        for instance in self.ready.iter().filter(|one| !one.dead) {
+            foreign.extend(self.setup.launcher.listens(instance.id).await.iter().map(SocketAddr::port));
+        }
+        foreign.retain(|port| !self.given_ports.contains(port));
+        foreign
+    }
+
+    /// One that has served nothing, if enough of them are ready.
+    pub(super) fn take_spare(&mut self) -> Option<usize> {
+        if self.spares.len() > KEPT_BACK { self.spares.pop_front() } else { None }
+    }
+
+    pub(super) fn is_dead(&self, place: usize) -> bool {
+        self.ready[place].dead
+    }
+
+    /// Counts a request that it gets.
+    pub(super) fn give(&mut self, place: usize) -> InstanceId {
+        self.ready[place].in_flight += 1;
+        self.ready[place].balanced
+    }
+
+    /// Counts a request that it has answered. One that shall die does not die of it yet where it is `kept`.
+    pub(super) fn answered(&mut self, place: usize, kept: bool) {
+        self.ready[place].in_flight = self.ready[place].in_flight.saturating_sub(1);
+        if !kept {
+            self.kill_if_due(place);
+        }
+    }
+
+    /// Whether it is killed as soon as it has answered.
+    pub(super) fn shall_die(&self, place: usize) -> bool {
+        self.ready[place].dies
+    }
+
+    /// It serves nothing more, and dies when it has answered all that it got.
+    pub(super) fn let_die(&mut self, place: usize) {
+        self.ready[place].dies = true;
+        self.kill_if_due(place);
+    }
+
+    /// It dies after the request that it is about to get.
+    pub(super) fn let_die_after_next(&mut self, place: usize) {
+        self.ready[place].dies = true;
+    }
+
+    /// From now on only instances serve that are started from now on.
+    pub(super) fn renew(&mut self) {
+        self.renewed = Some(self.setup.began.elapsed());
+        for place in std::mem::take(&mut self.spares) {
+            self.let_die(place);
+        }
+    }
+
+    /// Kills an instance that shall die and has answered all that it got.
+    pub(super) fn kill_if_due(&mut self, place: usize) {
+        let instance = &mut self.ready[place];
+        if !instance.dies || instance.dead || instance.in_flight > 0 {
+            return;
+        }
+        instance.dead = true;
+        instance.record.killed = Some(self.setup.began.elapsed());
+        self.balancer.ended(instance.balanced);
+        let (launcher, id, ports) = (Arc::clone(&self.setup.launcher), instance.id, instance.ports.take());
+        tokio::spawn(async move {
+            // The end of the run kills whatever this did not.
+            let _ = launcher.kill(id).await;
+            drop(ports);
+        });
+    }
+
+    /// Whether any is being started.
+    pub(super) fn are_starting(&self) -> bool {
+        !self.starting.is_empty()
+    }
+
+    /// Gives up on what is being started.
+    pub(super) async fn start_no_more(&mut self) {
+        self.starting.shutdown().await;
+    }
+
+    /// What is known of each at the end; of those that served also their files and last lines.
+    pub(super) async fn records(&mut self, served: &HashSet<usize>) -> Result<Vec<InstanceRecord>, ProveError> {
+        let mut records = Vec::new();
+        for (place, instance) in std::mem::take(&mut self.ready).into_iter().enumerate() {
+            let mut record = instance.record;
+            if served.contains(&place) {
+                let files = self.setup.launcher.files(instance.id).await?.into_iter();
+                record.files = files.filter(|one| one.change != Change::Deleted).map(|one| one.path).collect();
+                record.last_lines = self.setup.launcher.last_lines(instance.id);
+            }
+            records.push(record);
+        }
+        Ok(records)
+    }
+}
+
+/// Another program has the port; whoever needs an instance starts another one.
+fn port_taken(port: u16, by: String, lasting: &mut Lasting<'_>) -> Result<(), ProveError> {
+    lasting.ports_taken += 1;
+    let times = lasting.ports_taken;
+    if times >= PORTS_TAKEN_AT_MOST {
+        return Err(ProveError::PortTaken { port, by, times });
+    }
+    (lasting.tell)(Event::PortTaken { port, by });
+    Ok(())
+}
+
+/// Whether the number stands in the text as a word.
+fn holds_number(text: &str, number: u16) -> bool {
+    text.split(|letter: char| !letter.is_ascii_digit()).any(|word| word == number.to_string())
+}
+
+/// Waits until the instance answers 2xx or 3xx at this path.
+async fn healthy(launcher: &Launcher, id: ProcessId, port: u16, path: &str, limit: Duration) -> Waited {
+    let asks = async {
+        while !answers_well(port, path).await.unwrap_or(false) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Waited::Ready
+    };
+    tokio::select! {
+        ended = launcher.ended(id) => ended,
+        ready = asks => ready,
+        () = tokio::time::sleep(limit) => Waited::Late(Vec::new()),
+    }
+}
+
+async fn answers_well(port: u16, path: &str) -> std::io::Result<bool> {
+    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).await?;
+    Ok(head.starts_with(b"HTTP/1.") && matches!(head[9], b'2' | b'3'))
+}

@@ -1,0 +1,292 @@
+//! Carries out experiments: fresh shared state, fresh instances, the driver's traffic through the balancer, one journal. It
+//! judges nothing.
+
+mod dispatcher;
+mod error;
+mod instances;
+mod run;
+mod setup;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(crate) use error::ProveError;
+
+use self::instances::Lasting;
+use self::run::{Ended, Run, Tapped};
+use self::setup::Setup;
+use super::event::Event;
+use super::journal::Journal;
+use super::plan::Plan;
+use super::request_key::RequestPatterns;
+use super::schedule::Experiment;
+use crate::balancer::{Balancer, BodyLimits, Config, Dispatch, Observer};
+use crate::exchange::Bodies;
+use crate::fleet::{Apart, LaunchError, Launcher, ProcessId, Waited};
+
+/// No more instances than these are ready ahead: each takes memory.
+const AHEAD_AT_MOST: usize = 16;
+
+/// So much longer than undisturbed, and more, things may take under attack.
+const LONGER: Duration = Duration::from_secs(20);
+
+/// Where runs take place, and how many there were.
+pub(crate) struct Lab<'a> {
+    plan: &'a Plan,
+    launcher: Arc<Launcher>,
+    /// The same for all runs: clients see one address.
+    listener: TcpListener,
+    /// Of what `{run}` stands for: two proofs must not meet in one database.
+    mark: String,
+    /// How many instances may start at once.
+    cores: usize,
+    lasting: Lasting<'a>,
+    began: Instant,
+    runs: usize,
+    starts: usize,
+    /// Requests of the first run, once it is known.
+    expected: Option<usize>,
+    /// How long the longest run on one instance took, and the first start of an instance.
+    usual: Duration,
+    start: Option<Duration>,
+    patterns: RequestPatterns,
+    /// How many instances are ready ahead.
+    ahead: usize,
+    /// How long the last run took.
+    last: Duration,
+    bodies: Bodies,
+}
+
+impl<'a> Lab<'a> {
+    /// `mark` is a short word that differs from proof to proof; the budget counts from `began`.
+    pub(crate) fn new(
+        plan: &'a Plan,
+        began: Instant,
+        launcher: Launcher,
+        listener: TcpListener,
+        mark: String,
+        cores: usize,
+        tell: &'a mut dyn FnMut(Event),
+    ) -> Lab<'a> {
+        Lab {
+            plan,
+            launcher: Arc::new(launcher),
+            listener,
+            mark,
+            cores: cores.max(1),
+            lasting: Lasting { tell, fixed_ports: None, ports_taken: 0 },
+            began,
+            runs: 0,
+            starts: 0,
+            expected: None,
+            usual: Duration::ZERO,
+            start: None,
+            patterns: RequestPatterns::default(),
+            ahead: cores.max(1),
+            last: Duration::ZERO,
+            bodies: Bodies::default(),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &'a Plan {
+        self.plan
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        (self.lasting.tell)(event);
+    }
+
+    /// How many runs there were.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// How many processes of the app were started in all.
+    pub(crate) fn starts(&self) -> usize {
+        self.starts
+    }
+
+    /// Whether the budget allows so many more runs.
+    pub(crate) fn may_run(&self, more: usize) -> bool {
+        let longer = self.last.saturating_mul(u32::try_from(more).unwrap_or(u32::MAX));
+        self.runs + more <= self.plan.runs && self.began.elapsed() + longer < self.plan.budget
+    }
+
+    /// What the requests of the runs to come look like, and how many of them are in flight at once.
+    pub(crate) fn expect(&mut self, patterns: RequestPatterns, together: usize) {
+        self.patterns = patterns;
+        self.ahead = together.clamp(self.cores, AHEAD_AT_MOST.max(self.cores));
+    }
+
+    pub(crate) fn patterns(&self) -> &RequestPatterns {
+        &self.patterns
+    }
+
+    /// How long an attack takes in which each of so many requests needs an instance of its own.
+    pub(crate) fn expected_time(&self, starts: usize) -> Duration {
+        let starts = u32::try_from(starts.div_ceil(self.cores)).unwrap_or(u32::MAX);
+        self.usual.saturating_add(self.start.unwrap_or_default().saturating_mul(starts))
+    }
+
+    /// How long the driver may take before it counts as hanging: a trap may leave it waiting for what never comes.
+    fn patience(&self, experiment: &Experiment) -> Duration {
+        if experiment.is_baseline() {
+            return self.plan.drive_limit;
+        }
+        self.plan.drive_limit.min(self.usual * 3 + LONGER)
+    }
+
+    /// How long an instance may take to become ready.
+    fn start_limit(&self) -> Duration {
+        match self.start {
+            Some(first) => self.plan.start_limit.min(first * 20 + LONGER),
+            None => self.plan.start_limit,
+        }
+    }
+
+    /// Whether each instance has a view of the whole disk of its own.
+    pub(crate) fn disk_is_private(&self) -> bool {
+        self.launcher.world().disk != Apart::Copies
+    }
+
+    /// What is worth knowing of the world that instances live in.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.launcher.world().notes.clone()
+    }
+
+    /// Ends everything; nothing is left running, mounted, or on the disk.
+    pub(crate) async fn close(self) {
+        self.launcher.close().await;
+    }
+
+    /// One run of the traffic. Where a client gave up because it had to wait for an instance, once more with more of them
+    /// ready ahead.
+    pub(crate) async fn run(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
+        let journal = self.run_once(experiment).await?;
+        let requests = self.expected.unwrap_or_default();
+        if !journal.is_starved() || self.ahead >= requests.min(AHEAD_AT_MOST) || !self.may_run(1) {
+            return Ok(journal);
+        }
+        self.ahead = requests.min(AHEAD_AT_MOST);
+        self.run_once(experiment).await
+    }
+
+    /// A run that ends with the budget, whatever hangs in it: the app, the driver, another command, a disk, the keeper. What
+    /// it leaves is removed when the proof is closed.
+    async fn run_once(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
+        self.runs += 1;
+        let (budget, run, launcher) = (self.plan.budget, self.runs, Arc::clone(&self.launcher));
+        let deadline = tokio::time::Instant::from_std(self.began + budget);
+        let name = experiment.name();
+        tokio::select! {
+            // The first one first: it is the reason for whatever else goes wrong then.
+            biased;
+            () = launcher.gone() => Err(LaunchError::KeeperGone.into()),
+            journal = self.unlimited(experiment) => journal,
+            () = tokio::time::sleep_until(deadline) => Err(ProveError::OutOfTime { budget, run, experiment: name }),
+        }
+    }
+
+    async fn unlimited(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
+        let began = Instant::now();
+        let requests = self.expected;
+        self.tell(Event::Run { experiment: experiment.name(), requests });
+        let ended = self.carry_out(experiment).await;
+        // Also after a failure: nothing of a run may reach the next one.
+        let closed = self.launcher.end_run().await;
+        // It may be the reason for whatever else went wrong, as a full disk is.
+        closed?;
+        let Ended { mut journal, starts } = ended?;
+        self.starts += starts;
+        self.bodies.share(&mut journal.exchanges, experiment.is_baseline());
+        self.expected.get_or_insert(journal.exchanges.len());
+        self.last = began.elapsed();
+        let first = journal.instances.first().and_then(|one| Some(one.ready?.saturating_sub(one.started)));
+        self.start = self.start.or(first);
+        if experiment.is_baseline() {
+            self.usual = self.usual.max(journal.took);
+        }
+        self.tell(Event::Ran { took: journal.took });
+        Ok(journal)
+    }
+
+    async fn carry_out(&mut self, experiment: &Experiment) -> Result<Ended, ProveError> {
+        let mut setup = Setup {
+            plan: self.plan,
+            experiment,
+            run: format!("{}{}", self.mark, self.runs),
+            address: self.listener.local_addr()?,
+            launcher: Arc::clone(&self.launcher),
+            cores: self.cores,
+            ahead: self.ahead,
+            start_limit: self.start_limit(),
+            patience: self.patience(experiment),
+            began: Instant::now(),
+        };
+        if let Some(command) = &self.plan.reset {
+            reset(&setup, command).await?;
+        }
+        self.launcher.begin_run().await?;
+        let beside = start_beside(&setup).await?;
+        setup.began = Instant::now();
+        let (ask, asked) = tokio::sync::mpsc::unbounded_channel();
+        let (tap, ended) = tokio::sync::mpsc::unbounded_channel();
+        let mut config = Config::new([0; 32]);
+        config.threads = 1;
+        config.response_timeout = self.plan.drive_limit;
+        // How slowly the driver sends is its own business, and an instance shall get what it sends when it does.
+        config.limits.body = BodyLimits {
+            buffer: 0,
+            grace: self.plan.drive_limit,
+            time: self.plan.drive_limit,
+            ..BodyLimits::default()
+        };
+        config.dispatch = Dispatch::Directed(Observer::new(ask, tap, setup.began));
+        let balancer = Balancer::start(self.listener.try_clone()?, config)?;
+        let run = Run::new(&setup, &mut self.lasting, balancer, self.patterns.clone());
+        let over = run.carry_out(Tapped { asked, ended }).await?;
+        check_beside(&setup, beside).await?;
+        Ok(over)
+    }
+}
+
+/// Runs the user's `--reset` to its end. At the address that it may write down nobody answers yet.
+async fn reset(setup: &Setup<'_>, command: &str) -> Result<(), ProveError> {
+    let launcher = &setup.launcher;
+    let id = launcher.launch(setup.shell("reset", command, true)).await?;
+    let ended = tokio::time::timeout(setup.plan.drive_limit, launcher.ended(id)).await;
+    let how = match ended {
+        Ok(Waited::Ended(end)) if end.is_success() => return Ok(()),
+        Ok(Waited::Ended(end)) => end.to_string(),
+        Ok(Waited::NotStarted(reason)) => reason,
+        Ok(Waited::Ready | Waited::PortTaken(_) | Waited::Late(_)) | Err(_) => "it did not end".to_owned(),
+    };
+    launcher.kill(id).await?;
+    let lines = launcher.last_lines(id);
+    Err(ProveError::Helper { option: "--reset", command: setup.words().fill(command), how, lines })
+}
+
+/// Starts the user's `--beside` commands, each with its process.
+async fn start_beside(setup: &Setup<'_>) -> Result<Vec<(ProcessId, String)>, ProveError> {
+    let mut beside = Vec::new();
+    for (number, command) in setup.plan.beside.iter().enumerate() {
+        let spec = setup.shell(&format!("{}-beside-{number}", setup.run), command, false);
+        beside.push((setup.launcher.launch(spec).await?, command.clone()));
+    }
+    Ok(beside)
+}
+
+/// Whether they went well. One that ended well may have put itself into the background.
+async fn check_beside(setup: &Setup<'_>, beside: Vec<(ProcessId, String)>) -> Result<(), ProveError> {
+    for (id, command) in beside {
+        let how = match tokio::time::timeout(Duration::ZERO, setup.launcher.ended(id)).await {
+            Ok(Waited::Ended(end)) if !end.is_success() => end.to_string(),
+            Ok(Waited::NotStarted(reason)) => reason,
+            _ => continue,
+        };
+        let lines = setup.launcher.last_lines(id);
+        return Err(ProveError::Helper { option: "--beside", command, how, lines });
+    }
+    Ok(())
+}

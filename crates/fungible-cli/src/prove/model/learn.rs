@@ -1,0 +1,113 @@
+//! What baselines teach: each of them is compared with the first one, and where they disagree is noise.
+
+use std::collections::{HashMap, HashSet};
+
+use super::leftovers::{Leftover, Minted, leftovers};
+use super::sensitivity::Said;
+use crate::prove::align::{Pairing, align};
+use crate::prove::diff::{Compared, Noise, Note, SeenToken, Strictness, Variation, compare_runs};
+use crate::prove::parse::{Dataflow, ParsedRun};
+/// What is known of baselines, as far as they were compared.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    pub(super) noise: Noise,
+    /// Tokens of the first baseline that are another in each: minted in the run.
+    pub(super) minted: HashSet<String>,
+    /// Tokens that no one-to-one map holds together.
+    fickle: HashSet<String>,
+    /// Kinds of requests whose number varies between baselines.
+    pub(super) loose: HashSet<u64>,
+    /// Kinds of requests that some baseline repeats more often than the first.
+    pub(super) polled: HashSet<u64>,
+    pub(super) said: Said,
+    pub(super) leftovers: Vec<Leftover>,
+}
+
+/// Learns from the baselines, the first of which shows this dataflow.
+pub(super) fn learn(first: &ParsedRun, others: &[&ParsedRun], dataflow: &Dataflow) -> Learned {
+    let mut learned = Learned { said: Said::new(first), ..Learned::default() };
+    // What stands in any order, and what is a token, is learned first: only then is it known which items are of one kind.
+    loop {
+        let structures = learned.noise.structures();
+        let mut minted = HashMap::new();
+        for (at, other) in others.iter().enumerate() {
+            learned.add(first, (at + 2, other), dataflow, &mut minted);
+        }
+        if learned.noise.structures() == structures {
+            return learned;
+        }
+    }
+}
+
+impl Learned {
+    /// Compares one more baseline, the `nth`, with the first. `minted` has the tokens made so far.
+    fn add(
+        &mut self,
+        first: &ParsedRun,
+        (nth, other): (usize, &ParsedRun),
+        dataflow: &Dataflow,
+        minted: &mut HashMap<String, Minted>,
+    ) {
+        let pairing = align(first, other, &self.polled, false);
+        self.add_pairing(first, other, &pairing);
+        let noise = self.noise.of_structure();
+        let Compared { notes, renaming } =
+            compare_runs(Strictness::BASELINE, (first, dataflow, &noise), other, &pairing);
+        for note in &notes {
+            self.add_note(note);
+        }
+        let tokens: Vec<&SeenToken> = notes
+            .iter()
+            .filter_map(|note| match note {
+                Note::Token(token) => Some(token),
+                _ => None,
+            })
+            .collect();
+        for token in tokens.iter().filter(|token| self.fickle.contains(&token.baseline)) {
+            self.noise.add_fickle(token.key);
+        }
+        for token in &tokens {
+            if !dataflow.sent_before(&token.baseline, token.seen.exchange) {
+                let at = Minted { at: (1, token.seen.exchange), of: token.baseline.clone() };
+                minted.entry(token.baseline.clone()).or_insert(at);
+            }
+        }
+        leftovers(&mut self.leftovers, (nth, other), minted, &renaming);
+        let numbers = pairing.pairs.iter().map(|(r, a)| (first.exchanges()[*r].number, other.exchanges()[*a].number));
+        let numbers: HashMap<usize, usize> = numbers.collect();
+        for token in &tokens {
+            if let (Some(name), Some(there)) = (renaming.name(&token.baseline), numbers.get(&token.seen.exchange)) {
+                let at = Minted { at: (nth, *there), of: token.baseline.clone() };
+                minted.entry(name.to_owned()).or_insert(at);
+            }
+        }
+    }
+
+    fn add_pairing(&mut self, first: &ParsedRun, other: &ParsedRun, pairing: &Pairing) {
+        self.polled.extend(&pairing.polled);
+        self.loose.extend(pairing.not_reached.iter().map(|at| first.requests[*at].kind));
+        self.loose.extend(pairing.surplus.iter().map(|at| other.requests[*at].kind));
+        for (r, a) in &pairing.pairs {
+            self.said.keep(*r, (other, *a));
+        }
+    }
+
+    fn add_note(&mut self, note: &Note) {
+        match note {
+            Note::Deviates(one) => {
+                self.noise.add(&one.variation);
+                if let Variation::Values { fickle, .. } = &one.variation {
+                    self.fickle.extend(fickle.iter().cloned());
+                }
+            }
+            Note::Token(token) if token.bound => _ = self.minted.insert(token.baseline.clone()),
+            Note::AnyOrder { key } => self.noise.add_unordered(*key),
+            Note::Format { keys, shortest, longest } => {
+                for key in keys {
+                    self.noise.add_format(*key, *shortest, *longest);
+                }
+            }
+            Note::Token(_) | Note::Passes { .. } | Note::Label { .. } | Note::NotCompared { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! What names say about the values under them: one table of names, where they stand, and what they mean. A name only says
+//! how a value may vary; whether it may is for the baselines to show.
+
+use self::Form::{Contains, Ends, EndsAsWritten, Is, Squeezed, SqueezedContains, SqueezedEnds, Starts, Word};
+use self::Meaning::{
+    Address, AsksForPart, BareId, Cache, CacheHits, CacheSource, CacheState, Client, Directives, EntityTag, ExchangeId,
+    ForClients, Heartbeat, Id, Instance, Memory, MemoryGroup, Number, Software, TiesElements, Transport, WholePage,
+};
+use self::Scope::{Anywhere, Body, RequestHeader, ResponseHeader, Value};
+use super::place::{Place, Segment};
+use super::tree::Node;
+
+/// Where a name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    RequestHeader,
+    ResponseHeader,
+    /// A key, an element or an attribute.
+    Body,
+    /// The text itself, not a name.
+    Value,
+    /// Rows only: wherever a name may stand.
+    Anywhere,
+}
+
+/// What a name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// It follows the clock, the body or the connection, or names one exchange: it tells nothing about the app.
+    Transport,
+    /// Its value is a set of directives, in any order.
+    Directives,
+    /// A number of the exchange itself, as in `X-Request-Id`.
+    ExchangeId,
+    /// A value that follows from the rest of the response.
+    EntityTag,
+    /// Which software answered; it may come to know that while it runs.
+    Software,
+    /// Whether a cache had the rest.
+    Cache,
+    /// How often a cache had it.
+    CacheHits,
+    /// Where it came from, a cache perhaps.
+    CacheSource,
+    /// A word that a cache says of a response.
+    CacheState,
+    /// A message that only keeps a connection open.
+    Heartbeat,
+    /// The number of a thing, among other words of the name.
+    Id,
+    /// The number of a thing, and nothing else.
+    BareId,
+    /// An address, or the name of an element.
+    Address,
+    /// It ties elements of one page to each other.
+    TiesElements,
+    /// It speaks of the instance that answered.
+    Instance,
+    /// It tells the client something, whoever answers.
+    ForClients,
+    /// It tells who sends a request.
+    Client,
+    /// It asks for a part of a response, on a condition, or as somebody.
+    AsksForPart,
+    /// A request of a browser for a whole page, or of a script.
+    WholePage,
+    /// The use of memory, under the name of a group of such values.
+    Memory,
+    MemoryGroup,
+    /// A number that varies in this way.
+    Number(Measured),
+}
+
+/// What names promise of the numbers under them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measured {
+    /// Another in each process and at each time.
+    Always,
+    /// What a process uses of its memory, where it is large enough to be bytes.
+    Bytes,
+    /// A time span of this exchange; but where a request said the number, it is somebody's setting.
+    Span,
+    /// As `Span`, and as often a property of a thing: only where it is small can two runs agree on it by chance.
+    PerhapsSpan,
+    /// It has lost a little by the next run.
+    CountsDown,
+    /// Until when, in seconds from now.
+    Until,
+}
+
+/// How a name is recognized. Capitals do not matter, unless said otherwise.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Is(&'static str),
+    Starts(&'static str),
+    Ends(&'static str),
+    Contains(&'static str),
+    /// With these very letters, small and capital.
+    EndsAsWritten(&'static str),
+    /// As the whole name or its last word; words end at `_`, `-` and blanks.
+    Word(&'static str),
+    /// Without all marks.
+    Squeezed(&'static str),
+    SqueezedEnds(&'static str),
+    SqueezedContains(&'static str),
+}
+
+#[rustfmt::skip]
+const TABLE: &[(Meaning, Scope, &[Form])] = &[
+    (Transport, ResponseHeader, &[
+        Is("age"), Is("connection"), Is("content-digest"), Is("content-length"), Is("content-md5"), Is("date"),
+        Is("digest"), Is("etag"), Is("keep-alive"), Is("proxy-connection"), Is("repr-digest"), Is("request-id"),
+        Is("sec-websocket-accept"), Is("server-timing"), Is("traceparent"), Is("tracestate"), Is("trailer"),
+        Is("transfer-encoding"), Is("x-amzn-requestid"), Is("x-amzn-trace-id"), Is("x-cold-start"),
+        Is("x-correlation-id"), Is("x-request-id"), Is("x-trace-id"),
+    ]),
+    (Transport, RequestHeader, &[
+        Is("accept"), Is("cache-control"), Is("connection"), Is("content-encoding"), Is("content-length"),
+        Is("content-type"), Is("date"), Is("dnt"), Is("expect"), Is("forwarded"), Is("host"), Is("if-match"),
+        Is("if-modified-since"), Is("if-none-match"), Is("if-range"), Is("if-unmodified-since"), Is("keep-alive"),
+        Is("origin"), Is("pragma"), Is("priority"), Is("range"), Is("referer"), Is("te"), Is("traceparent"),
+        Is("tracestate"), Is("trailer"), Is("transfer-encoding"), Is("upgrade"), Is("upgrade-insecure-requests"),
+        Is("user-agent"), Is("via"), Starts("accept-"), Starts("sec-"), Starts("access-control-"), Starts("x-forwarded"),
+    ]),
+    (Directives, ResponseHeader, &[
+        Is("accept-ch"), Is("access-control-allow-headers"), Is("access-control-allow-methods"),
+        Is("access-control-expose-headers"), Is("allow"), Is("cache-control"), Is("dav"), Is("pragma"), Is("vary"),
+    ]),
+    (ExchangeId, Anywhere, &[
+        Squeezed("requestid"), Squeezed("reqid"), Squeezed("traceid"), Squeezed("spanid"), Squeezed("correlationid"),
+        Squeezed("xrequestid"),
+    ]),
+    (EntityTag, Anywhere, &[Is("etag"), Is("getetag")]),
+    (Software, ResponseHeader, &[Is("server"), Is("via"), Is("x-powered-by")]),
+    (Cache, ResponseHeader, &[SqueezedContains("cache")]),
+    // Much else in a body has a cache that can be switched on and off.
+    (Cache, Body, &[
+        Squeezed("cached"), Squeezed("iscached"), Squeezed("fromcache"), Squeezed("servedfromcache"),
+        Squeezed("cachehit"), Squeezed("cachestatus"), Squeezed("xcache"),
+    ]),
+    (CacheHits, Anywhere, &[Ends("hits")]),
+    (CacheSource, Anywhere, &[Is("source"), Is("from"), Is("served_from"), Is("servedfrom"), Is("origin")]),
+    (CacheState, Value, &[
+        Is("hit"), Is("miss"), Is("stale"), Is("fresh"), Is("expired"), Is("bypass"), Is("dynamic"), Is("updating"),
+        Is("revalidated"), Is("none"), Is("true"), Is("false"), Is("tcp"), Is("yes"), Is("no"), Is("1"), Is("0"),
+    ]),
+    (Heartbeat, Value, &[
+        Is("ping"), Is("pong"), Is("ka"), Is("heartbeat"), Is("keepalive"), Is("keep-alive"), Is("2"), Is("3"), Is("h"),
+    ]),
+    (BareId, Anywhere, &[
+        Is("id"), Is("_id"), Is("pk"), Is("uid"), Is("number"), Is("num"), Is("no"), Is("nr"), Is("seq"), Is("sequence"),
+    ]),
+    (Id, Anywhere, &[Ends("_id"), Ends("-id"), EndsAsWritten("Id"), EndsAsWritten("ID")]),
+    (Address, Anywhere, &[
+        Is("location"), Is("content-location"), Is("link"), Is("refresh"), Is("href"), Is("src"), Is("action"),
+        Is("formaction"), Is("value"), Is("for"), Is("name"), Is("url"), Is("uri"), Is("path"), Is("self"), Is("next"),
+        Is("prev"), Starts("data-"), Starts("hx-"), Ends("url"), Ends("_link"),
+    ]),
+    (TiesElements, Body, &[Is("id"), Is("for"), Is("headers"), Is("list"), Starts("aria-")]),
+    (Instance, Body, &[
+        Contains("instance"), Contains("server"), Contains("served"), Contains("host"), Contains("node"),
+        Contains("worker"), Contains("machine"), Contains("replica"), Contains("container"), Contains("pod"),
+        Contains("process"), Contains("pid"), Contains("boot"), Contains("backend"), Contains("shard"),
+        Contains("cluster"), Contains("started"), Contains("build"), Contains("runtime"), Contains("hash"),
+    ]),
+    (ForClients, ResponseHeader, &[
+        Starts("location"), Starts("link"), Starts("allow"), Starts("vary"), Starts("content-"), Starts("set-cookie"),
+        Starts("www-"), Starts("retry-"), Starts("access-control-"), Starts("cache-"), Contains("limit"),
+    ]),
+    (Client, RequestHeader, &[Is("cookie"), Is("authorization"), Is("user-agent")]),
+    (AsksForPart, RequestHeader, &[
+        Is("range"), Is("cookie"), Is("authorization"), Starts("if-"), Starts("accept"),
+    ]),
+    (WholePage, Value, &[Is(""), Is("document"), Is("empty")]),
+    (MemoryGroup, Body, &[
+        Squeezed("memory"), Squeezed("memoryusage"), Squeezed("mem"), Squeezed("heap"), Squeezed("process"),
+    ]),
+    (Memory, Anywhere, &[
+        Squeezed("external"), Squeezed("used"), Squeezed("total"), Squeezed("free"), Squeezed("resident"),
+        Squeezed("virtual"), Squeezed("shared"), Squeezed("available"), Squeezed("allocated"),
+    ]),
+    // How long a process has been up; not what part of the time something was.
+    (Number(Measured::Always), Anywhere, &[
+        SqueezedEnds("uptime"), SqueezedEnds("uptimeinseconds"), SqueezedEnds("uptimemilliseconds"),
+        SqueezedEnds("uptimeseconds"), SqueezedEnds("uptimeminutes"), SqueezedEnds("uptimehours"),
+        SqueezedEnds("uptimedays"), SqueezedEnds("uptimemillis"), SqueezedEnds("uptimehuman"),
+        SqueezedEnds("uptimesecs"), SqueezedEnds("uptimesec"), SqueezedEnds("uptimems"), SqueezedEnds("uptimes"),
+        Squeezed("rss"), Squeezed("maxrss"), Squeezed("vms"), Squeezed("heapused"), Squeezed("heaptotal"),
+        Squeezed("arraybuffers"), Squeezed("goroutines"), Squeezed("loadavg"),
+    ]),
+    (Number(Measured::Always), ResponseHeader, &[
+        Word("runtime"), Word("response_time"), Word("process_time"), Word("duration"), Word("server_timing"),
+    ]),
+    (Number(Measured::Span), Anywhere, &[
+        Word("took"), Word("elapsed"), Word("latency"), Word("response_time"), Word("process_time"), Word("ms"),
+        Squeezed("elapsedms"), Squeezed("durationms"), Squeezed("tookms"), Squeezed("latencyms"),
+    ]),
+    (Number(Measured::PerhapsSpan), Anywhere, &[Word("duration"), Word("runtime")]),
+    (Number(Measured::Until), Anywhere, &[Word("reset"), SqueezedEnds("limitreset"), Is("retry-after"), Is("retry_after"), Is("retry after")]),
+    (Number(Measured::CountsDown), Anywhere, &[
+        Word("expires_in"), Word("expiresin"), Word("ttl"), Word("max_age"), Word("remaining_seconds"),
+    ]),
+];
+
+/// Whether a name (or, in the scope of values, a text) means this.
+pub(crate) fn means(meaning: Meaning, scope: Scope, name: &str) -> bool {
+    let of = |(row, at, _): &&(Meaning, Scope, &[Form])| *row == meaning && (*at == scope || *at == Anywhere);
+    TABLE.iter().filter(of).any(|(.., forms)| forms.iter().any(|form| form.fits(name)))
+}
+
+/// As [`means`], of the name of a place in a response.
+pub(crate) fn place_means(meaning: Meaning, place: &Place) -> bool {
+    means(meaning, scope_of(place), place.name())
+}
+
+fn scope_of(place: &Place) -> Scope {
+    if place.is_header() { ResponseHeader } else { Body }
+}
+
+/// What the name of a place, and of the object around it, promise of a number there.
+pub(crate) fn measured(place: &Place) -> Option<Measured> {
+    let is = |measured| place_means(Number(measured), place);
+    if is(Measured::Always) {
+        return Some(Measured::Always);
+    }
+    // As Node's `process.memoryUsage()` and health pages have it: `memory.external`, `heap.used`.
+    if place_means(Memory, place) && means(MemoryGroup, Body, place.group()) {
+        return Some(Measured::Bytes);
+    }
+    [Measured::Span, Measured::PerhapsSpan, Measured::Until, Measured::CountsDown].into_iter().find(|one| is(*one))
+}
+
+/// Whether things are numbered under this name: `id`, `userId`, `order_ids`.
+pub(crate) fn is_id(name: &str) -> bool {
+    let one = name.strip_suffix(['s', 'S']).unwrap_or(name);
+    // `IDS` may be a word of capitals; `ids` and `Ids` are several of `id` and `Id`.
+    let as_written = name.strip_suffix('s').unwrap_or(name);
+    means(BareId, Anywhere, one) || means(Id, Anywhere, one) || means(Id, Anywhere, as_written)
+}
+
+/// Whether two unequal values at a place only say whether a cache had the rest: which the rest itself shows.
+pub(crate) fn says_whether_cached(place: &Place, left: &str, right: &str) -> bool {
+    let counts = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b' ');
+    place_means(Cache, place)
+        && (is_cache_state(left) && is_cache_state(right)
+            || place_means(CacheHits, place) && counts(left) && counts(right))
+        || place_means(CacheSource, place) && [left, right].iter().any(|text| text.eq_ignore_ascii_case("cache"))
+}
+
+/// As [`says_whether_cached`], where one side says nothing.
+pub(crate) fn says_that_cached(place: &Place, text: &str) -> bool {
+    place_means(Cache, place) && is_cache_state(text)
+}
+
+/// Whether a message only keeps a connection open: of these there are as many as there is time.
+pub(crate) fn is_heartbeat(message: &Node) -> bool {
+    let is_one = |node: &Node| matches!(node, Node::Text(text) if means(Heartbeat, Value, text));
+    match message {
+        Node::Lines(lines) => matches!(&lines[..], [line] if is_one(line)),
+        Node::Map(entries) => entries.iter().any(|(key, value)| key == "type" && is_one(value)),
+        Node::Number(text) => means(Heartbeat, Value, text),
+        _ => false,
+    }
+}
+
+/// An attribute by which elements of a page are tied to each other.
+pub(crate) fn ties_elements(place: &Place) -> bool {
+    matches!(place.last(), Some(Segment::Attribute(name)) if means(TiesElements, Body, name))
+}
+
+fn is_cache_state(text: &str) -> bool {
+    let first = text.trim().split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+    means(CacheState, Value, first)
+}
+
+impl Form {
+    fn fits(self, name: &str) -> bool {
+        let lower = |text: &'_ str| text.bytes().map(|byte| byte.to_ascii_lowercase()).collect::<Vec<u8>>();
+        match self {
+            Is(word) => name.eq_ignore_ascii_case(word),
+            Starts(word) => name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)),
+            Ends(word) => ends(name, word).is_some(),
+            EndsAsWritten(word) => name.ends_with(word),
+            Contains(word) => lower(name).windows(word.len()).any(|part| part == word.as_bytes()),
+            Word(word) => ends_in_word(name, word),
+            Squeezed(word) => squeezed(name).eq(word.bytes()),
+            SqueezedEnds(word) => {
+                let same = squeezed(name).rev().zip(word.bytes().rev()).take_while(|(one, other)| one == other);
+                same.count() == word.len()
+            }
+            SqueezedContains(word) => {
+                let squeezed: Vec<u8> = squeezed(name).collect();
+                squeezed.windows(word.len()).any(|part| part == word.as_bytes())
+            }
+        }
+    }
+}
+
+/// What stands before the ending.
+fn ends<'n>(name: &'n str, word: &str) -> Option<&'n str> {
+    let at = name.len().checked_sub(word.len())?;
+    let (before, end) = name.split_at_checked(at)?;
+    end.eq_ignore_ascii_case(word).then_some(before)
+}
+
+fn ends_in_word(name: &str, word: &str) -> bool {
+    let mark = |byte: u8| if matches!(byte, b'-' | b' ') { b'_' } else { byte.to_ascii_lowercase() };
+    let same = name.bytes().rev().map(mark).zip(word.bytes().rev()).take_while(|(one, other)| one == other).count();
+    let before = name.len().checked_sub(word.len() + 1).map(|at| mark(name.as_bytes()[at]));
+    same >= word.len() && before.is_none_or(|before| before == b'_')
+}
+
+fn squeezed(name: &str) -> impl DoubleEndedIterator<Item = u8> + '_ {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(root: &str, keys: &[&str]) -> Place {
+        let mut place = Place::root(root);
+        for key in keys {
+            place.push(Segment::Key((*key).to_owned()));
+        }
+        place
+    }
+
+    #[test]
+    fn numbers_are_known_by_the_names_they_stand_under() {
+        for (keys, expected) in [
+            (&["uptime"][..], Some(Measured::Always)),
+            (&["uptime_seconds"], Some(Measured::Always)),
+            (&["uptimePercent"], None),
+            (&["memory", "external"], Some(Measured::Bytes)),
+            (&["shop", "external"], None),
+            (&["request_took"], Some(Measured::Span)),
+            (&["mistook"], None),
+            (&["durationMs"], Some(Measured::Span)),
+            (&["duration"], Some(Measured::PerhapsSpan)),
+            (&["expires-in"], Some(Measured::CountsDown)),
+            (&["X-RateLimit-Reset"], Some(Measured::Until)),
+            (&["title"], None),
+        ] {
+            assert_eq!(measured(&of("body", keys)), expected, "{keys:?}");
+        }
+        assert_eq!(measured(&of("header x-runtime", &[])), Some(Measured::Always));
+    }
+
+    #[test]
+    fn things_are_numbered_under_ids() {
+        for name in ["id", "ids", "IDS", "userId", "userIds", "user_id", "order-ids", "customerID", "no"] {
+            assert!(is_id(name), "{name}");
+        }
+        for name in ["paid", "idea", "grid", "void", "title", "customerid"] {
+            assert!(!is_id(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn caches_speak_of_hits_and_misses() {
+        assert!(says_whether_cached(&of("header x-cache", &[]), "HIT from a", "MISS"));
+        assert!(says_whether_cached(&of("header x-cache-hits", &[]), "1, 0", "0"));
+        assert!(says_whether_cached(&of("body", &["cached"]), "true", "false"));
+        assert!(says_whether_cached(&of("body", &["source"]), "cache", "database"));
+        assert!(!says_whether_cached(&of("body", &["cacheable"]), "true", "false"));
+        assert!(!says_whether_cached(&of("header x-cache", &[]), "alice", "bob"));
+    }
+}

@@ -1,0 +1,141 @@
+//! What is done during a run: who gets which request, who dies when, and what is changed about that to find a cause. Data; the
+//! lab carries it out.
+
+use std::time::Duration;
+
+use crate::prove::request_key::RequestKey;
+
+/// One way to run the traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Experiment {
+    pub(crate) schedule: Schedule,
+    /// What is different from the plain schedule; everything else is as there.
+    pub(crate) intervention: Intervention,
+}
+
+/// Which instance gets a request, and when instances are killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Schedule {
+    /// One undisturbed instance.
+    Baseline {
+        /// Each request is held back for this long, as attacks hold it back.
+        pace: Duration,
+        /// Of two requests in flight together, the first waits until the second was answered: what depends on which of
+        /// them comes first is chance.
+        swap: Vec<(RequestKey, RequestKey)>,
+    },
+    /// Requests on instances that have served nothing; the one before is killed as soon as it has answered.
+    Amnesia(HandOver),
+    /// Two live instances; this bit of the request's number decides.
+    Rotate { bit: u32 },
+    /// Amnesia where each instance has its own copy of the shared paths: it must break, or the traffic proves nothing.
+    Withheld(HandOver),
+}
+
+/// Which requests go to an instance that has served nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HandOver {
+    Each,
+    /// Those that write, the one after each of them, and these; the others stay where the one before went. For apps that
+    /// start slowly.
+    Only(Vec<RequestKey>),
+}
+
+/// What an experiment changes about a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Intervention {
+    None,
+    /// These requests share one instance.
+    Together(Together),
+    /// The instances of these requests are not killed, though they serve nothing more.
+    Spared(Vec<RequestKey>),
+    /// After the answer to one of these requests only instances serve that are started then.
+    Renewed(Vec<RequestKey>),
+}
+
+/// Requests that share one instance in an experiment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Together {
+    pub(crate) writers: Vec<RequestKey>,
+    pub(crate) reader: Option<RequestKey>,
+    /// Equal safe requests that follow the reader at once, as a driver that polls sends them, belong to it.
+    pub(crate) polls: bool,
+    /// Of several live instances, the one that they share: that of the reader, which stays where it was.
+    pub(crate) side: usize,
+}
+
+impl Experiment {
+    /// A plain baseline, at this pace.
+    pub(crate) fn baseline(pace: Duration) -> Experiment {
+        Schedule::Baseline { pace, swap: Vec::new() }.plain()
+    }
+
+    /// The same schedule with another intervention; `None` where that changes nothing: an instance that is not killed
+    /// anyway cannot be spared.
+    pub(crate) fn with(&self, intervention: Intervention) -> Option<Experiment> {
+        let kills = matches!(self.schedule, Schedule::Amnesia(_));
+        let fits = match intervention {
+            Intervention::None => true,
+            Intervention::Together(_) => kills || matches!(self.schedule, Schedule::Rotate { .. }),
+            Intervention::Spared(_) | Intervention::Renewed(_) => kills,
+        };
+        fits.then(|| Experiment { schedule: self.schedule.clone(), intervention })
+    }
+
+    /// In a word, for progress and findings.
+    pub(crate) fn name(&self) -> &'static str {
+        match (&self.schedule, &self.intervention) {
+            (Schedule::Baseline { swap, .. }, _) if !swap.is_empty() => "baseline, in another order",
+            (Schedule::Baseline { pace, .. }, _) if pace.is_zero() => "baseline",
+            (Schedule::Baseline { .. }, _) => "baseline, slowed",
+            (Schedule::Amnesia(_), Intervention::None) => "amnesia",
+            (Schedule::Amnesia(_), Intervention::Together(_)) => "amnesia, some together",
+            (Schedule::Amnesia(_), Intervention::Spared(_)) => "amnesia, one spared",
+            (Schedule::Amnesia(_), Intervention::Renewed(_)) => "amnesia, started after it",
+            (Schedule::Rotate { .. }, Intervention::None) => "rotate",
+            (Schedule::Rotate { .. }, _) => "rotate, some together",
+            (Schedule::Withheld(_), _) => "shared paths withheld",
+        }
+    }
+
+    /// Whether it is one undisturbed instance.
+    pub(crate) fn is_baseline(&self) -> bool {
+        matches!(self.schedule, Schedule::Baseline { .. })
+    }
+
+    /// Whether no instance that was started before may serve after the answer to this request.
+    pub(crate) fn renews(&self, key: &RequestKey) -> bool {
+        matches!(&self.intervention, Intervention::Renewed(after) if after.iter().any(|one| one.covers(key)))
+    }
+}
+
+impl Schedule {
+    /// As it is, without an intervention.
+    pub(crate) fn plain(self) -> Experiment {
+        Experiment { schedule: self, intervention: Intervention::None }
+    }
+
+    /// How many instances must be live before the first request; they serve for the whole run.
+    pub(crate) fn live(&self) -> usize {
+        match self {
+            Schedule::Baseline { .. } => 1,
+            Schedule::Rotate { .. } => 2,
+            Schedule::Amnesia(_) | Schedule::Withheld(_) => 0,
+        }
+    }
+
+    /// Whether requests may stay with the instance of the one before.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Schedule::Amnesia(HandOver::Only(_)) | Schedule::Withheld(HandOver::Only(_)))
+    }
+}
+
+/// Which of the two instances a request gets in the pass of rotate for this bit.
+pub(crate) fn side(bit: u32, number: usize) -> usize {
+    (number - 1) >> bit & 1
+}
+
+/// How many passes of rotate separate every two of so many requests at least once.
+pub(crate) fn rotations(requests: usize) -> u32 {
+    usize::BITS - requests.saturating_sub(1).leading_zeros()
+}

@@ -1,0 +1,7 @@
+//! Experiments: who gets which request, who dies when. Pure; the lab carries them out.
+
+mod experiment;
+mod router;
+
+pub(super) use experiment::{Experiment, HandOver, Intervention, Schedule, Together, rotations, side};
+pub(super) use router::{Route, Router};
