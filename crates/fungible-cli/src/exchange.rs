@@ -4,10 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::encoding::{self, Text};
+
 /// One request and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Exchange {
     /// Its place in the order of arrival within its run, from 1.
     pub(crate) number: usize,
@@ -16,8 +20,10 @@ pub(crate) struct Exchange {
     /// The instance that got it, by its name within the run; `None` when none did.
     pub(crate) instance: Option<String>,
     /// When its head arrived, since the run began.
+    #[serde(rename = "arrived_ns", with = "encoding::nanoseconds")]
     pub(crate) arrived: Duration,
     /// When the last byte of the answer had come from the instance (or the exchange was given up), since the run began.
+    #[serde(rename = "ended_ns", with = "encoding::nanoseconds")]
     pub(crate) ended: Duration,
     pub(crate) request: Request,
     pub(crate) outcome: Outcome,
@@ -36,20 +42,29 @@ impl Exchange {
 }
 
 /// What the client sent, as the instance got it but without the fields that the balancer adds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Request {
     pub(crate) method: String,
     /// Path and query, as sent.
     pub(crate) target: String,
+    #[serde(with = "encoding::fields")]
     pub(crate) headers: Headers,
     pub(crate) body: Body,
 }
 
 /// What the client got.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Outcome {
     /// The instance answered. `complete` is false when the answer broke off, on whichever side (see `left`).
-    Answered { status: u16, headers: Headers, body: Body, complete: bool },
+    Answered {
+        status: u16,
+        #[serde(with = "encoding::fields")]
+        headers: Headers,
+        body: Body,
+        complete: bool,
+    },
     /// The balancer answered by itself, with this word for the reason: never a finding about the app.
     Ours { status: u16, reason: String },
     /// The instance broke off, or sent what is no HTTP, or nothing in time: the client got this status from the balancer.
@@ -67,7 +82,8 @@ pub(crate) fn is_safe(method: &str) -> bool {
 pub(crate) type Headers = Vec<(String, Vec<u8>)>;
 
 /// A body, as it came over the wire (not decompressed). Large ones are kept by their hash alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenBody", into = "WrittenBody")]
 pub(crate) enum Body {
     Kept(Bytes),
     Hashed { sha256: [u8; 32], length: u64 },
@@ -80,6 +96,43 @@ impl Body {
             Body::Kept(bytes) => Body::Hashed { sha256: Sha256::digest(bytes).into(), length: bytes.len() as u64 },
             Body::Hashed { .. } => self.clone(),
         }
+    }
+}
+
+/// A body as it is written down.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum WrittenBody {
+    Text(String),
+    Base64(String),
+    /// In hexadecimal digits.
+    Sha256 {
+        digest: String,
+        length: u64,
+    },
+}
+
+impl From<Body> for WrittenBody {
+    fn from(body: Body) -> WrittenBody {
+        match body {
+            Body::Kept(bytes) => match Text::of(&bytes) {
+                Text::Text(text) => WrittenBody::Text(text),
+                Text::Base64(text) => WrittenBody::Base64(text),
+            },
+            Body::Hashed { sha256, length } => WrittenBody::Sha256 { digest: encoding::hex(&sha256), length },
+        }
+    }
+}
+
+impl TryFrom<WrittenBody> for Body {
+    type Error = String;
+
+    fn try_from(written: WrittenBody) -> Result<Body, String> {
+        Ok(match written {
+            WrittenBody::Text(text) => Body::Kept(text.into()),
+            WrittenBody::Base64(text) => Body::Kept(Text::Base64(text).bytes()?.into()),
+            WrittenBody::Sha256 { digest, length } => Body::Hashed { sha256: encoding::from_hex(&digest)?, length },
+        })
     }
 }
 
@@ -110,10 +163,12 @@ impl Bodies {
 
 /// One text or binary message of a WebSocket, one event of an event stream (its lines), or one piece of a protocol that
 /// nobody here knows. Of more messages than anybody wants to keep the last frame of each side is the hash of the rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Frame {
     pub(crate) from_client: bool,
     pub(crate) data: Body,
     /// Since the run began.
+    #[serde(rename = "at_ns", with = "encoding::nanoseconds")]
     pub(crate) at: Duration,
 }

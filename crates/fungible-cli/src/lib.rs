@@ -2,6 +2,7 @@
 //!
 //! - `balancer` spreads requests over instances; it knows addresses, never processes.
 //! - `fleet` keeps the processes of one command running behind a balancer.
+//! - `encoding` is how bytes and times are written down in JSON.
 //! - `exchange` is a request with its answer, as both passed through the balancer.
 //! - `prove` drives the app's traffic over instances that are killed, judges it, and finds what trapped state.
 //! - `report` turns a verdict into text; pure.
@@ -9,6 +10,7 @@
 
 mod balancer;
 mod cli;
+mod encoding;
 mod exchange;
 mod fleet;
 mod prove;

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod output;
 mod prove;
 mod values;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
 use self::values::{parse_address, parse_size};
@@ -52,6 +54,11 @@ pub(super) enum Command {
     /// The kill test: are the instances of this app interchangeable?
     #[command(after_help = PROVE_EXAMPLES)]
     Prove(Box<ProveOptions>),
+    /// Judge the recorded runs of an earlier proof again, without starting anything
+    #[command(
+        after_help = "Example:\n  fungible prove --record runs --drive ./e2e.sh -- ./app\n  fungible judge runs\n\nExit codes: as of `fungible prove`."
+    )]
+    Judge(JudgeOptions),
     /// Write a commented fungible.toml
     Init,
     /// Show the instances of running fleets

@@ -7,6 +7,7 @@ mod control;
 #[cfg(feature = "demo")]
 mod demo;
 mod line;
+mod output;
 mod printer;
 mod process;
 mod progress;
@@ -47,6 +48,12 @@ pub fn main() -> ExitCode {
         Command::Dev(options) => run::run(&options.into_plan(2, Routing::NeverTwice)),
         Command::Prove(options) => {
             return prove::run(*options).unwrap_or_else(|error| {
+                screen::problem(&error);
+                ExitCode::from(FAILED)
+            });
+        }
+        Command::Judge(options) => {
+            return prove::judge(&options).unwrap_or_else(|error| {
                 screen::problem(&error);
                 ExitCode::from(FAILED)
             });

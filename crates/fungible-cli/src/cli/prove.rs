@@ -1,7 +1,5 @@
 //! `fungible prove`: from what was typed and what `fungible.toml` says to a plan, and from the verdict to the screen.
 
-use std::fs::OpenOptions;
-use std::io::{IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,45 +9,47 @@ use anyhow::{Context as _, bail};
 
 mod hurl;
 
-use super::args::ProveOptions;
+use super::args::{JudgeOptions, ProveOptions};
 use super::progress::Progress;
 use super::settings::{self, Prove};
-use super::{process, run, screen};
+use super::{output, process, run, screen};
 use crate::fleet::{DiskPlan, Launcher};
-use crate::prove::{Event, Judgement, Lab, Plan, ProveError, Verdict, misspelt, prove};
-
-/// The exit code of NOT FUNGIBLE, and of NOT SHOWN.
-const NOT_FUNGIBLE: u8 = 1;
-const NOT_SHOWN: u8 = 3;
+use crate::prove::{Archive, Event, Lab, Plan, ProveError, Recorder, Verdict, misspelt, prove};
 
 pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
-    let (json, report, warn, all) = (options.json, options.report.clone(), options.not_shown_warns(), options.verbose);
-    if let Some(folder) = &report {
-        // Now, and not when the work is done: nobody shall take an old verdict for that of a proof which failed.
-        make_way_for_a_report(folder)?;
-    }
+    output::make_way(&options.output)?;
+    let output = options.output.clone();
+    let recorder = options.record.as_deref().map(|folder| recorder(folder, options.redact)).transpose()?;
     let settings = settings::read()?.prove;
     let namespaces = !options.no_namespaces;
     let plan = plan(options, settings)?;
     can_be_shared(&plan.share)?;
     warn_of_misspelt_words(&plan)?;
-    let verdict = carry_out(&plan, namespaces)?;
-    if json {
-        screen::print_as_it_is(&crate::report::json(&verdict));
-    } else {
-        let colour = screen::coloured(std::io::stdout().is_terminal());
-        let width = terminal_width();
-        screen::print_as_it_is(crate::report::text(&verdict, crate::report::Style { colour, width, all }).trim_end());
+    let verdict = carry_out(&plan, namespaces, recorder)?;
+    output::show(&verdict, &output)
+}
+
+/// Judges the runs of an earlier proof again.
+pub(super) fn judge(options: &JudgeOptions) -> anyhow::Result<ExitCode> {
+    output::make_way(&options.output)?;
+    let archive = Archive::read(&options.folder)?;
+    let plan = archive.plan();
+    let mut lab = Lab::recorded(&plan, archive);
+    let verdict = process::runtime()?.block_on(prove(&mut lab));
+    let verdict = verdict.map_err(|error| anyhow::anyhow!(crate::report::sentence(&error.to_string())))?;
+    output::show(&verdict, &options.output)
+}
+
+fn recorder(folder: &Path, redact: bool) -> anyhow::Result<Recorder> {
+    let recorder = Recorder::new(folder, redact.then_some(crate::report::is_secret as fn(&str) -> bool));
+    let recorder = recorder.with_context(|| format!("cannot record to {}", folder.display()))?;
+    if !redact {
+        screen::warning(&format!(
+            "{} will hold what the traffic holds, passwords and tokens too; only you can read it; --redact replaces them",
+            folder.display()
+        ));
     }
-    if let Some(folder) = &report {
-        write_report(folder, &verdict)?;
-    }
-    Ok(match verdict.judgement {
-        Judgement::Fungible => ExitCode::SUCCESS,
-        Judgement::NotFungible(_) => ExitCode::from(NOT_FUNGIBLE),
-        Judgement::NotShown(_) if warn => ExitCode::SUCCESS,
-        Judgement::NotShown(_) => ExitCode::from(NOT_SHOWN),
-    })
+    Ok(recorder)
 }
 
 /// Flags win over the file; what neither says has its default.
@@ -156,7 +156,7 @@ fn template(text: &str) -> anyhow::Result<(PathBuf, String)> {
     Ok((template.into(), place.to_owned()))
 }
 
-fn carry_out(plan: &Plan, namespaces: bool) -> anyhow::Result<Verdict> {
+fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyhow::Result<Verdict> {
     let listener = run::listen(plan.listen)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let random = run::random_secret()?;
@@ -175,60 +175,22 @@ fn carry_out(plan: &Plan, namespaces: bool) -> anyhow::Result<Verdict> {
         let mut stops = run::stop_signals()?;
         let began = Instant::now();
         let launcher = Launcher::start(&process::executable(), namespaces, disk, plan.budget).await?;
-        let mut lab = Lab::new(plan, began, launcher, listener, mark, cores, &mut tell);
+        let mut lab = Lab::new((plan, began, cores), (launcher, listener, mark), recorder, &mut tell);
         let proved = tokio::select! {
             proved = prove(&mut lab) => Some(proved),
             _ = stops.recv() => None,
         };
-        lab.close().await;
+        let closed = lab.close().await;
         bar.finish_and_clear();
         match proved {
-            Some(Ok(verdict)) => Ok(verdict),
+            Some(Ok(verdict)) => {
+                closed.context("the recording cannot be completed")?;
+                Ok(verdict)
+            }
             Some(Err(ProveError::Launch(error))) => Err(error.into()),
             // It may quote what the app printed last.
             Some(Err(error)) => bail!(crate::report::sentence(&error.to_string())),
             None => bail!("stopped before there was a verdict; nothing is left running"),
         }
     })
-}
-
-/// What a report consists of: the verdict as JSON and as Markdown.
-const REPORT: [&str; 2] = ["verdict.json", "report.md"];
-
-/// Sees to it that the folder can take a report, and that no old one is in there.
-fn make_way_for_a_report(folder: &Path) -> anyhow::Result<()> {
-    let unusable = || format!("cannot write the report to {}", folder.display());
-    anyhow::ensure!(!folder.exists() || folder.is_dir(), "{}: it is not a folder", unusable());
-    std::fs::create_dir_all(folder).with_context(unusable)?;
-    nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).with_context(unusable)?;
-    for name in REPORT {
-        match std::fs::remove_file(folder.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("{}: the old {name} is in the way", unusable()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn write_report(folder: &Path, verdict: &Verdict) -> anyhow::Result<()> {
-    for (name, text) in REPORT.into_iter().zip([crate::report::json(verdict), crate::report::markdown(verdict)]) {
-        // Renamed when it is whole: so it replaces a link that somebody made by this name, and follows none.
-        let fresh = folder.join(format!(".{name}.{}", std::process::id()));
-        let _ = std::fs::remove_file(&fresh);
-        let written = OpenOptions::new().write(true).create_new(true).open(&fresh);
-        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
-        if let Err(error) = written.and_then(|()| std::fs::rename(&fresh, folder.join(name))) {
-            let _ = std::fs::remove_file(&fresh);
-            return Err(error).with_context(|| format!("cannot write the report to {}", folder.display()));
-        }
-    }
-    Ok(())
-}
-
-fn terminal_width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    columns.or_else(measured).unwrap_or(100).clamp(60, 120)
 }

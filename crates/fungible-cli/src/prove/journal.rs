@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
+use crate::encoding;
 use crate::exchange::{Exchange, Outcome};
 
 /// One run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Journal {
     /// In the order of arrival: `exchanges[n].number == n + 1`.
     pub(crate) exchanges: Vec<Exchange>,
@@ -17,11 +21,15 @@ pub(crate) struct Journal {
     pub(crate) run: String,
     /// The address that clients saw, for example `127.0.0.1:40001`: the same in all runs of a proof.
     pub(crate) address: String,
+    #[serde(rename = "began_ns", with = "encoding::nanoseconds::since_1970")]
     pub(crate) began: SystemTime,
+    #[serde(rename = "took_ns", with = "encoding::nanoseconds")]
     pub(crate) took: Duration,
     /// How long requests were held back in all, until an instance was ready for them.
+    #[serde(rename = "held_ns", with = "encoding::nanoseconds")]
     pub(crate) held: Duration,
     /// The longest that one request was held back for.
+    #[serde(rename = "longest_hold_ns", with = "encoding::nanoseconds")]
     pub(crate) longest_hold: Duration,
     /// The last lines that the driver printed.
     pub(crate) driver_lines: Vec<String>,
@@ -54,7 +62,8 @@ impl Journal {
 }
 
 /// An instance that could not start beside, or after, another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Alone {
     pub(crate) how: String,
     /// The last lines of its output.
@@ -62,16 +71,20 @@ pub(crate) struct Alone {
 }
 
 /// What is known of one instance of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct InstanceRecord {
     pub(crate) name: String,
     pub(crate) port: u16,
     /// The number of its first process, where it has no process namespace of its own.
     pub(crate) pids: Vec<i32>,
     pub(crate) host_name: String,
+    #[serde(rename = "started_ns", with = "encoding::nanoseconds")]
     pub(crate) started: Duration,
     /// `None`: it never became ready.
+    #[serde(rename = "ready_ns", with = "encoding::nanoseconds::option")]
     pub(crate) ready: Option<Duration>,
+    #[serde(rename = "killed_ns", with = "encoding::nanoseconds::option")]
     pub(crate) killed: Option<Duration>,
     /// Files that it wrote to its private disk.
     pub(crate) files: Vec<PathBuf>,
@@ -80,7 +93,8 @@ pub(crate) struct InstanceRecord {
 }
 
 /// How the driver ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum DriverEnd {
     Exited(i32),
     /// By a signal.

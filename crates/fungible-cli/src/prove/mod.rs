@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use deviation::Deviation;
 pub(crate) use event::Event;
-pub(crate) use lab::{Lab, ProveError};
+pub(crate) use lab::{Archive, Lab, ProveError, Recorder};
 pub(crate) use model::Ignore;
 pub(crate) use placeholders::misspelt;
 pub(crate) use plan::Plan;
@@ -55,7 +55,7 @@ pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
     let nothing_to_see = match carry_out(&mut proof).await {
         Ok(reason) => reason,
         // What was found until then stands.
-        Err(error @ ProveError::OutOfTime { .. }) => {
+        Err(error @ (ProveError::OutOfTime { .. } | ProveError::NotRecorded { .. })) => {
             proof.results.reasons.push(error.to_string());
             None
         }
@@ -173,3 +173,6 @@ async fn control(proof: &mut Proof<'_, '_>, hand_over: HandOver) -> Result<(), P
         Some(format!("positive control: with the shared paths withheld the traffic breaks at {at}, as it should"));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

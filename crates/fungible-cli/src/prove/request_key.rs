@@ -3,8 +3,11 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Names a request, or several, across runs: what it looks like, and which of those it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RequestKey {
     /// `GET /todos/*?page=2`
     pub(crate) pattern: String,
@@ -12,7 +15,8 @@ pub(crate) struct RequestKey {
 }
 
 /// Which of the requests of a run that look the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Which {
     /// From 1, in the order of arrival.
     Nth(usize),

@@ -17,6 +17,7 @@ mod visit;
 mod words;
 
 pub(crate) use plain::line as plain_line;
+pub(crate) use redact::is_secret;
 pub(crate) use screen::Style;
 
 use crate::prove::Verdict;

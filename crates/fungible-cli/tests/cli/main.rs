@@ -21,6 +21,7 @@ mod prove_doubts;
 mod prove_ends;
 mod prove_input;
 mod readme;
+mod recorded;
 #[path = "../../src/report/tests/schema_check.rs"]
 mod schema_check;
 mod shop;

@@ -19,10 +19,11 @@ const LAYERS: &[(&str, &[Room])] = &[
     (
         "crates/fungible-cli/src",
         &[
-            ("exchange", &[]),
+            ("encoding", &[]),
+            ("exchange", &["encoding"]),
             ("balancer", &["exchange"]),
             ("fleet", &["balancer"]),
-            ("prove", &["fleet", "balancer", "exchange"]),
+            ("prove", &["fleet", "balancer", "exchange", "encoding"]),
             ("report", &["prove", "exchange"]),
             ("cli", &["report", "prove", "fleet", "balancer", "exchange"]),
         ],

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::output::OutputOptions;
 use super::values::{parse_limit, parse_pair, parse_path};
 
 pub(super) const PROVE_EXAMPLES: &str = "\
@@ -77,28 +78,19 @@ pub(in crate::cli) struct ProveOptions {
     /// How long the driver may take for one run in peace [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = parse_limit)]
     pub(in crate::cli) drive_limit: Option<Duration>,
-    /// What NOT SHOWN ends with: `fail`, exit code 3, or `warn`, 0
-    #[arg(long, value_name = "fail|warn", value_parser = ["fail", "warn"], default_value = "fail", hide_possible_values = true)]
-    pub(in crate::cli) not_shown: String,
-    /// The verdict as JSON
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
-    /// Also write verdict.json and report.md into this folder; old ones go first
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputOptions,
+    /// Also keep the journal of each run in this folder, for `fungible judge`; journals hold what the traffic holds,
+    /// passwords and tokens too, and only you can read the files (see --redact)
     #[arg(long, value_name = "FOLDER")]
-    pub(in crate::cli) report: Option<PathBuf>,
-    /// Also show what was renamed, masked and only listed
-    #[arg(short, long)]
-    pub(in crate::cli) verbose: bool,
+    pub(in crate::cli) record: Option<PathBuf>,
+    /// Replace passwords, tokens and cookies in the recorded journals, each by another one that looks alike
+    #[arg(long, requires = "record")]
+    pub(in crate::cli) redact: bool,
     /// Do not use Linux namespaces even if they are available
     #[arg(long)]
     pub(in crate::cli) no_namespaces: bool,
     /// The app: the program and its arguments, after `--`
     #[arg(last = true, value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<String>,
-}
-
-impl ProveOptions {
-    pub(in crate::cli) fn not_shown_warns(&self) -> bool {
-        self.not_shown == "warn"
-    }
 }

@@ -44,6 +44,11 @@ pub(crate) enum ProveError {
         .budget.as_secs_f32()
     )]
     OutOfTime { budget: Duration, run: usize, experiment: &'static str },
+    #[error(
+        "the recording has no further run of {experiment}: it is judged in another way now than when it was recorded; prove \
+         the app again"
+    )]
+    NotRecorded { experiment: &'static str },
     #[error("the driver cannot be started: {0}")]
     Driver(String),
     #[error(

@@ -1,9 +1,12 @@
 //! Carries out experiments: fresh shared state, fresh instances, the driver's traffic through the balancer, one journal. It
 //! judges nothing.
 
+mod archive;
 mod dispatcher;
 mod error;
 mod instances;
+mod pseudonyms;
+mod recorder;
 mod run;
 mod setup;
 
@@ -11,7 +14,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use archive::Archive;
 pub(crate) use error::ProveError;
+pub(crate) use recorder::Recorder;
 
 use self::instances::Lasting;
 use self::run::{Ended, Run, Tapped};
@@ -34,14 +39,9 @@ const LONGER: Duration = Duration::from_secs(20);
 /// Where runs take place, and how many there were.
 pub(crate) struct Lab<'a> {
     plan: &'a Plan,
-    launcher: Arc<Launcher>,
-    /// The same for all runs: clients see one address.
-    listener: TcpListener,
-    /// Of what `{run}` stands for: two proofs must not meet in one database.
-    mark: String,
+    source: Source<'a>,
     /// How many instances may start at once.
     cores: usize,
-    lasting: Lasting<'a>,
     began: Instant,
     runs: usize,
     starts: usize,
@@ -58,24 +58,48 @@ pub(crate) struct Lab<'a> {
     bodies: Bodies,
 }
 
+/// Where journals come from.
+enum Source<'a> {
+    Live(Live<'a>),
+    /// Runs of an earlier proof: nothing is started.
+    Recorded(Archive),
+}
+
+/// What runs of the app need.
+struct Live<'a> {
+    launcher: Arc<Launcher>,
+    /// The same for all runs: clients see one address.
+    listener: TcpListener,
+    /// Of what `{run}` stands for: two proofs must not meet in one database.
+    mark: String,
+    lasting: Lasting<'a>,
+    /// Keeps each run, where the user wants that.
+    recorder: Option<Recorder>,
+}
+
 impl<'a> Lab<'a> {
     /// `mark` is a short word that differs from proof to proof; the budget counts from `began`.
     pub(crate) fn new(
-        plan: &'a Plan,
-        began: Instant,
-        launcher: Launcher,
-        listener: TcpListener,
-        mark: String,
-        cores: usize,
+        (plan, began, cores): (&'a Plan, Instant, usize),
+        (launcher, listener, mark): (Launcher, TcpListener, String),
+        recorder: Option<Recorder>,
         tell: &'a mut dyn FnMut(Event),
     ) -> Lab<'a> {
+        let lasting = Lasting { tell, fixed_ports: None, ports_taken: 0 };
+        let live = Live { launcher: Arc::new(launcher), listener, mark, lasting, recorder };
+        Lab::with(plan, began, cores, Source::Live(live))
+    }
+
+    /// The runs of an earlier proof once more, of this plan.
+    pub(crate) fn recorded(plan: &'a Plan, archive: Archive) -> Lab<'a> {
+        Lab::with(plan, Instant::now(), archive.cores(), Source::Recorded(archive))
+    }
+
+    fn with(plan: &'a Plan, began: Instant, cores: usize, source: Source<'a>) -> Lab<'a> {
         Lab {
             plan,
-            launcher: Arc::new(launcher),
-            listener,
-            mark,
+            source,
             cores: cores.max(1),
-            lasting: Lasting { tell, fixed_ports: None, ports_taken: 0 },
             began,
             runs: 0,
             starts: 0,
@@ -94,7 +118,9 @@ impl<'a> Lab<'a> {
     }
 
     pub(crate) fn tell(&mut self, event: Event) {
-        (self.lasting.tell)(event);
+        if let Source::Live(live) = &mut self.source {
+            (live.lasting.tell)(event);
+        }
     }
 
     /// How many runs there were.
@@ -108,9 +134,18 @@ impl<'a> Lab<'a> {
     }
 
     /// Whether the budget allows so many more runs.
-    pub(crate) fn may_run(&self, more: usize) -> bool {
-        let longer = self.last.saturating_mul(u32::try_from(more).unwrap_or(u32::MAX));
-        self.runs + more <= self.plan.runs && self.began.elapsed() + longer < self.plan.budget
+    pub(crate) fn may_run(&mut self, more: usize) -> bool {
+        match &mut self.source {
+            Source::Live(live) => {
+                let longer = self.last.saturating_mul(u32::try_from(more).unwrap_or(u32::MAX));
+                let may = self.runs + more <= self.plan.runs && self.began.elapsed() + longer < self.plan.budget;
+                if let (false, Some(recorder)) = (may, &mut live.recorder) {
+                    recorder.ends_early();
+                }
+                may
+            }
+            Source::Recorded(archive) => archive.may_run(more),
+        }
     }
 
     /// What the requests of the runs to come look like, and how many of them are in flight at once.
@@ -147,17 +182,32 @@ impl<'a> Lab<'a> {
 
     /// Whether each instance has a view of the whole disk of its own.
     pub(crate) fn disk_is_private(&self) -> bool {
-        self.launcher.world().disk != Apart::Copies
+        match &self.source {
+            Source::Live(live) => live.launcher.world().disk != Apart::Copies,
+            Source::Recorded(archive) => archive.disk_is_private(),
+        }
     }
 
     /// What is worth knowing of the world that instances live in.
     pub(crate) fn notes(&self) -> Vec<String> {
-        self.launcher.world().notes.clone()
+        match &self.source {
+            Source::Live(live) => live.launcher.world().notes.clone(),
+            Source::Recorded(archive) => archive.notes().to_vec(),
+        }
     }
 
     /// Ends everything; nothing is left running, mounted, or on the disk.
-    pub(crate) async fn close(self) {
-        self.launcher.close().await;
+    ///
+    /// # Errors
+    /// When a recording cannot be completed.
+    pub(crate) async fn close(self) -> Result<(), ProveError> {
+        let Source::Live(live) = self.source else { return Ok(()) };
+        let (private, notes) = (live.launcher.world().disk != Apart::Copies, live.launcher.world().notes.clone());
+        live.launcher.close().await;
+        match live.recorder {
+            Some(recorder) => Ok(recorder.close(self.plan, self.cores, private, notes)?),
+            None => Ok(()),
+        }
     }
 
     /// One run of the traffic. Where a client gave up because it had to wait for an instance, once more with more of them
@@ -172,32 +222,22 @@ impl<'a> Lab<'a> {
         self.run_once(experiment).await
     }
 
-    /// A run that ends with the budget, whatever hangs in it: the app, the driver, another command, a disk, the keeper. What
-    /// it leaves is removed when the proof is closed.
     async fn run_once(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
         self.runs += 1;
-        let (budget, run, launcher) = (self.plan.budget, self.runs, Arc::clone(&self.launcher));
-        let deadline = tokio::time::Instant::from_std(self.began + budget);
-        let name = experiment.name();
-        tokio::select! {
-            // The first one first: it is the reason for whatever else goes wrong then.
-            biased;
-            () = launcher.gone() => Err(LaunchError::KeeperGone.into()),
-            journal = self.unlimited(experiment) => journal,
-            () = tokio::time::sleep_until(deadline) => Err(ProveError::OutOfTime { budget, run, experiment: name }),
-        }
-    }
-
-    async fn unlimited(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
+        self.tell(Event::Run { experiment: experiment.name(), requests: self.expected });
         let began = Instant::now();
-        let requests = self.expected;
-        self.tell(Event::Run { experiment: experiment.name(), requests });
-        let ended = self.carry_out(experiment).await;
-        // Also after a failure: nothing of a run may reach the next one.
-        let closed = self.launcher.end_run().await;
-        // It may be the reason for whatever else went wrong, as a full disk is.
-        closed?;
-        let Ended { mut journal, starts } = ended?;
+        let setup = Settings {
+            run: self.runs,
+            cores: self.cores,
+            ahead: self.ahead,
+            start_limit: self.start_limit(),
+            patience: self.patience(experiment),
+            deadline: self.began + self.plan.budget,
+        };
+        let Ended { mut journal, starts } = match &mut self.source {
+            Source::Live(live) => live.run(self.plan, experiment, &setup, &self.patterns).await?,
+            Source::Recorded(archive) => archive.next(experiment)?,
+        };
         self.starts += starts;
         self.bodies.share(&mut journal.exchanges, experiment.is_baseline());
         self.expected.get_or_insert(journal.exchanges.len());
@@ -210,21 +250,82 @@ impl<'a> Lab<'a> {
         self.tell(Event::Ran { took: journal.took });
         Ok(journal)
     }
+}
 
-    async fn carry_out(&mut self, experiment: &Experiment) -> Result<Ended, ProveError> {
+/// How one run is to be carried out.
+struct Settings {
+    /// Its number in the proof, from 1.
+    run: usize,
+    cores: usize,
+    ahead: usize,
+    start_limit: Duration,
+    patience: Duration,
+    deadline: Instant,
+}
+
+impl Live<'_> {
+    /// A run that ends with the budget, whatever hangs in it: the app, the driver, another command, a disk, the keeper. What
+    /// it leaves is removed when the proof is closed.
+    async fn run(
+        &mut self,
+        plan: &Plan,
+        experiment: &Experiment,
+        settings: &Settings,
+        patterns: &RequestPatterns,
+    ) -> Result<Ended, ProveError> {
+        let launcher = Arc::clone(&self.launcher);
+        let deadline = tokio::time::Instant::from_std(settings.deadline);
+        let (budget, run, name) = (plan.budget, settings.run, experiment.name());
+        let ended = tokio::select! {
+            // The first one first: it is the reason for whatever else goes wrong then.
+            biased;
+            () = launcher.gone() => return Err(LaunchError::KeeperGone.into()),
+            ended = self.unlimited(plan, experiment, settings, patterns) => ended?,
+            () = tokio::time::sleep_until(deadline) => {
+                return Err(ProveError::OutOfTime { budget, run, experiment: name });
+            }
+        };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add(experiment, &ended.journal, ended.starts)?;
+        }
+        Ok(ended)
+    }
+
+    async fn unlimited(
+        &mut self,
+        plan: &Plan,
+        experiment: &Experiment,
+        settings: &Settings,
+        patterns: &RequestPatterns,
+    ) -> Result<Ended, ProveError> {
+        let ended = self.carry_out(plan, experiment, settings, patterns).await;
+        // Also after a failure: nothing of a run may reach the next one.
+        let closed = self.launcher.end_run().await;
+        // It may be the reason for whatever else went wrong, as a full disk is.
+        closed?;
+        ended
+    }
+
+    async fn carry_out(
+        &mut self,
+        plan: &Plan,
+        experiment: &Experiment,
+        settings: &Settings,
+        patterns: &RequestPatterns,
+    ) -> Result<Ended, ProveError> {
         let mut setup = Setup {
-            plan: self.plan,
+            plan,
             experiment,
-            run: format!("{}{}", self.mark, self.runs),
+            run: format!("{}{}", self.mark, settings.run),
             address: self.listener.local_addr()?,
             launcher: Arc::clone(&self.launcher),
-            cores: self.cores,
-            ahead: self.ahead,
-            start_limit: self.start_limit(),
-            patience: self.patience(experiment),
+            cores: settings.cores,
+            ahead: settings.ahead,
+            start_limit: settings.start_limit,
+            patience: settings.patience,
             began: Instant::now(),
         };
-        if let Some(command) = &self.plan.reset {
+        if let Some(command) = &plan.reset {
             reset(&setup, command).await?;
         }
         self.launcher.begin_run().await?;
@@ -234,17 +335,13 @@ impl<'a> Lab<'a> {
         let (tap, ended) = tokio::sync::mpsc::unbounded_channel();
         let mut config = Config::new([0; 32]);
         config.threads = 1;
-        config.response_timeout = self.plan.drive_limit;
+        config.response_timeout = plan.drive_limit;
         // How slowly the driver sends is its own business, and an instance shall get what it sends when it does.
-        config.limits.body = BodyLimits {
-            buffer: 0,
-            grace: self.plan.drive_limit,
-            time: self.plan.drive_limit,
-            ..BodyLimits::default()
-        };
+        config.limits.body =
+            BodyLimits { buffer: 0, grace: plan.drive_limit, time: plan.drive_limit, ..BodyLimits::default() };
         config.dispatch = Dispatch::Directed(Observer::new(ask, tap, setup.began));
         let balancer = Balancer::start(self.listener.try_clone()?, config)?;
-        let run = Run::new(&setup, &mut self.lasting, balancer, self.patterns.clone());
+        let run = Run::new(&setup, &mut self.lasting, balancer, patterns.clone());
         let over = run.carry_out(Tapped { asked, ended }).await?;
         check_beside(&setup, beside).await?;
         Ok(over)

@@ -1,5 +1,7 @@
 //! What holding a run against the baselines says, as plain values. It does not know how they were found.
 
+use serde::{Deserialize, Serialize};
+
 use crate::exchange::Request;
 use crate::prove::deviation::Deviation;
 use crate::prove::diff::Explanation;
@@ -10,7 +12,8 @@ use crate::prove::parse::path_and_query;
 /// The place is written as a [`Deviation`] prints it, with `*` for any run of characters, and covers all that lies
 /// below it: `header x-build`, `body $.items[*].seen`. A method and a path may stand before it:
 /// `GET /status body $.load`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Ignore {
     pub(crate) place: String,
     pub(crate) reason: String,

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::encoding;
 use crate::prove::request_key::RequestKey;
 
 /// One way to run the traffic.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) struct Experiment {
     pub(crate) schedule: Schedule,
     /// What is different from the plain schedule; everything else is as there.
@@ -14,11 +18,13 @@ pub(crate) struct Experiment {
 }
 
 /// Which instance gets a request, and when instances are killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Schedule {
     /// One undisturbed instance.
     Baseline {
         /// Each request is held back for this long, as attacks hold it back.
+        #[serde(rename = "pace_ns", with = "encoding::nanoseconds")]
         pace: Duration,
         /// Of two requests in flight together, the first waits until the second was answered: what depends on which of
         /// them comes first is chance.
@@ -33,7 +39,8 @@ pub(crate) enum Schedule {
 }
 
 /// Which requests go to an instance that has served nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum HandOver {
     Each,
     /// Those that write, the one after each of them, and these; the others stay where the one before went. For apps that
@@ -42,7 +49,8 @@ pub(crate) enum HandOver {
 }
 
 /// What an experiment changes about a schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Intervention {
     None,
     /// These requests share one instance.
@@ -54,7 +62,8 @@ pub(crate) enum Intervention {
 }
 
 /// Requests that share one instance in an experiment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) struct Together {
     pub(crate) writers: Vec<RequestKey>,
     pub(crate) reader: Option<RequestKey>,
@@ -96,6 +105,25 @@ impl Experiment {
             (Schedule::Rotate { .. }, _) => "rotate, some together",
             (Schedule::Withheld(_), _) => "shared paths withheld",
         }
+    }
+
+    /// All keys of requests in it.
+    pub(crate) fn keys_mut(&mut self) -> impl Iterator<Item = &mut RequestKey> {
+        let of_schedule: Vec<&mut RequestKey> = match &mut self.schedule {
+            Schedule::Baseline { swap, .. } => swap.iter_mut().flat_map(|(one, other)| [one, other]).collect(),
+            Schedule::Amnesia(HandOver::Only(keys)) | Schedule::Withheld(HandOver::Only(keys)) => {
+                keys.iter_mut().collect()
+            }
+            Schedule::Amnesia(HandOver::Each) | Schedule::Withheld(HandOver::Each) | Schedule::Rotate { .. } => {
+                Vec::new()
+            }
+        };
+        let of_intervention: Vec<&mut RequestKey> = match &mut self.intervention {
+            Intervention::None => Vec::new(),
+            Intervention::Together(together) => together.writers.iter_mut().chain(&mut together.reader).collect(),
+            Intervention::Spared(keys) | Intervention::Renewed(keys) => keys.iter_mut().collect(),
+        };
+        of_schedule.into_iter().chain(of_intervention)
     }
 
     /// Whether it is one undisturbed instance.

@@ -16,7 +16,7 @@ use crate::exchange::{Body, Exchange, Outcome};
 use crate::prove::Verdict;
 use known::Known;
 
-use names::is_secret;
+pub(crate) use names::is_secret;
 pub(in crate::report) use names::{is_readable, is_secret_header};
 
 /// What is known of the secrets of one verdict.

@@ -79,7 +79,7 @@ const HARMLESS_END: &[&str] = &[
 const HARMLESS_HEADERS: &[&str] = &["access-control-", "sec-"];
 
 /// Whether a value of this name is a secret.
-pub(in crate::report) fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let words = words(name);
     if words.last().is_some_and(|last| HARMLESS_END.contains(&last.as_str())) {
         return false;

@@ -1,0 +1,121 @@
+//! The runs of an earlier proof, to be judged again. It starts nothing.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::error::ProveError;
+use super::recorder::{PROOF, RecordedProof, RecordedRun, SCHEMA_VERSION};
+use super::run::Ended;
+use crate::prove::plan::Plan;
+use crate::prove::schedule::{Experiment, Schedule};
+
+/// The runs of an earlier proof.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    proof: RecordedProof,
+    /// Those that were not asked for yet, in their order.
+    runs: VecDeque<RecordedRun>,
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArchiveError {
+    #[error("{path}: {error}{}", hint(.path))]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{path}: it is no journal of this format: {error}")]
+    Format { path: PathBuf, error: serde_json::Error },
+    #[error("{path}: its format has version {found}, this program reads version {}", SCHEMA_VERSION)]
+    Version { path: PathBuf, found: u32 },
+}
+
+fn hint(path: &Path) -> &'static str {
+    if path.ends_with(PROOF) { "; it must be a folder that `fungible prove --record` wrote to its end" } else { "" }
+}
+
+impl Archive {
+    /// Reads all runs in a folder.
+    ///
+    /// # Errors
+    /// When a file is missing, cannot be read, or says something else than expected.
+    pub(crate) fn read(folder: &Path) -> Result<Archive, ArchiveError> {
+        let path = folder.join(PROOF);
+        let proof: RecordedProof = read(&path)?;
+        if proof.schema_version != SCHEMA_VERSION {
+            return Err(ArchiveError::Version { path, found: proof.schema_version });
+        }
+        let io = |error| ArchiveError::Io { path: folder.to_owned(), error };
+        let entries = std::fs::read_dir(folder).map_err(io)?.collect::<io::Result<Vec<_>>>().map_err(io)?;
+        let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("run-")));
+        paths.sort();
+        let runs = paths.iter().map(|path| read(path)).collect::<Result<VecDeque<RecordedRun>, ArchiveError>>()?;
+        Ok(Archive { proof, runs })
+    }
+
+    /// What was proved.
+    pub(crate) fn plan(&self) -> Plan {
+        let proof = &self.proof;
+        Plan {
+            program: proof.program.clone(),
+            args: proof.args.clone(),
+            env: Vec::new(),
+            files: Vec::new(),
+            drive: proof.drive.clone(),
+            reset: None,
+            beside: Vec::new(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            health: None,
+            share: proof.share.clone(),
+            real: Vec::new(),
+            runs: self.runs.len(),
+            budget: proof.budget,
+            start_limit: Duration::ZERO,
+            drive_limit: proof.drive_limit,
+            ignores: proof.ignores.clone(),
+        }
+    }
+
+    pub(super) fn cores(&self) -> usize {
+        self.proof.cores
+    }
+
+    pub(super) fn disk_is_private(&self) -> bool {
+        self.proof.disk_is_private
+    }
+
+    pub(super) fn notes(&self) -> &[String] {
+        &self.proof.notes
+    }
+
+    /// Whether the budget allowed so many more runs then.
+    pub(super) fn may_run(&self, more: usize) -> bool {
+        !self.proof.ended_early || self.runs.len() >= more
+    }
+
+    /// The next run of this experiment.
+    pub(super) fn next(&mut self, experiment: &Experiment) -> Result<Ended, ProveError> {
+        let at = self.runs.iter().position(|run| is_alike(&run.experiment, experiment));
+        let run = at.and_then(|at| self.runs.remove(at));
+        let RecordedRun { journal, starts, .. } =
+            run.ok_or(ProveError::NotRecorded { experiment: experiment.name() })?;
+        Ok(Ended { journal, starts })
+    }
+}
+
+/// By how much a baseline is slowed says nothing about what it shows.
+fn is_alike(one: &Experiment, other: &Experiment) -> bool {
+    match (&one.schedule, &other.schedule) {
+        (Schedule::Baseline { swap, .. }, Schedule::Baseline { swap: there, .. }) => swap == there,
+        _ => one == other,
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ArchiveError> {
+    let text = std::fs::read(path).map_err(|error| ArchiveError::Io { path: path.to_owned(), error })?;
+    serde_json::from_slice(&text).map_err(|error| ArchiveError::Format { path: path.to_owned(), error })
+}

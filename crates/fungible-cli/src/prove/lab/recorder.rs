@@ -1,0 +1,131 @@
+//! Keeps the runs of a proof in a folder, one file for each, so that they can be judged again without starting anything.
+//! docs/JOURNALS.md describes the files.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::pseudonyms::{IsSecret, Pseudonyms};
+use crate::encoding;
+use crate::prove::journal::Journal;
+use crate::prove::model::Ignore;
+use crate::prove::plan::Plan;
+use crate::prove::schedule::Experiment;
+
+/// The version of the files.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+/// The file beside the runs.
+pub(super) const PROOF: &str = "proof.json";
+
+/// One run, as its file has it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordedRun {
+    pub(super) experiment: Experiment,
+    /// Processes of the app that it started.
+    pub(super) starts: usize,
+    pub(super) journal: Journal,
+}
+
+/// What all runs have in common, as its file has it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordedProof {
+    pub(super) schema_version: u32,
+    pub(super) program: String,
+    pub(super) args: Vec<String>,
+    pub(super) drive: String,
+    pub(super) share: Vec<PathBuf>,
+    pub(super) ignores: Vec<Ignore>,
+    #[serde(rename = "budget_ns", with = "encoding::nanoseconds")]
+    pub(super) budget: std::time::Duration,
+    #[serde(rename = "drive_limit_ns", with = "encoding::nanoseconds")]
+    pub(super) drive_limit: std::time::Duration,
+    pub(super) cores: usize,
+    /// Whether each instance had a view of the whole disk of its own.
+    pub(super) disk_is_private: bool,
+    pub(super) notes: Vec<String>,
+    /// The budget ended before all that was wanted could be tried.
+    pub(super) ended_early: bool,
+    /// Secrets were replaced.
+    pub(super) redacted: bool,
+}
+
+/// Writes the runs of a proof down.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    folder: PathBuf,
+    runs: usize,
+    ended_early: bool,
+    pseudonyms: Option<Pseudonyms>,
+}
+
+impl Recorder {
+    /// Records into a new folder, or an empty one, that nobody else can read. `redact`: secrets are replaced, one to one, and
+    /// which names values of secrets have.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or holds anything.
+    pub(crate) fn new(folder: &Path, redact: Option<IsSecret>) -> io::Result<Recorder> {
+        match fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if fs::read_dir(folder)?.next().is_some() {
+            return Err(io::Error::other("the folder is not empty: give a new one, or remove what is in it"));
+        }
+        let pseudonyms = redact.map(Pseudonyms::new).transpose()?;
+        Ok(Recorder { folder: folder.to_owned(), runs: 0, ended_early: false, pseudonyms })
+    }
+
+    /// The budget did not allow all that was wanted.
+    pub(super) fn ends_early(&mut self) {
+        self.ended_early = true;
+    }
+
+    /// Writes one run down.
+    pub(super) fn add(&mut self, experiment: &Experiment, journal: &Journal, starts: usize) -> io::Result<()> {
+        self.runs += 1;
+        let mut run = RecordedRun { experiment: experiment.clone(), starts, journal: journal.clone() };
+        if let Some(pseudonyms) = &mut self.pseudonyms {
+            pseudonyms.redact(&mut run.journal, &mut run.experiment);
+        }
+        write(&self.folder.join(format!("run-{:03}.json", self.runs)), &run)
+    }
+
+    /// Writes down what all runs have in common; until then nobody takes the folder for a recording.
+    pub(super) fn close(self, plan: &Plan, cores: usize, disk_is_private: bool, notes: Vec<String>) -> io::Result<()> {
+        let mut proof = RecordedProof {
+            schema_version: SCHEMA_VERSION,
+            program: plan.program.clone(),
+            args: plan.args.clone(),
+            drive: plan.drive.clone(),
+            share: plan.share.clone(),
+            ignores: plan.ignores.clone(),
+            budget: plan.budget,
+            drive_limit: plan.drive_limit,
+            cores,
+            disk_is_private,
+            notes,
+            ended_early: self.ended_early,
+            redacted: self.pseudonyms.is_some(),
+        };
+        if let Some(pseudonyms) = &self.pseudonyms {
+            for text in proof.args.iter_mut().chain([&mut proof.program, &mut proof.drive]) {
+                pseudonyms.text(text);
+            }
+        }
+        write(&self.folder.join(PROOF), &proof)
+    }
+}
+
+/// Journals hold what the traffic held: only their owner may read them.
+fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    serde_json::to_writer_pretty(&mut file, value)?;
+    file.write_all(b"\n")
+}
