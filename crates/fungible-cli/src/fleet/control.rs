@@ -1,5 +1,5 @@
-//! How other commands talk to a running fleet: one line of JSON each way through a unix socket in a folder that
-//! only its owner may open.
+//! The control socket of a running fleet, through which `fungible status`, `kill`, `scale` and `stop` talk to it: one
+//! line of JSON each way, over a unix socket in a folder that only its owner may open.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -16,79 +16,82 @@ use tokio::sync::{mpsc, oneshot};
 use super::own_folder;
 use super::status::FleetStatus;
 
-/// A request is a few words.
+/// The longest request line, in bytes.
 const LONGEST_REQUEST: u64 = 4096;
 
-/// Who connects and says nothing is sent away; a fleet that says nothing is given up.
+/// How long a connected client may take to send its request, and a fleet to answer one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a fleet can be asked.
+/// A request to a fleet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ControlRequest {
     Status,
-    /// SIGKILL to one instance, by its name.
+    /// Sends SIGKILL to the instance of this name.
     Kill {
         instance: String,
     },
     Scale {
         count: usize,
     },
-    /// Drain and end.
+    /// Drains the fleet and ends it.
     Stop,
 }
 
-/// What it answers.
+/// The reply of a fleet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ControlReply {
     Status(FleetStatus),
-    /// Done or begun, in a sentence.
+    /// The request was carried out or begun; a sentence for the user.
     Done(String),
-    /// Not done, in a sentence.
+    /// The request was refused; a sentence for the user.
     Refused(String),
 }
 
-/// A question to a running fleet.
+/// A request that a fleet received, with the channel for the reply.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) request: ControlRequest,
     pub(crate) reply: oneshot::Sender<ControlReply>,
 }
 
-/// Why a fleet could not be reached or made reachable.
+/// Why a fleet cannot be reached, or its control socket not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ControlError {
-    #[error("cannot use the folder {} for control sockets: {reason} (another place with XDG_RUNTIME_DIR or TMPDIR)", .folder.display())]
+    #[error("cannot use the folder {} for control sockets: {reason} (choose another place with XDG_RUNTIME_DIR or TMPDIR)", .folder.display())]
     Folder { folder: PathBuf, reason: String },
     #[error(
-        "a fleet called {0} runs already: give this one another --name, or end that one with `fungible stop --fleet {0}`"
+        "a fleet called {0} is already running: choose another --name, or end that fleet with `fungible stop --fleet {0}`"
     )]
     Taken(String),
-    #[error("no fleet runs; start one with `fungible run -- COMMAND`")]
+    #[error("no fleet is running; start one with `fungible run -- COMMAND`")]
     NoneRuns,
-    #[error("no fleet is called {wanted}; these run: {}", .running.join(", "))]
+    #[error("no fleet is called {wanted}; running: {}", .running.join(", "))]
     NotThisOne { wanted: String, running: Vec<String> },
-    #[error("several fleets run: say which with --fleet NAME ({})", .0.join(", "))]
+    #[error("several fleets are running: choose one with --fleet NAME ({})", .0.join(", "))]
     Several(Vec<String>),
     #[error("the fleet did not answer: {0}")]
     Silent(String),
 }
 
-/// A fleet's socket. It is gone when this is dropped.
+/// The control socket of a fleet. Its files are removed when this is dropped.
 pub(crate) struct Control {
     listener: UnixListener,
     socket: PathBuf,
     lock_path: PathBuf,
-    /// Held as long as the fleet lives: a socket file without a lock on it was left behind by a killed one.
+    /// Locked as long as the fleet lives. A socket file without this lock is left over from a fleet that was killed.
     _lock: File,
 }
 
 impl Control {
-    /// Makes the fleet `name` reachable. Must be called on a tokio runtime.
+    /// Opens the control socket of the fleet `name`. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or a fleet of this name runs.
     pub(crate) fn bind(folder: &Path, name: &str) -> Result<Control, ControlError> {
         let failed = |error: io::Error| ControlError::Folder { folder: folder.to_owned(), reason: error.to_string() };
-        // Its parents, too.
+        // Creates its parents, too.
         match DirBuilder::new().mode(0o700).recursive(true).create(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
             _ => {}
@@ -106,7 +109,7 @@ impl Control {
         Ok(Control { listener, socket, lock_path, _lock: lock })
     }
 
-    /// Hands requests on until the other side of `asked` is gone.
+    /// Forwards requests to `asked` until its receiver is dropped.
     pub(crate) async fn serve(self, asked: mpsc::Sender<Asked>) {
         while !asked.is_closed() {
             let accepted = tokio::select! {
@@ -117,7 +120,7 @@ impl Control {
                 Ok((client, _)) => {
                     tokio::spawn(converse(client, asked.clone()));
                 }
-                // Out of file descriptors, most likely: the fleet itself matters more than its control.
+                // Most likely out of file descriptors; the fleet itself must go on.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
@@ -131,8 +134,9 @@ impl Drop for Control {
     }
 }
 
-/// The lock at this path, or `None` while another fleet has it. Whoever asks which fleets run holds it for a moment,
-/// and a fleet that ends takes its file away: so look more than once, and at whether the file is still that one.
+/// Takes the lock at this path; `None` while another fleet holds it. A client that lists the running fleets holds it
+/// for a moment, and a fleet that ends removes its file. So this tries more than once, and checks that the locked file
+/// is still the one at the path.
 fn take_lock(folder: &File, path: &Path, name: &str) -> io::Result<Option<File>> {
     for _ in 0..50 {
         let lock = own_folder::lock_file(folder, name, true)?;
@@ -173,13 +177,13 @@ async fn converse(mut client: UnixStream, asked: mpsc::Sender<Asked>) {
     };
     if let Ok(mut text) = serde_json::to_vec(&reply) {
         text.push(b'\n');
-        // A client that went away has no use for the reply.
+        // The client may have disconnected.
         let _ = write.write_all(&text).await;
     }
 }
 
-/// The folder of control sockets, where there is one. It must be this user's alone: in one that another user made, that
-/// user could pretend to be a fleet.
+/// Opens the folder of control sockets, if it exists. It must belong to this user and be closed to others: another user
+/// who owns it could impersonate a fleet.
 fn private_folder(folder: &Path) -> Result<Option<File>, ControlError> {
     let failed = |reason: String| ControlError::Folder { folder: folder.to_owned(), reason };
     match own_folder::open_private(AT_FDCWD, folder) {
@@ -188,10 +192,10 @@ fn private_folder(folder: &Path) -> Result<Option<File>, ControlError> {
     }
 }
 
-/// The fleets whose sockets are in one folder.
+/// The fleets whose control sockets are in one folder.
 pub(crate) struct Fleets {
     folder: PathBuf,
-    /// `None` where there is no such folder: then none runs.
+    /// `None` if the folder does not exist: then no fleet runs.
     opened: Option<File>,
 }
 
@@ -201,7 +205,7 @@ impl Fleets {
         Ok(Fleets { folder, opened })
     }
 
-    /// The names of those that run, sorted.
+    /// The names of the running fleets, sorted.
     pub(crate) fn running(&self) -> Vec<String> {
         let Some(opened) = &self.opened else { return Vec::new() };
         let mut names: Vec<String> = fs::read_dir(&self.folder)
@@ -218,7 +222,11 @@ impl Fleets {
         names
     }
 
-    /// The one that is meant: by its whole name (`web@8080`), by either half of it, or without a word the only one.
+    /// The whole name of the fleet that `wanted` selects: by its whole name (`web@8080`), its name, or its port.
+    /// Without `wanted` the only running fleet.
+    ///
+    /// # Errors
+    /// When no fleet or more than one matches.
     pub(crate) fn find(&self, wanted: Option<&str>) -> Result<String, ControlError> {
         let running = self.running();
         let matching: Vec<String> = match wanted {
@@ -238,10 +246,13 @@ impl Fleets {
         }
     }
 
-    /// Asks the fleet with this whole name.
+    /// Sends a request to the fleet with this whole name, and returns its reply.
+    ///
+    /// # Errors
+    /// When it does not answer within 5 s, or not in JSON.
     pub(crate) async fn ask(&self, name: &str, request: &ControlRequest) -> Result<ControlReply, ControlError> {
         let answer = tokio::time::timeout(PATIENCE, self.ask_patiently(name, request)).await;
-        answer.unwrap_or_else(|_| Err(ControlError::Silent(format!("no word from {name} within 5 s; is it stopped?"))))
+        answer.unwrap_or_else(|_| Err(ControlError::Silent(format!("no reply from {name} within 5 s; is it stopped?"))))
     }
 
     async fn ask_patiently(&self, name: &str, request: &ControlRequest) -> Result<ControlReply, ControlError> {
@@ -252,10 +263,10 @@ impl Fleets {
         socket.write_all(&line).await.map_err(silent)?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.map_err(silent)?;
-        serde_json::from_str(&answer).map_err(|_| ControlError::Silent("it ended before it answered".to_owned()))
+        serde_json::from_str(&answer).map_err(|_| ControlError::Silent("it ended before it replied".to_owned()))
     }
 
-    /// Returns once the fleet with this whole name has ended.
+    /// Returns when the fleet with this whole name has ended.
     pub(crate) async fn ended(&self, name: &str) {
         while self.running().iter().any(|running| running == name) {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,56 +1,43 @@
-//! What happens in a fleet, and why one had to end: for whoever shows it.
+//! Events of a fleet, and the errors that end one. They are values; `cli` displays them.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How often the first instances may die before anything was ever ready.
+/// After so many failed starts in a row, without any instance having been ready, the fleet ends with an error.
 pub(super) const EARLY_DEATHS: u32 = 3;
 
-/// What happens in a fleet, for whoever shows it.
+/// An event in a fleet. `name` is the name of the instance.
 #[derive(Debug)]
 pub(crate) enum FleetEvent {
-    Ready {
-        name: String,
-        pid: Option<i32>,
-        address: SocketAddr,
-        after: Duration,
-    },
-    Unhealthy {
-        name: String,
-        why: String,
-    },
-    Recovered {
-        name: String,
-    },
-    Ended {
-        name: String,
-        how: String,
-        again_in: Option<Duration>,
-    },
-    Late {
-        name: String,
-    },
-    /// It gets another port.
-    PortTaken {
-        name: String,
-        port: u16,
-        by: String,
-    },
+    /// The instance passed its first health check, this long after its start.
+    Ready { name: String, pid: Option<i32>, address: SocketAddr, after: Duration },
+    /// The instance fails its health checks and gets no more requests.
+    Unhealthy { name: String, why: String },
+    /// The instance passes its health checks again.
+    Recovered { name: String },
+    /// The process of the instance ended; `again_in` is the time until it is restarted, `None` if it is not.
+    Ended { name: String, how: String, again_in: Option<Duration> },
+    /// The instance exceeded a time limit (start or shutdown) and is killed.
+    Late { name: String },
+    /// Another program listens on the port of the instance, which is restarted on another port.
+    PortTaken { name: String, port: u16, by: String },
+    /// The fleet accepts no new connections and finishes the requests in flight.
     Draining,
+    /// The fleet asks its instances to end.
     Stopping,
 }
 
-/// Why a fleet had to end.
+/// The error that ended a fleet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FleetError {
     #[error("cannot start the keeper process: {0}")]
     Keeper(io::Error),
-    #[error("the keeper process was killed, and the instances with it")]
+    #[error("the keeper process was killed, and all instances with it")]
     KeeperGone,
     #[error("cannot start `{program}`: {reason}")]
     NotStarted { program: String, reason: String },
-    #[error("{name} ended ({how}) before it was ready, {EARLY_DEATHS} times in a row; what it printed says why")]
+    #[error("{name} ended ({how}) before it was ready, {EARLY_DEATHS} times in a row; see its output for the cause")]
     DiesAtOnce { name: String, how: String },
     #[error(
         "{name} was not ready within {} s: {problem}; it must listen on the port in PORT or {{port}} (give it more time with --start-limit)",
@@ -59,8 +46,8 @@ pub(crate) enum FleetError {
     NeverReady { name: String, limit: Duration, problem: String },
     #[error(
         "{by} took the port that was chosen for {name} before it could listen there, {EARLY_DEATHS} times in a row \
-         (last {port}), and would get its requests: end that program; one that listens for the instance on purpose, as \
-         Docker's proxy does, is allowed to by --allow-foreign-listener"
+         (last {port}), and would get its requests: end that program; if it listens on behalf of the instance, as \
+         Docker's proxy does, use --allow-foreign-listener"
     )]
     PortTaken { name: String, port: u16, by: String },
     #[error("{0}")]

@@ -1,4 +1,5 @@
-//! Which processes belong to which instance of a fleet, and so whose the port of an instance is. It starts and ends none.
+//! Tracks which processes belong to which instance of a fleet, to decide whether an instance itself listens on its port.
+//! It starts and ends no process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,12 +9,13 @@ use super::listening;
 use super::process_tree::children;
 use crate::balancer::PortOwner;
 
-/// The processes of a fleet; clones are the same one.
+/// The processes of a fleet. Clones share one state.
 #[derive(Clone)]
 pub(super) struct Family {
-    /// What instances orphan becomes a child of this one, as they are themselves; absent where it cannot be told.
+    /// The process whose children are the instances and, after their parents ended, the processes that instances started;
+    /// absent if it cannot be determined.
     parent: Option<i32>,
-    /// The first process of each instance that runs; absent when it has just ended.
+    /// The first process of each running instance; `None` if it has just ended.
     firsts: Arc<Mutex<HashMap<ProcessId, Option<i32>>>>,
 }
 
@@ -22,18 +24,18 @@ impl Family {
         Family { parent, firsts: Arc::default() }
     }
 
-    /// An instance runs, and this is its first process.
+    /// Records the first process of an instance that started.
     pub(super) fn started(&self, id: ProcessId, first: Option<i32>) {
         self.firsts().insert(id, first);
     }
 
-    /// An instance has ended.
+    /// Forgets an instance that ended.
     pub(super) fn ended(&self, id: ProcessId) {
         self.firsts().remove(&id);
     }
 
-    /// Whether it is this instance that listens on the port. `known` are the sockets that were its own at the last look:
-    /// as long as these listen, nothing else has to be looked at.
+    /// Whether this instance listens on the port. `known` caches the sockets that were its own at the last call: while the
+    /// same sockets listen, the processes are not searched again.
     pub(super) fn owner(&self, port: u16, id: ProcessId, known: &Mutex<Vec<String>>) -> PortOwner {
         let first = self.firsts().get(&id).copied().flatten();
         let Some(first) = first else { return PortOwner::Unclear };
@@ -48,13 +50,13 @@ impl Family {
             own
         };
         let owner = listening::on(port, own);
-        // They may have changed since.
+        // The sockets may have changed during the search.
         let after = if owner == PortOwner::Own { listening::inodes_at(port) } else { Vec::new() };
         *known = if after == before { after } else { Vec::new() };
         owner
     }
 
-    /// The program that listens on the port of an instance which has ended, if it is none of ours.
+    /// The program that listens on the port of an instance that ended, if it is not a process of this fleet.
     pub(super) fn stranger_on(&self, port: u16) -> Option<String> {
         match listening::on(port, || self.orphans()) {
             PortOwner::Foreign(by) => Some(by),
@@ -62,7 +64,7 @@ impl Family {
         }
     }
 
-    /// What instances have orphaned; nobody can tell which of them.
+    /// The processes whose parents ended; which instance started them is unknown.
     fn orphans(&self) -> Vec<i32> {
         let mut orphans = self.parent.map(children).unwrap_or_default();
         let firsts = self.firsts();
@@ -71,7 +73,7 @@ impl Family {
     }
 
     fn firsts(&self) -> MutexGuard<'_, HashMap<ProcessId, Option<i32>>> {
-        // Nothing panics while it is held.
+        // No code that holds this lock panics.
         self.firsts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

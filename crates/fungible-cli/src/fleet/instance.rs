@@ -1,4 +1,4 @@
-//! One instance of a fleet: where it is in its life, and what is shown of it.
+//! One instance of a fleet: its phase, and its status. The instance keeps its name while its processes are replaced.
 
 use std::net::SocketAddr;
 
@@ -9,29 +9,26 @@ use super::port::Port;
 use super::status::{InstanceState, InstanceStatus};
 use crate::balancer::{InstanceId, InstanceView, State};
 
-/// One place in the fleet; processes come and go in it.
+/// One instance of a fleet. A restart replaces its process, not this.
 pub(super) struct FleetInstance {
     pub(super) number: usize,
     pub(super) name: String,
     pub(super) phase: Phase,
     pub(super) restarts: u32,
-    /// Deaths in a row without having been ready for a while.
+    /// How many times in a row it failed: its process ended without having been ready for long enough.
     pub(super) failures: u32,
 }
 
+/// What an instance is doing.
 pub(super) enum Phase {
-    /// No process; one will be started then.
-    Paused {
-        until: Instant,
-    },
+    /// It has no process; one is started at `until`.
+    Paused { until: Instant },
+    /// Its process is kept running.
     Running(Life),
-    /// It leaves: its last requests are finished.
+    /// It is removed from the fleet, and its requests in flight finish first.
     Draining(Life),
-    /// It leaves: asked to end, and killed at that time.
-    Ending {
-        life: Life,
-        kill_at: Instant,
-    },
+    /// It was sent SIGTERM, and is killed at `kill_at`.
+    Ending { life: Life, kill_at: Instant },
 }
 
 /// One process of an instance.
@@ -39,20 +36,21 @@ pub(super) struct Life {
     pub(super) process: ProcessId,
     pub(super) balanced: InstanceId,
     pub(super) address: SocketAddr,
-    /// Held as long as it lives.
+    /// Reserved as long as the process lives.
     pub(super) _port: Port,
-    /// As this system knows it; absent until the keeper has started it, or when it cannot be told.
+    /// The process id in our namespace; absent until the keeper reports the start, or if it cannot be determined.
     pub(super) pid: Option<i32>,
     pub(super) started: Instant,
     pub(super) ready: Option<Instant>,
     pub(super) healthy: bool,
-    /// Killed because somebody asked us to: no failure of its own.
+    /// It was killed by `fungible kill`, which does not count as a failure of the instance.
     pub(super) killed_by_us: bool,
-    /// This other program has its port.
+    /// The other program that listens on its port.
     pub(super) port_taken: Option<String>,
 }
 
 impl FleetInstance {
+    /// Its process, if it has one.
     pub(super) fn life(&self) -> Option<&Life> {
         match &self.phase {
             Phase::Paused { .. } => None,
@@ -60,6 +58,7 @@ impl FleetInstance {
         }
     }
 
+    /// Its process, if it has one.
     pub(super) fn life_mut(&mut self) -> Option<&mut Life> {
         match &mut self.phase {
             Phase::Paused { .. } => None,
@@ -67,7 +66,7 @@ impl FleetInstance {
         }
     }
 
-    /// What is shown of it; `view` is what the balancer sees of its process.
+    /// Its status; `view` is the balancer's view of its process.
     pub(super) fn status(&self, view: Option<&InstanceView>) -> InstanceStatus {
         let life = self.life();
         let state = match (&self.phase, view.map(|view| view.state)) {

@@ -1,6 +1,6 @@
-//! Which processes listen where, read from /proc: where those of an instance do, and whether it is them who listen on
-//! the instance's port. Any program of this machine can take a port between our choice and the instance's bind; it
-//! must not get what is meant for the instance. It opens no connection.
+//! Which processes listen on which addresses, read from /proc: the addresses of an instance, and whether a process of the
+//! instance listens on its port. Any program of this machine can take a port between our choice and the instance's bind,
+//! and must not get the requests for the instance. It opens no connection.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -14,16 +14,16 @@ use crate::balancer::PortOwner;
 /// The state LISTEN in the kernel's tables.
 const LISTEN: &str = "0A";
 
-/// A socket that listens.
+/// A listening TCP socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Socket {
     address: SocketAddr,
-    /// Whose it is.
+    /// The id of the user that owns it.
     user: u32,
     inode: String,
 }
 
-/// The TCP addresses that processes below `pid` listen on.
+/// The TCP addresses on which `pid` and its descendants listen.
 pub(super) fn below(pid: i32) -> Vec<SocketAddr> {
     let own: HashSet<String> = below_all(vec![pid]).into_iter().flat_map(inodes).collect();
     let mut found: Vec<SocketAddr> =
@@ -33,9 +33,9 @@ pub(super) fn below(pid: i32) -> Vec<SocketAddr> {
     found
 }
 
-/// Who listens on `port` of the loopback address, as seen by an instance: `roots` tells the processes that it began
-/// with. A stranger is one who is there at two looks: between the look at sockets and the look at processes either may
-/// come or go. Without /proc nobody can tell, and then it is taken for the instance.
+/// Who listens on `port` of the loopback address: the processes that `roots` returns or their descendants, or another
+/// program. Another program is reported only if two checks in a row find it, because sockets and processes may change
+/// between reading the one and the other. Without /proc the answer is always [`PortOwner::Own`].
 pub(super) fn on(port: u16, roots: impl Fn() -> Vec<i32>) -> PortOwner {
     if !fs::exists("/proc/net/tcp").unwrap_or(false) {
         return PortOwner::Own;
@@ -47,6 +47,7 @@ pub(super) fn on(port: u16, roots: impl Fn() -> Vec<i32>) -> PortOwner {
     }
 }
 
+/// The result of one check.
 enum Look {
     Own,
     Nobody,
@@ -60,8 +61,8 @@ fn look(port: u16, roots: &impl Fn() -> Vec<i32>) -> Look {
     }
     let processes = below_all(roots());
     let own: HashSet<String> = processes.iter().copied().flat_map(inodes).collect();
-    // What a program with rights of its own has open only root can see. Its socket belongs to its user, or still to
-    // ours, if it changed its user after it had begun to listen.
+    // Only root can list the open files of a set-user-id program. Its socket belongs to its user, or to ours if it changed
+    // its user after it began to listen.
     let mut hidden: Vec<u32> = processes.iter().filter_map(|pid| owner_of_hidden(*pid)).collect();
     if !hidden.is_empty() {
         hidden.push(nix::unistd::Uid::effective().as_raw());
@@ -70,12 +71,13 @@ fn look(port: u16, roots: &impl Fn() -> Vec<i32>) -> Look {
     reached.into_iter().find(is_foreign).map_or(Look::Own, Look::Foreign)
 }
 
-/// The sockets that a connection to the port reaches, by their inode numbers.
+/// The inode numbers of the sockets that a connection to the port may reach.
 pub(super) fn inodes_at(port: u16) -> Vec<String> {
     reached_at(port, sockets()).into_iter().map(|one| one.inode).collect()
 }
 
-/// The sockets that a connection to the port on loopback may reach: the kernel prefers those at that very address.
+/// The sockets that a connection to the port on loopback may reach. The kernel prefers a socket bound to the loopback
+/// address to one bound to all addresses.
 fn reached_at(port: u16, sockets: Vec<Socket>) -> Vec<Socket> {
     let rank = |address: IpAddr| match address {
         IpAddr::V4(Ipv4Addr::LOCALHOST) => Some(0),
@@ -93,7 +95,7 @@ fn reached_at(port: u16, sockets: Vec<Socket>) -> Vec<Socket> {
     reached.into_iter().map(|(_, one)| one).collect()
 }
 
-/// These processes and those below them; an instance has few, so each is asked for its children.
+/// These processes and their descendants. An instance has few processes, so the children of each are read one by one.
 fn below_all(mut processes: Vec<i32>) -> Vec<i32> {
     let mut at = 0;
     while at < processes.len() {
@@ -110,18 +112,18 @@ fn inodes(pid: i32) -> Vec<String> {
     links.filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect()
 }
 
-/// The user of a process whose open files cannot be seen.
+/// The user of a process whose open files we may not list.
 fn owner_of_hidden(pid: i32) -> Option<u32> {
     let refused = fs::read_dir(format!("/proc/{pid}/fd")).err()?;
     if refused.kind() != std::io::ErrorKind::PermissionDenied {
         return None;
     }
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    // The real, the effective, and further ones.
+    // The line holds the real user id, the effective one, and others.
     status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Whose a socket is, as far as we may see that.
+/// The program that owns a socket, as far as we may see it.
 fn described(socket: &Socket) -> String {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -135,7 +137,7 @@ fn described(socket: &Socket) -> String {
     }
 }
 
-/// All sockets that listen. The kernel lists them before all others.
+/// All listening TCP sockets. The kernel lists them before all other sockets.
 fn sockets() -> Vec<Socket> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|table| File::open(table).ok());
     tables
@@ -146,8 +148,8 @@ fn sockets() -> Vec<Socket> {
         .collect()
 }
 
-/// A line like `0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 22180 ..`; `None`: it does
-/// not listen.
+/// Parses a line like `0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 22180 ..`; `None` if
+/// the socket does not listen.
 fn listener(line: &str) -> Option<Socket> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let [local, state, user, inode] = [words.get(1)?, words.get(3)?, words.get(7)?, words.get(9)?];
@@ -155,7 +157,7 @@ fn listener(line: &str) -> Option<Socket> {
         return None;
     }
     let (address, port) = local.split_once(':')?;
-    // Each group of eight digits is a number in the order of this machine.
+    // Each group of eight digits is a number in the byte order of this machine.
     let bytes: Vec<u8> = (0..address.len() / 8)
         .filter_map(|group| u32::from_str_radix(address.get(group * 8..group * 8 + 8)?, 16).ok())
         .flat_map(u32::to_ne_bytes)
@@ -190,7 +192,7 @@ mod tests {
         assert!(!found.contains(&four), "it is closed: {found:?}");
     }
 
-    /// A process beside this one, as another instance is.
+    /// A process that is no descendant of the roots, as one of another instance.
     struct Beside(Child);
 
     impl Drop for Beside {
@@ -215,7 +217,7 @@ mod tests {
         assert_eq!(on(port, own), PortOwner::Unclear);
     }
 
-    /// Programs that look for a free port open and close listeners until they have one.
+    /// Programs that search for a free port open and close listeners until they find one.
     #[test]
     fn a_listener_of_our_own_that_comes_and_goes_is_never_foreign() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

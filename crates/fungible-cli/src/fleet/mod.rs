@@ -1,5 +1,5 @@
-//! N processes of one command kept running behind a balancer. It knows processes and addresses; what the
-//! instances serve and how anything is shown are not its business.
+//! Keeps N processes of one command running behind a balancer, and starts single isolated instances for a proof. It knows
+//! processes and addresses, not what instances serve nor how anything is displayed.
 
 mod control;
 mod event;

@@ -1,6 +1,6 @@
-//! Folders of this user in places where others may make theirs, such as /tmp, and the locks and logs in them. What is
-//! opened here is checked through its handle, and no link is followed: nobody can put something else in its place in
-//! between.
+//! Opens folders of this user in places where other users may create files too, such as /tmp, and the locks and logs in
+//! these folders. The owner is checked on the open handle, and symbolic links are not followed, so that another user cannot
+//! replace the file between check and use.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,10 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
-/// Opens a folder, which must be no link and belong to this user.
+/// Opens a folder that belongs to this user.
+///
+/// # Errors
+/// When it cannot be opened, is a symbolic link or not a folder, or belongs to another user.
 pub(crate) fn open(parent: impl AsFd, path: &Path) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let foreign = || io::Error::other("it is not a folder of yours (links are not followed)");
@@ -23,7 +26,10 @@ pub(crate) fn open(parent: impl AsFd, path: &Path) -> io::Result<File> {
     if is_ours(&folder)? { Ok(folder) } else { Err(foreign()) }
 }
 
-/// The same with a folder that must be closed to everybody else.
+/// As [`open`], for a folder that no other user may access.
+///
+/// # Errors
+/// As [`open`], and when its mode gives others access.
 pub(crate) fn open_private(parent: impl AsFd, path: &Path) -> io::Result<File> {
     let folder = open(parent, path)?;
     if folder.metadata()?.mode() & 0o077 != 0 {
@@ -32,14 +38,16 @@ pub(crate) fn open_private(parent: impl AsFd, path: &Path) -> io::Result<File> {
     Ok(folder)
 }
 
-/// Opens a plain file of this user in `folder`; one that `flags` say to make is for this user only. Anything else is
-/// refused: opening a named pipe would wait for whoever writes to it.
+/// Opens a plain file of this user in `folder`. With `O_CREAT` in `flags` it is created with mode 0600.
+///
+/// # Errors
+/// When it cannot be opened, is not a plain file (opening a named pipe would block), or belongs to another user.
 pub(crate) fn file(folder: impl AsFd, name: impl AsRef<Path>, flags: OFlag) -> io::Result<File> {
     let name = name.as_ref();
     let refused = |why: &str| io::Error::other(format!("{} {why}; remove it", name.display()));
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-        // A link; a pipe or a socket; a folder.
+        // A symbolic link; a pipe or a socket; a folder.
         Err(Errno::ELOOP | Errno::ENXIO | Errno::EISDIR) => return Err(refused("is not a plain file")),
         other => File::from(other?),
     };
@@ -49,13 +57,19 @@ pub(crate) fn file(folder: impl AsFd, name: impl AsRef<Path>, flags: OFlag) -> i
     if is_ours(&file)? { Ok(file) } else { Err(refused("belongs to another user")) }
 }
 
-/// Opens the file in `folder` that is locked as long as something lives, and makes it first where `create` says so.
+/// Opens a lock file in `folder`, and creates it first if `create` is set. The caller takes the lock.
+///
+/// # Errors
+/// As [`file`].
 pub(crate) fn lock_file(folder: impl AsFd, name: &str, create: bool) -> io::Result<File> {
     let create = if create { OFlag::O_CREAT } else { OFlag::empty() };
     file(folder, name, OFlag::O_RDONLY | create)
 }
 
-/// Opens a file to write at its end, and makes it first where there is none.
+/// Opens a log file for appending, and creates it if it does not exist.
+///
+/// # Errors
+/// As [`file`].
 pub(crate) fn log_file(folder: impl AsFd, name: impl AsRef<Path>) -> io::Result<File> {
     file(folder, name, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)
 }

@@ -1,14 +1,14 @@
-//! A free port for one instance, kept from other fleets and proofs on this machine as long as it is held.
+//! A free port for one instance, reserved against all other fleets and proofs on this machine while it is held.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
-/// Where instances listen: below the ports that systems hand out for outgoing connections, so that nobody takes
-/// a port between our choice and the instance's bind.
+/// The ports for instances: below the range that systems use for outgoing connections, so that no connection takes a port
+/// between our choice and the instance's bind.
 const PORTS: Range<u16> = 10_000..32_000;
 
-/// A port that is given to no other instance while this lives. The instance itself binds it.
+/// A port that no other instance gets while this value lives. The instance itself binds it.
 #[derive(Debug)]
 pub(crate) struct Port {
     number: u16,
@@ -16,7 +16,10 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// One that nobody listens on now and that no other fleet or proof has.
+    /// Reserves a port on which no program listens now, and which no other fleet or proof has reserved.
+    ///
+    /// # Errors
+    /// When all ports of the range are in use, or the system gives no random number.
     pub(crate) fn free() -> io::Result<Port> {
         let mut random = [0_u8; 2];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
@@ -29,11 +32,12 @@ impl Port {
 
     fn hold(number: u16) -> Option<Port> {
         let mark = mark::Mark::new(number)?;
-        // An instance may listen on all addresses, so the port must be free on all of them.
+        // The instance may listen on all addresses, so the port must be free on all of them.
         TcpListener::bind((Ipv4Addr::UNSPECIFIED, number)).ok()?;
         Some(Port { number, _mark: mark })
     }
 
+    /// The number of the port.
     pub(crate) fn number(&self) -> u16 {
         self.number
     }
@@ -44,7 +48,7 @@ mod mark {
     use std::os::linux::net::SocketAddrExt as _;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-    /// A socket with an abstract name: seen by every process of this network namespace, gone with its owner.
+    /// A socket with an abstract name. Every process of this network namespace sees it, and it disappears with its owner.
     #[derive(Debug)]
     pub(super) struct Mark(#[expect(dead_code, reason = "it is held, never used")] UnixDatagram);
 
@@ -61,7 +65,7 @@ mod mark {
     use std::collections::HashSet;
     use std::sync::{Mutex, PoisonError};
 
-    /// Those that this process has given out.
+    /// The ports that this process has reserved.
     static HELD: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
     #[derive(Debug)]

@@ -1,8 +1,9 @@
-//! What one instance is started with: the command and its environment.
+//! The command that starts one instance, and its environment.
 
 use super::keeper::{Launch, Output};
 
-/// The command that starts one instance; `{port}` in an argument or a value stands for the instance's port.
+/// The command that starts one instance. `{port}` in an argument or in the value of a variable is replaced with the port of
+/// the instance.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     pub(crate) program: String,
@@ -11,6 +12,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
+    /// The command for the instance called `name` on this port.
     pub(super) fn launch(&self, name: &str, port: u16, output: Output) -> Launch {
         let filled = |text: &String| text.replace("{port}", &port.to_string());
         let mut env = vec![("PORT".to_owned(), port.to_string()), ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned())];

@@ -1,10 +1,10 @@
-//! Which processes come from which, read from /proc; none where there is no /proc.
+//! Parents and children of processes, read from /proc. Without /proc all lists are empty.
 
 use std::fs;
 
 /// The children of a process.
 pub(super) fn children(pid: i32) -> Vec<i32> {
-    // Not every kernel lists them.
+    // Not every kernel is built with this file.
     if !fs::exists("/proc/thread-self/children").unwrap_or(false) {
         return parents().into_iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| child).collect();
     }
@@ -15,7 +15,7 @@ pub(super) fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-/// These processes and all that came from them.
+/// These processes and all their descendants.
 pub(super) fn with_descendants(mut processes: Vec<i32>) -> Vec<i32> {
     let parents = parents();
     let mut at = 0;
@@ -27,14 +27,14 @@ pub(super) fn with_descendants(mut processes: Vec<i32>) -> Vec<i32> {
     processes
 }
 
-/// Every living process with its parent.
+/// The process id of every process, with that of its parent.
 fn parents() -> Vec<(i32, i32)> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        // The name in brackets may hold anything; what follows is "state ppid ..".
+        // The program name in parentheses may contain anything; "state ppid .." follows the last parenthesis.
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let parent =
             stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).and_then(|word| word.parse().ok());

@@ -1,42 +1,45 @@
-//! The state of a fleet as one value, for whoever asks.
+//! The state of a fleet as one value, as `fungible status` gets it.
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// A fleet and its instances at one moment.
+/// A snapshot of a fleet and its instances. As JSON it is the output of `fungible status --json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FleetStatus {
     pub(crate) schema_version: u32,
     pub(crate) name: String,
-    /// Where clients connect.
+    /// The address where clients connect.
     pub(crate) listen: SocketAddr,
-    /// The supervisor.
+    /// The process id of the supervisor.
     pub(crate) pid: u32,
-    /// What ends the instances when the supervisor dies: `namespaces` or `subreaper`.
+    /// How instances are ended when the supervisor dies: `namespaces` or `subreaper`. Text, because another version of
+    /// the tool may have sent it.
     pub(crate) isolation: String,
     pub(crate) instances: Vec<InstanceStatus>,
 }
 
-/// One instance at one moment.
+/// A snapshot of one instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct InstanceStatus {
     pub(crate) name: String,
     pub(crate) state: InstanceState,
-    /// As this system knows it; absent while no process runs.
+    /// The process id in the namespace of the supervisor; absent while no process runs.
     pub(crate) pid: Option<i32>,
-    /// Where the balancer reaches it; absent while no process runs.
+    /// The address where the balancer connects to it; absent while no process runs.
     pub(crate) address: Option<SocketAddr>,
     /// Milliseconds since the process was started.
     pub(crate) up_ms: Option<u64>,
+    /// Requests without a complete response.
     pub(crate) in_flight: usize,
-    /// Requests that this process has been given.
+    /// Requests that were routed to this process.
     pub(crate) served: u64,
     pub(crate) restarts: u32,
+    /// Why the last health check or connection failed, if none succeeded since.
     pub(crate) last_problem: Option<String>,
 }
 
-/// Where an instance is in its life.
+/// The state of an instance, as `fungible status` prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum InstanceState {
@@ -46,15 +49,16 @@ pub(crate) enum InstanceState {
     Healthy,
     /// It fails health checks and gets none.
     Unhealthy,
-    /// It gets no new requests and finishes those that it has.
+    /// It gets no new requests and finishes those in flight.
     Draining,
-    /// It was asked to end.
+    /// It was sent SIGTERM.
     Stopping,
-    /// It died and is about to be started again.
+    /// Its process ended, and a restart is scheduled.
     Restarting,
 }
 
 impl InstanceState {
+    /// The state as one lower-case word, as in the JSON.
     pub(crate) fn word(self) -> &'static str {
         match self {
             InstanceState::Starting => "starting",

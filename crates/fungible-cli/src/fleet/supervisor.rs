@@ -1,5 +1,5 @@
-//! Keeps the instances of a fleet running: starts them, restarts what dies, drains what leaves. One task owns
-//! all of it and waits in one place.
+//! The supervisor of a fleet: starts instances, restarts those that end, and drains those that leave. One task owns all
+//! state and waits in one place.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
@@ -18,23 +18,23 @@ use super::settings::{FleetSettings, OutputTo};
 use super::status::FleetStatus;
 use crate::balancer::{Balancer, PortOwner, State, Vouch};
 
-/// The pause before the second restart in a row; each further one is twice as long.
+/// The pause before the second restart in a row. Each further pause is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Who was ready for this long has not failed to start: the next restart is at once.
+/// An instance that was ready for this long has not failed to start: it is restarted without a pause.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// A machine has so many ports; a number far above is a slip of the finger.
+/// A limit against typing errors: each instance takes a port and a process.
 const MOST_INSTANCES: usize = 1000;
 
-/// What was drained.
+/// A drain that ended, in time or not.
 enum Drained {
     One(ProcessId),
     All,
 }
 
-/// This program listens on the port of an instance and is none of its processes.
+/// A program that listens on the port of an instance but is not a process of it.
 struct Stranger {
     process: ProcessId,
     by: String,
@@ -59,8 +59,11 @@ struct Supervisor<'a> {
     tell: &'a mut dyn FnMut(FleetEvent),
 }
 
-/// Runs a fleet until it is stopped: by a [`ControlRequest::Stop`], or by a word through `stops` (a second one kills at once).
-/// When this returns, for whatever reason, no process of the fleet is left.
+/// Runs a fleet until it is stopped by a [`ControlRequest::Stop`] or a message through `stops`; a second message kills
+/// all instances at once. When this returns, for whatever reason, no process of the fleet is left.
+///
+/// # Errors
+/// When no instance can be started, or the keeper is killed.
 pub(crate) async fn supervise(
     settings: &FleetSettings,
     balancer: Balancer,
@@ -70,8 +73,8 @@ pub(crate) async fn supervise(
 ) -> Result<(), FleetError> {
     let (keeper, reports) =
         Keeper::start(&settings.executable, settings.namespaces).await.map_err(FleetError::Keeper)?;
-    // After the keeper was started, so that instances keep the limit that they are used to. A shell's usual one is soon
-    // used up by clients that keep their connections.
+    // Raised only now, after the keeper was started, so that instances keep the usual limit. The soft limit of a shell
+    // is too low for many clients with open connections.
     raise_file_limit();
     let (drained, drains) = mpsc::unbounded_channel();
     let (strangers, strangers_seen) = mpsc::unbounded_channel();
@@ -121,11 +124,11 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Adds instances, each with the lowest free number, until there are `count`.
+    /// Adds instances, each with the lowest free number, until `count` of them stay.
     fn grow(&mut self, count: usize) {
         while self.staying().count() < count {
             let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
-            // One more number than there are instances: one of them is free.
+            // Of one number more than there are instances, at least one is free.
             let number = (1..=self.instances.len() + 1).find(|number| !taken(number)).unwrap_or_default();
             self.instances.push(FleetInstance {
                 number,
@@ -163,7 +166,7 @@ impl Supervisor<'_> {
                 Vouch::new(move || {
                     let owner = family.owner(port, process, &known);
                     if let PortOwner::Foreign(by) = &owner {
-                        // A fleet that has ended meanwhile needs no other port.
+                        // If the fleet has ended, no restart is needed.
                         let _ = strangers.send(Stranger { process, by: by.clone() });
                     }
                     owner
@@ -195,7 +198,7 @@ impl Supervisor<'_> {
         deadlines.min().unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
     }
 
-    /// What the keeper reports.
+    /// Handles a report of the keeper.
     fn hear(&mut self, report: Report) -> Result<(), FleetError> {
         match report {
             Report::Started { id, pid } => {
@@ -214,7 +217,8 @@ impl Supervisor<'_> {
             }
             Report::NotStarted { id, reason } => self.ended(id, &reason),
             Report::Ended { id, end } => self.ended(id, &end.to_string()),
-            // Said once, at its start, where it is waited for.
+            // The keeper sends these only at its start, where they are waited for, or for tasks, which a fleet has none
+            // of.
             Report::Ready { .. } | Report::Unavailable { .. } | Report::Did { .. } => Ok(()),
         }
     }
@@ -226,7 +230,7 @@ impl Supervisor<'_> {
     }
 
     fn ended(&mut self, process: ProcessId, how: &str) -> Result<(), FleetError> {
-        // The balancer first: from here on no request goes there.
+        // The balancer first: from now on it routes no request to this instance.
         self.forget_in_balancer(process);
         self.family.ended(process);
         let ending = !matches!(self.stopping, Stopping::No);
@@ -247,7 +251,7 @@ impl Supervisor<'_> {
             return Ok(());
         }
         if life.ready.is_none() && life.port_taken.is_none() && !self.settings.foreign_listeners {
-            // It may have ended because it could not have its port.
+            // It may have ended because another program has its port.
             if let Some(by) = self.family.stranger_on(life.address.port()) {
                 (self.tell)(FleetEvent::PortTaken { name: name.clone(), port: life.address.port(), by: by.clone() });
                 life.port_taken = Some(by);
@@ -269,11 +273,11 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Somebody else listens where an instance should: it is started again on another port.
+    /// Another program listens on the port of an instance: the instance is restarted on another port.
     fn port_taken(&mut self, stranger: Stranger) -> Result<(), FleetError> {
         let Stranger { process, by } = stranger;
         for instance in &mut self.instances {
-            // One that leaves needs no other port, and it is said again and again until the process is gone.
+            // An instance that leaves needs no other port. The report is repeated until the process is gone.
             let Phase::Running(life) = &mut instance.phase else { continue };
             if life.process == process && life.port_taken.is_none() && matches!(self.stopping, Stopping::No) {
                 let name = instance.name.clone();
@@ -285,7 +289,7 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// What has changed in the balancer's eyes.
+    /// Takes over state changes that the balancer detected.
     fn look(&mut self) {
         let views = self.balancer.instances();
         for instance in &mut self.instances {
@@ -335,7 +339,7 @@ impl Supervisor<'_> {
                             problem: problem.and_then(|view| view.last_problem.clone()).unwrap_or_default(),
                         });
                     }
-                    // Given up; its end is counted as a failure when it is reported.
+                    // Its end is counted as a failure when it is reported.
                     life.started = now;
                     life.process
                 }
@@ -357,7 +361,7 @@ impl Supervisor<'_> {
                 ControlReply::Done("stopping".to_owned())
             }
         };
-        // Whoever asked may have gone away.
+        // The client may have disconnected.
         let _ = asked.reply.send(reply);
         Ok(())
     }
@@ -368,7 +372,7 @@ impl Supervisor<'_> {
             return Ok(ControlReply::Refused(format!("no instance is called {name}; there are {}", names.join(", "))));
         };
         let Some(life) = instance.life_mut() else {
-            return Ok(ControlReply::Refused(format!("{name} is dead already and about to be started again")));
+            return Ok(ControlReply::Refused(format!("{name} has already ended and will be restarted")));
         };
         life.killed_by_us = true;
         self.keeper.signal(life.process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
@@ -393,7 +397,7 @@ impl Supervisor<'_> {
         ControlReply::Done(format!("from {before} to {count} instances"))
     }
 
-    /// Lets the staying instance with the highest number go.
+    /// Drains the instance with the highest number among those that stay.
     fn shrink_by_one(&mut self) {
         let last = self.staying().map(|instance| instance.number).max();
         let Some(at) = self.instances.iter().position(|instance| Some(instance.number) == last) else {
@@ -405,7 +409,7 @@ impl Supervisor<'_> {
             let (process, id, limit) = (life.process, life.balanced, self.settings.drain_limit);
             tokio::spawn(async move {
                 balancer.drain(id, limit).await;
-                // A fleet that has ended meanwhile does not wait for this.
+                // If the fleet has ended, this is not waited for.
                 let _ = drained.send(Drained::One(process));
             });
             let number = last.unwrap_or_default();
@@ -455,7 +459,7 @@ impl Supervisor<'_> {
             });
             return Ok(());
         }
-        // Asked a second time: no more patience.
+        // The second request to stop: kill at once.
         self.stopping = Stopping::Ending;
         self.instances.retain(|instance| instance.life().is_some());
         for life in self.instances.iter().filter_map(FleetInstance::life) {
@@ -483,7 +487,7 @@ impl Supervisor<'_> {
     }
 }
 
-/// As many open files as the system allows us; fewer are not worth ending for.
+/// Raises the limit on open files to the hard limit. If that fails, the fleet runs with a lower limit.
 fn raise_file_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -498,7 +502,7 @@ fn pause_after(failures: u32) -> Duration {
     }
 }
 
-/// What each line of an instance begins with.
+/// The prefix of each output line of an instance.
 fn prefix(name: &str, number: usize, colour: bool) -> String {
     if !colour {
         return format!("{name} | ");

@@ -94,7 +94,7 @@ fn no_fleet_to_talk_to() {
     let place = Place::new();
     for arguments in [&["status"][..], &["kill", "web-1"], &["scale", "2"], &["stop"], &["stop", "--fleet", "web"]] {
         let said = one_line(&place, arguments);
-        assert!(said.contains("no fleet runs; start one with `fungible run"), "{said}");
+        assert!(said.contains("no fleet is running; start one with `fungible run"), "{said}");
     }
 }
 
@@ -118,7 +118,7 @@ fn orders_that_cannot_be_followed() {
         (&["kill", "web-9"][..], "no instance is called web-9; there are web-1"),
         (&["scale", "0"], "at least one instance"),
         (&["scale", "100000"], "at most 1000"),
-        (&["status", "--fleet", "other"], "no fleet is called other; these run: web@"),
+        (&["status", "--fleet", "other"], "no fleet is called other; running: web@"),
     ] {
         let output = place.output(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -129,7 +129,7 @@ fn orders_that_cannot_be_followed() {
     let twice = place.output(&["run", "--listen", &format!("127.0.0.2:{port}"), "--name", "web", "--", "true"]);
     let said = String::from_utf8_lossy(&twice.stderr).into_owned();
     assert_eq!(twice.status.code(), Some(2));
-    assert!(said.contains(&format!("a fleet called web@{port} runs already")), "{said}");
+    assert!(said.contains(&format!("a fleet called web@{port} is already running")), "{said}");
     assert_eq!(fleet.get("/").body, "web-1");
 }
 

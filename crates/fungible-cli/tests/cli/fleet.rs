@@ -294,7 +294,7 @@ fn fleets_are_told_apart_by_name_and_port() {
     let ambiguous = place.output(&["kill", "one-1"]);
     assert_eq!(ambiguous.status.code(), Some(2));
     let said = String::from_utf8_lossy(&ambiguous.stderr);
-    assert!(said.contains("several fleets run: say which with --fleet NAME"), "{said}");
+    assert!(said.contains("several fleets are running: choose one with --fleet NAME"), "{said}");
     let both = place.output(&["status"]);
     let shown = String::from_utf8_lossy(&both.stdout).into_owned();
     assert!(shown.contains("one at http://") && shown.contains("two at http://"), "{shown}");

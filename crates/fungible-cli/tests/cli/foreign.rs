@@ -123,7 +123,7 @@ fn nobody_but_us_steers_the_terminal() {
         }
         // Its name stands in what is wrong.
         let output = ended(&mut place.tool(&["status", "--fleet", "other"]));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("these run: w\\u{1b}[31m\\u{9b}b@80"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("; running: w\\u{1b}[31m\\u{9b}b@80"), "{output:?}");
         is_plain(&["status", "--fleet", "other"], &output);
         fs::remove_file(folder.join("w\u{1b}[31m\u{9b}b@80.sock")).unwrap();
     }
@@ -172,6 +172,6 @@ fn a_lock_that_is_a_link_or_a_pipe_is_left_as_it_is() {
         assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
         // Nor does it hold up those who look for fleets.
         let output = ended(&mut place.tool(&["status"]));
-        assert!(String::from_utf8(output.stderr).unwrap().contains("no fleet runs"));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("no fleet is running"));
     }
 }

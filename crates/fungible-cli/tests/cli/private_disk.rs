@@ -216,7 +216,7 @@ fn what_an_instance_writes_is_private_and_listed() {
                 }
             } else {
                 has(&shown, &format!("{cell} wrote {}/kept", world.work.display()));
-                assert!(shown.contains("every other path is the machine's own"), "{shown}");
+                assert!(shown.contains("every other path is the real one"), "{shown}");
             }
         }
         assert!(!shown.contains("pyc"), "{shown}");
@@ -708,7 +708,7 @@ fn where_temporary_files_cannot_carry_overlays_memory_does() {
         let shown = in_other_mounts(&world, &prepare, &["--share", "data", "--", "sh", "-c", script]);
         has(&shown, "cell-1-1 | shared");
         has(&shown, &format!("cell-1-1 wrote {}/z", world.work.display()));
-        assert!(shown.contains("what instances write is kept in memory"), "{shown}");
+        assert!(shown.contains("the files that instances write are kept in memory"), "{shown}");
     }
 }
 

@@ -406,7 +406,7 @@ fn every_kind_of_user_gets_the_same_verdicts() {
                 command.env("TMPDIR", shop.path("tmp")).env("FUNGIBLE_TEST_MARK", &shop.place.mark);
                 command.env("HOME", shop.path("real")).stdin(Stdio::null());
                 let out = shop.ended(&mut command).verdict(code, word);
-                let copies = out.contains("private are only copies of");
+                let copies = out.contains("only copies of");
                 assert_eq!(copies, !namespaces.is_empty(), "{user:?}: {out}");
                 if code == 1 {
                     assert!(out.contains("its instance wrote"), "{out}");

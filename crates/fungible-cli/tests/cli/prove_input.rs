@@ -294,8 +294,8 @@ fn without_the_right_to_namespaces_it_goes_on_and_says_so() {
         command.current_dir(shop.place.folder.path()).env("TMPDIR", shop.path("tmp")).stdin(Stdio::null());
         command.env("FUNGIBLE_TEST_MARK", &shop.place.mark);
         let out = shop.ended(&mut command).verdict(0, "FUNGIBLE");
-        assert!(out.contains("namespaces cannot be had here (this"), "{limit}: {out}");
-        assert!(out.contains("private are only copies of"), "{limit}: {out}");
+        assert!(out.contains("namespaces are not available here (this"), "{limit}: {out}");
+        assert!(out.contains("only copies of"), "{limit}: {out}");
     }
 }
 

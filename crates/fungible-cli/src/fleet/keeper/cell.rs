@@ -1,4 +1,5 @@
-//! Starts one instance in a world of its own and watches its first process. It knows where, not what runs.
+//! Starts one isolated instance (own namespaces, private disk) and watches its first process. It does not know what the
+//! program does.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
@@ -19,7 +20,7 @@ use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, DiskError, Invocation};
 use crate::fleet::process_end::ProcessEnd;
 
-/// Why an instance cannot be started in a world of its own.
+/// Why an isolated instance cannot be started.
 #[derive(Debug, thiserror::Error)]
 enum CellError {
     #[error(transparent)]
@@ -43,7 +44,7 @@ enum CellError {
     FirstProcess(io::Error),
 }
 
-/// Starts `launch` and reports on it until it has ended. Blocks that long.
+/// Starts `launch` and reports on it until it has ended. Blocks until then.
 pub(super) fn live(
     id: ProcessId,
     launch: Launch,
@@ -52,7 +53,7 @@ pub(super) fn live(
     running: &Running,
     reports: &UnboundedSender<Report>,
 ) {
-    // Nobody listens any more once the keeper is about to end.
+    // If the receiver is gone, the keeper is about to end.
     let report = |report| drop(reports.send(report));
     let StartedCell { socket, pid, ended } = match start(id, launch, plan, (disk, isolation), running) {
         Ok(started) => started,
@@ -66,17 +67,17 @@ pub(super) fn live(
         _ => return report(Report::NotStarted { id, reason: "it was killed while it started".to_owned() }),
     }
     let last = said();
-    // Its socket ends before the last of its processes does.
+    // The socket closes before the last process of the instance has ended.
     let Ok(collected) = ended.recv() else { return };
     report(Report::Ended { id, end: if let Some(FirstReport::Ended(end)) = last { end } else { collected } });
 }
 
 /// The first process of an instance, just started.
 struct StartedCell {
-    /// It reports here, and takes orders.
+    /// Its end of this socket sends reports and receives orders.
     socket: UnixStream,
     pid: i32,
-    /// How it ended, once the keeper has collected it.
+    /// Receives how the process ended, once the keeper has collected it.
     ended: mpsc::Receiver<ProcessEnd>,
 }
 
@@ -108,7 +109,7 @@ fn start(
     command.stdin(OwnedFd::from(theirs)).stdout(log).stderr(errors);
     let (tell_end, ended) = mpsc::channel();
     let kept = Kept::Cell { id, socket: ours.try_clone().map_err(CellError::Socket)?, ended: tell_end };
-    // A thread of its own enters the new world, and is gone when the program is in there.
+    // A separate thread enters the new namespaces. It ends once the program is started in them.
     let pid = std::thread::scope(|scope| {
         let enter = || {
             if isolation == Isolation::Namespaces {
@@ -124,13 +125,13 @@ fn start(
     let program = Program { path: start.program, args: start.args, isolation };
     let mut line = serde_json::to_vec(&program).map_err(|error| CellError::Socket(error.into()))?;
     line.push(b'\n');
-    // If it is dead already, its end is reported.
+    // If the process is already dead, its end is reported.
     let _ = (&ours).write_all(&line);
     Ok(StartedCell { socket: ours, pid, ended })
 }
 
 fn spawn(mut command: Command, kept: Kept, running: &Running) -> Result<i32, CellError> {
-    // Locked until it is known, so that its end finds it.
+    // Locked until the child is recorded, so that its end is not missed.
     let mut running = running.lock();
     let child = command.spawn().map_err(CellError::FirstProcess)?;
     let pid = child.id().cast_signed();
@@ -138,7 +139,7 @@ fn spawn(mut command: Command, kept: Kept, running: &Running) -> Result<i32, Cel
     Ok(pid)
 }
 
-/// New namespaces for this thread and what it starts.
+/// Moves this thread, and what it starts, into new namespaces.
 #[cfg(target_os = "linux")]
 fn leave_for(name: &str) -> Result<(), CellError> {
     use nix::sched::{CloneFlags, unshare};

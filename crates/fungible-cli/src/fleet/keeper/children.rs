@@ -1,4 +1,4 @@
-//! The children of a keeper, shared with the threads that start some.
+//! The child processes of a keeper, shared with the threads that start some.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as plain};
@@ -8,21 +8,22 @@ use nix::unistd::Pid;
 use super::protocol::ProcessId;
 use crate::fleet::process_end::ProcessEnd;
 
-/// A child of the keeper.
+/// A child process of the keeper.
 #[derive(Debug)]
 pub(super) enum Kept {
-    /// A program, which leads its group.
+    /// A program that leads its own process group.
     Plain(ProcessId),
-    /// The first process of an instance with a world of its own.
+    /// The first process of an isolated instance.
     Cell {
         id: ProcessId,
         socket: std::os::unix::net::UnixStream,
-        /// Told how it ended when it has been collected.
+        /// Gets how the process ended, when the keeper has collected it.
         ended: plain::Sender<ProcessEnd>,
     },
 }
 
 impl Kept {
+    /// The number under which it was started.
     pub(super) fn id(&self) -> ProcessId {
         match self {
             Kept::Plain(id) | Kept::Cell { id, .. } => *id,
@@ -30,7 +31,7 @@ impl Kept {
     }
 }
 
-/// The children of the keeper, shared with the threads that start some.
+/// The child processes of the keeper by process id. Clones share one table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Running(Arc<Mutex<HashMap<Pid, Kept>>>);
 

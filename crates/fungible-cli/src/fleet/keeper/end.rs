@@ -1,4 +1,4 @@
-//! The end of everything below a process, for the keeper and for the first process of an instance.
+//! Ends all descendants of a process: of the keeper, or of the first process of an instance.
 
 use std::io;
 
@@ -10,18 +10,18 @@ use nix::unistd::Pid;
 use super::protocol::Isolation;
 use crate::fleet::process_tree::with_descendants;
 
-/// Makes this process the parent of every orphan below it, where the system can do that.
+/// Makes this process the parent of all its orphaned descendants, where the system supports that.
 pub(super) fn adopt_orphans() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_child_subreaper(true)?;
     Ok(())
 }
 
-/// Kills everything that came from here, and returns when nothing is left.
+/// Kills all descendants of this process and the process groups `groups`, and returns when none is left.
 pub(crate) fn end_all(isolation: Isolation, groups: &[Pid]) {
     loop {
         if isolation == Isolation::Namespaces {
-            // The first process of a namespace reaches every other one with this.
+            // The first process of a namespace reaches all others in it with this.
             let _ = signal::kill(Pid::from_raw(-1), signal::Signal::SIGKILL);
         } else {
             for pid in groups {
@@ -31,7 +31,7 @@ pub(crate) fn end_all(isolation: Isolation, groups: &[Pid]) {
                 let _ = signal::kill(pid, signal::Signal::SIGKILL);
             }
         }
-        // Each one that ends may hand us its children, so look again after every single end.
+        // A process that ends may leave us its children, so search again after every single end.
         match waitpid(None, None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => break,
@@ -39,7 +39,7 @@ pub(crate) fn end_all(isolation: Isolation, groups: &[Pid]) {
     }
 }
 
-/// Every living process below this one.
+/// All living descendants of this process.
 fn descendants() -> Vec<Pid> {
     let own = std::process::id().cast_signed();
     with_descendants(vec![own]).into_iter().skip(1).map(Pid::from_raw).collect()

@@ -1,6 +1,6 @@
-//! The first process of an instance: it starts the program as an ordinary child, collects what that leaves behind, and
-//! ends with it. When it is killed, so is everything in its process namespace; without one it kills what came from it
-//! as soon as its socket, on standard input, ends.
+//! The first process of an isolated instance: it starts the program as an ordinary child, collects orphaned processes,
+//! and ends with the program. If it is killed, the kernel kills all processes in its namespace. Without a namespace it
+//! kills its descendants as soon as its socket, on standard input, closes.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
@@ -19,7 +19,7 @@ use super::namespaces;
 use super::protocol::Isolation;
 use crate::fleet::process_end::ProcessEnd;
 
-/// What it starts; it already has the environment, the working directory and the output of the program.
+/// The program to start. Environment, working directory and output are already set for this process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Program {
     pub(super) path: String,
@@ -27,7 +27,7 @@ pub(super) struct Program {
     pub(super) isolation: Isolation,
 }
 
-/// What it says, one line each.
+/// The reports to the keeper, one JSON line each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FirstReport {
@@ -36,11 +36,11 @@ pub(super) enum FirstReport {
     Ended(ProcessEnd),
 }
 
-/// The line on which it passes SIGTERM on.
+/// The order to send SIGTERM to the program.
 pub(super) const TERM: &str = "term";
 
 pub(super) fn main() -> ExitCode {
-    // Whoever could be told is gone when this fails.
+    // If this fails, the keeper is gone and nothing can be reported.
     if live().is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
@@ -54,12 +54,12 @@ fn live() -> io::Result<()> {
         Ok(child) => child,
         Err(error) => return say(&mut socket, &FirstReport::NotStarted(error.to_string())),
     };
-    // Whoever cannot be told any more is gone: then the socket has ended, and so does the program.
+    // If this fails, the keeper is gone: then the socket is closed, and the program is killed.
     let _ = say(&mut socket, &FirstReport::Started);
     std::thread::spawn(move || obey(orders, child));
     let end = wait_for(child)?;
     if program.isolation == Isolation::Subreaper {
-        // The kernel does this where there is a namespace.
+        // In a namespace the kernel does this.
         end_all(program.isolation, &[child]);
     }
     say(&mut socket, &FirstReport::Ended(end))
@@ -87,9 +87,9 @@ fn say(socket: &mut UnixStream, said: &FirstReport) -> io::Result<()> {
     socket.write_all(&line)
 }
 
-/// Until the socket ends: then the program does.
+/// Follows orders until the socket closes, and then kills the program.
 fn obey(orders: BufReader<UnixStream>, child: Pid) {
-    // It fails only when the program has just ended, which is noticed by itself.
+    // This fails only if the program has just ended, which is detected elsewhere.
     for line in orders.lines() {
         match line {
             Ok(line) if line == TERM => drop(killpg(child, signal::Signal::SIGTERM)),
@@ -100,7 +100,7 @@ fn obey(orders: BufReader<UnixStream>, child: Pid) {
     let _ = signal::kill(child, signal::Signal::SIGKILL);
 }
 
-/// Collects whatever ends, until `child` has.
+/// Collects ended processes until `child` has ended.
 fn wait_for(child: Pid) -> io::Result<ProcessEnd> {
     loop {
         match waitpid(None, None).map(ProcessEnd::of) {

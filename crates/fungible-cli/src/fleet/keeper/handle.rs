@@ -1,4 +1,4 @@
-//! The starter's end of a keeper: orders go in, reports come out.
+//! The keeper as its parent process sees it: orders go in, reports come out.
 
 use std::io;
 use std::path::Path;
@@ -15,23 +15,23 @@ use super::end::{adopt_orphans, end_all};
 use super::protocol::{Isolation, Launch, Order, ProcessId, Report, Signal, Task};
 use crate::fleet::process_tree::children;
 
-/// How long a keeper may take to end by itself once it is told to; it only has to print its last lines.
+/// How long a keeper may take to end after its socket is closed; it only prints its last lines.
 const END: Duration = Duration::from_secs(5);
 
-/// A running keeper. When this and its reports are dropped, it ends everything that it keeps, then itself.
+/// A running keeper. When this and its reports are dropped, it ends all its processes, then itself.
 pub(crate) struct Keeper {
-    /// To the task that writes them: whoever gives an order must not wait, or it could not hear the reports that the
-    /// keeper must get rid of before it takes the order.
+    /// Handled by a separate task, because a caller that waited for the keeper to accept an order would not read the
+    /// reports that the keeper must send first.
     orders: mpsc::UnboundedSender<Vec<u8>>,
     child: Child,
     isolation: Isolation,
-    /// Why there are no namespaces, where they were wanted.
+    /// Why namespaces are not available, if they were requested.
     problem: Option<String>,
     processes: ProcessId,
     tasks: u64,
 }
 
-/// A keeper that has not said yet that it is ready. It keeps nothing, and is killed if nobody waits for it any more.
+/// A keeper that has not yet reported that it is ready. It has no instances, and is killed if this is dropped.
 struct Starting(Option<Child>);
 
 impl Drop for Starting {
@@ -43,11 +43,15 @@ impl Drop for Starting {
     }
 }
 
-/// The reports of a keeper, in order. They end when the keeper has.
+/// The reports of a keeper, in order. They end when the keeper ends.
 pub(crate) struct Reports(Lines<BufReader<OwnedReadHalf>>);
 
 impl Keeper {
-    /// Starts a keeper from this same executable: in namespaces where it may, else as a subreaper.
+    /// Starts a keeper from this same executable: in namespaces if they are requested and available, else as a
+    /// subreaper.
+    ///
+    /// # Errors
+    /// When neither can be started.
     pub(crate) async fn start(executable: &Path, namespaces: bool) -> io::Result<(Keeper, Reports)> {
         let mut problem = None;
         if namespaces {
@@ -56,7 +60,7 @@ impl Keeper {
                 Err(error) => problem = Some(error.to_string()),
             }
         }
-        // What a keeper without namespaces leaves behind when it is killed comes to us.
+        // If a keeper without namespaces is killed, the processes that it leaves become our children.
         adopt_orphans()?;
         let (keeper, reports) = Keeper::start_as(executable, "subreaper").await?;
         Ok((Keeper { problem, ..keeper }, reports))
@@ -67,7 +71,8 @@ impl Keeper {
         let child = Command::new(executable)
             .args(["keeper", stage])
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
-            // Not ours: a Ctrl-C in the terminal is for us alone, we then end the instances in good order.
+            // A separate process group, so that Ctrl-C in the terminal reaches only us; we then end the instances in
+            // order.
             .process_group(0)
             .spawn()?;
         let mut starting = Starting(Some(child));
@@ -93,33 +98,40 @@ impl Keeper {
         Ok((Keeper { orders, child, isolation, problem: None, processes: 0, tasks: 0 }, reports))
     }
 
+    /// What ends the instances if the keeper dies.
     pub(crate) fn isolation(&self) -> Isolation {
         self.isolation
     }
 
-    /// Why there are no namespaces, where they were wanted.
+    /// Why namespaces are not available, if they were requested.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// The number that the next process will have.
+    /// The number that the next process gets.
     pub(crate) fn next_process(&self) -> ProcessId {
         self.processes + 1
     }
 
-    /// The number that the next task will have.
+    /// The number that the next task gets.
     pub(crate) fn next_task(&self) -> u64 {
         self.tasks + 1
     }
 
-    /// Asks for something around the private disks; the outcome comes as a report under its number.
+    /// Asks for a task concerning private disks. The outcome comes as a report under its number.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
     pub(crate) fn ask(&mut self, task: Task) -> io::Result<()> {
         self.tasks += 1;
         let number = self.tasks;
         self.order(&Order::Do { number, task })
     }
 
-    /// Asks for a process; the outcome comes as a report under the number that this returns.
+    /// Asks to start a process. The outcome comes as a report under the number that this returns.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
     pub(crate) fn launch(&mut self, launch: Launch) -> io::Result<ProcessId> {
         self.processes += 1;
         let id = self.processes;
@@ -127,7 +139,10 @@ impl Keeper {
         Ok(id)
     }
 
-    /// Sends a signal to the whole group of a process; nothing happens when it has ended.
+    /// Sends a signal to the whole process group of a process. Nothing happens if it has ended.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
     pub(crate) fn signal(&mut self, id: ProcessId, signal: Signal) -> io::Result<()> {
         self.order(&Order::Signal { id, signal })
     }
@@ -138,7 +153,7 @@ impl Keeper {
         self.orders.send(line).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
-    /// The number under which this system knows a process of the keeper's; `None` when it has ended or cannot be told.
+    /// Translates a process id of the keeper's namespace to ours; `None` if the process has ended or cannot be found.
     pub(crate) fn host_pid(&self, pid: i32) -> Option<i32> {
         match self.isolation {
             Isolation::Subreaper => Some(pid),
@@ -148,7 +163,7 @@ impl Keeper {
         }
     }
 
-    /// The number under which this system knows the process that instances, and what they orphan, are children of.
+    /// The process id, in our namespace, of the parent of all instances and of their orphaned processes.
     pub(crate) fn parent_of_instances(&self) -> Option<i32> {
         let own = self.child.id()?.cast_signed();
         match self.isolation {
@@ -157,17 +172,17 @@ impl Keeper {
         }
     }
 
-    /// Ends everything that is kept, and the keeper.
+    /// Ends all processes of the keeper, and the keeper itself.
     pub(crate) async fn close(mut self) {
         drop(self.orders);
         let ended = tokio::time::timeout(END, self.child.wait()).await;
         if ended.is_err() {
-            // It had its time.
+            // It exceeded the time limit.
             let _ = self.child.kill().await;
         }
         let in_good_order = matches!(ended, Ok(Ok(status)) if status.success());
         if !in_good_order && self.isolation == Isolation::Subreaper {
-            // What it held outlives it only where there are no namespaces, and comes to us.
+            // Only without namespaces can its processes outlive it; they have become our children.
             end_all(Isolation::Subreaper, &[]);
         }
     }
@@ -181,7 +196,7 @@ impl Reports {
     }
 }
 
-/// The number of a process as a keeper in a namespace sees it: the second, after ours.
+/// The process id that a keeper in a namespace sees: the second in the list, after ours.
 fn keeper_pid(pid: i32) -> Option<i32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().nth(1)?.parse().ok()

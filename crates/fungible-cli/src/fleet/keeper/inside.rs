@@ -1,4 +1,5 @@
-//! What the keeper does: starts what it is told to, reports every end, and at the end of its socket kills all.
+//! The main loop of the keeper: starts what it is ordered to, reports every end, and kills all processes when its
+//! socket closes.
 
 use std::collections::HashMap;
 use std::io;
@@ -28,17 +29,17 @@ use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, DiskError};
 use crate::fleet::process_end::ProcessEnd;
 
-/// What the keeper holds.
+/// The state of the keeper.
 struct Keeping {
     isolation: Isolation,
     running: Running,
     printer: OutputRelay,
     disk: Option<Arc<Disk>>,
-    /// Reports of threads, on their way out.
+    /// Reports of threads, waiting to be sent.
     said: mpsc::UnboundedSender<Report>,
 }
 
-/// Keeps instances until the socket on standard input ends.
+/// Runs the keeper until the socket on standard input closes.
 pub(super) fn keep(isolation: Isolation) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let kept = runtime.and_then(|runtime| {
@@ -53,8 +54,8 @@ pub(super) fn keep(isolation: Isolation) -> ExitCode {
     }
 }
 
-/// Takes the signals that end a process, and does nothing: they may be meant for all of us together, and then whoever
-/// started the keeper ends everything in good order.
+/// Catches the signals that usually end a process, and ignores them. They may be sent to all of our processes together;
+/// the parent of the keeper then ends the instances in order.
 ///
 /// # Errors
 /// When there is no runtime.
@@ -65,11 +66,11 @@ pub(super) fn outlive_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Reports that this kind of keeper cannot be had here.
+/// Reports that this kind of keeper is not available on this system.
 pub(super) fn unavailable(reason: &str) -> ExitCode {
     let report = Report::Unavailable { reason: reason.to_owned() };
     if let (Ok(mut socket), Ok(line)) = (socket(), serde_json::to_string(&report)) {
-        // When nobody listens any more there is nobody to tell.
+        // If the parent is gone, nobody reads the report.
         let _ = writeln!(socket, "{line}");
     }
     ExitCode::from(2)
@@ -90,7 +91,7 @@ async fn obey(isolation: Isolation) -> io::Result<()> {
     let running = Running::default();
     let mut keeping = Keeping { isolation, running, printer: OutputRelay::start(), disk: None, said };
 
-    // Once the socket has ended nobody reads reports: an error while telling is that same end.
+    // When the socket has closed, nobody reads reports: an error here has the same meaning as its end.
     let mut listened = tell(&mut reports, &Report::Ready { isolation }).await;
     while listened.is_ok() {
         tokio::select! {
@@ -106,7 +107,7 @@ async fn obey(isolation: Isolation) -> io::Result<()> {
             Some(report) = waiting.recv() => listened = tell(&mut reports, &report).await,
             _ = ends.recv() => {
                 for report in reap(&mut keeping.running.lock()) {
-                    // Through the channel, behind what threads have said before.
+                    // Through the channel, so that it is sent after earlier reports of threads.
                     let _ = keeping.said.send(report);
                 }
             }
@@ -170,7 +171,7 @@ impl Keeping {
             }
             Order::Do { number, task } => {
                 let (disk, said) = (self.disk.clone()?, self.said.clone());
-                // Copying takes its time, and the end must be heard meanwhile.
+                // On a separate thread: copying takes long, and the socket must be served meanwhile.
                 std::thread::spawn(move || {
                     let done = |done: Result<(), DiskError>| match done {
                         Ok(()) => TaskOutcome::Done,
@@ -190,7 +191,7 @@ impl Keeping {
     }
 }
 
-/// Each of these fails only when it has just ended, which is reported by itself.
+/// A signal fails only if the process has just ended, which is reported separately.
 fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
     match (kept, signal) {
         (Kept::Plain(_), _) => drop(killpg(pid, number(signal))),
@@ -198,7 +199,7 @@ fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
         (Kept::Cell { .. }, Signal::Kill) if isolation == Isolation::Namespaces => {
             let _ = signal::kill(pid, signal::Signal::SIGKILL);
         }
-        // It then kills what came from it, and ends; nobody else could find all of that.
+        // The first process then kills its descendants and ends; only it can find all of them.
         (Kept::Cell { socket, .. }, Signal::Kill) => drop(socket.shutdown(std::net::Shutdown::Write)),
     }
 }
@@ -235,24 +236,24 @@ fn start(launch: &Launch, printer: &OutputRelay) -> io::Result<Child> {
     Ok(child)
 }
 
-/// Collects every child that has ended: ours and the orphans that came to us.
+/// Collects every child that has ended, including orphans that became our children.
 fn reap(running: &mut HashMap<Pid, Kept>) -> Vec<Report> {
     let mut reports = Vec::new();
     loop {
         let (pid, end) = match waitpid(None, Some(WaitPidFlag::WNOHANG)).map(ProcessEnd::of) {
             Ok(Some(ended)) => ended,
             Err(Errno::EINTR) => continue,
-            // Nobody else has ended by now.
+            // No further child has ended.
             Ok(None) | Err(_) => break,
         };
         match running.remove(&pid) {
             Some(Kept::Plain(id)) => {
-                // What an instance leaves behind in its group would keep its port. As long as something is left, the
-                // group's number belongs to nobody else.
+                // A process that the instance leaves in its group would keep its port. As long as one is left, no other
+                // group can have this number.
                 let _ = killpg(pid, signal::Signal::SIGKILL);
                 reports.push(Report::Ended { id, end });
             }
-            // Its thread reports it, with what its first process said last.
+            // Its thread reports it, together with the last report of its first process.
             Some(Kept::Cell { ended, .. }) => drop(ended.send(end)),
             None => {}
         }

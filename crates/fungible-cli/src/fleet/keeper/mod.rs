@@ -1,14 +1,15 @@
-//! The keeper: a process of its own that holds what must end with us. Every instance is its child, and its
-//! death ends them all, whatever became of their process groups. It knows processes, not what they serve.
+//! The keeper: a separate process that is the parent of all instances. If we end in any way, the keeper ends them,
+//! whatever process groups they moved to. It knows processes, not what they serve.
 //!
-//! It is this same executable, started again:
-//! 1. `namespaces` enters new mount and process namespaces (and a user namespace for an ordinary user) and starts
-//! 2. `inside`, the first process in there: when it ends, the kernel ends everything beside it.
-//! 3. Where that is not allowed, `subreaper` takes both places: orphans of its instances become its children.
-//! 4. `first` is the first process of an instance on a private disk; `run` does without.
+//! It is this same executable, started as one of these stages:
+//! 1. `namespaces` enters new mount and process namespaces (and a user namespace if it is not root) and starts
+//!    `inside` there.
+//! 2. `inside` is the first process in them: when it ends, the kernel kills all other processes in them.
+//! 3. `subreaper`, where that is not allowed: orphaned processes of its instances become its children.
+//! 4. `first` is the first process of an isolated instance of a proof; `run` does not use it.
 //!
-//! Standard input is a socket to whoever started the keeper. Orders come in and reports go out as JSON lines; its end
-//! is the order to end everything.
+//! Standard input is a socket to the parent. Orders come in and reports go out as JSON lines. When the socket closes,
+//! the keeper ends everything.
 
 mod cell;
 mod children;
@@ -26,10 +27,10 @@ pub(crate) use protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report
 
 use std::process::ExitCode;
 
-/// The stages that a keeper process can be started as, by name.
+/// The names of the stages that a keeper process can be started as.
 pub(crate) const STAGES: [&str; 4] = ["namespaces", "inside", "subreaper", "first"];
 
-/// Runs as the keeper; `stage` is one of [`STAGES`]. The process must have a single thread.
+/// Runs this process as a keeper in the given stage, one of [`STAGES`]. The process must have a single thread.
 pub(crate) fn main(stage: &str) -> ExitCode {
     match stage {
         "namespaces" => stages::enter_and_keep(),

@@ -1,4 +1,5 @@
-//! The namespaces that end with their first process. Linux only; elsewhere it says that there are none.
+//! Linux namespaces whose processes end with their first process. On other systems all functions report that there are
+//! none.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{drop_rights, enter, fresh_proc, furnish, pass_on_mounting};
@@ -33,18 +34,19 @@ mod linux {
     use nix::unistd::{Gid, Uid};
     use rustix::thread::{CapabilitySet, CapabilitySets};
 
-    /// What making private disks takes, on files of this user alone: mounting, and doing what the user may do even
-    /// where a program took the right from a folder of its own.
+    /// The capabilities that private disks need, on files of this user only: mounting, and access to folders whose
+    /// permissions a program has removed from itself.
     const RIGHTS: CapabilitySet = CapabilitySet::SYS_ADMIN
         .union(CapabilitySet::DAC_OVERRIDE)
         .union(CapabilitySet::FOWNER)
         .union(CapabilitySet::CHOWN)
         .union(CapabilitySet::FSETID);
 
-    /// New namespaces for this process and what it starts.
+    /// Moves this process, and what it starts, into new namespaces.
     pub(in super::super) fn enter() -> io::Result<()> {
         let (user, group) = (Uid::current(), Gid::current());
-        // That of the host name is for instances with a world of their own: what they cannot have, all do without.
+        // The host-name namespace (UTS) is needed by isolated instances only. It is created here too, so that a system
+        // without it is detected early.
         let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS;
         if !user.is_root() {
             flags |= CloneFlags::CLONE_NEWUSER;
@@ -54,32 +56,33 @@ mod linux {
             other => other.into(),
         })?;
         if !user.is_root() {
-            // Everybody keeps the name that they have outside: an instance must not find itself to be root.
+            // User and group ids stay as they are outside: an instance must not run as root.
             fs::write("/proc/self/setgroups", "deny")?;
             fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
             fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
-            // Starting a program drops the rights that the new user namespace gave us; the second stage needs them to
+            // Executing a program drops the capabilities of the new user namespace; the second stage needs them to
             // mount its /proc and to make private disks.
             pass_on(RIGHTS)?;
         }
-        // What the host mounts later still shows up here; what is mounted here stays here.
+        // Later mounts of the host appear here too; mounts made here do not appear on the host.
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)?;
         Ok(())
     }
 
-    /// Gives the namespace a /proc of its own; for its first process.
+    /// Mounts a separate /proc for the namespace. Called by its first process.
     pub(in super::super) fn furnish() -> io::Result<()> {
-        // The first stage waits for this one and has a single thread: if it is killed, so is everything in here.
+        // The first stage waits for this process and has a single thread: if it is killed, all processes of the
+        // namespace are killed.
         nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
         fresh_proc()?;
         if !Uid::current().is_root() {
-            // What is started from here has no rights; only this process keeps them.
+            // Programs started from here get no capabilities; only this process keeps them.
             rustix::thread::clear_ambient_capability_set()?;
         }
         Ok(())
     }
 
-    /// Lets what this thread starts mount its own /proc. For root there is nothing to do.
+    /// Lets the processes that this thread starts mount their own /proc. Root already may.
     pub(in super::super) fn pass_on_mounting() -> io::Result<()> {
         if Uid::current().is_root() { Ok(()) } else { pass_on(CapabilitySet::SYS_ADMIN) }
     }
@@ -94,14 +97,14 @@ mod linux {
         Ok(())
     }
 
-    /// A /proc of this process's own namespace: with the one from outside, a program would look itself up under a
-    /// number that is another process's.
+    /// Mounts a /proc for the process namespace of this process. With the host's /proc, a program would look itself up
+    /// under a process id that belongs to another process.
     pub(in super::super) fn fresh_proc() -> io::Result<()> {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         Ok(mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?)
     }
 
-    /// Gives up what the user namespace gave, for good. Root keeps what it has outside, too.
+    /// Drops all capabilities from the user namespace permanently. Root keeps those that it has outside.
     pub(in super::super) fn drop_rights() -> io::Result<()> {
         if !Uid::current().is_root() {
             rustix::thread::clear_ambient_capability_set()?;

@@ -1,6 +1,6 @@
-//! Passes on what instances print, line by line behind their name. Where nobody takes it, the instances that print wait
-//! for a while, as they would without us; then lines are left out and counted until somebody does. The keeper never
-//! waits.
+//! Prints the output of instances, each line prefixed with the name of the instance. If our output is blocked, the
+//! instances that print are blocked too, for up to two seconds; then lines are dropped and counted until our output is
+//! read again. The keeper itself never waits.
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -13,16 +13,17 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-/// A longer line is cut into several: an instance that prints no line end must not fill our memory.
+/// The longest line, in bytes. A longer one is split, so that an instance that prints no line end cannot fill our
+/// memory.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// How many lines wait for a slow terminal before the instances do.
+/// How many lines are queued for a slow terminal before instances are blocked.
 const WAITING_LINES: usize = 256;
 
-/// How long instances wait for an output that stands still. A service must not stand still with it.
+/// How long instances are blocked by a blocked output. A service must not stop because nobody reads its output.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the last lines may take when everything ends.
+/// How long the last lines may take at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 struct OutputLine {
@@ -35,7 +36,7 @@ pub(super) struct OutputRelay {
     done: oneshot::Receiver<()>,
 }
 
-/// The way of lines to the thread that prints them.
+/// The queue to the thread that prints.
 #[derive(Clone)]
 struct Lines {
     waiting: mpsc::Sender<OutputLine>,
@@ -44,7 +45,7 @@ struct Lines {
 
 #[derive(Default)]
 struct LeftOut {
-    /// The output stands still: nobody waits for it.
+    /// The output is blocked, so lines are dropped without waiting.
     stands_still: AtomicBool,
     lines: AtomicU64,
 }
@@ -57,7 +58,7 @@ impl OutputRelay {
         let lost = Arc::clone(&left_out);
         std::thread::spawn(move || {
             while let Some(line) = waiting.blocking_recv() {
-                // A reader that went away takes nothing from the instances: they run on unseen.
+                // A reader that went away must not affect the instances: they run on without output.
                 let written = if line.to_stderr { io::stderr().write_all(&line.text) } else { print(&line.text) };
                 if waiting.len() < WAITING_LINES / 2 {
                     lost.stands_still.store(false, Ordering::Relaxed);
@@ -94,7 +95,7 @@ impl OutputRelay {
         Ok(())
     }
 
-    /// Waits, within limits, until everything is printed; call it when nothing is left that could print.
+    /// Waits, within a limit, until all lines are printed. To be called when no process is left that could print.
     pub(super) async fn finish(self) {
         drop(self.lines);
         let _ = tokio::time::timeout(LAST_LINES, self.done).await;
@@ -102,7 +103,7 @@ impl OutputRelay {
 }
 
 impl Lines {
-    /// An error: nobody prints any more.
+    /// Queues the line, or drops and counts it. An error means that the printing thread has ended.
     async fn pass_on(&self, line: OutputLine) -> Result<(), ()> {
         let line = match self.waiting.try_send(line) {
             Ok(()) => return Ok(()),

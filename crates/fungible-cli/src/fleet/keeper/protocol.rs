@@ -1,4 +1,4 @@
-//! What a keeper and whoever started it say to each other, as JSON lines.
+//! The messages between a keeper and its parent process, as JSON lines.
 
 use std::path::PathBuf;
 
@@ -7,38 +7,39 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::private_disk::{DiskPlan, World, Written};
 use crate::fleet::process_end::ProcessEnd;
 
-/// What ends the instances when the keeper dies.
+/// What ends the instances if the keeper dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Isolation {
-    /// The kernel: they live in the keeper's own process namespace.
+    /// The kernel: the instances run in the keeper's own process namespace.
     Namespaces,
-    /// The keeper's last act: it adopts every orphan and kills what it finds. A keeper that is itself killed
-    /// outright cannot do this; its starter then ends the process groups that it knows.
+    /// The keeper: it adopts orphaned processes and kills them before it ends. If it is killed itself, its parent kills
+    /// the processes that it left.
     Subreaper,
 }
 
-/// Numbers the processes of one keeper; never used again.
+/// Identifies a process of one keeper. Numbers are not reused.
 pub(crate) type ProcessId = u64;
 
-/// One program to start.
+/// A program to start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Launch {
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
-    /// Set on top of the keeper's own environment.
+    /// Set in addition to the environment of the keeper.
     pub(crate) env: Vec<(String, String)>,
     pub(crate) output: Output,
-    /// A world of its own; without it the instance lives in the keeper's. Needs a [`Task::OpenDisk`] before.
+    /// How the instance is isolated; `None`: it shares the namespaces and the disk of the keeper. Needs a
+    /// [`Task::OpenDisk`] before.
     pub(crate) cell: Option<CellPlan>,
 }
 
-/// A private disk and, where namespaces are allowed, own process numbers and an own host name.
+/// An isolated instance: a private disk and, where namespaces are available, its own process ids and host name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct CellPlan {
     /// The host name.
     pub(crate) name: String,
-    /// Its own copy of what is shared, instead of the run's.
+    /// It gets its own copy of the shared paths instead of that of the run.
     pub(crate) own_copies: bool,
 }
 
@@ -46,79 +47,75 @@ pub(crate) struct CellPlan {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Output {
-    /// To our own, line by line, each behind this word.
+    /// To our own output, each line prefixed with this text.
     Prefixed(String),
-    /// To the end of this file.
+    /// Appended to this file.
     File(PathBuf),
 }
 
-/// The signals that we send.
+/// The signals that can be sent to an instance.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Signal {
-    /// SIGTERM: please end.
+    /// SIGTERM: asks it to end.
     Term,
-    /// SIGKILL: end now.
+    /// SIGKILL: ends it at once.
     Kill,
 }
 
+/// An order to the keeper.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Order {
-    Start {
-        id: ProcessId,
-        launch: Launch,
-    },
-    /// To the whole process group.
-    Signal {
-        id: ProcessId,
-        signal: Signal,
-    },
-    /// Answered by [`Report::Did`] under the same number.
-    Do {
-        number: u64,
-        task: Task,
-    },
+    /// Starts a program under this number.
+    Start { id: ProcessId, launch: Launch },
+    /// Sent to the whole process group.
+    Signal { id: ProcessId, signal: Signal },
+    /// Answered by [`Report::Did`] with the same number.
+    Do { number: u64, task: Task },
 }
 
-/// What the keeper does for the private disks.
+/// A task of the keeper concerning private disks.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Task {
-    /// Once, before everything else.
+    /// Prepares the private disks; once, before all other tasks.
     OpenDisk { plan: DiskPlan },
-    /// Fresh copies of what is shared. Whatever a run before left is removed.
+    /// Makes fresh copies of the shared paths, and removes what an earlier run left.
     BeginRun,
-    /// When its instances have ended.
+    /// Removes what the run left. To be sent when its instances have ended.
     EndRun,
-    /// What an instance of this run wrote.
+    /// Lists the files that an instance of this run changed.
     Files { id: ProcessId },
 }
 
-/// What came of a [`Task`].
+/// The outcome of a [`Task`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TaskOutcome {
+    /// Of [`Task::OpenDisk`]: which isolation is available.
     World(World),
+    /// Of [`Task::Files`].
     Files(Vec<Written>),
+    /// Of the other tasks.
     Done,
-    /// Why not, as a sentence.
+    /// Why the task was refused, as a sentence for the user.
     Refused(String),
 }
 
-/// What the keeper tells.
+/// A report of the keeper.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Report {
-    /// Orders are taken from now on.
+    /// The keeper accepts orders from now on.
     Ready { isolation: Isolation },
-    /// This kind of keeper cannot be had here.
+    /// This kind of keeper is not available on this system.
     Unavailable { reason: String },
-    /// The process runs; `pid` as the keeper sees it.
+    /// The process runs; `pid` is its id in the keeper's namespace.
     Started { id: ProcessId, pid: i32 },
-    /// The program could not be started at all.
+    /// The program could not be started.
     NotStarted { id: ProcessId, reason: String },
-    /// The process has ended, and what was left of its group was killed.
+    /// The process ended, and the remaining processes of its group were killed.
     Ended { id: ProcessId, end: ProcessEnd },
     /// The outcome of a task.
     Did { number: u64, outcome: TaskOutcome },

@@ -1,11 +1,11 @@
-//! The two stages of a keeper in namespaces: the first makes them, the second is the first process in there.
+//! The two stages of a keeper with namespaces: the first creates them, the second is the first process in them.
 
 use std::process::{Command, ExitCode};
 
 use super::protocol::Isolation;
 use super::{inside, namespaces};
 
-/// The first stage: makes the namespaces and starts the second as the first process in them.
+/// The first stage: enters new namespaces and starts the second stage in them.
 pub(super) fn enter_and_keep() -> ExitCode {
     if let Err(error) = namespaces::enter() {
         return inside::unavailable(&error.to_string());
@@ -27,7 +27,7 @@ pub(super) fn enter_and_keep() -> ExitCode {
     }
 }
 
-/// The second stage: gives the namespace a /proc of its own and keeps instances.
+/// The second stage: mounts a /proc for the namespace and runs the keeper.
 pub(super) fn keep_inside() -> ExitCode {
     match namespaces::furnish() {
         Ok(()) => inside::keep(Isolation::Namespaces),

@@ -1,5 +1,5 @@
-//! Starts single instances on request, each in a world of its own, for one proof. It restarts nothing and judges
-//! nothing; nothing that it started outlives it.
+//! Starts single isolated instances for one proof: each may have a private disk, process ids and a host name of its
+//! own. It restarts nothing and judges nothing, and nothing that it started outlives it.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,28 +16,28 @@ use super::private_disk::{Apart, DiskError, DiskPlan, World, Written, settled};
 use super::process_end::ProcessEnd;
 use crate::balancer::{PortOwner, Vouch};
 
-/// How many of the last lines that an instance printed are told.
+/// How many of the last output lines of an instance are reported.
 const LAST_LINES: usize = 200;
 
-/// No more than this of the end of its output is read for them.
+/// How many bytes at the end of the output are searched for these lines.
 const LAST_BYTES: u64 = 256 * 1024;
 
 /// The pause between two attempts to connect.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 
-/// Why an instance, or the whole, could not be had.
+/// Why the launcher or an instance cannot be started or used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The keeper could not do what it was asked for; a sentence says why.
+    /// The keeper refused a task; a sentence for the user.
     #[error("{0}")]
     Refused(String),
     #[error("the keeper process could not be started: {0}")]
     Keeper(std::io::Error),
     #[error("the keeper process was not ready within {} s", .0.as_secs_f32())]
     NoKeeper(Duration),
-    #[error("the keeper process was killed, and everything that ran with it")]
+    #[error("the keeper process was killed, and everything that it ran with it")]
     KeeperGone,
     #[error(
         "the disk of the instances was not ready within {} s: the working directory, the temporary folder (TMPDIR) or \
@@ -46,38 +46,38 @@ pub(crate) enum LaunchError {
     NoDisk(Duration),
 }
 
-/// One instance to start.
+/// An instance to start, or another program such as the driver.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
-    /// It is also the host name.
+    /// The name of the instance, and its host name.
     pub(crate) name: String,
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    /// It sees the real disk and is no instance: a driver, for example.
+    /// It is not isolated and sees the real disk, as the driver does.
     pub(crate) outside: bool,
-    /// Gets its own copy of what is shared, for the positive control.
+    /// It gets its own copy of the shared paths, for the positive control.
     pub(crate) own_share_copies: bool,
 }
 
-/// What came of waiting for an instance.
+/// The result of waiting for an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Waited {
     /// It accepts connections.
     Ready,
-    /// It has ended, this way.
+    /// It ended in this way.
     Ended(ProcessEnd),
     /// The program could not be started, for this reason.
     NotStarted(String),
     /// This other program listens on its port.
     PortTaken(String),
-    /// The limit is over; it listens at these other addresses, as far as can be seen.
+    /// The time limit was exceeded; it listens on these other addresses, as far as can be determined.
     Late(Vec<SocketAddr>),
 }
 
 #[derive(Debug, Clone, Default)]
 struct Launched {
-    /// Its first process, as the keeper sees it.
+    /// The id of its first process, in the keeper's namespace.
     first: Option<i32>,
     ended: Option<Waited>,
 }
@@ -88,12 +88,13 @@ struct LauncherState {
     keeper_gone: bool,
 }
 
-/// Those who wait for the outcome of a task, by its number; `None` once the keeper has ended, as no outcome comes then.
+/// The callers that wait for the outcome of a task, by its number; `None` once the keeper has ended and no outcome can
+/// come.
 type Answers = Arc<std::sync::Mutex<Option<HashMap<u64, oneshot::Sender<TaskOutcome>>>>>;
 
-/// Owns a keeper for a whole proof. All of its methods may be called at the same time.
+/// Starts instances through a keeper, which it owns for a whole proof. All methods may be called concurrently.
 pub(crate) struct Launcher {
-    /// `None` once it was told to end.
+    /// `None` after [`Launcher::close`].
     keeper: Mutex<Option<Keeper>>,
     known: watch::Sender<LauncherState>,
     answers: Answers,
@@ -101,8 +102,11 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    /// Starts the keeper from `executable` and makes ready for `plan`, within `limit`. Where `namespaces` are not wanted
-    /// or cannot be had, the world says what is missing.
+    /// Starts the keeper from `executable` and prepares `plan`, within `limit`. The [`World`] says which kinds of
+    /// isolation are missing, because `namespaces` is false or the system does not allow them.
+    ///
+    /// # Errors
+    /// When the plan cannot be followed, or the keeper or the disk is not ready in time.
     pub(crate) async fn start(
         executable: &Path,
         namespaces: bool,
@@ -116,7 +120,7 @@ impl Launcher {
         let left = limit.saturating_sub(began.elapsed());
         let problem = keeper.problem().map(|reason| {
             format!(
-                "process numbers, host names and the disk are not private: namespaces cannot be had here ({reason})"
+                "process ids, host names and the disk are not private: namespaces are not available here ({reason})"
             )
         });
         let known = watch::Sender::new(LauncherState::default());
@@ -136,17 +140,24 @@ impl Launcher {
         Ok(launcher)
     }
 
-    /// What could be had of a world of its own for each instance.
+    /// Which isolation the instances have.
     pub(crate) fn world(&self) -> &World {
         &self.world
     }
 
-    /// Makes fresh copies of the shared paths, as they are now.
+    /// Makes fresh copies of the shared paths for a run.
+    ///
+    /// # Errors
+    /// When there is not enough space, or the keeper is gone.
     pub(crate) async fn begin_run(&self) -> Result<(), LaunchError> {
         self.ask(Task::BeginRun).await.map(drop)
     }
 
-    /// Kills what still runs and removes what the run left on the disk.
+    /// Kills the processes that still run, and removes what the run left on the disk.
+    ///
+    /// # Errors
+    /// When the run says nothing about the app, as it had no space left or a shared file was replaced; or the keeper is
+    /// gone.
     pub(crate) async fn end_run(&self) -> Result<(), LaunchError> {
         let running = self.running();
         for id in &running {
@@ -158,7 +169,7 @@ impl Launcher {
         let ended = self.ask(Task::EndRun).await;
         let over: Vec<ProcessId> = self.known.borrow().lives.keys().copied().collect();
         for id in over {
-            // Talkative ones would fill the disk in the long run.
+            // Removed after each run: the logs of many runs would fill the disk.
             let _ = std::fs::remove_file(self.log(id));
         }
         ended.map(drop)
@@ -169,7 +180,10 @@ impl Launcher {
         known.lives.iter().filter(|(_, life)| life.ended.is_none()).map(|(id, _)| *id).collect()
     }
 
-    /// Starts an instance of this run; whether that works is told by [`Launcher::ready`] and [`Launcher::ended`].
+    /// Starts an instance of this run. [`Launcher::ready`] and [`Launcher::ended`] report whether that succeeds.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
     pub(crate) async fn launch(&self, spec: Spec) -> Result<ProcessId, LaunchError> {
         let mut keeper = self.keeper.lock().await;
         let keeper = keeper.as_mut().ok_or(LaunchError::KeeperGone)?;
@@ -187,7 +201,7 @@ impl Launcher {
         keeper.launch(launch).map_err(|_| LaunchError::KeeperGone)
     }
 
-    /// Waits until the instance runs: until it accepts connections on `port`, if one is given.
+    /// Waits until the instance runs; if `port` is given, until it accepts connections there.
     pub(crate) async fn ready(&self, id: ProcessId, port: Option<u16>, limit: Duration) -> Waited {
         let deadline = Instant::now() + limit;
         tokio::select! {
@@ -199,7 +213,7 @@ impl Launcher {
 
     async fn started(&self, id: ProcessId, port: Option<u16>) -> Waited {
         let mut known = self.known.subscribe();
-        // The sender is ours and outlives this.
+        // The sender lives as long as `self`.
         let _ = known.wait_for(|known| known.lives.get(&id).is_some_and(|life| life.first.is_some())).await;
         let Some(port) = port else { return Waited::Ready };
         loop {
@@ -215,20 +229,19 @@ impl Launcher {
         }
     }
 
-    /// The number under which this system knows the first process of an instance; everything that it starts stays
-    /// below it.
+    /// The id of the first process of an instance in our namespace. Its other processes are descendants of it.
     async fn first(&self, id: ProcessId) -> Option<i32> {
         let first = self.known.borrow().lives.get(&id).and_then(|life| life.first)?;
         self.keeper.lock().await.as_ref()?.host_pid(first)
     }
 
-    /// Who tells whether it is this instance that listens on its port.
+    /// Checks on demand whether a process of this instance listens on its port.
     pub(crate) async fn vouch(&self, id: ProcessId, port: u16) -> Vouch {
         let first = self.first(id).await;
         Vouch::new(move || listening::on(port, || first.into_iter().collect()))
     }
 
-    /// Another program that listens on one of the ports of an instance which has ended.
+    /// Another program that listens on one of these ports of an instance that ended.
     pub(crate) fn who_took(ports: impl IntoIterator<Item = u16>) -> Option<String> {
         ports.into_iter().find_map(|port| match listening::on(port, Vec::new) {
             PortOwner::Foreign(who) => Some(who),
@@ -236,7 +249,7 @@ impl Launcher {
         })
     }
 
-    /// Waits until the instance has ended, or never ran, and with it everything that it started.
+    /// Waits until the instance and all its processes have ended, or could not be started.
     pub(crate) async fn ended(&self, id: ProcessId) -> Waited {
         let mut known = self.known.subscribe();
         let gone = || Waited::Ended(ProcessEnd::KeeperKilled);
@@ -248,11 +261,14 @@ impl Launcher {
         }
     }
 
-    /// Kills (SIGKILL) everything of an instance, and returns when all of it is dead.
+    /// Kills (SIGKILL) all processes of an instance, and returns when they are dead.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
     pub(crate) async fn kill(&self, id: ProcessId) -> Result<(), LaunchError> {
         loop {
             self.signal(id, Signal::Kill).await?;
-            // One that is only about to start cannot be reached yet.
+            // A process that is just being started cannot be signalled yet.
             let ended = tokio::time::timeout(Duration::from_millis(50), self.ended(id)).await;
             if self.known.borrow().keeper_gone {
                 return Err(LaunchError::KeeperGone);
@@ -263,7 +279,10 @@ impl Launcher {
         }
     }
 
-    /// Asks an instance (SIGTERM) to end.
+    /// Asks an instance to end (SIGTERM).
+    ///
+    /// # Errors
+    /// When the keeper is gone.
     pub(crate) async fn terminate(&self, id: ProcessId) -> Result<(), LaunchError> {
         self.signal(id, Signal::Term).await
     }
@@ -274,7 +293,10 @@ impl Launcher {
         keeper.signal(id, signal).map_err(|_| LaunchError::KeeperGone)
     }
 
-    /// What the instance wrote to its private disk. It may have ended, but its run may not.
+    /// The files that the instance changed on its private disk. The instance may have ended, but its run may not.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
     pub(crate) async fn files(&self, id: ProcessId) -> Result<Vec<Written>, LaunchError> {
         match self.ask(Task::Files { id }).await? {
             TaskOutcome::Files(files) => Ok(files),
@@ -282,20 +304,20 @@ impl Launcher {
         }
     }
 
-    /// The last lines that an instance of this run printed, on standard output and error.
+    /// The last lines that an instance of this run wrote to standard output and error.
     pub(crate) fn last_lines(&self, id: ProcessId) -> Vec<String> {
         let text = end_of(&self.log(id)).unwrap_or_default();
         let lines: Vec<String> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
     }
 
-    /// The number of its first process as the instance sees itself; not told where it has a namespace of its own.
+    /// The id of its first process as the instance sees it; `None` if it has a process namespace of its own.
     pub(crate) fn pid(&self, id: ProcessId) -> Option<i32> {
         let known = self.known.borrow();
         known.lives.get(&id).and_then(|life| life.first).filter(|_| !self.world.namespaces)
     }
 
-    /// The TCP addresses where processes of an instance listen.
+    /// The TCP addresses on which processes of an instance listen.
     pub(crate) async fn listens(&self, id: ProcessId) -> Vec<SocketAddr> {
         self.first(id).await.map(listening::below).unwrap_or_default()
     }
@@ -321,15 +343,14 @@ impl Launcher {
         }
     }
 
-    /// Returns once the keeper has ended, and with it everything that it held.
+    /// Returns when the keeper has ended, and with it all processes that it held.
     pub(crate) async fn gone(&self) {
         let mut known = self.known.subscribe();
-        // The sender is ours and outlives this.
+        // The sender lives as long as `self`.
         let _ = known.wait_for(|known| known.keeper_gone).await;
     }
 
-    /// Ends everything; nothing is left running, mounted, or on the disk. Who still waits for something is told that the
-    /// keeper is gone.
+    /// Ends everything: no process, mount or file is left. Callers that still wait get [`LaunchError::KeeperGone`].
     pub(crate) async fn close(&self) {
         let keeper = self.keeper.lock().await.take();
         if let Some(keeper) = keeper {
@@ -338,7 +359,7 @@ impl Launcher {
     }
 }
 
-/// Takes down what the keeper reports, until it ends.
+/// Records what the keeper reports, until it ends.
 async fn listen(mut reports: Reports, known: watch::Sender<LauncherState>, answers: Answers) {
     while let Some(report) = reports.next().await {
         let life = |id: ProcessId, change: &dyn Fn(&mut Launched)| {
@@ -353,15 +374,15 @@ async fn listen(mut reports: Reports, known: watch::Sender<LauncherState>, answe
             Report::Did { number, outcome } => {
                 let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
                 let answer = answers.as_mut().and_then(|waiting| waiting.remove(&number));
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = answer.map(|answer| answer.send(outcome));
             }
-            // Said once, where the keeper is started.
+            // Sent only at the start of the keeper, and handled there.
             Report::Ready { .. } | Report::Unavailable { .. } => {}
         }
     }
     known.send_modify(|known| known.keeper_gone = true);
-    // Whoever waits for an answer, or asks from now on, learns that none comes.
+    // Callers that wait, or ask from now on, learn that no outcome can come.
     *answers.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
@@ -388,7 +409,8 @@ mod tests {
     async fn kept_by(script: &str, limit: Duration) -> Result<Launcher, LaunchError> {
         let place = tempfile::tempdir().unwrap();
         let keeper = place.path().join("keeper");
-        // By a process of its own: another test's child may hold for a moment what we have open.
+        // Written by another process: a child of another test could hold our file open for writing and make its
+        // execution fail.
         let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\"; chmod 755 \"$0\"";
         assert!(Command::new("sh").args(["-c", write]).arg(&keeper).arg(script).status().unwrap().success());
         let plan = DiskPlan {
@@ -407,7 +429,7 @@ mod tests {
         launcher.gone().await;
         let answered = |asked| tokio::time::timeout(Duration::from_secs(30), asked);
         assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
-        // Once more, as the first order may have found the way open.
+        // Again, because the first order may still have been accepted by the socket.
         assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
         launcher.close().await;
         assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));

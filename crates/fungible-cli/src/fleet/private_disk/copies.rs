@@ -1,4 +1,4 @@
-//! The copies of shared paths that a run begins with. It knows paths and space, not who shares them.
+//! Copies the shared paths at the start of a run, if there is enough space.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,11 @@ use super::plan::{DiskPlan, copy_of};
 use super::space::{self, RESERVE};
 use super::tree::{copy, measure};
 
-/// Copies every share into the new folder `into`, each into a folder of its own, so that what appears beside a shared
-/// file, as the log of a database does, is shared too.
+/// Copies every shared path into the new folder `into`, each into a folder of its own, so that files that appear beside
+/// a shared file, such as the log of a database, are shared too.
+///
+/// # Errors
+/// When there is not enough space, or a file cannot be copied.
 pub(super) fn copy_shares(plan: &DiskPlan, into: &Path, disk: &Path, stop: &AtomicBool) -> Result<(), DiskError> {
     fs::create_dir(into).map_err(|error| DiskError::Folder { path: into.to_owned(), error })?;
     for (index, share) in plan.share.iter().enumerate() {
@@ -29,11 +32,12 @@ pub(super) fn copy_shares(plan: &DiskPlan, into: &Path, disk: &Path, stop: &Atom
     Ok(())
 }
 
-/// Whoever may put files beside a share may do so beside its copy.
+/// Gives the folder of a copy the owner and mode of the original's parent, so that the same users can create files
+/// beside it.
 fn like_its_parent(share: &Path, folder: &Path) {
     if let Some(parent) = share.parent().and_then(|parent| fs::metadata(parent).ok()) {
         use std::os::unix::fs::{MetadataExt as _, lchown};
-        // An ordinary user keeps what it made.
+        // Only root can change the owner; other users keep what they created.
         let _ = lchown(folder, Some(parent.uid()), Some(parent.gid()));
         let _ = fs::set_permissions(folder, parent.permissions());
     }

@@ -1,4 +1,4 @@
-//! Why a private disk cannot be made or used. Each message says what the user can do about it, where there is something.
+//! Errors of private disks. Each message says what the user can do, if anything.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What is laid over what in a private view: looks at every mount once. It mounts nothing; the one thing that it makes
-//! is the stand-in for directories that an ordinary user's overlays cannot cover.
+//! Plans the mounts of a private view by looking at every existing mount once. It mounts nothing; it creates only the
+//! skeleton, a copy of the directories that the overlays of an ordinary user cannot cover.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,17 +14,17 @@ use super::mount_table::{self, Mount};
 use super::plan::DiskPlan;
 use super::tree;
 
-/// What stays the machine's own in every view.
+/// Directories that are real, not private, in every view.
 const REAL: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
 
-/// A larger file that lies beside mounts stays real for an ordinary user.
+/// For an ordinary user a larger file in a directory with mounts stays real. In bytes.
 const LARGEST_COPY: u64 = 16 << 20;
 
-/// How far down, and among how many entries, folders that an ordinary user may write to are looked for.
+/// How deep, and among how many entries at most, folders that an ordinary user may write to are searched for.
 const DEEPEST_LOOK: usize = 3;
 const MOST_LOOKS: usize = 20_000;
 
-/// One thing to mount.
+/// One mount of a view.
 pub(super) struct MountStep {
     pub(super) at: PathBuf,
     pub(super) action: Action,
@@ -32,31 +32,34 @@ pub(super) struct MountStep {
 
 pub(super) enum Action {
     Overlay(Overlay),
-    /// The machine's own.
+    /// The real path, bind-mounted.
     Real,
     Share(usize),
 }
 
 pub(super) struct Overlay {
-    /// Names its folders below a cell.
+    /// The number in the names of its folders in a cell.
     pub(super) number: usize,
     pub(super) lower: PathBuf,
     pub(super) mode: u32,
     pub(super) owner: (u32, u32),
     pub(super) read_only: bool,
-    /// Folders below that the upper one has from the start, with their rights.
+    /// Folders that exist in the upper layer from the start, with their modes.
     pub(super) ready_made: Vec<(PathBuf, u32)>,
 }
 
-/// The steps that make a view, in no order.
+/// The mounts of a view, in no particular order.
 pub(super) struct Planned {
     pub(super) steps: Vec<MountStep>,
     pub(super) notes: Vec<String>,
-    /// Where what must not be covered with anything begins.
+    /// Paths over which nothing may be mounted.
     pub(super) real: Vec<PathBuf>,
 }
 
-/// Plans a view: `whole` when one overlay can lie over everything. `folder` is the proof's own.
+/// Plans a view. `whole`: one overlay can cover everything. `folder` is the folder of the proof.
+///
+/// # Errors
+/// When the list of mounts or a directory cannot be read.
 pub(super) fn planned(plan: &DiskPlan, folder: &Path, whole: bool) -> io::Result<Planned> {
     let mut mounts = mount_table::visible()?;
     mounts.retain(|mount| !mount.point.starts_with(folder));
@@ -72,14 +75,14 @@ pub(super) fn planned(plan: &DiskPlan, folder: &Path, whole: bool) -> io::Result
     Ok(Planned { steps, notes, real })
 }
 
-/// Looks at every mount once and decides what is laid over what.
+/// Decides for every mount how a view covers it.
 struct Planner {
     mounts: Vec<Mount>,
     real: Vec<PathBuf>,
-    /// Where programs write: private in any case.
+    /// Where programs write; always private.
     own: Vec<PathBuf>,
     whole: bool,
-    /// Where the lower folder of directories that hold mounts is put together.
+    /// The folder in which the lower layer of directories with mounts is put together.
     skeleton: PathBuf,
     steps: Vec<MountStep>,
     notes: Vec<String>,
@@ -99,7 +102,7 @@ impl Planner {
         for real in self.real.clone() {
             self.steps.push(MountStep { at: real, action: Action::Real });
         }
-        // Private also where they lie in what is real otherwise, unless the user says so.
+        // These are private even inside a real directory, unless the user lists them with --real.
         for path in self.own.clone() {
             let by_wish = plan.real.iter().any(|real| path.starts_with(real));
             if self.is_real(&path) && !by_wish && !self.steps.iter().any(|step| step.at == path) {
@@ -123,12 +126,12 @@ impl Planner {
                 self.notes.push(format!("{}: not private, because it is a mounted file", path.display()));
             }
             if file || mount.read_only || mount.pseudo {
-                // Nothing can be written to it, or it is no disk.
+                // It is read-only, or not a file system on a disk.
                 self.steps.push(MountStep { at: path.to_owned(), action: Action::Real });
                 return Ok(());
             }
         }
-        // In somebody else's mount namespace a directory that holds mounts cannot be looked at without them.
+        // In a mount namespace of another user, a directory with mounts cannot be accessed without these mounts.
         let holds_mounts = self.mounts.iter().any(|mount| mount.point != path && mount.point.starts_with(path));
         if self.whole || !holds_mounts {
             return self.overlay(path, path.to_owned(), top && read_only);
@@ -139,7 +142,7 @@ impl Planner {
         } else if writable(path) {
             let around = path.display();
             self.notes
-                .push(format!("{around}: other disks are mounted in it, so renames across its folders fail (EXDEV)"));
+                .push(format!("{around}: other disks are mounted in it, so renames between its folders fail (EXDEV)"));
         }
         self.put_together(path)
     }
@@ -154,8 +157,9 @@ impl Planner {
         Ok(())
     }
 
-    /// An ordinary user's overlay cannot copy up a folder of somebody else, which is what it does with all that lead to
-    /// a written file. So those that lead to the first ones that this user may write to are there from the start.
+    /// The folders that an overlay of an ordinary user needs from the start. Such an overlay cannot copy up a folder of
+    /// another user, and writing a file copies up all folders on its path. So all folders that lead to one this user
+    /// may write to are created in advance.
     fn ready_made(&self, top: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
         let mut found: BTreeSet<PathBuf> = self.own.iter().filter(|path| path.starts_with(top)).cloned().collect();
         let mut waiting = if writable(top) { Vec::new() } else { vec![top.to_owned()] };
@@ -183,15 +187,15 @@ impl Planner {
             let mode = mode_here(&path, &fs::metadata(&path)?);
             Ok((path.strip_prefix(top).unwrap_or(&path).to_owned(), mode))
         };
-        // Those that went away meanwhile are not missed.
+        // Folders that were removed meanwhile are not needed.
         leading.into_iter().filter(|path| path.exists()).map(rights).collect()
     }
 
-    /// Gives `path` a stand-in: its directories become private one by one, its files are copied.
+    /// Creates the skeleton of `path`: its directories become private one by one, its files are copied.
     fn put_together(&mut self, path: &Path) -> io::Result<()> {
         let here = inside(&self.skeleton, path);
         fs::create_dir_all(&here)?;
-        // What cannot be read cannot be written by the same user either.
+        // An entry that this user cannot read it cannot write either.
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
             let (from, to) = (entry.path(), here.join(entry.file_name()));
             match self.put(&from, &to) {
@@ -202,7 +206,7 @@ impl Planner {
         fs::set_permissions(&here, fs::Permissions::from_mode(mode_here(path, &fs::metadata(path)?)))
     }
 
-    /// One entry of a stand-in.
+    /// Adds one entry to a skeleton.
     fn put(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let metadata = fs::symlink_metadata(from)?;
         let real = self.real.iter().any(|real| real == from);
@@ -215,7 +219,7 @@ impl Planner {
         if metadata.is_symlink() || metadata.is_file() && small && !real && !mounted {
             return tree::copy(from, to, &|_| None, &AtomicBool::new(false));
         }
-        // Something is mounted over it: the file itself, or a socket once somebody listens on it.
+        // A placeholder for a mount: of the file itself, or of a socket that a program listens on.
         fs::write(to, "")?;
         if mounted && !real {
             self.private(from)?;
@@ -229,13 +233,14 @@ impl Planner {
     }
 }
 
-/// The rights of a directory. Its upper folder belongs to us, so what we may not write to must say so to its owner.
+/// The mode for the upper folder of a directory. We own that folder, so where this user may not write the write bits
+/// are removed.
 fn mode_here(path: &Path, metadata: &fs::Metadata) -> u32 {
     let mode = metadata.mode() & 0o7777;
     if writable(path) { mode } else { mode & !0o222 }
 }
 
-/// Whether a path went away since everything was looked at: on a busy machine some do.
+/// Whether a path was removed since the mounts were listed, which happens on a busy machine.
 pub(super) fn is_gone(error: &io::Error, path: &Path) -> bool {
     error.kind() == io::ErrorKind::NotFound && !path.exists()
 }
@@ -244,7 +249,7 @@ pub(super) fn writable(path: &Path) -> bool {
     access(path, AccessFlags::W_OK).is_ok()
 }
 
-/// `path` as it is called from outside of `root`.
+/// `path` as seen from outside of `root`.
 pub(super) fn inside(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }

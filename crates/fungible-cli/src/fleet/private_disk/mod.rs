@@ -1,5 +1,5 @@
-//! A disk for one instance that nobody else writes to: everything it wrote is its own, what is shared is a copy made
-//! for the run. It knows paths and mounts, not programs; the keeper owns it and runs the programs.
+//! Private disks for instances: each instance writes only to its own, and shared paths are copies made for the run. It
+//! knows paths and mounts, not programs; the keeper owns the disks and runs the programs.
 
 mod copies;
 mod error;
@@ -35,10 +35,10 @@ use super::own_folder;
 use nix::fcntl::AT_FDCWD;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-/// How the name of the folder of every proof begins; those of dead proofs are found by it.
+/// The prefix of the folder names of proofs; left-over folders are found by it.
 const FOLDER: &str = "fungible-prove-";
 
-/// What is locked in the folder of a proof as long as the proof lives.
+/// The file in the folder of a proof that is locked while the proof runs.
 const LOCK: &str = "lock";
 
 enum DiskKind {
@@ -50,19 +50,19 @@ enum DiskKind {
 #[expect(clippy::disallowed_types, reason = "copying takes long, and many do it at once; only the end waits for all")]
 type Filling = std::sync::RwLock<()>;
 
-/// The disks of one proof.
+/// The private disks of one proof.
 pub(super) struct Disk {
     plan: DiskPlan,
     folder: PathBuf,
     how: DiskKind,
-    /// Whether `folder/disk` was mounted.
+    /// Whether a tmpfs was mounted at `folder/disk`.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux mounts"))]
     in_memory: bool,
     run: Mutex<u64>,
     abandoned: AtomicBool,
-    /// Held for reading by whoever puts something into the folder, which must not be removed meanwhile.
+    /// Locked for reading by threads that write into the folder, which must not be removed meanwhile.
     filling: Filling,
-    /// Locked as long as this proof lives.
+    /// Locked while this proof runs.
     _lock: File,
 }
 
@@ -71,12 +71,16 @@ pub(super) struct Disk {
 pub(super) struct Cell {
     folder: PathBuf,
     shares: PathBuf,
-    /// Below the proof's folder, outside as inside.
+    /// Its own folder, relative to the folder of the proof, both outside and inside of the cell.
     own: PathBuf,
 }
 
 impl Disk {
-    /// Makes the folder of a proof and tries out what can be had. `namespaces` says that this process may mount.
+    /// Creates the folder of a proof and finds out which kind of private disk is available. `namespaces`: this process
+    /// may mount.
+    ///
+    /// # Errors
+    /// When the folder cannot be created, or the shared paths or the working directory do not suit what is available.
     pub(super) fn open(plan: DiskPlan, namespaces: bool) -> Result<(Disk, World), DiskError> {
         sweep(&plan.temporary);
         let folder = plan.temporary.join(format!("{FOLDER}{}-{}", std::process::id(), random()?));
@@ -91,7 +95,7 @@ impl Disk {
         }
         let mut world = World { namespaces, disk: Apart::Copies, notes: Vec::new(), folder: folder.clone() };
         let (how, in_memory) = Disk::choose(&plan, &folder, &mut world).inspect_err(|_| {
-            // It holds nothing yet, and the reason why is told already.
+            // It is still empty, and the error is already reported.
             let _ = remove(&folder);
         })?;
         let (run, abandoned, filling) = (Mutex::new(0), AtomicBool::new(false), Filling::default());
@@ -131,7 +135,7 @@ impl Disk {
         self.run_folder().join(format!("cell-{id}"))
     }
 
-    /// Where instances find the shares: a cell has them in place of the proof's folder.
+    /// The path of the shared copies as an instance sees it: a view mounts them over the folder of the proof.
     fn shares_seen(&self, shares: &Path) -> PathBuf {
         match &self.how {
             #[cfg(target_os = "linux")]
@@ -140,7 +144,10 @@ impl Disk {
         }
     }
 
-    /// Copies what is shared, as it is now.
+    /// Copies the shared paths for a new run, and removes the run before.
+    ///
+    /// # Errors
+    /// When there is not enough space, a file cannot be copied, or the proof is over.
     pub(super) fn begin_run(&self) -> Result<(), DiskError> {
         let _filling = self.filling()?;
         self.remove_run()?;
@@ -151,7 +158,10 @@ impl Disk {
         self.copy_shares(&folder.join("shares"))
     }
 
-    /// To be held while something is put into the folder; refused once nobody wants it any more.
+    /// Locks the folder for writing into it.
+    ///
+    /// # Errors
+    /// When the proof is over.
     fn filling(&self) -> Result<RwLockReadGuard<'_, ()>, DiskError> {
         let filling = self.filling.read().unwrap_or_else(PoisonError::into_inner);
         if self.abandoned.load(Ordering::Relaxed) {
@@ -164,8 +174,11 @@ impl Disk {
         copies::copy_shares(&self.plan, into, &self.inner(), &self.abandoned)
     }
 
-    /// Removes what the run left; its instances must have ended. When they left no space on the disk, or no longer had
-    /// in common what they share, nothing that happened in the run says anything about them.
+    /// Removes what the run left. Its instances must have ended.
+    ///
+    /// # Errors
+    /// When the disk is full, or an instance replaced a shared file by its own: then the results of the run say nothing
+    /// about the app.
     pub(super) fn end_run(&self) -> Result<(), DiskError> {
         let full = self.free().is_ok_and(|free| free < space::FULL);
         let unshared = self.unshared();
@@ -177,7 +190,8 @@ impl Disk {
         }
     }
 
-    /// A shared file that an instance of this run replaced: from then on it had one of its own.
+    /// A shared file that an instance of this run replaced with a file of its own, which the other instances do not
+    /// see.
     fn unshared(&self) -> Option<&Path> {
         let cells = fs::read_dir(self.run_folder()).into_iter().flatten().flatten();
         let cells: Vec<PathBuf> =
@@ -202,23 +216,26 @@ impl Disk {
         removed(self.folder.join(OWN))
     }
 
-    /// Whether a run may begin.
+    /// Checks that there is enough space for a run.
     fn room(&self) -> Result<(), DiskError> {
         match self.free() {
             Ok(free) if free < space::RESERVE => {
                 Err(DiskError::LittleSpace { free, temporary: self.plan.temporary.clone() })
             }
-            // One that cannot be told is no reason to stop.
+            // Without a figure the run is tried.
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Free are so many bytes, where instances write and where their output goes.
+    /// The free bytes where instances write and where their output goes, whichever is less.
     fn free(&self) -> std::io::Result<u64> {
         Ok(space::free(&self.inner())?.min(space::free(&self.folder)?))
     }
 
-    /// The disk for the instance `id` of this run.
+    /// Creates the disk for the instance `id` of this run. With `own_copies` it gets its own copy of the shared paths.
+    ///
+    /// # Errors
+    /// When a folder cannot be created, a file cannot be copied, or the proof is over.
     pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool) -> Result<Cell, DiskError> {
         let _filling = self.filling()?;
         let folder = self.cell_folder(id);
@@ -234,7 +251,7 @@ impl Disk {
         match &self.how {
             #[cfg(target_os = "linux")]
             DiskKind::View(view) => {
-                // What is shared stands in place of the proof's folder, and its own is mounted into that.
+                // The shared copies are mounted over the folder of the proof, and its own folder is mounted into them.
                 let own = cell.shares.join(OWN).join(name);
                 view.prepare(&cell.folder, name)?;
                 fs::create_dir_all(&own).map_err(|error| DiskError::Folder { path: own, error })?;
@@ -247,8 +264,11 @@ impl Disk {
         Ok(cell)
     }
 
-    /// Puts the calling thread, which must be alone in its mount namespace, onto the disk of `cell`. Nothing happens
-    /// where there are no views.
+    /// Moves the calling thread, which must be alone in its mount namespace, to the disk of `cell`. Does nothing if
+    /// there are no views.
+    ///
+    /// # Errors
+    /// When a mount fails.
     pub(super) fn enter(&self, cell: &Cell) -> Result<(), DiskError> {
         match &self.how {
             #[cfg(target_os = "linux")]
@@ -260,7 +280,7 @@ impl Disk {
         }
     }
 
-    /// What `start` is called on the disk of `cell`.
+    /// `start` with the paths that apply on the disk of `cell`.
     pub(super) fn placed(&self, cell: &Cell, start: Invocation) -> Invocation {
         match &self.how {
             #[cfg(target_os = "linux")]
@@ -269,12 +289,12 @@ impl Disk {
         }
     }
 
-    /// Where an instance starts.
+    /// The working directory of instances.
     pub(super) fn working_directory(&self) -> PathBuf {
         self.plan.working_directory.clone()
     }
 
-    /// What the instance `id` of this run wrote.
+    /// The files that the instance `id` of this run changed.
     pub(super) fn files(&self, id: u64) -> Vec<Written> {
         let folder = self.cell_folder(id);
         match &self.how {
@@ -284,17 +304,17 @@ impl Disk {
         }
     }
 
-    /// Makes copying stop: nobody waits for it any more.
+    /// Makes copies in progress stop, because their result is no longer needed.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Removes everything; all instances must have ended, and it must be abandoned.
+    /// Removes everything. All instances must have ended, and [`Disk::abandon`] must have been called.
     pub(super) fn close(&self) {
         let _nobody_fills = self.filling.write().unwrap_or_else(PoisonError::into_inner);
         #[cfg(target_os = "linux")]
         if self.in_memory {
-            // With the mount namespace it goes away at the latest.
+            // It is unmounted with the mount namespace at the latest.
             let _ = nix::mount::umount2(&self.inner(), nix::mount::MntFlags::MNT_DETACH);
         }
         if let Ok(folder) = own_folder::open(AT_FDCWD, &self.folder) {
@@ -303,8 +323,8 @@ impl Disk {
     }
 }
 
-/// Removes the folders of proofs that are dead. Others may put there what they like under such a name, so only a folder
-/// of this user counts, and no link.
+/// Removes the folders of proofs that were killed. Other users can create folders with such names, so only folders of
+/// this user count, and symbolic links are not followed.
 fn sweep(temporary: &Path) {
     let Ok(place) = File::open(temporary) else { return };
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
@@ -320,11 +340,11 @@ fn sweep(temporary: &Path) {
     }
 }
 
-/// Removes the folder of a proof, which stands in `place` under this name, its lock last: what cannot be removed now is
-/// found by it, and removed, by the next proof of its user.
+/// Removes the folder `name` of a proof in `place`. The lock goes last: if something cannot be removed now, the next
+/// proof of this user finds the folder and removes it.
 fn remove_folder(place: impl AsFd, name: &Path, folder: &File) {
     let emptied = empty(folder.as_fd(), Some(LOCK)).and_then(|()| empty(folder.as_fd(), None));
-    // Nothing more can be done about what is left.
+    // There is nothing to do about what is left.
     let _ = emptied.and_then(|()| Ok(unlinkat(place, name, UnlinkatFlags::RemoveDir)?));
 }
 
@@ -362,13 +382,13 @@ mod tests {
                 let disk = Arc::clone(&disk);
                 move || disk.begin_run()
             });
-            // Each time a little later.
+            // A little later in each round.
             while !beginning.is_finished() && !disk.inner().join(format!("run-1/shares/{round}")).exists() {
                 std::thread::yield_now();
             }
             disk.abandon();
             disk.close();
-            // It may have been ready before.
+            // The run may have begun in time.
             let _ = beginning.join().unwrap();
             let left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
             assert!(left.is_empty(), "round {round}: {left:?}");

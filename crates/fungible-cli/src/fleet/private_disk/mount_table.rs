@@ -1,4 +1,4 @@
-//! What is mounted and who listens on sockets in the file system, as the kernel lists it.
+//! The mounts, and the listening sockets in the file system, as the kernel lists them.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-/// File systems that stand for something else than files on a disk; nothing can be laid over them.
+/// File system types without files on a disk; no overlay can cover them.
 const PSEUDO: [&str; 22] = [
     "autofs",
     "binfmt_misc",
@@ -43,7 +43,10 @@ pub(super) struct Mount {
     pub(super) pseudo: bool,
 }
 
-/// Every mount that is not covered by another one.
+/// Every mount that is not hidden by another mount.
+///
+/// # Errors
+/// When the list of mounts cannot be read.
 pub(super) fn visible() -> io::Result<Vec<Mount>> {
     let table = fs::read("/proc/self/mountinfo")?;
     let all = table.split(|byte| *byte == b'\n').filter_map(parse);
@@ -52,13 +55,13 @@ pub(super) fn visible() -> io::Result<Vec<Mount>> {
         .collect())
 }
 
-/// Which mount a path leads to; `None` where that cannot be asked.
+/// The id of the mount that contains a path; `None` if the system does not tell.
 fn id_at(path: &Path) -> Option<u64> {
     let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::MNT_ID).ok()?;
     (found.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(found.stx_mnt_id)
 }
 
-/// A line like `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
+/// Parses a line like `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
 fn parse(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|byte| *byte == b' ');
     let id = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
@@ -72,7 +75,7 @@ fn parse(line: &[u8]) -> Option<Mount> {
     Some(Mount { id, point, read_only, pseudo: PSEUDO.contains(&kind) })
 }
 
-/// The kernel writes spaces, tabs, line ends and backslashes as octal numbers.
+/// Decodes the octal escapes with which the kernel writes spaces, tabs, line ends and backslashes.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     let mut at = 0;
@@ -90,7 +93,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Sockets in the file system that somebody listens on now.
+/// Sockets in the file system on which a program listens.
 pub(super) fn listening_sockets() -> Vec<PathBuf> {
     let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let mut paths: Vec<PathBuf> = table.lines().skip(1).filter_map(listening).collect();
@@ -100,13 +103,14 @@ pub(super) fn listening_sockets() -> Vec<PathBuf> {
     paths
 }
 
-/// A line like `0000000000000000: 00000002 00000000 00010000 0001 01 22180 /tmp/a socket`, if it listens.
+/// Parses a line like `0000000000000000: 00000002 00000000 00010000 0001 01 22180 /tmp/a socket`, if the socket
+/// listens.
 fn listening(line: &str) -> Option<PathBuf> {
     let mut words = line.split_ascii_whitespace();
     let flags = words.nth(3)?;
     let number = words.nth(2)?;
     let (_, path) = line.split_once(&format!(" {number} "))?;
-    // Without symbolic links, so that a mount over it lands where it is meant.
+    // Without symbolic links, so that a mount goes to the socket itself.
     (flags == "00010000" && path.starts_with('/')).then(|| Path::new(path).canonicalize().ok())?
 }
 

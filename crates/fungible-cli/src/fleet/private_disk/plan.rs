@@ -1,59 +1,59 @@
-//! What disks are asked to be, and what could be had. Pure data.
+//! What private disks shall contain, and what is available. Pure data.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// What holds the folders of instances, below that of the proof.
+/// The folder, in that of the proof, with one folder per instance.
 pub(super) const OWN: &str = "dirs";
 
-/// Where the copy of the share number `index` is, below the folder of all of them.
+/// The path of the copy of the shared path number `index`, in the folder `shares` of all copies.
 pub(super) fn copy_of(shares: &Path, index: usize, share: &Path) -> PathBuf {
     let name = share.file_name().unwrap_or(share.as_os_str());
     shares.join(index.to_string()).join(name)
 }
 
-/// What instances share and what they get of their own.
+/// Which paths instances share, and which are real.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct DiskPlan {
-    /// Files and folders that all instances of a run share; each run begins with what is in them now.
+    /// Files and folders that all instances of a run share. Each run starts with their present content.
     pub(crate) share: Vec<PathBuf>,
-    /// What stays the machine's own, for reading and writing.
+    /// Paths that are real, not private, for reading and writing.
     pub(crate) real: Vec<PathBuf>,
-    /// Where instances are started.
+    /// The working directory of instances.
     pub(crate) working_directory: PathBuf,
-    /// The user's home, if there is one.
+    /// The home folder of the user, if it exists.
     pub(crate) home: Option<PathBuf>,
-    /// Where copies and what instances write are kept during the proof.
+    /// The folder for copies and for the files that instances write during the proof.
     pub(crate) temporary: PathBuf,
 }
 
-/// How instances are kept apart on the disk.
+/// How the disks of instances are separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Apart {
     /// One copy-on-write view of everything.
     Overlay,
-    /// A copy-on-write view of each directory: a directory that was there before cannot be renamed in it.
+    /// A copy-on-write view of each directory. A directory that existed before cannot be renamed in it.
     Overlays,
-    /// A copy of the working directory, and a home and a temporary folder of its own; the rest is real.
+    /// A copy of the working directory, and separate home and temporary folders. All other paths are real.
     Copies,
 }
 
-/// What could be had on this machine; the coverage of a verdict says it.
+/// Which isolation this machine allows. The coverage of a verdict lists what is missing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct World {
-    /// Own process numbers and an own host name for each instance.
+    /// Each instance has its own process ids and host name.
     pub(crate) namespaces: bool,
     pub(crate) disk: Apart,
-    /// What is not private, or different from a machine of its own, as sentences.
+    /// What is not private, or differs from a separate machine, as sentences.
     pub(crate) notes: Vec<String>,
     /// The folder of this proof.
     pub(crate) folder: PathBuf,
 }
 
 impl World {
-    /// Where an instance of this name finds a folder of its own, which whoever starts it may make and fill before.
+    /// The path of a private folder of the instance called `name`. The caller may create and fill it before the start.
     pub(crate) fn private_folder(&self, name: &str) -> PathBuf {
         self.folder.join(OWN).join(name)
     }
@@ -65,20 +65,20 @@ impl World {
 pub(crate) enum Change {
     Written,
     Deleted,
-    /// A shared file was replaced by one of its own, as a rename does: the other instances no longer see it.
-    /// Its folder should be shared instead.
+    /// A shared file was replaced with a file of its own, for example by a rename, and the other instances do not see
+    /// it. Its folder should be shared instead.
     Unshared,
 }
 
-/// A file of a private disk that is not as it was.
+/// A file of a private disk that was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Written {
-    /// As the instance calls it.
+    /// As the instance sees it.
     pub(crate) path: PathBuf,
     pub(crate) change: Change,
 }
 
-/// A program that is about to run on a private disk.
+/// A program with its arguments, as it is started on a private disk.
 #[derive(Debug)]
 pub(in super::super) struct Invocation {
     pub(in super::super) program: String,

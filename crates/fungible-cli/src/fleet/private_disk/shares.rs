@@ -1,4 +1,4 @@
-//! Whether the paths of a plan can be had: that they exist, and that no other program is writing to what is shared.
+//! Checks the paths of a plan: that they exist, and that no other program is writing to shared paths.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use super::error::DiskError;
 use super::plan::DiskPlan;
 
-/// The plan with every path absolute and without symbolic links, or why it cannot be followed.
+/// The plan with absolute paths without symbolic links.
+///
+/// # Errors
+/// When a path does not exist, paths contradict each other, or a program writes to a shared path.
 pub(in super::super) fn settled(mut plan: DiskPlan) -> Result<DiskPlan, DiskError> {
     let base = plan
         .working_directory
@@ -19,12 +22,12 @@ pub(in super::super) fn settled(mut plan: DiskPlan) -> Result<DiskPlan, DiskErro
         .map_err(|error| DiskError::TemporaryFolder { path: plan.temporary.clone(), error })?;
     plan.share = existing("--share", &plan.share, &base)?;
     plan.real = existing("--real", &plan.real, &base)?;
-    // A home that does not exist is a private one from the start.
+    // A home that does not exist is private anyway.
     plan.home = plan.home.and_then(|home| base.join(home).canonicalize().ok());
     plan.working_directory = base;
     plan.share.sort();
     plan.share.dedup();
-    // What lies inside another share comes along with it.
+    // A path inside another shared path is shared with it.
     let all = plan.share.clone();
     plan.share.retain(|inner| !all.iter().any(|outer| outer != inner && inner.starts_with(outer)));
     for share in &plan.share {
@@ -72,6 +75,6 @@ fn refuse_writers(share: &Path) -> Result<(), DiskError> {
 fn writes(process: &Path, number: &OsStr) -> bool {
     let info = fs::read_to_string(process.join("fdinfo").join(number)).unwrap_or_default();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-    // The lowest two bits: 0 is reading only.
+    // The lowest two bits are the access mode; 0 is read-only.
     flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 0b11 != 0)
 }

@@ -1,5 +1,5 @@
-//! What stands in for a private disk where nothing can be mounted: a copy of the working directory, and a home and a
-//! temporary folder of its own. The rest of the disk stays real, and the notes say so.
+//! Replaces a private disk where nothing can be mounted: a copy of the working directory, and separate home and
+//! temporary folders. All other paths are real, as the notes say.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,14 +14,14 @@ use super::written;
 /// A larger working directory is not copied for every instance.
 const MOST: Size = Size { bytes: 1 << 30, entries: 200_000 };
 
-/// Folders at the top of a working directory that hold what programs are made of, often large, and are not copied.
+/// Folders of dependencies at the top of the working directory. They are often large, and are not copied.
 const DEPENDENCIES: [&str; 6] = [".git", ".venv", "node_modules", "target", "vendor", "venv"];
 
 pub(super) struct Substitute {
     plan: DiskPlan,
 }
 
-/// `text` with the folder `from`, and what is in it, named as in `to`: also behind `--data=`, and more than once.
+/// Replaces the path `from`, and paths in it, with `to` wherever they occur in `text`, for example after `--data=`.
 fn moved(text: &str, from: &str, to: &str) -> String {
     let in_name = |letter: char| letter.is_alphanumeric() || "_-./".contains(letter);
     let mut done = String::new();
@@ -53,7 +53,7 @@ impl Substitute {
             return Err(DiskError::WorkingDirectoryTooLarge { path: directory.clone(), size, most: MOST });
         }
         notes.push(format!(
-            "private are only copies of {}, new files in HOME, and TMPDIR; every other path is the machine's own",
+            "only copies of {}, new files in HOME, and TMPDIR are private; every other path is the real one",
             directory.display()
         ));
         for name in DEPENDENCIES.iter().filter(|name| directory.join(name).is_dir()) {
@@ -62,7 +62,7 @@ impl Substitute {
         Ok(substitute)
     }
 
-    /// What a path of the working directory is replaced with in its copies.
+    /// The path that replaces `path` of the working directory in the copies, as a symbolic link.
     fn instead(&self, path: &Path, shares: &Path) -> Option<PathBuf> {
         if let Some(index) = self.plan.share.iter().position(|share| share == path) {
             return Some(copy_of(shares, index, path));
@@ -82,14 +82,14 @@ impl Substitute {
         fs::create_dir(cell.join("tmp")).map_err(problem)?;
         let home = cell.join("home");
         fs::create_dir(&home).map_err(problem)?;
-        // Programs find there what they are made of; only what they add is their own.
+        // The entries of the real home are linked, so that programs find them; only new entries are private.
         for entry in self.plan.home.iter().flat_map(fs::read_dir).flatten().flatten() {
             symlink(entry.path(), home.join(entry.file_name())).map_err(problem)?;
         }
         Ok(())
     }
 
-    /// `start` with the names that the copies have.
+    /// `start` with the paths of the copies.
     pub(super) fn placed(&self, cell: &Path, start: Invocation) -> Invocation {
         let (from, to) = (&self.plan.working_directory, cell.join("work"));
         let moved = |text: String| match (from.to_str(), to.to_str()) {
@@ -110,7 +110,7 @@ impl Substitute {
         }
     }
 
-    /// Where a cell has the link to a shared file.
+    /// The path of the link to a shared file in a cell.
     pub(super) fn link(&self, cell: &Path, share: &Path) -> Option<PathBuf> {
         Some(cell.join("work").join(share.strip_prefix(&self.plan.working_directory).ok()?))
     }

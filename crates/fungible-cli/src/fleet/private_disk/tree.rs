@@ -1,4 +1,4 @@
-//! Whole trees of files: measured, copied with everything that programs look at, removed. It knows no reason for it.
+//! Measures, copies and removes whole trees of files. Copies keep owner, mode, times and holes.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, FileTimes, Metadata, OpenOptions};
@@ -15,10 +15,10 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-/// A piece of a large file.
+/// The size of the pieces in which a large file is copied, in bytes.
 const PIECE: u64 = 16 << 20;
 
-/// What a tree takes.
+/// The size of a tree.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
     /// On the disk: holes do not count.
@@ -26,7 +26,10 @@ pub(crate) struct Size {
     pub(crate) entries: u64,
 }
 
-/// Adds up what is below `path`; entries for which `left_out` holds are passed over.
+/// The size of the tree at `path`, without the entries for which `left_out` returns true.
+///
+/// # Errors
+/// When an entry cannot be read.
 pub(super) fn measure(path: &Path, left_out: &dyn Fn(&Path) -> bool) -> io::Result<Size> {
     let mut size = Size::default();
     let mut waiting = vec![path.to_owned()];
@@ -46,8 +49,11 @@ pub(super) fn measure(path: &Path, left_out: &dyn Fn(&Path) -> bool) -> io::Resu
     Ok(size)
 }
 
-/// Copies `from` to `to`, which must not exist. Where `instead` gives a path, a symbolic link to it is made in place of
-/// the copy. Sockets and devices are left out. Ends early once `stop` is set.
+/// Copies `from` to `to`, which must not exist. Where `instead` returns a path, a symbolic link to it replaces the
+/// copy. Sockets and devices are skipped.
+///
+/// # Errors
+/// When an entry cannot be copied, or `stop` is set meanwhile.
 pub(super) fn copy(
     from: &Path,
     to: &Path,
@@ -63,7 +69,7 @@ pub(super) fn copy(
     if kind.is_symlink() {
         symlink(fs::read_link(from)?, to).map_err(|error| at(to, &error))?;
     } else if kind.is_dir() {
-        // Ours until it is full: it may be one that its owner cannot write to.
+        // Private until it is complete: the final mode may forbid even its owner to write.
         DirBuilder::new().mode(0o700).create(to).map_err(|error| at(to, &error))?;
         for entry in fs::read_dir(from).map_err(|error| at(from, &error))? {
             let entry = entry?;
@@ -79,9 +85,9 @@ pub(super) fn copy(
     finish(to, &metadata)
 }
 
-/// Owner, rights and times.
+/// Sets owner, mode and times.
 fn finish(to: &Path, like: &Metadata) -> io::Result<()> {
-    // Only root gives files away, and only to users that exist here.
+    // Only root can change the owner, and only to users that exist here.
     let _ = lchown(to, Some(like.uid()), Some(like.gid()));
     if like.is_symlink() {
         return Ok(());
@@ -105,7 +111,7 @@ fn copy_file(from: &Path, to: &Path, metadata: &Metadata, stop: &AtomicBool) -> 
     copied.map_err(|error| at(to, &error))
 }
 
-/// Copies a file with holes, which some stores make far larger than what is in them.
+/// Copies a sparse file, such as the ones some stores create, without filling its holes.
 #[cfg(target_os = "linux")]
 fn copy_pieces(mut source: &File, mut target: &File, length: u64, stop: &AtomicBool) -> io::Result<()> {
     use io::Seek as _;
@@ -114,7 +120,7 @@ fn copy_pieces(mut source: &File, mut target: &File, length: u64, stop: &AtomicB
     loop {
         let start = match rustix::fs::seek(source, rustix::fs::SeekFrom::Data(position)) {
             Ok(start) => start,
-            // No more data.
+            // No data follows.
             Err(rustix::io::Errno::NXIO) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
@@ -131,7 +137,7 @@ fn copy_pieces(source: &File, target: &File, _length: u64, stop: &AtomicBool) ->
     copy_until(source, target, u64::MAX, stop)
 }
 
-/// Copies what comes next, so many bytes at most; large files in pieces, so that it can be stopped.
+/// Copies at most `left` bytes; large files in pieces, so that the copy can be stopped.
 fn copy_until(source: &File, mut target: &File, mut left: u64, stop: &AtomicBool) -> io::Result<()> {
     use io::Read as _;
     while left > 0 {
@@ -147,22 +153,27 @@ fn copy_until(source: &File, mut target: &File, mut left: u64, stop: &AtomicBool
 
 fn go_on(stop: &AtomicBool) -> io::Result<()> {
     let stopped = stop.load(Ordering::Relaxed);
-    if stopped { Err(io::Error::other("nobody waits for this copy any more")) } else { Ok(()) }
+    if stopped { Err(io::Error::other("the copy was cancelled")) } else { Ok(()) }
 }
 
-/// Removes a tree; nothing happens when there is none. Whatever takes the place of a folder meanwhile, no link is
-/// followed.
+/// Removes a tree, if it exists. Symbolic links are not followed, even if one replaces a folder meanwhile.
+///
+/// # Errors
+/// When an entry cannot be removed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     remove_at(AT_FDCWD, path)
 }
 
-/// Removes all that is in a folder, but for the entry of this name.
+/// Removes all entries of a folder except the one called `but`.
+///
+/// # Errors
+/// When an entry cannot be removed.
 pub(super) fn empty(folder: BorrowedFd<'_>, but: Option<&str>) -> io::Result<()> {
-    // A program may have taken the right from itself. What fails here fails again, and is reported, below.
+    // A program may have removed its own permissions. If this fails, the calls below fail too and are reported.
     let _ = fchmod(folder, Mode::S_IRWXU);
     let mut entries = Dir::openat(folder, ".", DIRECTORY, Mode::empty())?;
     let names = entries.iter().map(|entry| entry.map(|entry| entry.file_name().to_owned()));
-    // All of them now: else each folder further in would keep one more open.
+    // All at once: otherwise each level of folders would keep one more file open.
     let names = names.collect::<nix::Result<Vec<CString>>>()?;
     drop(entries);
     for name in names {
@@ -174,7 +185,7 @@ pub(super) fn empty(folder: BorrowedFd<'_>, but: Option<&str>) -> io::Result<()>
     Ok(())
 }
 
-/// How a directory is opened: a link to one is none.
+/// The flags for opening a directory, not following a symbolic link.
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 fn remove_at<P: NixPath + ?Sized>(parent: BorrowedFd<'_>, name: &P) -> io::Result<()> {
@@ -192,7 +203,7 @@ fn remove_at<P: NixPath + ?Sized>(parent: BorrowedFd<'_>, name: &P) -> io::Resul
     }
 }
 
-/// Opens a directory, also one that a program locked, as overlays do.
+/// Opens a directory, even if its mode forbids that, as overlays and programs may leave it.
 fn directory<P: NixPath + ?Sized>(parent: BorrowedFd<'_>, name: &P) -> nix::Result<OwnedFd> {
     let open = || openat(parent, name, DIRECTORY, Mode::empty());
     match open() {
@@ -260,6 +271,6 @@ mod tests {
         assert_eq!(fs::read_link(to.join("data")).unwrap(), Path::new("/elsewhere"));
         assert_eq!(measure(&from, &|path| instead(path).is_some()).unwrap().entries, 1);
         let error = copy(&from, &place.path().join("again"), &instead, &AtomicBool::new(true)).unwrap_err();
-        assert!(error.to_string().contains("nobody waits"), "{error}");
+        assert!(error.to_string().contains("cancelled"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! A copy-on-write view of the whole file system, made of overlays: how it is put together is found out once per
-//! proof, then every instance gets one of its own. It knows mounts, not programs.
+//! A copy-on-write view of the whole file system, made of overlays. How it is put together is determined once per
+//! proof; then each instance gets its own. It knows mounts, not programs.
 
 use std::fs;
 use std::io;
@@ -14,9 +14,9 @@ use super::layout::{Action, MountStep, Overlay, Planned, inside, is_gone, planne
 use super::plan::{Apart, Change, DiskPlan, Written, copy_of};
 use super::{mount_table, tree, written};
 
-/// How overlays can be had, the best first: one over everything or one per directory, and their options.
-/// `volatile` leaves out the writing to the disk at the end, `redirect_dir` lets a program rename a directory that
-/// was there before, `userxattr` is what ordinary users may have.
+/// The ways to mount overlays, best first: one for everything or one per directory, and the mount options. `volatile`
+/// skips the final sync to the disk, `redirect_dir` allows to rename a directory of the lower layer, `userxattr` is for
+/// ordinary users.
 const WAYS: [(bool, &str); 7] = [
     (true, "redirect_dir=on,index=off,metacopy=off,volatile"),
     (true, "index=off,metacopy=off"),
@@ -27,7 +27,7 @@ const WAYS: [(bool, &str); 7] = [
     (false, "index=off,metacopy=off"),
 ];
 
-/// Why a view cannot be put together or entered.
+/// Why a view cannot be mounted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ViewError {
     #[error("overlays cannot be mounted: {0}")]
@@ -48,13 +48,13 @@ pub(crate) enum ViewError {
     Enter(io::Error),
 }
 
-/// How a view is put together, in this order.
+/// A view: its mounts, in this order.
 pub(super) struct DiskView {
     steps: Vec<MountStep>,
     whole: bool,
     options: &'static str,
     plan: DiskPlan,
-    /// Where what must not be covered with anything begins.
+    /// Paths over which nothing may be mounted.
     real: Vec<PathBuf>,
     hosts: Option<(PathBuf, String)>,
 }
@@ -66,13 +66,16 @@ pub(super) struct Found {
 }
 
 impl DiskView {
-    /// Tries out what this machine allows, below `folder`.
+    /// Finds a way to mount overlays on this machine, below `folder`, and plans the view.
+    ///
+    /// # Errors
+    /// When no overlay can be mounted.
     pub(super) fn find(plan: &DiskPlan, folder: &Path) -> Result<Found, ViewError> {
         let disk = folder.join("disk");
         let mut problem = io::Error::from(io::ErrorKind::Unsupported);
         for in_memory in [false, true] {
             if in_memory {
-                // On an overlay, as in a container, no other one can keep what is written to it.
+                // The upper layer cannot be on an overlay itself, as in a container.
                 let mounted = mount(Some("tmpfs"), &disk, Some("tmpfs"), MsFlags::empty(), Some("mode=0755"));
                 if let Err(error) = mounted {
                     return Err(ViewError::NoMemory { overlays: problem, memory: error.into() });
@@ -86,7 +89,7 @@ impl DiskView {
                         let (view, mut notes) = DiskView::plan(plan, folder, whole, options)?;
                         if in_memory {
                             notes.push(format!(
-                                "what instances write is kept in memory, because {} cannot carry overlays",
+                                "the files that instances write are kept in memory, because overlays do not work on {}",
                                 plan.temporary.display()
                             ));
                         }
@@ -113,7 +116,7 @@ impl DiskView {
         for (index, share) in plan.share.iter().enumerate() {
             steps.push(MountStep { at: share.clone(), action: Action::Share(index) });
         }
-        // What lies further in is mounted later.
+        // Inner paths are mounted after outer ones.
         steps.sort_by(|one, other| one.at.cmp(&other.at));
         let mut view = DiskView { steps, whole, options, plan: plan.clone(), real, hosts };
         view.rehearse(folder, &mut notes)?;
@@ -121,7 +124,7 @@ impl DiskView {
         Ok((view, notes))
     }
 
-    /// Does it once: a directory over which nothing can be laid stays real.
+    /// Mounts the view once for trial. A directory that no overlay can cover stays real.
     fn rehearse(&mut self, folder: &Path, notes: &mut Vec<String>) -> Result<(), ViewError> {
         let cell = folder.join("disk/rehearsal");
         let this = &*self;
@@ -148,7 +151,7 @@ impl DiskView {
             let step = &mut self.steps[index];
             if writable(&step.at) {
                 notes.push(format!(
-                    "{}: not private, because no overlay can be laid over it ({error})",
+                    "{}: not private, because no overlay can be mounted over it ({error})",
                     step.at.display()
                 ));
             }
@@ -164,17 +167,16 @@ impl DiskView {
             real.join(", ")
         ));
         if !self.options.contains("redirect_dir") {
-            notes.push("a directory that was there before cannot be renamed (EXDEV)".to_owned());
+            notes.push("directories that existed before cannot be renamed (EXDEV)".to_owned());
         }
         if !self.whole {
-            let more =
-                "what belongs to another user or group cannot be changed, also where its rights allow it (EOVERFLOW)";
+            let more = "files of another user or group cannot be changed, even if their mode allows it (EOVERFLOW)";
             notes.push(more.to_owned());
         }
         for share in self.plan.share.iter().filter(|share| share.is_file()) {
             notes.push(format!(
-                "{}: shared as a symbolic link; a program that replaces it by rename leaves the others behind, share its \
-                 folder then",
+                "{}: shared as a symbolic link; if the app replaces it by a rename, other instances do not see the new \
+                 file: then share its folder",
                 share.display()
             ));
         }
@@ -184,7 +186,10 @@ impl DiskView {
         if self.whole { Apart::Overlay } else { Apart::Overlays }
     }
 
-    /// Makes the folders of a cell, outside of it.
+    /// Creates the folders of a cell, outside of it.
+    ///
+    /// # Errors
+    /// When a folder cannot be created.
     pub(super) fn prepare(&self, cell: &Path, name: &str) -> Result<(), ViewError> {
         self.folders(cell, name).map_err(ViewError::Prepare)
     }
@@ -193,7 +198,7 @@ impl DiskView {
         for overlay in self.overlays() {
             let upper = upper(cell, overlay);
             fs::create_dir(&upper)?;
-            // An ordinary user cannot give them away and owns them all.
+            // Only root can change the owner; for other users all folders belong to them.
             let _ = lchown(&upper, Some(overlay.owner.0), Some(overlay.owner.1));
             for (path, _) in &overlay.ready_made {
                 fs::create_dir(upper.join(path))?;
@@ -205,7 +210,7 @@ impl DiskView {
             fs::create_dir(work(cell, overlay))?;
         }
         if let Some((_, hosts)) = &self.hosts {
-            // Programs look up their own name.
+            // Programs look up their own host name.
             fs::write(cell.join("hosts"), format!("{hosts}\n127.0.1.1\t{name}\n"))?;
         }
         Ok(())
@@ -219,7 +224,11 @@ impl DiskView {
     }
 
     /// Mounts the view of a cell and makes it the root of this thread, which must be alone in its mount namespace.
-    /// The proof's `folder` holds the shares in there, and `own`, the folder that the instance was given.
+    /// There the folder of the proof, `folder`, contains the shared copies and `own`, the private folder of the
+    /// instance.
+    ///
+    /// # Errors
+    /// When a mount fails.
     pub(super) fn enter(&self, cell: &Path, shares: &Path, folder: &Path, own: &Path) -> Result<(), ViewError> {
         let root = folder.join("disk/root");
         for step in &self.steps {
@@ -239,12 +248,12 @@ impl DiskView {
             for socket in mount_table::listening_sockets() {
                 let ours = self.real.iter().chain(&self.plan.share).any(|path| socket.starts_with(path));
                 if !ours && !socket.starts_with(folder) {
-                    // It may be gone by now; then nobody can miss it.
+                    // If it was removed meanwhile, it is not needed.
                     let _ = bind(&socket, &inside(&root, &socket));
                 }
             }
             chdir(&root)?;
-            // The old root comes to lie over the new one, and goes.
+            // pivot_root puts the old root over the new one; unmounting it leaves the new one.
             rustix::process::pivot_root(".", ".")?;
             umount2(".", MntFlags::MNT_DETACH)?;
             Ok(chdir("/")?)
@@ -262,7 +271,8 @@ impl DiskView {
                 if copy.is_dir() {
                     return bind(&copy, at);
                 }
-                // A link and no mount: what is made beside the file, as the log of a database, is then shared too.
+                // A symbolic link instead of a mount: then files that appear beside it, such as the log of a database,
+                // are shared too.
                 let linked = fs::remove_file(at).and_then(|()| symlink(copy_of(folder, *index, &step.at), at));
                 linked.or_else(|_| bind(&copy, at))
             }
@@ -274,7 +284,7 @@ impl DiskView {
         lay(&overlay.lower, &upper(cell, overlay), &work(cell, overlay), at, self.options, flags)
     }
 
-    /// Where a cell has the link to a shared file.
+    /// The path of the link to a shared file in a cell.
     pub(super) fn link(&self, cell: &Path, share: &Path) -> Option<PathBuf> {
         let steps = self.steps.iter().filter_map(|step| match &step.action {
             Action::Overlay(overlay) => Some((share.strip_prefix(&step.at).ok()?, overlay)),
@@ -284,7 +294,7 @@ impl DiskView {
         Some(upper(cell, overlay).join(inner))
     }
 
-    /// What was written on the disk of a cell.
+    /// The files that were changed on the disk of a cell.
     pub(super) fn files(&self, cell: &Path, folder: &Path) -> Vec<Written> {
         let mut found = Vec::new();
         for step in &self.steps {
@@ -324,13 +334,13 @@ fn lay(lower: &Path, upper: &Path, work: &Path, at: &Path, options: &str, flags:
     Ok(mount(Some("fungible"), at, Some("overlay"), flags, Some(data.as_slice()))?)
 }
 
-/// Colons and commas stand between paths and options.
+/// Escapes colons and commas, which separate paths and options.
 fn escaped(path: &[u8]) -> Vec<u8> {
     let special = |byte: &u8| matches!(byte, b'\\' | b':' | b',');
     path.iter().flat_map(|byte| special(byte).then_some(b'\\').into_iter().chain([*byte])).collect()
 }
 
-/// Runs `this` in a mount namespace that ends with it.
+/// Runs `this` in a new mount namespace, which ends with it.
 fn alone<T: Send>(this: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     let run = || {
         unshare(CloneFlags::CLONE_NEWNS)?;
@@ -339,7 +349,7 @@ fn alone<T: Send>(this: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> 
     std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err(io::Error::other("it panicked")))
 }
 
-/// Whether overlays of this kind work here, as far as programs need them.
+/// Checks that overlays of this kind work here, as far as programs need them.
 fn probe(disk: &Path, whole: bool, options: &str) -> io::Result<()> {
     let place = disk.join("probe");
     tree::remove(&place)?;
@@ -351,7 +361,7 @@ fn probe(disk: &Path, whole: bool, options: &str) -> io::Result<()> {
     lay(&lower, &upper, &work, &at, options, MsFlags::empty())?;
     fs::write(at.join("old/file"), "new")?;
     fs::remove_dir_all(at.join("old"))?;
-    // It must not show again what it covers: not every disk can hold the mark for that.
+    // The new folder must not show the old content: not every file system can store the mark for that.
     fs::create_dir(at.join("old"))?;
     let empty = fs::read_dir(at.join("old"))?.next().is_none();
     umount2(&at, MntFlags::MNT_DETACH)?;
@@ -365,7 +375,7 @@ fn probe(disk: &Path, whole: bool, options: &str) -> io::Result<()> {
         lay(Path::new("/"), &upper, &work, &at, options, MsFlags::empty())?;
         umount2(&at, MntFlags::MNT_DETACH)?;
     }
-    // With it goes nothing that matters; the proof's folder is removed as a whole.
+    // If this fails, the removal of the folder of the proof does it.
     let _ = tree::remove(&place);
     Ok(())
 }

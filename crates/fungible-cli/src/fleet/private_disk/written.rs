@@ -1,4 +1,4 @@
-//! What changed below a folder. It knows how an overlay marks what was deleted, not whose folder it is.
+//! Lists the files that changed below a folder. It knows how overlays mark deleted files.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::plan::{Change, Written};
 
-/// More than anybody reads.
+/// The longest list of changes.
 const MOST: usize = 10_000;
 
-/// Left out: it says nothing about an app.
+/// Names that are skipped, because they say nothing about an app.
 const NOISE: [&str; 1] = ["__pycache__"];
 
-/// Adds what the upper folder of an overlay holds, compared with the `lower` one. Instances call it `seen`; links into
-/// `shares` are ours.
+/// Adds the files in the upper layer of an overlay that differ from the `lower` one. Instances see the folder as
+/// `seen`. Symbolic links into `shares` are ours and are skipped.
 pub(super) fn in_upper(upper: &Path, lower: &Path, seen: &Path, shares: &Path, found: &mut Vec<Written>) {
     for entry in fs::read_dir(upper).into_iter().flatten().flatten() {
         let (name, Ok(metadata)) = (entry.file_name(), entry.metadata()) else { continue };
@@ -30,7 +30,7 @@ pub(super) fn in_upper(upper: &Path, lower: &Path, seen: &Path, shares: &Path, f
         } else if kind.is_symlink() && fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(shares))
             || kind.is_file() && same(&metadata, &was)
         {
-            // Opening a file for writing copies it up, with its times; only writing changes them.
+            // Opening a file for writing copies it up with its times; only writing changes the times.
             continue;
         } else {
             Change::Written
@@ -39,7 +39,7 @@ pub(super) fn in_upper(upper: &Path, lower: &Path, seen: &Path, shares: &Path, f
     }
 }
 
-/// Adds what is different in `copy` of `original`, as the instance would call it without us.
+/// Adds the files that differ between `copy` and `original`, with their paths in `original`.
 pub(super) fn in_copy(copy: &Path, original: &Path, found: &mut Vec<Written>) {
     for entry in fs::read_dir(copy).into_iter().flatten().flatten() {
         let (name, Ok(metadata)) = (entry.file_name(), entry.metadata()) else { continue };
