@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ impl Drop for Control {
 fn take_lock(folder: &File, path: &Path, name: &str) -> io::Result<Option<File>> {
     for _ in 0..50 {
         let lock = own_folder::lock_file(folder, name, true)?;
-        if lock.try_lock().is_ok() && fs::symlink_metadata(path).is_ok_and(|now| Some(now.ino()) == inode(&lock)) {
+        if lock.try_lock().is_ok() && own_folder::is_at(&lock, path) {
             return Ok(Some(lock));
         }
         std::thread::park_timeout(Duration::from_millis(4));
@@ -150,10 +150,6 @@ fn take_lock(folder: &File, path: &Path, name: &str) -> io::Result<Option<File>>
 
 fn lock_name(fleet: &str) -> String {
     format!("{fleet}.lock")
-}
-
-fn inode(file: &File) -> Option<u64> {
-    file.metadata().ok().map(|found| found.ino())
 }
 
 async fn converse(mut client: UnixStream, asked: mpsc::Sender<Asked>) {

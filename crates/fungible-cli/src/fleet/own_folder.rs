@@ -2,7 +2,7 @@
 //! these folders. The owner is checked on the open handle, and symbolic links are not followed, so that another user cannot
 //! replace the file between check and use.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
@@ -72,6 +72,13 @@ pub(crate) fn lock_file(folder: impl AsFd, name: &str, create: bool) -> io::Resu
 /// As [`file`].
 pub(crate) fn log_file(folder: impl AsFd, name: impl AsRef<Path>) -> io::Result<File> {
     file(folder, name, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)
+}
+
+/// Whether the file at `path` is this open one, and not another that replaced it.
+pub(crate) fn is_at(opened: &File, path: &Path) -> bool {
+    let inode = |found: Metadata| (found.dev(), found.ino());
+    let (Ok(opened), Ok(there)) = (opened.metadata(), fs::symlink_metadata(path)) else { return false };
+    inode(opened) == inode(there)
 }
 
 fn is_ours(opened: &File) -> io::Result<bool> {

@@ -8,6 +8,7 @@ mod layout;
 #[cfg(target_os = "linux")]
 mod mount_table;
 mod plan;
+mod proof_folder;
 mod shares;
 mod space;
 mod substitute;
@@ -21,25 +22,14 @@ pub(super) use plan::Invocation;
 pub(crate) use plan::{Apart, Change, DiskPlan, World, Written};
 pub(super) use shares::settled;
 
-use std::fs::{self, DirBuilder, File};
-use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLockReadGuard};
 
 use self::plan::OWN;
 use self::substitute::Substitute;
-use self::tree::{empty, remove};
-use super::own_folder;
-use nix::fcntl::AT_FDCWD;
-use nix::unistd::{UnlinkatFlags, unlinkat};
-
-/// The prefix of the folder names of proofs; left-over folders are found by it.
-const FOLDER: &str = "fungible-prove-";
-
-/// The file in the folder of a proof that is locked while the proof runs.
-const LOCK: &str = "lock";
+use self::tree::remove;
 
 enum DiskKind {
     #[cfg(target_os = "linux")]
@@ -82,16 +72,11 @@ impl Disk {
     /// # Errors
     /// When the folder cannot be created, or the shared paths or the working directory do not suit what is available.
     pub(super) fn open(plan: DiskPlan, namespaces: bool) -> Result<(Disk, World), DiskError> {
-        sweep(&plan.temporary);
-        let folder = plan.temporary.join(format!("{FOLDER}{}-{}", std::process::id(), random()?));
-        let problem = |error| DiskError::NoFolder { temporary: plan.temporary.clone(), error };
-        DirBuilder::new().mode(0o700).create(&folder).map_err(problem)?;
-        let lock = own_folder::open(AT_FDCWD, &folder)
-            .and_then(|folder| own_folder::lock_file(folder, LOCK, true))
-            .map_err(problem)?;
-        lock.lock().map_err(problem)?;
+        proof_folder::sweep(&plan.temporary);
+        let (folder, lock) = proof_folder::create(&plan.temporary)?;
         for inner in ["logs", "disk"] {
-            fs::create_dir(folder.join(inner)).map_err(problem)?;
+            let path = folder.join(inner);
+            fs::create_dir(&path).map_err(|error| DiskError::Folder { path, error })?;
         }
         let mut world = World { namespaces, disk: Apart::Copies, notes: Vec::new(), folder: folder.clone() };
         let (how, in_memory) = Disk::choose(&plan, &folder, &mut world).inspect_err(|_| {
@@ -317,41 +302,8 @@ impl Disk {
             // It is unmounted with the mount namespace at the latest.
             let _ = nix::mount::umount2(&self.inner(), nix::mount::MntFlags::MNT_DETACH);
         }
-        if let Ok(folder) = own_folder::open(AT_FDCWD, &self.folder) {
-            remove_folder(AT_FDCWD, &self.folder, &folder);
-        }
+        proof_folder::remove(&self.folder);
     }
-}
-
-/// Removes the folders of proofs that were killed. Other users can create folders with such names, so only folders of
-/// this user count, and symbolic links are not followed.
-fn sweep(temporary: &Path) {
-    let Ok(place) = File::open(temporary) else { return };
-    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(FOLDER) {
-            continue;
-        }
-        let name = PathBuf::from(entry.file_name());
-        let Ok(folder) = own_folder::open(&place, &name) else { continue };
-        let lock = own_folder::lock_file(&folder, LOCK, false);
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            remove_folder(&place, &name, &folder);
-        }
-    }
-}
-
-/// Removes the folder `name` of a proof in `place`. The lock goes last: if something cannot be removed now, the next
-/// proof of this user finds the folder and removes it.
-fn remove_folder(place: impl AsFd, name: &Path, folder: &File) {
-    let emptied = empty(folder.as_fd(), Some(LOCK)).and_then(|()| empty(folder.as_fd(), None));
-    // There is nothing to do about what is left.
-    let _ = emptied.and_then(|()| Ok(unlinkat(place, name, UnlinkatFlags::RemoveDir)?));
-}
-
-fn random() -> Result<String, DiskError> {
-    let mut random = [0_u8; 4];
-    getrandom::fill(&mut random).map_err(DiskError::NoRandomBytes)?;
-    Ok(format!("{:08x}", u32::from_ne_bytes(random)))
 }
 
 #[cfg(test)]
