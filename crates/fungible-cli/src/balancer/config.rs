@@ -1,5 +1,5 @@
-//! What the balancer is told before it starts: how to route, when to give up, what to trust.
-//! It knows nothing of arguments or files; `cli/` fills it in.
+//! The settings of the balancer: routing, health checks, time limits, trust. It knows nothing of arguments or files;
+//! `cli` fills it in.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use super::observe::Observer;
 use super::pool::{Hold, Routing};
 use super::upstream::{BodyLimits, HealthCheck};
 
-/// How the balancer behaves. Begin with [`Config::new`] and change what should differ.
+/// The settings of a balancer. [`Config::new`] gives the defaults.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// Which instance gets a request.
+    /// How an instance is chosen for a request.
     pub(crate) routing: Routing,
-    /// When an instance counts as ready.
+    /// When an instance counts as healthy.
     pub(crate) health: HealthCheck,
     /// How requests wait while no instance is ready.
     pub(crate) hold: Hold,
     /// How long a connection to an instance may take to open.
     pub(crate) connect_timeout: Duration,
-    /// How long an instance may take until the head of its answer, after the last of the request was sent; else 504.
+    /// How long an instance may take to send the head of its response, counted from the end of the request; else 504.
     pub(crate) response_timeout: Duration,
-    /// Resend a request with an `Idempotency-Key` although its method is not idempotent.
+    /// Whether a request with an `Idempotency-Key` is sent again although its method is not idempotent.
     pub(crate) resend_keyed: bool,
-    /// Believe the `X-Forwarded-*` headers of clients, because a proxy of ours stands before us.
+    /// Whether the `X-Forwarded-*` headers of clients are trusted, because a proxy in front of us sets them.
     pub(crate) trust_forwarded: bool,
-    /// Signs the sticky cookie; the same in all balancers of a fleet.
+    /// The key that signs the sticky cookie; the same in all balancers of a fleet.
     pub(crate) secret: [u8; 32],
-    /// Threads that serve, each with a runtime of its own.
+    /// The number of workers, each a thread with its own runtime.
     pub(crate) threads: usize,
-    /// What a client may cost us.
+    /// How much time and memory a client may use.
     pub(crate) limits: Limits,
-    /// Who chooses the instance of a request.
+    /// Who chooses the instance for a request.
     pub(crate) dispatch: Dispatch,
 }
 
 impl Config {
-    /// Round robin over instances that accept connections, one thread per core.
+    /// The defaults: round robin over instances that accept connections, one worker per core.
     pub(crate) fn new(secret: [u8; 32]) -> Config {
         Config {
             routing: Routing::RoundRobin,
@@ -53,31 +53,31 @@ impl Config {
     }
 }
 
-/// Who chooses the instance of a request.
+/// Who chooses the instance for a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Dispatch {
-    /// The balancer, among those that are ready.
+    /// The balancer, among the instances that are ready.
     Balanced,
-    /// Somebody who also listens; `routing`, `health` and `hold` are not looked at then.
+    /// The observer, which also records every exchange. `routing`, `health` and `hold` are then ignored.
     Directed(Observer),
 }
 
-/// What a client may cost us.
+/// How much time and memory a client may use.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// From a request's first byte (or the connection's opening) to the end of its headers.
+    /// From the first byte of a request (or the opening of the connection) to the end of its headers.
     pub(crate) header_time: Duration,
-    /// How long a connection may rest between two requests, or take nothing of an answer.
+    /// How long a connection may be idle between two requests, or accept nothing of a response.
     pub(crate) idle_time: Duration,
-    /// How long nothing may pass through a connection that changed to another protocol, a WebSocket for example.
+    /// How long a connection that switched to another protocol, such as WebSocket, may carry nothing.
     pub(crate) tunnel_time: Duration,
-    /// Bytes of a request's head, else 431. There are also at most 100 headers.
+    /// The largest head of a request, in bytes; else 431. There are also at most 100 headers.
     pub(crate) header_bytes: usize,
-    /// What the body of a request may cost.
+    /// The limits on the body of a request.
     pub(crate) body: BodyLimits,
-    /// Connections of clients at once, tunnels included; `None`: as many as come. Each may need one to an instance,
-    /// too: the limit keeps sockets back for these. When it is reached, the one that rested longest is closed for a new
-    /// one, and from half of it on connections may rest less and less long.
+    /// The number of client connections at once, including upgraded ones; `None`: no limit. Each may need a connection
+    /// to an instance too: the limit reserves sockets for these. When it is reached, the connection that is idle
+    /// longest is closed for a new one. Above half of it, idle connections are closed earlier the more there are.
     pub(crate) connections: Option<usize>,
 }
 

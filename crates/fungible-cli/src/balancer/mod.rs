@@ -1,8 +1,9 @@
-//! The balancer: takes requests on one address and spreads them over instances. It knows addresses, never processes.
+//! The balancer: accepts requests on one address and distributes them over instances. It knows addresses, never
+//! processes.
 //!
-//! A [`worker`] accepts the connection of a [`client`], and hands each of its requests to the [`proxy`]. That claims an
-//! instance from the [`pool`], sends the request [`upstream`] and streams the answer back. Whoever listens to all of it
-//! gets it from [`observe`].
+//! A [`worker`] accepts the connection of a [`client`], and passes each of its requests to the [`proxy`]. The proxy
+//! claims an instance from the [`pool`], sends the request [`upstream`] and streams the response back. An observer
+//! receives all exchanges from [`observe`].
 
 use std::cell::Cell;
 use std::io;
@@ -35,7 +36,7 @@ use upstream::fields::host_value;
 use upstream::{InMemory, health_check};
 use worker::{Peer, WorkerSetup};
 
-/// A running balancer; clones are handles to the same one. When the last one is dropped, it ends at once.
+/// A running balancer. Clones are handles to the same balancer; when the last one is dropped, it ends at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Balancer {
     pool: Arc<Pool>,
@@ -45,7 +46,7 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// Starts serving on `listener`: `config.threads` workers, each a thread with a runtime of its own.
+    /// Starts serving on `listener` with `config.threads` workers, each a thread with its own runtime.
     ///
     /// # Errors
     /// When the listener or a worker cannot be set up.
@@ -86,31 +87,32 @@ impl Balancer {
         Ok(Balancer { pool, address, stop: Arc::new(stop) })
     }
 
-    /// Where clients reach it.
+    /// The address where clients connect.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Adds an instance; it gets requests as soon as a probe passes and `vouch` says that it is the one that listens.
+    /// Adds an instance. It gets requests as soon as a health check passes and `vouch` confirms that the instance
+    /// itself listens.
     pub(crate) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
         self.pool.add(name, address, vouch)
     }
 
-    /// Adds an instance that is known to be ready. Where somebody directs requests, `vouch` is asked again for each request.
+    /// Adds an instance that is known to be ready. With an observer, `vouch` is asked again for each request.
     pub(crate) fn add_ready(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
         let id = self.pool.add(name, address, vouch);
         self.pool.observe(id, CheckResult::Passed);
         id
     }
 
-    /// The process of an instance has ended: out before the next request, and removed. What was in flight on it
-    /// fails over where that is safe.
+    /// Removes an instance whose process has ended: the next request is not routed to it. Its requests in flight fail
+    /// over where that is safe.
     pub(crate) fn ended(&self, id: InstanceId) {
         self.pool.ended(id);
     }
 
-    /// Gives an instance no more requests and waits until nothing is in flight on it; then it is removed, and the
-    /// answer is true. False: `limit` has passed; it stays as it is until [`Balancer::ended`] or another drain.
+    /// Stops routing to an instance and waits until it has no request in flight; then it is removed, and the result is
+    /// true. False: `limit` has passed, and it keeps draining until [`Balancer::ended`] or another drain.
     pub(crate) async fn drain(&self, id: InstanceId, limit: Duration) -> bool {
         self.pool.drain(id, limit).await
     }
@@ -120,24 +122,24 @@ impl Balancer {
         self.pool.instances()
     }
 
-    /// A number that goes up at every change of an instance's state.
+    /// A counter that is incremented at every change of the state of an instance.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.pool.changes()
     }
 
-    /// Accepts nothing more, closes connections that rest, lets requests in flight finish within `limit`, and returns
-    /// when all workers have ended.
+    /// Stops accepting, closes idle connections, lets requests in flight finish within `limit`, and returns when all
+    /// workers have ended.
     pub(crate) async fn stop(self, limit: Duration) {
         self.stop.send_replace(Some(Instant::now() + limit));
         self.stop.closed().await;
     }
 }
 
-/// Returns as soon as the worker has its runtime. `context` is made on its thread.
+/// Starts a worker, and returns when it has its runtime. `context` is called on the thread of the worker.
 fn start_worker(context: impl FnOnce() -> Context + Send + 'static, start: WorkerSetup) -> io::Result<()> {
     let (tell, told) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name(format!("balancer-{}", start.own)).spawn(move || {
-        // Held until the runtime is gone: `stop` waits for it.
+        // Held until the runtime is dropped, because `stop` waits for it.
         let _alive = start.stop.clone();
         let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(runtime) => runtime,
@@ -151,7 +153,7 @@ fn start_worker(context: impl FnOnce() -> Context + Send + 'static, start: Worke
                 tokio::task::spawn_local(health_check::watch_all(Arc::clone(&context.pool), health));
             }
             if let Err(error) = worker::run(context, start).await {
-                tracing::error!("a worker of the balancer cannot serve: {error}");
+                tracing::error!("a worker of the balancer cannot use its listener: {error}");
             }
         });
     })?;

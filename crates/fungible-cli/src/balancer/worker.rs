@@ -1,5 +1,5 @@
-//! One worker: a thread whose runtime accepts connections, serves them and closes what takes too long. Workers share the
-//! pool and the listener; a new connection goes to the worker that has the fewest.
+//! A worker: a thread whose runtime accepts connections, serves them, and closes those that exceed a time limit.
+//! Workers share the pool and the listener; a new connection goes to the worker that has the fewest.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -24,13 +24,13 @@ use super::client::{ClientStream, Clients, ConnectionProgress, Follows};
 use super::proxy::{self, Client, Context};
 use super::upstream::connections::{BUFFER, prepare};
 
-/// How long to pause when the system has no more sockets to give.
+/// The pause after the system had no socket for a new connection.
 const NO_SOCKETS: Duration = Duration::from_millis(50);
 
-/// How soon to look again for an idle connection while there is none.
+/// How often to search for an idle connection that can be closed to make room.
 const NO_ROOM: Duration = Duration::from_millis(10);
 
-/// How long the end of a connection that makes room may take, before another one is asked.
+/// How long a connection that is closed to make room may take to end, before another one is closed.
 const MAKES_ROOM: Duration = Duration::from_secs(1);
 
 /// A new connection of a client.
@@ -45,14 +45,14 @@ struct Worker {
     stopping: Cell<bool>,
     http: http1::Builder,
     peers: Peers,
-    /// Its own place among them.
+    /// Its index in `peers`.
     own: usize,
 }
 
-/// All workers, as they know each other.
+/// All workers, for distributing connections among them.
 pub(super) type Peers = Arc<[Peer]>;
 
-/// How many connections a worker has, and the way to give it another one.
+/// The number of connections of a worker, and the channel that gives it another one.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) open: Arc<AtomicUsize>,
@@ -65,14 +65,14 @@ impl Peer {
     }
 }
 
-/// What a worker starts with.
+/// What a worker needs to start.
 #[derive(Debug)]
 pub(super) struct WorkerSetup {
     pub(super) listener: std::net::TcpListener,
     pub(super) peers: Peers,
     pub(super) own: usize,
     pub(super) given: mpsc::UnboundedReceiver<Accepted>,
-    /// `Some`: stop, and be done by then.
+    /// `Some`: stop, and finish by then.
     pub(super) stop: watch::Receiver<Option<Instant>>,
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn run(context: Context, start: WorkerSetup) -> io::Result<()> 
     let deadline = loop {
         tokio::select! {
             stopped = stop.changed() => match *stop.borrow() {
-                // Nobody holds the balancer any more.
+                // All handles to the balancer are dropped.
                 _ if stopped.is_err() => break Instant::now(),
                 Some(deadline) => break deadline,
                 None => {}
@@ -111,7 +111,7 @@ pub(super) async fn run(context: Context, start: WorkerSetup) -> io::Result<()> 
     };
     accepting.abort();
     worker.stopping.set(true);
-    // Another worker has accepted these for us.
+    // Connections that other workers accepted for this one.
     while let Ok((stream, address)) = given.try_recv() {
         worker.take(stream, address);
     }
@@ -120,13 +120,13 @@ pub(super) async fn run(context: Context, start: WorkerSetup) -> io::Result<()> 
     Ok(())
 }
 
-/// Waits for the last requests, at most until the deadline. What is not done by then is cut off with the runtime.
+/// Waits for the last requests until the deadline. What has not finished by then is dropped with the runtime.
 async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>, mut deadline: Instant) {
     let quiet = async {
         while !worker.clients.is_empty() || worker.context.tunnels.get() > 0 {
             worker.context.ended.notified().await;
         }
-        // The first worker probes for all: whoever is held elsewhere waits for what it finds.
+        // The first worker probes for all: requests that wait for an instance on other workers depend on it.
         while worker.own == 0 && worker.peers.iter().any(|peer| peer.open() > 0) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -136,7 +136,7 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
         tokio::select! {
             () = &mut quiet => break,
             () = tokio::time::sleep_until(deadline.into()) => break,
-            // Asked once more, with less patience.
+            // `stop` was called again with an earlier deadline.
             stopped = stop.changed() => match *stop.borrow() {
                 Some(sooner) if stopped.is_ok() => deadline = deadline.min(sooner),
                 _ => break,
@@ -152,7 +152,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
                 worker.room().await;
                 worker.place(stream, address);
             }
-            // The client was gone again, or there are no more sockets: neither ends a server.
+            // The client disconnected, or the system has no sockets left: the server goes on.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}; trying again");
@@ -168,23 +168,23 @@ fn ratio(part: usize, whole: usize) -> f64 {
 }
 
 impl Worker {
-    /// The connections of the worker that has the fewest.
+    /// The number of connections of the worker that has the fewest.
     fn fewest(&self) -> usize {
         self.peers.iter().map(Peer::open).min().unwrap_or_default()
     }
 
-    /// How many connections each worker may have.
+    /// The maximum number of connections per worker.
     fn most(&self) -> Option<usize> {
         self.context.config.limits.connections.map(|all| (all / self.peers.len()).max(1))
     }
 
-    /// How much of the limit of connections is in use, from 0 to 1.
+    /// The fraction of the connection limit that is in use, from 0 to 1.
     fn crowded(&self) -> f64 {
         self.most().map_or(0.0, |most| ratio(self.peers[self.own].open(), most))
     }
 
-    /// Waits until there is room for the connection that has just come. One that is idle makes room for it; if none is, it
-    /// waits, and further ones wait in the listener.
+    /// Waits until there is room for a newly accepted connection. The connection that is idle longest is closed for it.
+    /// If none is idle, the new one waits, and further ones wait in the backlog of the listener.
     async fn room(&self) {
         let Some(most) = self.most() else { return };
         while self.fewest() >= most {
@@ -194,7 +194,7 @@ impl Worker {
                     self.context.ended.notified().await;
                 }
             };
-            // Another worker may make room, or one become idle.
+            // Another worker may make room, or a connection become idle.
             let patience = if makes_room { MAKES_ROOM } else { NO_ROOM };
             let _ = tokio::time::timeout(patience, room).await;
         }
@@ -210,7 +210,7 @@ impl Worker {
         };
         if let Ok(stream) = stream.into_std() {
             other.open.fetch_add(1, Ordering::Relaxed);
-            // It is gone only when the balancer stops; then the connection closes, as all do.
+            // This fails only when the balancer stops; then the connection is closed like all others.
             let _ = other.give.send((stream, address));
         }
     }
@@ -227,12 +227,12 @@ impl Worker {
 
     /// Serves one connection until it ends.
     fn serve(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
-        // Without it answers are merely slower, and a client that is gone is noticed later.
+        // Without these options responses are slower, and a lost client is detected later.
         let _ = prepare(&stream);
         let progress = Arc::new(ConnectionProgress::new());
         let client = Rc::new(Client::new(&self.context, address, Arc::clone(&progress)));
         let service = service_fn(move |request: Request<Incoming>| {
-            // Before anything is awaited: nothing behind the head is read until then.
+            // Before the first await: until then nothing after the head is read.
             let length = request.body().size_hint().exact();
             client.progress.head_is_there(length.map_or(Follows::Chunks, Follows::Length));
             proxy::answer(Rc::clone(&client), request)
@@ -250,7 +250,7 @@ impl Worker {
                     told = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                // How a client's connection ends is nobody's concern here; what went wrong was answered or logged.
+                // How the connection ends does not matter here; errors were answered or logged.
                 let over = progress.is_closing() || connection.as_mut().poll(context).is_ready();
                 if !over {
                     return Poll::Pending;
@@ -263,7 +263,7 @@ impl Worker {
         });
     }
 
-    /// Closes the idle connections to instances that get no more requests.
+    /// Closes idle connections to instances that get no more requests.
     fn close_needless_connections(&self) {
         let staying: Vec<_> = self.context.pool.staying();
         self.context.connections.keep_only(&staying);

@@ -196,6 +196,10 @@ pub(crate) struct Fleets {
 }
 
 impl Fleets {
+    /// The fleets with control sockets in `folder`.
+    ///
+    /// # Errors
+    /// When the folder exists but cannot be trusted.
     pub(crate) fn within(folder: PathBuf) -> Result<Fleets, ControlError> {
         let opened = private_folder(&folder)?;
         Ok(Fleets { folder, opened })

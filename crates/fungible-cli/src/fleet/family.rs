@@ -20,6 +20,7 @@ pub(super) struct Family {
 }
 
 impl Family {
+    /// `parent`: the parent of all instances, if it can be determined.
     pub(super) fn new(parent: Option<i32>) -> Family {
         Family { parent, firsts: Arc::default() }
     }

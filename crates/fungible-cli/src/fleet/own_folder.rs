@@ -60,7 +60,7 @@ pub(crate) fn file(folder: impl AsFd, name: impl AsRef<Path>, flags: OFlag) -> i
 /// Opens a lock file in `folder`, and creates it first if `create` is set. The caller takes the lock.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub(crate) fn lock_file(folder: impl AsFd, name: &str, create: bool) -> io::Result<File> {
     let create = if create { OFlag::O_CREAT } else { OFlag::empty() };
     file(folder, name, OFlag::O_RDONLY | create)
@@ -69,7 +69,7 @@ pub(crate) fn lock_file(folder: impl AsFd, name: &str, create: bool) -> io::Resu
 /// Opens a log file for appending, and creates it if it does not exist.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub(crate) fn log_file(folder: impl AsFd, name: impl AsRef<Path>) -> io::Result<File> {
     file(folder, name, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)
 }

@@ -53,6 +53,7 @@ mod mark {
     pub(super) struct Mark(#[expect(dead_code, reason = "it is held, never used")] UnixDatagram);
 
     impl Mark {
+        /// Marks this port as reserved; `None` if it already is.
         pub(super) fn new(port: u16) -> Option<Mark> {
             let name = SocketAddr::from_abstract_name(format!("fungible/port/{port}")).ok()?;
             UnixDatagram::bind_addr(&name).ok().map(Mark)
@@ -68,10 +69,12 @@ mod mark {
     /// The ports that this process has reserved.
     static HELD: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
+    /// A port in [`HELD`].
     #[derive(Debug)]
     pub(super) struct Mark(u16);
 
     impl Mark {
+        /// Marks this port as reserved; `None` if it already is.
         pub(super) fn new(port: u16) -> Option<Mark> {
             let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
             held.get_or_insert_default().insert(port).then_some(Mark(port))

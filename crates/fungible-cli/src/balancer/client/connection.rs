@@ -1,6 +1,6 @@
-//! A client's socket, and the sweep that closes connections that take too long. One timer per worker does for all
-//! connections what hyper would do with a timer per request, and it lets idle connections live longer than a slow head
-//! may take. It knows nothing of requests.
+//! The socket of a client, and the sweep that closes connections which exceed a time limit. One timer per worker serves
+//! all connections, where hyper would need a timer per request, and idle connections get a longer limit than slow
+//! heads. It knows nothing of requests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -16,19 +16,21 @@ use tokio::net::TcpStream;
 
 use super::progress::ConnectionProgress;
 
-/// How soon all connections may be looked at again for those that are idle.
+/// How often at most all connections are searched for idle ones.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// A client's socket that notes its progress, and hands on what it reads up to the end of a head at most.
+/// The socket of a client. It tracks the progress of the connection, and passes on what it reads only up to the end of
+/// a head.
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     stream: TcpStream,
     progress: Arc<ConnectionProgress>,
-    /// What came behind the end of a head, for the next reads.
+    /// Bytes after the end of a head, for the next reads.
     held: BytesMut,
 }
 
 impl ClientStream {
+    /// Wraps the socket of a new connection.
     pub(crate) fn new(stream: TcpStream, progress: Arc<ConnectionProgress>) -> ClientStream {
         ClientStream { stream, progress, held: BytesMut::new() }
     }
@@ -77,7 +79,7 @@ impl AsyncWrite for ClientStream {
         self.stream.is_write_vectored()
     }
 
-    /// hyper asks for it when it has written all that it had.
+    /// hyper calls it when it has written everything.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         if matches!(flushed, Poll::Ready(Ok(()))) {
@@ -97,7 +99,7 @@ impl AsyncWrite for ClientStream {
 impl Drop for ClientStream {
     fn drop(&mut self) {
         if self.progress.is_cut_off() {
-            // A reset instead of an orderly end. If it fails, the connection is gone anyway.
+            // A reset instead of an orderly end. If it fails, the connection is closed anyway.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -108,16 +110,16 @@ impl Drop for ClientStream {
 pub(crate) struct Clients {
     next: RefCell<u64>,
     open: RefCell<HashMap<u64, Open>>,
-    /// Those that were idle when it was looked last, and since when, the longest first.
+    /// The connections that were idle at the last search, and since when, the longest first.
     idle: RefCell<VecDeque<(Instant, u64)>>,
-    /// When that was.
+    /// When the last search was.
     looked: Cell<Option<Instant>>,
 }
 
 #[derive(Debug)]
 struct Open {
     progress: Arc<ConnectionProgress>,
-    /// Wakes the task that drives it.
+    /// Wakes the task that drives the connection.
     waker: Waker,
 }
 
@@ -129,7 +131,7 @@ impl Open {
 }
 
 impl Clients {
-    /// Notes a connection; `waker` wakes the task that drives it.
+    /// Registers a connection; `waker` wakes the task that drives it. Returns its number.
     pub(crate) fn enter(&self, progress: &Arc<ConnectionProgress>, waker: &Waker) -> u64 {
         let mut next = self.next.borrow_mut();
         *next += 1;
@@ -137,12 +139,12 @@ impl Clients {
         *next
     }
 
-    /// Forgets a connection that has ended.
+    /// Removes a connection that has ended.
     pub(crate) fn leave(&self, number: u64) {
         self.open.borrow_mut().remove(&number);
     }
 
-    /// Tells those that take too long to end. `crowded`: how much of the limit of connections is in use.
+    /// Closes connections that exceed a time limit. `crowded`: the fraction of the connection limit that is in use.
     pub(crate) fn sweep(&self, header_time: Duration, idle_time: Duration, crowded: f64) {
         for one in self.open.borrow().values() {
             if one.progress.is_too_slow(header_time, idle_time, crowded) {
@@ -151,12 +153,12 @@ impl Clients {
         }
     }
 
-    /// Tells the one that has been idle longest to end. Returns whether there was one.
+    /// Closes the connection that is idle longest. Returns whether there was one.
     pub(crate) fn close_longest_idle(&self) -> bool {
         if self.close_next_idle() {
             return true;
         }
-        // To look at all of them for each one that ends would cost too much where there are many.
+        // With many connections, searching all of them each time would cost too much.
         if self.looked.get().is_some_and(|looked| looked.elapsed() < BETWEEN_LOOKS) {
             return false;
         }
@@ -181,13 +183,14 @@ impl Clients {
         false
     }
 
-    /// Wakes all, so that they see that the balancer stops.
+    /// Wakes all connections, so that they notice that the balancer stops.
     pub(crate) fn wake_all(&self) {
         for one in self.open.borrow().values() {
             one.waker.wake_by_ref();
         }
     }
 
+    /// Whether no connection is open.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.borrow().is_empty()
     }

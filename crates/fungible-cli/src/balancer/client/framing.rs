@@ -1,16 +1,16 @@
-//! Where each message ends in what a client sends, read as strictly as RFC 9112 writes it. hyper takes a bare LF in
-//! trailers for a part of them, so it would swallow a request that follows; here such bytes are an error, before
-//! hyper sees them. To know where a body begins, nothing behind a head is handed on until somebody has said what
-//! follows it. It knows no sockets.
+//! Finds the end of each message that a client sends, strictly by RFC 9112. hyper accepts a bare LF in trailers as part
+//! of them and could take a following request for trailers; here such bytes are an error, before hyper sees them. After
+//! the end of a head nothing is passed on until the caller says what follows it, which determines where the body ends.
+//! It knows no sockets.
 
 use std::io;
 
 use memchr::memchr;
 
-/// What comes behind the head of a request.
+/// What follows the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Follows {
-    /// A body of so many bytes; then the next head.
+    /// A body of this many bytes; then the next head.
     Length(u64),
     /// A body in chunks; then the next head.
     Chunks,
@@ -18,24 +18,25 @@ pub(crate) enum Follows {
     AnotherProtocol,
 }
 
-/// How far the reading of one connection is.
+/// The state of the parser of one connection.
 #[derive(Debug)]
 pub(crate) enum Framing {
     /// In a head, or before one. Blank lines before a head do not end it.
     Head {
-        /// Something of the head has come.
+        /// Whether the head has begun.
         begun: bool,
-        /// The bytes of the present line that count so far: none, a CR, or more.
+        /// The current line, as far as it matters.
         line: LineState,
     },
-    /// A head has ended. What follows it is not known yet.
+    /// A head has ended, and the caller has not yet said what follows.
     HeadEnded,
-    /// So many bytes of a body are still to come.
+    /// The number of bytes of the body that are still to come.
     Length(u64),
     Chunks(Chunks),
     AnotherProtocol,
 }
 
+/// What the current line of a head contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineState {
     Empty,
@@ -43,18 +44,18 @@ pub(crate) enum LineState {
     Text,
 }
 
-/// Within a chunked body (RFC 9112, section 7.1).
+/// The state within a chunked body (RFC 9112, section 7.1).
 #[derive(Debug)]
 pub(crate) enum Chunks {
-    /// The length of a chunk, as far as it has come.
+    /// In the length of a chunk; its value so far.
     Size(u64),
-    /// What follows the length on its line.
+    /// In the rest of the line with the length.
     Extension(u64),
     SizeLf(u64),
     Data(u64),
     DataCr,
     DataLf,
-    /// At the beginning of a trailer or of the last, empty line.
+    /// At the beginning of a trailer line or of the final empty line.
     TrailerBegin,
     Trailer,
     TrailerLf,
@@ -62,15 +63,17 @@ pub(crate) enum Chunks {
 }
 
 impl Framing {
+    /// The state before the first request.
     pub(crate) fn new() -> Framing {
         Framing::Head { begun: false, line: LineState::Empty }
     }
 
+    /// Whether a head has ended, and it is not known yet what follows.
     pub(crate) fn head_has_ended(&self) -> bool {
         matches!(self, Framing::HeadEnded)
     }
 
-    /// Says what comes behind the head that has ended.
+    /// Says what follows the head that has ended.
     pub(crate) fn follows(&mut self, follows: Follows) {
         *self = match follows {
             Follows::Length(0) => Framing::new(),
@@ -80,10 +83,10 @@ impl Framing {
         };
     }
 
-    /// Reads on. Returns how much of `data` may be handed on: all of it, or what comes before the end of a head.
+    /// Parses more bytes. Returns how many of `data` may be passed on: all, or those up to the end of a head.
     ///
     /// # Errors
-    /// When a chunked body is not written as it must be.
+    /// When a chunked body is malformed.
     pub(crate) fn read(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut at = 0;
         while at < data.len() {
@@ -118,8 +121,8 @@ impl Framing {
     }
 }
 
-/// Where the head ends in `data`: behind the first blank line after something else. Lines may end in a bare LF, as
-/// hyper accepts that in a head, and what it accepts is written anew.
+/// The end of the head in `data`: after the first blank line that follows another line. Lines may end in a bare LF,
+/// because hyper accepts that in a head and writes the head anew.
 fn head(data: &[u8], begun: &mut bool, line: &mut LineState) -> Option<usize> {
     let mut at = 0;
     while let Some(length) = memchr(b'\n', &data[at..]) {
@@ -149,7 +152,7 @@ fn shorter(left: u64, length: usize) -> usize {
 }
 
 impl Chunks {
-    /// Reads on, to the end of the body at most: how much was read, and whether it has ended.
+    /// Parses more bytes, at most to the end of the body. Returns how many were parsed, and whether the body has ended.
     fn read(&mut self, data: &[u8]) -> io::Result<(usize, bool)> {
         let mut at = 0;
         while at < data.len() {
@@ -172,7 +175,7 @@ impl Chunks {
         Ok((at, false))
     }
 
-    /// `None`: this byte must not stand here.
+    /// The next state; `None` if this byte is not allowed here.
     fn next(&self, byte: u8) -> Option<Chunks> {
         Some(match (self, byte) {
             (Chunks::Size(size), _) if byte.is_ascii_hexdigit() => {
@@ -200,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands `data` over in pieces of these lengths, and says each time what follows a head. Returns the places where
+    /// Parses `data` in pieces of these lengths, with `follows` after the heads in order. Returns the positions where
     /// heads ended.
     fn heads(data: &[u8], follows: &[Follows], pieces: &[usize]) -> io::Result<Vec<usize>> {
         let mut framing = Framing::new();

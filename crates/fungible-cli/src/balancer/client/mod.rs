@@ -1,5 +1,5 @@
-//! The connections of clients: what they send is read by its framing, and those that take too long are closed. It knows
-//! nothing of requests and of what answers them.
+//! The connections of clients: parses the framing of what they send, and closes connections that exceed a time limit.
+//! It knows nothing of requests and responses.
 
 mod connection;
 mod framing;

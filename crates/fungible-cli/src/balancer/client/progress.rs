@@ -1,4 +1,4 @@
-//! How far a client's connection is, and whether it takes too long. It knows no sockets.
+//! Tracks the progress of a client connection, and whether it exceeds a time limit. It knows no sockets.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,20 +10,21 @@ use super::framing::{Follows, Framing};
 /// No limit becomes shorter than this, however many connections there are.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// What a connection is about.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ConnectionPhase {
     /// Between two requests.
     Idle,
-    /// Some of a request's head is there, or the connection is new.
+    /// A part of a head has arrived, or the connection is new.
     Head,
-    /// A request is being answered.
+    /// A request is being handled.
     Busy,
-    /// It has its answer, up to what is still to be written.
+    /// The response is complete, except for what is still to be written.
     Writing,
 }
 
-/// How far a connection is. One worker uses it; the lock is there because hyper wants a connection to be `Send`.
+/// The progress of a connection. Only one worker uses it; the lock is there because hyper requires connections to be
+/// `Send`.
 #[derive(Debug)]
 pub(crate) struct ConnectionProgress(Mutex<ConnectionState>);
 
@@ -32,18 +33,19 @@ struct ConnectionState {
     phase: ConnectionPhase,
     /// When the phase began.
     since: Instant,
-    /// Since when it takes none of what we write, while it does not.
+    /// Since when the client has accepted nothing of what we write.
     stuck: Option<Instant>,
-    /// It shall end: it takes too long, or makes room for another one.
+    /// It is to be closed, because of a time limit or to make room.
     closing: bool,
-    /// It shall end by a reset, so that nobody takes what was sent for all.
+    /// It is to be closed with a reset, so that the client does not take an incomplete response for complete.
     cut_off: bool,
     framing: Framing,
-    /// Reads on when it is known what follows a head.
+    /// Wakes the reader when it is known what follows a head.
     waker: Option<Waker>,
 }
 
 impl ConnectionProgress {
+    /// The progress of a new connection.
     pub(crate) fn new() -> ConnectionProgress {
         ConnectionProgress(Mutex::new(ConnectionState {
             phase: ConnectionPhase::Head,
@@ -57,28 +59,28 @@ impl ConnectionProgress {
     }
 
     fn state(&self) -> MutexGuard<'_, ConnectionState> {
-        // Nothing in here panics half way through a change.
+        // No code that holds this lock panics in the middle of a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request's head is complete, and this follows.
+    /// The head of a request is complete, and this follows.
     pub(crate) fn head_is_there(&self, follows: Follows) {
         let mut state = self.state();
         state.phase = ConnectionPhase::Busy;
         state.follows(follows);
     }
 
-    /// What it sends from now on is no HTTP.
+    /// The client switches to another protocol.
     pub(crate) fn changes_protocol(&self) {
         self.state().follows(Follows::AnotherProtocol);
     }
 
-    /// The request has its answer, up to what is still to be written.
+    /// The response is complete, except for what is still to be written.
     pub(crate) fn answered(&self) {
         self.state().phase = ConnectionPhase::Writing;
     }
 
-    /// All that there was has been written.
+    /// Everything has been written.
     pub(super) fn flushed(&self) {
         let mut state = self.state();
         if state.phase == ConnectionPhase::Writing {
@@ -86,26 +88,27 @@ impl ConnectionProgress {
         }
     }
 
-    /// The connection must end so that nobody takes what was sent for all.
+    /// Marks the connection to be closed with a reset, because a response is incomplete.
     pub(crate) fn cut_off(&self) {
         self.state().cut_off = true;
     }
 
+    /// Whether it is to be closed with a reset.
     pub(super) fn is_cut_off(&self) -> bool {
         self.state().cut_off
     }
 
-    /// The connection shall end.
+    /// Marks the connection to be closed.
     pub(super) fn close(&self) {
         self.state().closing = true;
     }
 
-    /// Whether it shall end.
+    /// Whether the connection is to be closed.
     pub(crate) fn is_closing(&self) -> bool {
         self.state().closing
     }
 
-    /// Pending: nothing may be read before it is known what follows the head that has ended.
+    /// Pending while it is unknown what follows the head that has ended; nothing may be read until then.
     pub(super) fn poll_may_read(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if !state.framing.head_has_ended() {
@@ -115,10 +118,10 @@ impl ConnectionProgress {
         Poll::Pending
     }
 
-    /// How much of what was read may be handed on.
+    /// Parses bytes that were read. Returns how many may be passed on.
     ///
     /// # Errors
-    /// When it is not written as it must be.
+    /// When they are malformed.
     pub(super) fn received(&self, data: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         let passed = state.framing.read(data)?;
@@ -128,7 +131,7 @@ impl ConnectionProgress {
         Ok(passed)
     }
 
-    /// `taken`: it took something of what we write.
+    /// Records a write; `taken`: the client accepted something.
     pub(super) fn wrote(&self, taken: bool) {
         let mut state = self.state();
         if taken {
@@ -138,14 +141,14 @@ impl ConnectionProgress {
         }
     }
 
-    /// Since when nothing is owed to it: it is idle, or a head has not come to its end.
+    /// Since when it has been idle or in an incomplete head, so that it may be closed; else `None`.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
         let idle = matches!(state.phase, ConnectionPhase::Idle | ConnectionPhase::Head) && !state.closing;
         idle.then_some(state.since)
     }
 
-    /// `crowded`: how much of the limit of connections is in use, from 0 to 1.
+    /// Whether it exceeds a time limit. `crowded`: the fraction of the connection limit that is in use, from 0 to 1.
     pub(super) fn is_too_slow(&self, header_time: Duration, idle_time: Duration, crowded: f64) -> bool {
         let state = self.state();
         let (since, limit) = match (state.phase, state.stuck) {
@@ -172,7 +175,8 @@ impl ConnectionState {
     }
 }
 
-/// What is left of a limit where many connections are open: all of it up to half of them, then less, to a second.
+/// A time limit when many connections are open: unchanged up to half of the connection limit, then shorter, down to a
+/// second.
 fn shortened(limit: Duration, crowded: f64) -> Duration {
     let part = (2.0 - 2.0 * crowded).clamp(0.0, 1.0);
     limit.min(limit.mul_f64(part).max(SHORTEST))

@@ -1,5 +1,4 @@
-//! What passed by of a body or a message, within limits: small ones are kept, of large ones the hash and the length.
-//! It does not know where the bytes came from.
+//! Captures a body or a message within limits: small ones are kept, of large ones the hash and the length.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,39 +7,41 @@ use sha2::{Digest as _, Sha256};
 
 use crate::exchange::Body;
 
-/// A body up to this size is kept; of a larger one its hash and length.
+/// A body up to this size is kept; of a larger one the hash and the length. In bytes.
 const KEEP_AT_MOST: usize = 256 * 1024;
 
-/// Bytes of all bodies of a run that are kept; after that only small ones are.
+/// The total of the kept bodies of a run, in bytes; beyond it only small ones are kept.
 const KEEP_IN_ALL: usize = 64 * 1024 * 1024;
 
-/// What is small enough to be kept nearly always.
+/// The size of a small body, in bytes.
 const SMALL: usize = 2 * 1024;
 
-/// Bytes after which not even small ones are kept.
+/// The total beyond which not even small bodies are kept, in bytes.
 const KEEP_SMALL_IN_ALL: usize = 96 * 1024 * 1024;
 
-/// What has passed of one body or message.
+/// A body or message, as far as it was captured.
 #[derive(Debug, Default)]
 pub(crate) struct CapturedBody {
     kept: Vec<u8>,
     length: u64,
-    /// Once it is too large to be kept.
+    /// Set once it is too large to be kept.
     hash: Option<Sha256>,
 }
 
 impl CapturedBody {
-    /// Of which nothing but the hash is wanted.
+    /// Captures the hash and the length only.
     pub(crate) fn hashing() -> CapturedBody {
         CapturedBody { hash: Some(Sha256::new()), ..CapturedBody::default() }
     }
 
+    /// Captures `data`.
     pub(crate) fn of(data: &[u8]) -> CapturedBody {
         let mut passed = CapturedBody::default();
         passed.pass(data);
         passed
     }
 
+    /// Captures the next bytes.
     pub(crate) fn pass(&mut self, data: &[u8]) {
         self.length += data.len() as u64;
         if self.hash.is_none() && self.kept.len() + data.len() > KEEP_AT_MOST {
@@ -52,17 +53,18 @@ impl CapturedBody {
         }
     }
 
+    /// Whether no byte was captured.
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// By its hash alone, whatever its size.
+    /// The hash and the length, whatever the size.
     pub(crate) fn hashed(self) -> Body {
         let hash = self.hash.unwrap_or_else(|| Sha256::new_with_prefix(&self.kept));
         Body::Hashed { sha256: hash.finalize().into(), length: self.length }
     }
 
-    /// `kept_in_all`: the bytes that are kept of the whole run.
+    /// The captured body. `kept_in_all`: the total of the kept bodies of the run, in bytes.
     pub(crate) fn body(mut self, kept_in_all: &AtomicUsize) -> Body {
         if self.hash.is_some() {
             return self.hashed();

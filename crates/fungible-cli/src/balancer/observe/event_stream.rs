@@ -1,15 +1,15 @@
-//! The events in the body of an event stream (`text/event-stream`), in whatever pieces it comes. It does not look into
-//! them.
+//! Splits the body of an event stream (`text/event-stream`) into events, whatever pieces it arrives in. It does not
+//! interpret them.
 
 use super::captured_body::CapturedBody;
 
-/// An event stream, as far as it was read.
+/// The parser of an event stream.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
-    /// The lines of the event that comes, each with its end as `\n`.
+    /// The lines of the current event, each ended by `\n`.
     event: CapturedBody,
     line: EventLine,
-    /// The last byte was a carriage return: a line feed after it ends the same line.
+    /// The last byte was a carriage return: a line feed after it belongs to the same line end.
     after_return: bool,
 }
 
@@ -17,13 +17,13 @@ pub(crate) struct Events {
 enum EventLine {
     #[default]
     Empty,
-    /// A heartbeat is no event.
+    /// Such as a heartbeat, which is not an event.
     Comment,
     Field,
 }
 
 impl Events {
-    /// Reads on; `event` gets each whole event.
+    /// Parses more bytes; `event` gets each complete event.
     pub(crate) fn read(&mut self, mut data: &[u8], mut event: impl FnMut(CapturedBody)) {
         while let Some(first) = data.first() {
             if std::mem::take(&mut self.after_return) && *first == b'\n' {
@@ -51,8 +51,8 @@ impl Events {
         }
     }
 
-    /// What follows the last empty line. For a browser it is no event, but the instance meant it as one if it ended
-    /// its answer there.
+    /// The lines after the last empty line. A browser ignores them, but if the instance ended its response there, it
+    /// meant them as an event.
     pub(crate) fn end(&mut self) -> Option<CapturedBody> {
         let last = std::mem::take(&mut self.event);
         (!last.is_empty()).then_some(last)

@@ -1,4 +1,4 @@
-//! The messages and events of one exchange, within limits. It does not know how they were told apart.
+//! Collects the messages and events of one exchange, within limits.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
@@ -7,19 +7,19 @@ use std::time::Duration;
 use super::captured_body::CapturedBody;
 use crate::exchange::{Body, Frame};
 
-/// So many are kept one by one.
+/// The number of frames that are kept one by one.
 const MANY: usize = 10_000;
 
-/// What was said so far.
+/// The frames collected so far.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     kept: Vec<Frame>,
-    /// What was said after those, by side (`true`: the client's): the hash of each, one after the other.
+    /// The hashes of the frames beyond the limit, one after the other, by side (`true`: of the client).
     rest: HashMap<bool, CapturedBody>,
 }
 
 impl Frames {
-    /// `kept_in_all`: the bytes that are kept of the whole run.
+    /// Adds a frame. `kept_in_all`: the total of the kept bodies of the run, in bytes.
     pub(crate) fn add(&mut self, kept_in_all: &AtomicUsize, at: Duration, from_client: bool, data: CapturedBody) {
         if self.kept.len() < MANY {
             let data = data.body(kept_in_all);
@@ -30,7 +30,7 @@ impl Frames {
         }
     }
 
-    /// All of them; what was too much as one frame of each side.
+    /// All frames; those beyond the limit as one frame per side.
     pub(crate) fn all(mut self, at: Duration) -> Vec<Frame> {
         for from_client in [true, false] {
             if let Some(rest) = self.rest.remove(&from_client) {

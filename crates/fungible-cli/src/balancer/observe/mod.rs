@@ -1,4 +1,4 @@
-//! What passes through the balancer, for somebody who listens: exchanges with their bodies, events and messages.
+//! Records what passes through the balancer for an observer: exchanges with their bodies, events and messages.
 
 mod captured_body;
 mod event_stream;

@@ -1,4 +1,4 @@
-//! One exchange while it passes: its head, what its bodies hold, how it ends. It collects and judges nothing.
+//! The record of one exchange in progress: its head, its bodies, and how it ends. It judges nothing.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,9 +21,9 @@ use crate::exchange::{Body, Exchange, Headers, Outcome, Request};
 #[derive(Clone, Debug)]
 pub(super) struct Sink {
     pub(super) tap: mpsc::UnboundedSender<Exchange>,
-    /// The times in exchanges count from here.
+    /// The times in exchanges count from this moment.
     pub(super) began: Instant,
-    /// Bytes of bodies and messages that are kept of the whole run.
+    /// The total of the kept bodies and messages of the run, in bytes.
     pub(super) kept: Arc<AtomicUsize>,
 }
 
@@ -33,18 +33,18 @@ impl Sink {
     }
 }
 
-/// An exchange while it passes. When the last of its clones is dropped it is handed over as it is.
+/// The record of an exchange in progress. When its last clone is dropped, the exchange is sent as it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Record(Rc<RefCell<Collected>>);
 
 #[derive(Debug)]
 struct Collected {
     sink: Sink,
-    /// Gone once it was handed over.
+    /// `None` after it was sent.
     exchange: Option<Exchange>,
     request: CapturedBody,
     answer: CapturedBody,
-    /// The answer is an event stream: its events are frames, and there is no other body.
+    /// Set if the response is an event stream: its events are frames, and it has no other body.
     events: Option<Events>,
     frames: Frames,
     /// One side of a tunnel has ended it.
@@ -52,7 +52,7 @@ struct Collected {
 }
 
 impl Record {
-    /// Begins the record of a request whose head has just arrived; `number` and `connection` as in its exchange.
+    /// Starts the record of a request whose head has arrived; `number` and `connection` are those of its exchange.
     pub(super) fn begin(sink: Sink, head: &Parts, number: usize, connection: usize) -> Record {
         let request = Request {
             method: head.method.to_string(),
@@ -82,7 +82,7 @@ impl Record {
         })))
     }
 
-    /// Number, method and target of its request; `None` once it was handed over.
+    /// The number, method and target of the request; `None` after the exchange was sent.
     pub(super) fn asked(&self) -> Option<(usize, String, String)> {
         let collected = self.0.borrow();
         let exchange = collected.exchange.as_ref()?;
@@ -95,15 +95,17 @@ impl Record {
         }
     }
 
+    /// Records the name of the instance that gets the request.
     pub(crate) fn sent_to(&self, instance: &str) {
         self.edit(|exchange| exchange.instance = Some(instance.to_owned()));
     }
 
+    /// Records bytes of the body of the request.
     pub(crate) fn request_data(&self, data: &Bytes) {
         self.0.borrow_mut().request.pass(data);
     }
 
-    /// The head of the instance's answer; that its body will have broken off is the worst case.
+    /// Records the head of the response. Until its end is recorded, the body counts as incomplete.
     pub(crate) fn answered(&self, status: u16, headers: &HeaderMap) {
         if is_event_stream(headers) {
             self.0.borrow_mut().events = Some(Events::default());
@@ -113,6 +115,7 @@ impl Record {
         self.edit(|exchange| exchange.outcome = Outcome::Answered { status, headers, body, complete: false });
     }
 
+    /// Records bytes of the body of the response.
     pub(crate) fn answer_data(&self, data: &Bytes) {
         let Collected { sink, answer, events, frames, .. } = &mut *self.0.borrow_mut();
         match events {
@@ -121,7 +124,7 @@ impl Record {
         }
     }
 
-    /// We answer with this status, for this reason.
+    /// Records that the balancer answers with this status, for this reason.
     pub(crate) fn answered_by_us(&self, status: u16, reason: &str, is_fault_of_instance: bool) {
         let reason = reason.to_owned();
         self.edit(|exchange| {
@@ -130,7 +133,8 @@ impl Record {
         });
     }
 
-    /// The answer has ended: `whole` as the instance meant it, `left` because the client went away.
+    /// Records the end of the response: `whole` if it is complete, `left` if the client disconnected. Sends the
+    /// exchange.
     pub(crate) fn finish(&self, whole: bool, left: bool) {
         self.set_end(whole, left);
         self.0.borrow_mut().hand_over();
@@ -145,7 +149,8 @@ impl Record {
         });
     }
 
-    /// Something that one side of a tunnel said. What comes after the end of a tunnel is a race and read by nobody.
+    /// Records a frame of one side of a tunnel. Frames after the end of the tunnel are ignored: whether they arrive is
+    /// a race.
     pub(crate) fn frame(&self, from_client: bool, message: CapturedBody) {
         let Collected { sink, frames, ended, .. } = &mut *self.0.borrow_mut();
         if !*ended {
@@ -153,20 +158,20 @@ impl Record {
         }
     }
 
-    /// What one side of a WebSocket said that is none. Nobody can tell its end, so it varies where it was cut.
+    /// Records bytes on a WebSocket that are not part of a message. They are cut at an arbitrary place, so they vary.
     pub(crate) fn garbage(&self, from_client: bool, garbage: CapturedBody) {
         let Collected { sink, frames, .. } = &mut *self.0.borrow_mut();
         sink.add(frames, from_client, garbage);
     }
 
-    /// One side of a tunnel ends it, as it should or by breaking off; the first end counts.
+    /// Records that one side ended a tunnel, in order or by breaking off. The first end counts.
     pub(crate) fn tunnel_ends(&self, from_client: bool, orderly: bool) {
         if !std::mem::replace(&mut self.0.borrow_mut().ended, true) {
             self.set_end(orderly, from_client && !orderly);
         }
     }
 
-    /// Nothing more comes through the tunnel.
+    /// Records that the tunnel has ended, and sends the exchange.
     pub(crate) fn tunnel_is_over(&self) {
         self.tunnel_ends(false, true);
         self.0.borrow_mut().hand_over();
@@ -182,7 +187,7 @@ impl Collected {
         match &mut exchange.outcome {
             Outcome::Answered { body, complete, .. } => {
                 *body = answer;
-                // Where it broke off, half an event is none.
+                // If the response broke off, a part of an event is no event.
                 if *complete && let Some(last) = self.events.take().and_then(|mut events| events.end()) {
                     self.sink.add(&mut self.frames, false, last);
                 }
@@ -191,7 +196,7 @@ impl Collected {
             Outcome::Ours { .. } | Outcome::Failed { .. } => {}
         }
         exchange.frames = std::mem::take(&mut self.frames).all(exchange.ended);
-        // Nobody listens once the run is over.
+        // When the run is over, no receiver is left.
         let _ = self.sink.tap.send(exchange);
     }
 }
@@ -202,7 +207,7 @@ impl Drop for Collected {
             && matches!(exchange.outcome, Outcome::Answered { .. })
             && !self.ended
         {
-            // The balancer stopped meanwhile: the instance did not break off.
+            // The balancer was stopped meanwhile: the instance did not break off.
             exchange.left = true;
         }
         self.hand_over();
@@ -213,7 +218,7 @@ fn listed(headers: &HeaderMap) -> Headers {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-/// Whether the body is an event stream that can be read as it comes.
+/// Whether the body is an event stream that can be parsed while it arrives.
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase();
     headers.get(CONTENT_TYPE).is_some_and(|kind| text(kind).starts_with("text/event-stream"))

@@ -1,5 +1,5 @@
-//! The messages in the bytes of one side of a WebSocket (RFC 6455, section 5), in whatever pieces the bytes come. It
-//! only listens: what is wrong on the wire is for the two sides to say.
+//! Parses the messages in the bytes of one side of a WebSocket (RFC 6455, section 5), whatever pieces the bytes arrive
+//! in. It only observes; protocol errors are left to the two sides.
 
 use super::captured_body::CapturedBody;
 
@@ -10,24 +10,24 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// What one side said. Ping and pong are of the connection and not of the app.
+/// What one side sent. Pings and pongs belong to the connection, not to the app, and are skipped.
 #[derive(Debug)]
 pub(crate) enum WebSocketEvent {
-    /// A text or binary message, whole and in the clear.
+    /// A complete text or binary message, unmasked.
     Message(CapturedBody),
     Close,
 }
 
-/// One side of a WebSocket, as far as it was read.
+/// The parser for one side of a WebSocket.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    /// What is there of a frame's head, at most 14 bytes.
+    /// The head of a frame, as far as it has arrived; at most 14 bytes.
     head: Vec<u8>,
-    /// The frame whose payload comes.
+    /// The frame whose payload arrives.
     frame: Option<WebSocketFrame>,
-    /// The message whose frames come.
+    /// The message whose frames arrive.
     message: Option<CapturedBody>,
-    /// All since the first thing that no WebSocket says.
+    /// Everything since the first byte that violates the protocol.
     garbage: Option<CapturedBody>,
 }
 
@@ -36,13 +36,13 @@ struct WebSocketFrame {
     opcode: u8,
     is_last: bool,
     mask: Option<[u8; 4]>,
-    /// Bytes of the payload that came, and how many there will be.
+    /// The number of payload bytes that arrived, and their total.
     came: u64,
     length: u64,
 }
 
 impl Messages {
-    /// Reads on; `said` gets what is complete.
+    /// Parses more bytes; `said` gets each complete message, and the close.
     pub(crate) fn read(&mut self, mut data: &[u8], mut said: impl FnMut(WebSocketEvent)) {
         while let Some((first, rest)) = data.split_first() {
             if let Some(garbage) = &mut self.garbage {
@@ -78,7 +78,7 @@ impl Messages {
         }
     }
 
-    /// What came that is no WebSocket. A message that was never ended is none.
+    /// The bytes that are no complete message, at the end of the connection.
     pub(crate) fn end(&mut self) -> Option<CapturedBody> {
         self.garbage.take()
     }
@@ -87,7 +87,7 @@ impl Messages {
 struct Garbage;
 
 impl WebSocketFrame {
-    /// `Ok(None)`: more of the head has to come. The reserved bits are not looked at: an extension is not ours to know.
+    /// `Ok(None)`: the head is not complete yet. Reserved bits are ignored, because extensions are unknown here.
     fn begin(head: &[u8], within_a_message: bool) -> Result<Option<WebSocketFrame>, Garbage> {
         let &[first, second, ref more @ ..] = head else { return Ok(None) };
         let (is_last, opcode) = (first & 0x80 != 0, first & 0x0f);
@@ -121,7 +121,7 @@ impl WebSocketFrame {
         Ok(Some(WebSocketFrame { opcode, is_last, mask, came: 0, length }))
     }
 
-    /// The next bytes of the payload in the clear.
+    /// Unmasks the next bytes of the payload.
     fn unmasked(&mut self, data: &[u8]) -> Vec<u8> {
         let mask = self.mask.unwrap_or_default();
         let from = (self.came % 4) as usize;

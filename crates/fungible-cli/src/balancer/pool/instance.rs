@@ -1,5 +1,5 @@
-//! One instance: its state (Starting -> Healthy <-> Unhealthy -> Draining, which is final), and the guard that counts
-//! a request in flight on it. It knows an address, never a process.
+//! One instance in the pool: its state (Starting -> Healthy <-> Unhealthy -> Draining, which is final), and the guard
+//! that counts a request in flight on it. It knows an address, never a process.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,36 +8,36 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Names an instance for as long as the balancer lives; never used twice.
+/// Identifies an instance; not reused as long as the balancer lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InstanceId(pub(crate) u64);
 
-/// Where an instance is in its life.
+/// The state of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// No probe has passed yet.
     Starting,
     /// It gets requests.
     Healthy,
-    /// It gets none until a probe passes again.
+    /// It gets no requests until a probe passes again.
     Unhealthy,
-    /// It finishes what it has and gets nothing more, whatever a probe says.
+    /// It finishes its requests in flight and gets no more, whatever probes find.
     Draining,
 }
 
-/// Who listens at the address of an instance.
+/// The program that listens on the address of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PortOwner {
     /// The instance.
     Own,
-    /// Nobody, or it cannot be told yet.
+    /// No program, or it cannot be determined yet.
     Unclear,
     /// This other program.
     Foreign(String),
 }
 
-/// Tells who listens at the address of an instance; it comes from whoever knows its processes. Any program of this
-/// machine may take a port before the instance does, and must not get its requests.
+/// Determines which program listens on the address of an instance. It is provided by the fleet, which knows processes.
+/// Any program of this machine may take a port before the instance does, and must not get its requests.
 #[derive(Clone)]
 pub(crate) struct Vouch(Arc<dyn Fn() -> PortOwner + Send + Sync>);
 
@@ -47,6 +47,7 @@ impl Vouch {
         Vouch(Arc::new(look))
     }
 
+    /// Checks now. May block for a moment.
     pub(crate) fn port_owner(&self) -> PortOwner {
         (self.0)()
     }
@@ -58,104 +59,108 @@ impl fmt::Debug for Vouch {
     }
 }
 
-/// How an instance stands for a request that looks for one.
+/// Whether an instance may be chosen for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It may be chosen.
     Ready,
-    /// It answered too late to its health check, and nothing else is wrong: better than nothing.
+    /// It only failed to answer health checks in time: it is chosen if no instance is ready.
     Slow,
     /// It may not be chosen.
     Out,
 }
 
-/// What can be told about an instance from outside.
+/// A snapshot of an instance.
 #[derive(Clone, Debug)]
 pub(crate) struct InstanceView {
-    /// Its number.
+    /// Its id.
     pub(crate) id: InstanceId,
-    /// Where it listens.
+    /// The address where it listens.
     pub(crate) address: SocketAddr,
-    /// Where it is in its life.
+    /// Its state.
     pub(crate) state: State,
-    /// Requests that it has not finished.
+    /// Requests without a complete response.
     pub(crate) in_flight: usize,
-    /// Requests that were given to it since it was added.
+    /// Requests that were routed to it since it was added.
     pub(crate) served: u64,
-    /// Why the last failing probe or connection failed, while nothing passed since.
+    /// Why the last failed probe or connection failed, if none succeeded since.
     pub(crate) last_problem: Option<String>,
 }
 
-/// What a probe, or a request that tried to connect, found.
+/// The result of a probe, or of a request that tried to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CheckResult {
-    /// All is well.
+    /// It succeeded.
     Passed,
-    /// Nobody listens: out at once.
+    /// The connection was refused: no program listens. The instance is unhealthy at once.
     Refused(String),
-    /// The answer was wrong or broke off.
+    /// The response was wrong or incomplete.
     Failed(String),
-    /// No answer in time: frozen or overloaded.
+    /// No response in time: the instance is frozen or overloaded.
     Late(String),
 }
 
-/// An instance as the pool keeps it.
+/// An instance in the pool.
 #[derive(Debug)]
 pub(crate) struct PooledInstance {
     pub(crate) id: InstanceId,
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
     pub(crate) state: State,
-    /// Since it was last healthy it was late and nothing else.
+    /// Since it was last healthy, its only failures were late responses.
     only_late: bool,
-    /// Findings of the same kind in a row: passing ones while it is out, failing ones while it is in.
+    /// How many results of the same kind came in a row: successes while it is unhealthy, failures while it is healthy.
     in_a_row: u32,
     last_problem: Option<String>,
-    /// Looked at before the instance is used, where there is one.
+    /// Checked before the instance is used, if present.
     pub(crate) vouch: Option<Vouch>,
     pub(crate) link: Arc<Link>,
 }
 
-/// What a request in flight shares with the pool without its lock.
+/// The state that requests in flight read and change without the lock of the pool.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     in_flight: AtomicUsize,
     served: AtomicU64,
     leaving: AtomicBool,
-    /// Goes up whenever the instance is taken out; a probe that began before that proves nothing.
+    /// How often the instance became unhealthy or ended. A probe that started before the last time proves nothing.
     fallen: AtomicU64,
-    /// Rings when nothing is in flight any more on an instance that drains.
+    /// Notifies when a draining instance has no request in flight.
     pub(crate) quiet: Notify,
-    /// Rings when the instance is taken out: whoever waits for its answer may go elsewhere.
+    /// Notifies when the instance becomes unhealthy or ends: requests that wait for its response may fail over.
     pub(crate) out: Notify,
 }
 
 impl Link {
+    /// The number of requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
     }
 
+    /// How often the instance became unhealthy or ended.
     pub(crate) fn fallen(&self) -> u64 {
         self.fallen.load(Ordering::SeqCst)
     }
 
-    /// It is out for good.
+    /// Marks it as ended.
     pub(crate) fn fall(&self) {
         self.fallen.fetch_add(1, Ordering::SeqCst);
         self.out.notify_waiters();
     }
 
-    /// The instance will get no more requests: connections to it are not worth keeping.
+    /// Whether the instance gets no more requests, so that connections to it need not be kept.
     pub(crate) fn leaving(&self) -> bool {
         self.leaving.load(Ordering::SeqCst)
     }
 
+    /// Marks the instance as getting no more requests.
     pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::SeqCst);
     }
 }
 
 impl PooledInstance {
+    /// An instance that is starting.
     pub(crate) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> PooledInstance {
         PooledInstance {
             id,
@@ -170,7 +175,7 @@ impl PooledInstance {
         }
     }
 
-    /// Takes in what somebody found out. Returns whether the state changed.
+    /// Applies a check result. Returns whether the state changed.
     pub(crate) fn observe(&mut self, finding: CheckResult, fall: u32, rise: u32) -> bool {
         if self.state == State::Draining {
             return false;
@@ -219,6 +224,7 @@ impl PooledInstance {
         enough
     }
 
+    /// Whether it may be chosen.
     pub(crate) fn standing(&self) -> Standing {
         match self.state {
             State::Healthy => Standing::Ready,
@@ -227,6 +233,7 @@ impl PooledInstance {
         }
     }
 
+    /// Counts a request in flight on it.
     pub(crate) fn claim(&self) -> Claim {
         self.link.in_flight.fetch_add(1, Ordering::SeqCst);
         self.link.served.fetch_add(1, Ordering::Relaxed);
@@ -239,6 +246,7 @@ impl PooledInstance {
         }
     }
 
+    /// A snapshot of it.
     pub(crate) fn view(&self) -> InstanceView {
         InstanceView {
             id: self.id,
@@ -251,7 +259,7 @@ impl PooledInstance {
     }
 }
 
-/// A request in flight on an instance; it counts until this is dropped.
+/// A request in flight on an instance. It is counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) id: InstanceId,
@@ -262,7 +270,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// The instance was taken out since it was chosen.
+    /// Whether the instance became unhealthy or ended since it was chosen.
     pub(crate) fn is_out(&self) -> bool {
         self.link.fallen() != self.fallen
     }
@@ -319,7 +327,7 @@ mod tests {
         }
         assert!(one.observe(failed(), 3, 2));
         assert_eq!(one.state, State::Unhealthy);
-        // And rise passing ones in a row to come back.
+        // And `rise` successes in a row to become healthy again.
         for finding in [CheckResult::Passed, failed(), CheckResult::Passed] {
             assert!(!one.observe(finding, 3, 2));
         }

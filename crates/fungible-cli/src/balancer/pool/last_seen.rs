@@ -1,15 +1,15 @@
-//! Which instance served a client address last, for a bounded number of addresses: those not seen for longest are
-//! forgotten. It is for clients that keep no cookies.
+//! Remembers which instance served a client address last, for clients that do not keep cookies. The number of addresses
+//! is bounded: those not seen for longest are forgotten.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::instance::InstanceId;
 
-/// Addresses in each of the two generations.
+/// The number of addresses in each of the two generations.
 const MOST: usize = 8192;
 
-/// Two generations: when the young one is full, it becomes the old one, and what was old is forgotten.
+/// Two generations: when the young one is full, it replaces the old one.
 #[derive(Debug, Default)]
 pub(crate) struct LastSeen {
     young: HashMap<IpAddr, InstanceId>,
@@ -17,10 +17,12 @@ pub(crate) struct LastSeen {
 }
 
 impl LastSeen {
+    /// The instance that served this address last, if it is remembered.
     pub(crate) fn get(&self, client: IpAddr) -> Option<InstanceId> {
         self.young.get(&client).or_else(|| self.old.get(&client)).copied()
     }
 
+    /// Remembers the instance that serves this address.
     pub(crate) fn put(&mut self, client: IpAddr, served_by: InstanceId) {
         if self.young.len() >= MOST && !self.young.contains_key(&client) {
             self.old = std::mem::take(&mut self.young);

@@ -1,5 +1,5 @@
 //! The instances. `claim()` chooses one and counts the request in flight under one lock, and a draining instance
-//! refuses: so a drain misses nothing. It knows nothing of connections.
+//! refuses; so a drain misses no request. It knows nothing of connections.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ use select::{Affinity, Candidate, choose};
 /// How requests wait while no instance is ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Hold {
-    /// Requests that may wait at once.
+    /// The number of requests that may wait at once.
     pub(crate) most: usize,
     /// How long each of them waits.
     pub(crate) time: Duration,
@@ -33,31 +33,31 @@ impl Default for Hold {
     }
 }
 
-/// What a request asks of the pool.
+/// What the choice of an instance for a request depends on.
 #[derive(Debug)]
 pub(crate) struct Wish<'a> {
     /// The instance that a valid sticky cookie names.
     pub(crate) named: Option<&'a str>,
-    /// The instance that the client says served it last.
+    /// The instance that served the client last, according to its cookie.
     pub(crate) last: Option<&'a str>,
-    /// Who asks, when it says nothing.
+    /// The address of the client, used if it sends no cookie.
     pub(crate) client: IpAddr,
-    /// Instances that had this request already.
+    /// The instances to which this request was already sent.
     pub(crate) tried: &'a [InstanceId],
 }
 
 /// Why a request got no instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Instances are there, but each of them had this request already.
+    /// There are instances, but the request was already sent to each of them.
     AllTried,
-    /// None became ready in time.
+    /// No instance became ready in time.
     NoneReady,
-    /// Too many requests wait already.
+    /// Too many requests are already waiting.
     TooManyWait,
 }
 
-/// All instances of the fleet that the balancer knows.
+/// All instances that the balancer knows.
 #[derive(Debug)]
 pub(crate) struct Pool {
     routing: Routing,
@@ -66,7 +66,7 @@ pub(crate) struct Pool {
     hold: Hold,
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
-    /// Rings when an instance becomes ready: whoever is held may ask again.
+    /// Notifies when the state of an instance changes: waiting requests try again.
     ready: Notify,
 }
 
@@ -79,12 +79,12 @@ struct Inner {
     turn: Option<InstanceId>,
     last_seen: LastSeen,
     held: usize,
-    /// Kept only to save an allocation per request.
+    /// A buffer that is reused, to save an allocation per request.
     candidates: Vec<Candidate>,
 }
 
 impl Pool {
-    /// `fall` failing findings in a row take an instance out, `rise` passing ones bring it back.
+    /// `fall` failures in a row make an instance unhealthy, `rise` successes in a row make it healthy again.
     pub(crate) fn new(routing: Routing, fall: u32, rise: u32, hold: Hold) -> Pool {
         Pool {
             routing,
@@ -97,6 +97,7 @@ impl Pool {
         }
     }
 
+    /// Adds an instance that is starting.
     pub(crate) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
         let mut inner = self.lock();
         inner.next_id += 1;
@@ -107,7 +108,7 @@ impl Pool {
         id
     }
 
-    /// The process behind it has ended: gone before the next request.
+    /// Removes an instance whose process has ended, before the next request is routed.
     pub(crate) fn ended(&self, id: InstanceId) {
         let mut inner = self.lock();
         let Some(at) = inner.place(id) else { return };
@@ -119,7 +120,8 @@ impl Pool {
         self.changed();
     }
 
-    /// Takes an instance out for good and waits until nothing is in flight on it. Returns whether that came to be.
+    /// Drains an instance for good and waits until it has no request in flight. Returns whether that happened within
+    /// `limit`.
     pub(crate) async fn drain(&self, id: InstanceId, limit: Duration) -> bool {
         let link = {
             let mut inner = self.lock();
@@ -146,13 +148,13 @@ impl Pool {
         quiet
     }
 
-    /// Takes in what a connection found out about an instance.
+    /// Applies what a connection found out about an instance.
     pub(crate) fn observe(&self, id: InstanceId, finding: CheckResult) {
         self.take_in(id, None, finding);
     }
 
-    /// Takes in what a probe found out that began when the instance had been taken out `fallen` times: if it was
-    /// taken out since, that it passed proves nothing.
+    /// Applies the result of a probe that started when the instance had failed `fallen` times. If it has failed since,
+    /// a success proves nothing.
     pub(crate) fn probed(&self, id: InstanceId, fallen: u64, finding: CheckResult) {
         self.take_in(id, Some(fallen), finding);
     }
@@ -181,13 +183,13 @@ impl Pool {
         self.lock().claim(self.routing, wish, false)
     }
 
-    /// Counts a request in flight on the instance that somebody else has chosen.
+    /// Counts a request in flight on the instance that an observer chose.
     pub(crate) fn claim_this(&self, id: InstanceId) -> Option<Claim> {
         let inner = self.lock();
         Some(inner.instances[inner.place(id)?].claim())
     }
 
-    /// The same, but only for an instance that is ready beyond doubt.
+    /// Like [`Pool::claim`], but only for an instance that is healthy.
     pub(crate) fn claim_ready(&self, wish: &Wish<'_>) -> Option<Claim> {
         self.lock().claim(self.routing, wish, true).ok()
     }
@@ -216,7 +218,7 @@ impl Pool {
         self.lock().instances.iter().all(|one| one.standing() == Standing::Out)
     }
 
-    /// Rings at the next change of an instance's state.
+    /// Completes at the next change of the state of an instance.
     pub(crate) fn rings_when_ready(&self) -> tokio::sync::futures::Notified<'_> {
         self.ready.notified()
     }
@@ -230,29 +232,31 @@ impl Pool {
         Ok(HoldPlace { pool: self })
     }
 
+    /// Snapshots of all instances.
     pub(crate) fn instances(&self) -> Vec<InstanceView> {
         self.lock().instances.iter().map(PooledInstance::view).collect()
     }
 
-    /// How often the instance was taken out so far, and whether it is still starting; `None` when it is gone for good.
+    /// How often the instance has failed, and its state; `None` if it drains or is removed.
     pub(crate) fn standing_of(&self, id: InstanceId) -> Option<(u64, State)> {
         let inner = self.lock();
         let instance = &inner.instances[inner.place(id)?];
         (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state))
     }
 
-    /// Who can tell whether it is the instance that listens at its address.
+    /// The check which program listens on the address of an instance.
     pub(crate) fn vouch_of(&self, id: InstanceId) -> Option<Vouch> {
         let inner = self.lock();
         inner.instances[inner.place(id)?].vouch.clone()
     }
 
-    /// The instances to which connections are worth keeping.
+    /// The instances to which connections should be kept.
     pub(crate) fn staying(&self) -> Vec<InstanceId> {
         let inner = self.lock();
         inner.instances.iter().filter(|one| one.state != State::Draining).map(|one| one.id).collect()
     }
 
+    /// A counter that is incremented at every change of the state of an instance.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -263,7 +267,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics half way through a change.
+        // No code that holds this lock panics in the middle of a change.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -311,7 +315,7 @@ impl Inner {
     }
 }
 
-/// A request's place among those that wait.
+/// The place of a request among those that wait.
 #[derive(Debug)]
 struct HoldPlace<'a> {
     pool: &'a Pool,

@@ -1,22 +1,22 @@
-//! Which instance gets a request: a pure function of what is known about the instances and the client.
-//! It counts nothing and remembers nothing; the pool does.
+//! Chooses the instance for a request: a pure function of what is known about the instances and the client. The pool
+//! keeps the state.
 
 use super::instance::{InstanceId, Standing};
 
-/// Which of the ready instances gets a request. It is chosen anew for each request, never per connection.
+/// How an instance is chosen among those that are ready. Chosen for each request, never per connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Routing {
-    /// One after the other.
+    /// Each in turn.
     RoundRobin,
-    /// The one with the fewest requests in flight.
+    /// The instance with the fewest requests in flight.
     LeastBusy,
-    /// The one that a signed cookie of the client names. For demonstration: it hides trapped state.
+    /// The instance that a signed cookie of the client names. For demonstration: it hides trapped state.
     Sticky,
-    /// Never the one that served this client last, while there is another.
+    /// Not the instance that served this client last, if there is another.
     NeverTwice,
 }
 
-/// An instance as the choice sees it.
+/// What the choice depends on for one instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     pub(crate) id: InstanceId,
@@ -24,7 +24,7 @@ pub(crate) struct Candidate {
     pub(crate) in_flight: usize,
 }
 
-/// What the client brings along.
+/// What ties a client to instances.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Affinity {
     /// The instance that its sticky cookie names.
@@ -33,11 +33,11 @@ pub(crate) struct Affinity {
     pub(crate) last: Option<InstanceId>,
 }
 
-/// Chooses among `candidates`, which are in the order of their ids; `turn` is the instance that was chosen before,
-/// for whomever. Returns its place.
+/// Chooses among `candidates`, which are in the order of their ids. `turn` is the instance that was chosen last, for
+/// any client. Returns the index of the chosen one.
 ///
-/// Slow instances are used only while no ready one is there: when all of them answer late, the fleet is overloaded,
-/// and to switch it off would make of a slow service none at all.
+/// Slow instances are used only if none is ready: if all respond late, the fleet is overloaded, and routing to none of
+/// them would turn a slow service into an outage.
 pub(crate) fn choose(
     routing: Routing,
     candidates: &[Candidate],
@@ -62,7 +62,7 @@ pub(crate) fn choose(
     }
 }
 
-/// The first fitting one after `turn`, and from the beginning when there is none.
+/// The first fitting candidate after `turn`, or else from the beginning.
 fn next(candidates: &[Candidate], turn: Option<InstanceId>, fits: impl Fn(&Candidate) -> bool) -> Option<usize> {
     candidates.iter().position(|one| Some(one.id) > turn && fits(one)).or_else(|| candidates.iter().position(fits))
 }
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// Instances with rising ids.
+    /// Instances with ascending ids.
     fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
         let standing = prop_oneof![Just(Standing::Ready), Just(Standing::Slow), Just(Standing::Out)];
         prop::collection::vec((standing, 0..4_usize), 0..6).prop_map(|all| {

@@ -1,12 +1,12 @@
-//! The access line: one per request, at its end, to the `access` target of tracing. When nobody listens, nothing is
-//! collected. Nothing of bodies, cookies or queries gets into it.
+//! The access log: one line per request, when its response has ended, to the `access` target of tracing. It contains
+//! nothing of bodies, cookies or queries. If the log is off, nothing is collected.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
-/// What a request's line says.
+/// What the line of a request contains.
 #[derive(Debug)]
 pub(super) struct AccessLine {
     method: Method,
@@ -19,7 +19,7 @@ pub(super) struct AccessLine {
 }
 
 impl AccessLine {
-    /// `None` when nobody listens, which is a look at a cached flag.
+    /// Starts the line of a request; `None` if the log is off, which costs a look at a cached flag.
     pub(super) fn begin<B>(request: &Request<B>) -> Option<Box<AccessLine>> {
         tracing::enabled!(target: "access", tracing::Level::INFO).then(|| {
             Box::new(AccessLine {
@@ -33,7 +33,7 @@ impl AccessLine {
         })
     }
 
-    /// `whole`: the answer was passed on to its end.
+    /// Writes the line. `whole`: the response was passed on completely.
     pub(super) fn write(&self, whole: bool) {
         tracing::info!(
             target: "access",

@@ -1,5 +1,5 @@
-//! Sends a request to an instance and, where that is safe, to another one: a request that was never sent, or one with an
-//! idempotent method. Nothing is sent twice unless it may be. It knows nothing of how instances are chosen.
+//! Sends a request to an instance and, where that is safe, to another one: a request that was never sent, or one with
+//! an idempotent method. No other request is sent twice. How instances are chosen is decided by the pool.
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,39 +20,41 @@ use crate::balancer::upstream::connections::{self, REST_AT_MOST, Sender};
 use crate::balancer::upstream::health_check::not_connected;
 use crate::balancer::upstream::{Origin, Problem, RequestBody};
 
-/// A connection on which an instance may already have begun to hang up: a request that must not be executed twice
-/// never uses one that rested longer, because from its failure nobody could tell whether it was executed.
+/// The longest idle time of a connection that is used for a request which must not be executed twice. After a longer
+/// time the instance may just be closing it, and if the connection then fails, it is unknown whether the request was
+/// executed.
 const REST_FOR_ONCE_ONLY: Duration = Duration::from_secs(1);
 
-/// How often a request is sent at most: one that brings down every instance that it meets must not meet them all.
+/// How often a request is sent at most, so that a request that crashes instances does not reach all of them.
 const SENT_AT_MOST: u32 = 3;
 
-/// A request as instances get it.
+/// A request as an instance gets it.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) target: Uri,
     pub(super) headers: HeaderMap,
     pub(super) origin: Origin,
-    /// It may be sent again although it may have been executed.
+    /// It may be sent again even if it may have been executed.
     pub(super) repeatable: bool,
-    /// What an instance never got, to be sent as it is.
+    /// The request that hyper returned unsent; it is sent again as it is.
     pub(super) unsent: Option<Request<RequestBody>>,
 }
 
 impl Outgoing {
-    /// Waits until the body is here, or so much of it that the rest shall stream: no instance is held meanwhile.
+    /// Waits until the body has arrived, or as much of it as is buffered before the rest streams. No instance is
+    /// claimed meanwhile.
     async fn gather(&mut self) -> Result<(), ErrorResponse> {
         self.origin.gather().await.map_err(ErrorResponse::of_body)?;
         if self.origin.turned_out_empty() {
-            // hyper would announce neither a length nor chunks, and some servers want one of them.
+            // hyper would send neither a length nor chunks, and some servers require one of them.
             self.headers.remove(TRANSFER_ENCODING);
             self.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         Ok(())
     }
 
-    /// The request from its beginning; `None`: too much of its body has passed by.
+    /// The request from its beginning; `None` if too much of its body was already passed on.
     fn request(&mut self) -> Option<Request<RequestBody>> {
         let mut request = Request::new(self.origin.body()?);
         *request.method_mut() = self.method.clone();
@@ -62,16 +64,16 @@ impl Outgoing {
     }
 }
 
-/// The head of an instance's answer.
+/// The head of the response of an instance.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) answer: Response<Incoming>,
-    /// The connection, if others may use it after this answer.
+    /// The connection, if other requests may use it after this response.
     pub(super) sender: Option<Sender>,
     pub(super) claim: Claim,
 }
 
-/// The way of one request from instance to instance.
+/// The attempts to get a response to one request.
 #[derive(Debug)]
 pub(super) struct Attempts<'a> {
     client: &'a Client,
@@ -79,34 +81,36 @@ pub(super) struct Attempts<'a> {
     request: Outgoing,
     hints: &'a Hints,
     tried: Vec<InstanceId>,
-    /// Those of `tried` that got nothing of it: when they are ready again, they may have it.
+    /// The instances in `tried` that received nothing of it. They may get it when they are ready again.
     unreached: Vec<InstanceId>,
     sent: u32,
-    /// It left an instance that took too long; it does so once, or a slow request would run everywhere.
+    /// Whether it was moved from an instance that became unhealthy. It is moved once only; otherwise a slow request
+    /// would run on all instances.
     moved: bool,
 }
 
-/// Why an attempt brought no answer.
+/// Why an attempt gave no response.
 enum Failure {
-    /// The instance got nothing of it.
+    /// The instance received nothing.
     Unsent,
-    /// We have no connection to give, to whichever instance.
+    /// There are no sockets for connections to any instance.
     NoSockets,
     /// The instance may have executed it.
     BrokeOff,
-    /// What came from the instance is not HTTP.
+    /// The response is not HTTP.
     BadAnswer,
-    /// The client's body cannot be passed on.
+    /// The body of the client cannot be passed on.
     Body(Problem),
-    /// Nothing came from the instance in time.
+    /// The instance did not respond in time.
     Late,
-    /// Another instance was found while this one was taken out.
+    /// The instance became unhealthy, and another one was claimed.
     GoElsewhere(Claim),
 }
 
 type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 impl<'a> Attempts<'a> {
+    /// The attempts for `request`, of which none was made yet.
     pub(super) fn new(client: &'a Client, request: Outgoing, hints: &'a Hints) -> Attempts<'a> {
         Attempts {
             client,
@@ -120,7 +124,10 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Sends the request to the one instance that somebody else chooses, once, on a connection of its own.
+    /// Sends the request once, on a new connection, to the instance that the observer chooses.
+    ///
+    /// # Errors
+    /// The error response for the client.
     pub(super) async fn directed(&mut self, direction: &Direction) -> Result<Answered, ErrorResponse> {
         self.request.gather().await?;
         let Direction { observer, record } = direction;
@@ -156,14 +163,17 @@ impl<'a> Attempts<'a> {
         Err(self.failure_of(&error, true).unwrap_or(Failure::BrokeOff))
     }
 
-    /// A stranger's answer would be taken for the instance's: it may have died by itself, and another program have
-    /// taken its port. Looking takes a part of a millisecond.
+    /// Whether another program listens on the port of the instance, which may have ended by itself. The response of
+    /// that program must not be taken for one of the instance. The check takes less than a millisecond.
     fn is_foreign(&self, claim: &Claim) -> bool {
         let vouch = self.context.pool.vouch_of(claim.id);
         vouch.is_some_and(|vouch| matches!(vouch.port_owner(), PortOwner::Foreign(_)))
     }
 
-    /// Tries instances until one answers, each at most once.
+    /// Tries instances until one responds, each at most once.
+    ///
+    /// # Errors
+    /// The error response for the client.
     pub(super) async fn balanced(&mut self) -> Result<Answered, ErrorResponse> {
         self.request.gather().await?;
         let mut claim = self.claim().await?;
@@ -216,7 +226,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Sends the request to one instance: on an idle connection, and on a new one if that had ended meanwhile.
+    /// Sends the request to one instance: on an idle connection, and on a new one if the idle one was closed meanwhile.
     async fn attempt(&mut self, claim: &Claim) -> Result<(Response<Incoming>, Sender), Failure> {
         let mut rest = if self.request.repeatable { REST_AT_MOST } else { REST_FOR_ONCE_ONLY };
         loop {
@@ -243,7 +253,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Why sending failed; `None`: the same instance may have the request once more.
+    /// Why sending failed; `None` if the request may be sent to the same instance again.
     fn failure_of(&mut self, error: &TrySendError<Request<RequestBody>>, is_new: bool) -> Option<Failure> {
         if self.request.unsent.is_some() {
             return is_new.then_some(Failure::Unsent);
@@ -255,7 +265,7 @@ impl<'a> Attempts<'a> {
         if error.error().is_parse() {
             return Some(Failure::BadAnswer);
         }
-        // On an idle connection the instance was most likely just closing it.
+        // An idle connection fails most often because the instance was closing it.
         let again = self.request.repeatable && !is_new && self.request.origin.can_restart();
         (!again).then_some(Failure::BrokeOff)
     }
@@ -264,7 +274,7 @@ impl<'a> Attempts<'a> {
         let open = || connections::open(claim.address, self.context.config.connect_timeout);
         let mut opened = open().await;
         if opened.as_ref().is_err_and(connections::is_out_of_sockets) {
-            // Idle ones are not worth a request.
+            // Idle connections are closed to free sockets for this request.
             self.context.connections.keep_only(&[]);
             tokio::task::yield_now().await;
             opened = open().await;
@@ -276,7 +286,8 @@ impl<'a> Attempts<'a> {
         })
     }
 
-    /// Waits for the head of the answer. `may_leave`: if the instance is taken out, another one may have the request.
+    /// Waits for the head of the response. `may_leave`: if the instance becomes unhealthy, the request may move to
+    /// another one.
     async fn wait(
         &mut self,
         claim: &Claim,

@@ -1,4 +1,4 @@
-//! What requests share on one worker, and who sends them.
+//! What the requests on one worker share, and the client that sends them.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -18,23 +18,23 @@ use crate::balancer::upstream::InMemory;
 use crate::balancer::upstream::connections::Connections;
 use crate::balancer::upstream::fields::{address_value, text_value};
 
-/// What requests share on one worker.
+/// What the requests on one worker share.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) pool: Arc<Pool>,
     pub(crate) config: Arc<Config>,
     pub(crate) connections: Connections,
-    /// Our address, for requests that name no host.
+    /// Our address, for requests without a host.
     pub(crate) our_host: HeaderValue,
-    /// Bytes of all bodies that are in memory.
+    /// The total of all bodies in memory, in bytes.
     pub(crate) in_memory: InMemory,
-    /// What ids of requests begin with on this worker.
+    /// The prefix of the request ids of this worker.
     pub(crate) id_prefix: String,
     pub(crate) ids: Cell<u64>,
-    /// Connections of clients that this worker has, tunnels included.
+    /// The number of client connections of this worker, including upgraded ones.
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) tunnels: Cell<usize>,
-    /// Rings when a connection or a tunnel has ended.
+    /// Notifies when a connection or a tunnel has ended.
     pub(crate) ended: Notify,
 }
 
@@ -45,36 +45,38 @@ impl Context {
         text_value(format!("{}-{:x}", self.id_prefix, self.ids.get()))
     }
 
-    /// A tunnel counts as a connection from its beginning to its end.
+    /// Records the start of a tunnel, which counts as a connection.
     pub(super) fn tunnel_begins(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.tunnels.set(self.tunnels.get() + 1);
     }
 
+    /// Records the end of a tunnel.
     pub(super) fn tunnel_has_ended(&self) {
         self.tunnels.set(self.tunnels.get() - 1);
         self.connection_has_ended();
     }
 
-    /// A connection of a client has ended, or a tunnel.
+    /// Records the end of a client connection or a tunnel.
     pub(crate) fn connection_has_ended(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.ended.notify_one();
     }
 }
 
-/// Who sends requests on one connection.
+/// The client of one connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(super) context: Rc<Context>,
     pub(super) address: SocketAddr,
     pub(super) address_value: HeaderValue,
     pub(crate) progress: Arc<ConnectionProgress>,
-    /// Its place in the order of opening, where somebody listens.
+    /// The number of the connection, in the order of opening; only with an observer.
     number: Option<usize>,
 }
 
 impl Client {
+    /// The client at `address`, on a new connection.
     pub(crate) fn new(context: &Rc<Context>, address: SocketAddr, progress: Arc<ConnectionProgress>) -> Client {
         let number = match &context.config.dispatch {
             Dispatch::Balanced => None,
@@ -84,7 +86,7 @@ impl Client {
         Client { context: Rc::clone(context), address, address_value, progress, number }
     }
 
-    /// Whoever directs a request of this client, with the record of it.
+    /// The observer of a request and its record, if requests are directed.
     pub(super) fn direction(&self, head: &Parts) -> Option<Direction> {
         match (&self.context.config.dispatch, self.number) {
             (Dispatch::Directed(observer), Some(number)) => {
@@ -95,8 +97,8 @@ impl Client {
     }
 }
 
-/// A request that somebody else directs and listens to: it goes to the instance that he chooses, on a connection of its
-/// own, and is never sent twice, as what is sent twice would be seen twice.
+/// The observer of a request, and its record. The request goes to the instance that the observer chooses, on a new
+/// connection, and is never sent twice, because the observer would record it twice.
 #[derive(Clone, Debug)]
 pub(super) struct Direction {
     pub(super) observer: Observer,

@@ -1,5 +1,5 @@
-//! The two cookies by which a client says where it was: a signed one for sticky routing, a plain one for never-twice.
-//! So the balancer itself keeps no state, and two of them over one fleet route alike.
+//! The two cookies that tell which instance served the client: a signed one for sticky routing, a plain one for
+//! never-twice. They keep the balancer free of state, and several balancers in front of one fleet route alike.
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{COOKIE, SET_COOKIE};
@@ -12,7 +12,7 @@ use crate::balancer::upstream::fields::text_value;
 const STICKY: &str = "fungible_instance";
 const LAST: &str = "fungible_last";
 
-/// What the client's cookies say of where it was.
+/// The instances that the cookies of a client name.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     /// The instance that a valid sticky cookie names.
@@ -22,6 +22,7 @@ pub(super) struct Hints {
 }
 
 impl Hints {
+    /// Reads the cookies that matter for `routing`.
     pub(super) fn of(headers: &HeaderMap, routing: Routing, secret: &[u8; 32]) -> Hints {
         match routing {
             Routing::Sticky => Hints { named: sticky(headers, secret).map(str::to_owned), last: None },
@@ -30,7 +31,7 @@ impl Hints {
         }
     }
 
-    /// Tells the client which instance it has reached, unless it knows.
+    /// Sets the cookie for the instance that served the client, unless the client has it already.
     pub(super) fn set_cookies(&self, headers: &mut HeaderMap, routing: Routing, secret: &[u8; 32], reached: &str) {
         let cookie = match routing {
             Routing::Sticky if self.named.as_deref() != Some(reached) => set_sticky(reached, secret),
@@ -43,7 +44,7 @@ impl Hints {
     }
 }
 
-/// The instance that the client's sticky cookie names, if we signed it.
+/// The instance that the sticky cookie names, if the signature is valid.
 fn sticky<'a>(headers: &'a HeaderMap, secret: &[u8; 32]) -> Option<&'a str> {
     let (name, signature) = find(headers, STICKY)?.rsplit_once('.')?;
     let signature = from_hex(signature)?;
@@ -57,12 +58,12 @@ fn set_sticky(name: &str, secret: &[u8; 32]) -> Option<HeaderValue> {
     set(STICKY, &format!("{name}.{}", to_hex(&signature)))
 }
 
-/// The instance that served the client last, as it says.
+/// The instance that served the client last, according to its cookie.
 fn last(headers: &HeaderMap) -> Option<&str> {
     find(headers, LAST)
 }
 
-/// A cookie that says that this instance served the client last.
+/// A cookie for the instance that served the client last.
 fn set_last(name: &str) -> Option<HeaderValue> {
     set(LAST, name)
 }
@@ -82,7 +83,7 @@ fn find<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
         .find_map(|pair| pair.trim().strip_prefix(wanted)?.strip_prefix('='))
 }
 
-/// `None` when the value cannot stand in a cookie.
+/// `None` if the value cannot be part of a cookie.
 fn set(cookie: &str, value: &str) -> Option<HeaderValue> {
     let fits = value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
     fits.then(|| text_value(format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))

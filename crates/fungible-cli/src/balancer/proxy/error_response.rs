@@ -1,4 +1,5 @@
-//! Answers of our own: a short sentence in plain text, and `X-Fungible-Error`, so that nobody takes them for the app's.
+//! The error responses of the balancer: a sentence in plain text, and the header `X-Fungible-Error`, so that they can
+//! be told from responses of the app.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -8,13 +9,13 @@ use super::response_body::ResponseBody;
 use crate::balancer::upstream::Problem;
 use crate::balancer::upstream::fields::ERROR_HEADER;
 
-/// What we answer when no instance's answer can be passed on.
+/// The response if none of an instance can be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ErrorResponse {
     status: StatusCode,
     word: &'static str,
     sentence: &'static str,
-    /// Nothing more can be understood on this connection.
+    /// The connection is closed, because the rest of it cannot be parsed.
     close: bool,
 }
 
@@ -23,11 +24,12 @@ impl ErrorResponse {
         ErrorResponse { status, word, sentence, close: false }
     }
 
+    /// 400, after which the connection is closed.
     pub(super) const fn bad_request(sentence: &'static str) -> ErrorResponse {
         ErrorResponse { close: true, ..ErrorResponse::new(StatusCode::BAD_REQUEST, "bad-request", sentence) }
     }
 
-    /// The client's body cannot be passed on.
+    /// The response to a body that cannot be passed on.
     pub(super) const fn of_body(problem: Problem) -> ErrorResponse {
         match problem {
             Problem::Broken => BAD_BODY,
@@ -36,23 +38,27 @@ impl ErrorResponse {
         }
     }
 
+    /// 405, after which the connection is closed.
     pub(super) const fn not_supported(sentence: &'static str) -> ErrorResponse {
         ErrorResponse { close: true, ..ErrorResponse::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", sentence) }
     }
 
+    /// The value of `X-Fungible-Error`.
     pub(super) const fn word(self) -> &'static str {
         self.word
     }
 
+    /// The status.
     pub(super) const fn status(self) -> StatusCode {
         self.status
     }
 
-    /// Whether we answer because the instance did not, or not in HTTP.
+    /// Whether the cause is that the instance did not respond, or not in HTTP.
     pub(super) fn is_fault_of_instance(self) -> bool {
         [BROKE_OFF, NOBODY_ANSWERED, BAD_ANSWER, NO_ANSWER_IN_TIME].iter().any(|one| one.word == self.word)
     }
 
+    /// The response for the client.
     pub(super) fn answer(self) -> Response<ResponseBody> {
         let mut answer = Response::new(ResponseBody::Ours(Bytes::from_static(self.sentence.as_bytes())));
         *answer.status_mut() = self.status;
@@ -72,30 +78,35 @@ impl ErrorResponse {
     }
 }
 
+/// No instance became ready in time.
 pub(super) const NONE_READY: ErrorResponse = ErrorResponse::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "none-ready",
     "No instance is ready to answer. Try again in a moment.\n",
 );
 
+/// The system has no sockets left for connections to instances.
 pub(super) const NO_SOCKETS: ErrorResponse = ErrorResponse::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "no-sockets",
     "The balancer has no more connections to give. Try again in a moment.\n",
 );
 
+/// Too many requests wait for an instance.
 pub(super) const TOO_MANY_WAIT: ErrorResponse = ErrorResponse::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "too-many-wait",
     "No instance is ready to answer, and too many requests wait already. Try again in a moment.\n",
 );
 
+/// The instance broke off, and the request may have been executed.
 pub(super) const BROKE_OFF: ErrorResponse = ErrorResponse::new(
     StatusCode::BAD_GATEWAY,
     "broke-off",
     "The instance broke off before it answered. It may have carried out the request; so it was not sent to another one.\n",
 );
 
+/// No instance is left to which the request may be sent.
 pub(super) const NOBODY_ANSWERED: ErrorResponse = ErrorResponse::new(
     StatusCode::BAD_GATEWAY,
     "nobody-answered",
@@ -114,9 +125,11 @@ const BODY_TOO_LARGE: ErrorResponse = ErrorResponse {
     ..ErrorResponse::bad_request("The body of the request is larger than this service accepts.\n")
 };
 
+/// The response is not HTTP, or its end is ambiguous.
 pub(super) const BAD_ANSWER: ErrorResponse =
     ErrorResponse::new(StatusCode::BAD_GATEWAY, "bad-answer", "The instance's answer is not valid HTTP/1.1.\n");
 
+/// The instance did not respond in time.
 pub(super) const NO_ANSWER_IN_TIME: ErrorResponse = ErrorResponse::new(
     StatusCode::GATEWAY_TIMEOUT,
     "no-answer-in-time",

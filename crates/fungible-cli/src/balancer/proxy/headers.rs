@@ -1,5 +1,5 @@
-//! Header fields on their way through: those for one hop are removed, those that say where a request came from are
-//! set. It knows nothing of instances.
+//! Rewrites header fields: hop-by-hop fields are removed, and fields about the origin of a request are set. It knows
+//! nothing of instances.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
@@ -12,7 +12,7 @@ use crate::balancer::upstream::fields::{
 
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// Removes what is meant for one hop only, and returns the protocol to which the sender offers to change.
+/// Removes hop-by-hop fields, and returns the protocol that the sender offers to switch to.
 fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut upgrade = None;
     if headers.contains_key(CONNECTION) {
@@ -32,12 +32,12 @@ fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     headers.remove(PROXY_CONNECTION);
     headers.remove(HTTP2_SETTINGS);
     headers.remove(TRANSFER_ENCODING);
-    // HTTP/2 without TLS would hide every further request from us.
+    // HTTP/2 without TLS would hide all further requests from us.
     let is_h2 = |protocol: &[u8]| protocol.trim_ascii().to_ascii_lowercase().starts_with(b"h2");
     upgrade.filter(|protocols| !protocols.as_bytes().split(|byte| *byte == b',').any(is_h2))
 }
 
-/// The fields that `Connection` names, without its own words.
+/// The fields that `Connection` names, without its own keywords.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(CONNECTION)
@@ -49,19 +49,19 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Where a request came from, as the instance shall see it.
+/// The origin of a request, as instances see it.
 #[derive(Debug)]
 pub(super) struct CameFrom<'a> {
     pub(super) client: &'a HeaderValue,
-    /// The host in the target, where that is a whole address.
+    /// The host in the target, if the target is an absolute URL.
     pub(super) target: Option<&'a Authority>,
-    /// Stands in for the Host that an HTTP/1.0 client left out and that its target does not name either.
+    /// The Host for an HTTP/1.0 client that sends none, neither in the header nor in the target.
     pub(super) our_host: &'a HeaderValue,
     pub(super) trust_forwarded: bool,
 }
 
-/// Makes a client's header into the one that an instance gets. Returns the protocol to which the client offers to
-/// change, if that may be passed on.
+/// Turns the header of a client into that for an instance. Returns the protocol that the client offers to switch to, if
+/// that may be passed on.
 pub(super) fn to_instance(
     headers: &mut HeaderMap,
     version: Version,
@@ -110,7 +110,7 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
         }
     } else {
         headers.remove(FORWARDED);
-        // With underscores too: CGI-like servers read them as the same.
+        // Underscores too: CGI-like servers do not distinguish them from hyphens.
         remove_where(headers, |name| says_where_from(&name.replace('_', "-")));
         headers.insert(FORWARDED_FOR, from.client.clone());
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
@@ -120,7 +120,8 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
     }
 }
 
-/// Fields with an underscore that CGI-like servers (WSGI, PHP) confuse with one on which they must be able to rely.
+/// Removes fields with an underscore that CGI-like servers (WSGI, PHP) cannot distinguish from a field they must be
+/// able to trust.
 fn remove_look_alikes(headers: &mut HeaderMap) {
     if !headers.keys().any(|name| name.as_str().contains('_')) {
         return;
@@ -132,8 +133,8 @@ fn is_request_id(value: &HeaderValue) -> bool {
     (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
-/// Makes an instance's header into the one that the client gets. Returns false when nobody can tell for sure where
-/// such an answer ends.
+/// Turns the header of an instance into that for the client. Returns false if the end of the response cannot be
+/// determined safely.
 pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Method, length: Option<u64>) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let chunked = match (codings.next(), codings.next()) {
@@ -152,8 +153,8 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
     if chunked || bodiless {
         headers.remove(CONTENT_LENGTH);
     } else if has_length {
-        // One plain number: `010` is ten to one reader and eight to another. Several are equal, or hyper had refused
-        // them. A HEAD's says what a GET would bring.
+        // Written as a plain number, because some parsers read `010` as eight. hyper refuses several lengths that
+        // differ. That of a HEAD is the length of the body of a GET.
         let stated = || headers.get(CONTENT_LENGTH).and_then(plain_number);
         let Some(length) = length.filter(|_| method != Method::HEAD).or_else(stated) else { return false };
         headers.insert(CONTENT_LENGTH, length.into());

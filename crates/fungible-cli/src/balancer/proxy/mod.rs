@@ -1,6 +1,6 @@
-//! One request, from its head to the last byte of its answer: [`answer`] tells it on one page. What two programs might
-//! read differently is refused ([`validate`]), header fields are rewritten ([`headers`]), instances are tried
-//! ([`attempts`]), and the answer streams back ([`response_body`]) or the connection becomes a tunnel ([`upgrade`]).
+//! One request, from its head to the last byte of its response; [`answer`] and [`forward`] show all steps. Ambiguous
+//! requests are refused ([`validate`]), header fields are rewritten ([`headers`]), instances are tried ([`attempts`]),
+//! and the response streams back ([`response_body`]) or the connection becomes a tunnel ([`upgrade`]).
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -37,7 +37,7 @@ use upgrade::Listener;
 use super::upstream::Origin;
 use super::upstream::fields::REQUEST_ID;
 
-/// Answers one request of a client.
+/// Answers one request of a client: with the response of an instance, or with an error response.
 pub(crate) async fn answer(
     client: Rc<Client>,
     mut request: Request<Incoming>,
@@ -60,7 +60,7 @@ pub(crate) async fn answer(
     }))
 }
 
-/// The answer of an instance; it is the body's business when that has ended, and then the access line is written.
+/// The response of an instance. Its body records when it has ended, and writes the access line then.
 async fn forward(
     client: &Client,
     head: Parts,
@@ -123,7 +123,7 @@ async fn forward(
     Ok(Response::from_parts(head, body))
 }
 
-/// The request as instances get it, and whether its client offers to change the protocol.
+/// The request as instances get it, and whether its client offers to switch the protocol.
 fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Direction>) -> (Outgoing, bool) {
     let context = &client.context;
     let Parts { method, uri, version, mut headers, .. } = head;
@@ -140,13 +140,14 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
     let has_body = !matches!(origin, Origin::Empty);
     let offer = headers::to_instance(&mut headers, version, has_body, &from, || context.new_id());
     if direction.is_some() {
-        // A compressed message could not be read, and a client must do without what it merely offers (RFC 6455, 9.1).
+        // An observer cannot read compressed messages, and a client must accept that its offer is declined (RFC 6455,
+        // 9.1).
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     }
     match origin.length() {
-        // hyper would drop the body of a GET that does not say so.
+        // Without it hyper would drop the body of a GET.
         None => drop(headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
-        // As a plain number: `010` is ten to one reader and eight to another.
+        // As a plain number, because some parsers read `010` as eight.
         Some(length) if headers.contains_key(CONTENT_LENGTH) => {
             headers.insert(CONTENT_LENGTH, length.into());
         }
@@ -155,7 +156,7 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
     (Outgoing { method, target: only_path(uri), headers, origin, repeatable, unsent: None }, offer.is_some())
 }
 
-/// The target as an instance gets it: without scheme and host, which are in the Host header.
+/// The target without scheme and host, which the Host header contains.
 fn only_path(target: Uri) -> Uri {
     if target.authority().is_none() {
         return target;

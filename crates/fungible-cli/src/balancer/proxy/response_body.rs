@@ -1,5 +1,5 @@
-//! The body of an answer on its way to the client: the instance's, or a sentence of ours. When it has ended, the
-//! connection to the instance rests again and the request is no longer in flight.
+//! The body of a response on its way to the client: of an instance, or of an error response. When it has ended, the
+//! connection to the instance becomes idle and the request is no longer in flight.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -19,31 +19,31 @@ use crate::balancer::pool::Claim;
 use crate::balancer::upstream::connections::Sender;
 use crate::balancer::upstream::fields::clean_trailers;
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
 pub(crate) enum ResponseBody {
-    /// A sentence of ours.
+    /// A sentence of the balancer.
     Ours(Bytes),
-    /// The instance's.
+    /// The body from an instance.
     Passing(Passing),
 }
 
-/// An instance's body and what has to be done at its end.
+/// The body from an instance, and what to do at its end.
 #[derive(Debug)]
 pub(crate) struct Passing {
     pub(super) incoming: Incoming,
-    /// hyper said that nothing follows.
+    /// Whether hyper reported the end.
     pub(super) ended: bool,
-    /// The end of this answer can only be told from the end of the connection (HTTP/1.0).
+    /// The response ends with the connection, which the client takes for its end (HTTP/1.0).
     pub(super) ends_by_closing: bool,
     pub(super) client: Arc<ConnectionProgress>,
     pub(super) context: Rc<ProxyContext>,
-    /// Dropped after the connection was put to rest.
+    /// Dropped after the connection was returned.
     pub(super) claim: Claim,
     pub(super) sender: Option<Sender>,
     pub(super) line: Option<Box<AccessLine>>,
     pub(super) record: Option<Record>,
-    /// The instance broke it off.
+    /// The instance broke off the response.
     pub(super) broke_off: bool,
 }
 
@@ -86,7 +86,7 @@ impl Body for ResponseBody {
                 passing.broke_off |= matches!(&frame, Some(Err(_)));
                 match &frame {
                     None => passing.ended = true,
-                    // The client must see that this is not all.
+                    // A reset tells the client that the response is incomplete.
                     Some(Err(_)) if passing.ends_by_closing => passing.client.cut_off(),
                     Some(_) => {}
                 }

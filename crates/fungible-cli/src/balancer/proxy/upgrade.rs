@@ -1,5 +1,6 @@
-//! A connection that changed to another protocol (WebSocket): bytes in both directions until both have ended. It
-//! counts as in flight on its instance. Whoever listens gets what passes by, as messages where it is a WebSocket.
+//! A connection that switched to another protocol, such as WebSocket: passes bytes in both directions until both have
+//! ended. It counts as a request in flight on its instance. An observer gets the bytes, as messages if it is a
+//! WebSocket.
 
 use std::cell::Cell;
 use std::io;
@@ -18,7 +19,7 @@ use super::context::Context as ProxyContext;
 use crate::balancer::observe::{CapturedBody, Messages, Record, WebSocketEvent};
 use crate::balancer::pool::Claim;
 
-/// Passes bytes on as soon as both sides have changed the protocol.
+/// Passes on bytes as soon as both sides have switched the protocol.
 pub(super) fn start(
     context: &Rc<ProxyContext>,
     to_client: OnUpgrade,
@@ -32,7 +33,7 @@ pub(super) fn start(
     tokio::task::spawn_local(async move {
         let (client, instance) = tokio::join!(to_client, to_instance);
         if let Some(listener) = &listener {
-            // Where both failed, the client's end was the cause or does not matter.
+            // If both failed, the end of the client was the cause or does not matter.
             if client.is_err() || instance.is_err() {
                 listener.record.tunnel_ends(client.is_err(), false);
             }
@@ -42,7 +43,7 @@ pub(super) fn start(
             let mut client = Side::new(TokioIo::new(client), true, listener.as_ref(), &heard);
             let mut instance = Side::new(TokioIo::new(instance), false, listener.as_ref(), &heard);
             tokio::select! {
-                // An error ends the tunnel, as an orderly end does: there is nobody left to tell.
+                // An error ends the tunnel like an orderly end; there is no way to report it.
                 _ = tokio::io::copy_bidirectional(&mut client, &mut instance) => {}
                 () = silence(&heard, context.config.limits.tunnel_time) => {}
             }
@@ -58,14 +59,14 @@ pub(super) fn start(
     });
 }
 
-/// Returns when nothing has come from either side for this long.
+/// Returns when no byte has come from either side for this long.
 async fn silence(heard: &Cell<Instant>, limit: Duration) {
     while heard.get().elapsed() < limit {
         tokio::time::sleep_until((heard.get() + limit).into()).await;
     }
 }
 
-/// Who wants to know what passes by.
+/// Records what passes through the tunnel.
 #[derive(Clone, Debug)]
 pub(super) struct Listener {
     record: Record,
@@ -73,7 +74,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// `protocol`: the one to which the connection changes.
+    /// `protocol`: the one that the connection switches to.
     pub(super) fn new(record: Record, protocol: Option<&HeaderValue>) -> Listener {
         let is_websocket = protocol.is_some_and(|name| name.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"));
         Listener { record, is_websocket }
@@ -85,16 +86,16 @@ impl Listener {
 struct Side<S> {
     stream: S,
     ear: Option<Ear>,
-    /// When something came last, from either side.
+    /// When the last byte came, from either side.
     heard: Rc<Cell<Instant>>,
 }
 
-/// Hears what one side says, and how it ends.
+/// Records what one side sends, and how it ends.
 #[derive(Debug)]
 struct Ear {
     record: Record,
     from_client: bool,
-    /// `None`: in a protocol that nobody here knows each piece is a frame, and the end of the bytes is in order.
+    /// `None` for an unknown protocol: then each piece is a frame, and an end of the bytes is regular.
     messages: Option<Messages>,
 }
 
@@ -127,10 +128,10 @@ impl Ear {
         }
     }
 
-    /// No more bytes come.
+    /// The side sends no more bytes.
     fn end(&mut self) {
         if self.messages.is_some() {
-            // A WebSocket says so before.
+            // A WebSocket sends a close frame before a regular end.
             self.record.tunnel_ends(self.from_client, false);
         }
     }

@@ -1,5 +1,5 @@
-//! Requests that we do not pass on because two programs might read them differently. hyper refuses most of them
-//! before we see them; what is here comes on top. Pure: it looks at a head and says what is wrong with it.
+//! Refuses requests that two programs might parse differently. hyper refuses most of them before; these checks are in
+//! addition. Pure: it reads the head only.
 
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -7,10 +7,10 @@ use http::{HeaderMap, Method, Uri, Version};
 
 use super::error_response::ErrorResponse;
 
-/// Looks whether a request may be passed on.
+/// Checks whether a request may be passed on.
 ///
 /// # Errors
-/// The answer that the client gets instead; the connection is closed after it.
+/// The error response for the client; the connection is closed after it.
 pub(super) fn check(head: &Parts) -> Result<(), ErrorResponse> {
     check_method(&head.method)?;
     check_framing(&head.headers)?;
@@ -20,7 +20,7 @@ pub(super) fn check(head: &Parts) -> Result<(), ErrorResponse> {
 
 fn check_method(method: &Method) -> Result<(), ErrorResponse> {
     if method == Method::CONNECT {
-        return Err(ErrorResponse::not_supported("CONNECT is not supported: this is no forward proxy."));
+        return Err(ErrorResponse::not_supported("CONNECT is not supported: this is not a forward proxy."));
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ fn check_framing(headers: &HeaderMap) -> Result<(), ErrorResponse> {
     }
 }
 
-/// The value of the one Host header. An HTTP/1.0 client may leave it out, as that version has none.
+/// The value of the only Host header. An HTTP/1.0 client may omit it, because that version does not have it.
 fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, ErrorResponse> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -49,7 +49,7 @@ fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Error
     }
 }
 
-/// A name, an IPv4 address or an IPv6 address in brackets, and a port.
+/// Whether it consists of a name, an IPv4 address or an IPv6 address in brackets, and a port.
 fn is_host(host: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]:%!$&'()*+;=".contains(&byte);
     host.bytes().all(allowed)

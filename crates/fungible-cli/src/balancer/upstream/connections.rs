@@ -1,4 +1,4 @@
-//! Connections to instances: opening them, and the idle ones of one thread. Each thread keeps its own, so that a
+//! Connections to instances: opens them, and keeps the idle ones of one thread. Each thread keeps its own, so that a
 //! request never wakes another thread. It knows nothing of requests.
 
 use std::cell::RefCell;
@@ -17,13 +17,13 @@ use crate::balancer::pool::{Claim, InstanceId};
 /// Sends requests on one connection to an instance.
 pub(crate) type Sender = SendRequest<RequestBody>;
 
-/// A connection that nobody used for so long is closed rather than used.
+/// A connection that was idle for longer is closed, not used.
 pub(crate) const REST_AT_MOST: Duration = Duration::from_secs(30);
 
-/// Idle connections per instance and thread; what is above is closed.
+/// The number of idle connections per instance and thread; further ones are closed.
 const MOST_PER_INSTANCE: usize = 256;
 
-/// Buffer for one connection's bytes in each direction, at most.
+/// The maximum buffer of one connection per direction, in bytes.
 pub(crate) const BUFFER: usize = 128 * 1024;
 
 /// The idle connections of one thread.
@@ -39,13 +39,13 @@ struct Idle {
 }
 
 impl Connections {
-    /// The connection to an instance that was used last, if that is not longer ago than `rest`.
+    /// The most recently used connection to an instance, if it was idle for at most `rest`.
     pub(crate) fn take(&self, id: InstanceId, rest: Duration) -> Option<Sender> {
         let mut idle = self.idle.borrow_mut();
         let (_, stack) = idle.iter_mut().find(|(of, _)| *of == id)?;
         loop {
             let last = stack.last()?;
-            // The ones below rest even longer.
+            // The connections below it were idle for even longer.
             if last.since.elapsed() > rest {
                 return None;
             }
@@ -56,7 +56,7 @@ impl Connections {
         }
     }
 
-    /// Keeps a connection whose answer was read to its end.
+    /// Keeps a connection whose response was read completely.
     pub(crate) fn put(&self, claim: &Claim, sender: Sender) {
         if claim.link.leaving() || !sender.is_ready() {
             return;
@@ -70,7 +70,7 @@ impl Connections {
         }
     }
 
-    /// Closes the connections to all instances but these, and those that rested too long.
+    /// Closes the connections to all instances except these, and those that were idle for too long.
     pub(crate) fn keep_only(&self, ids: &[InstanceId]) {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|(id, _)| ids.contains(id));
@@ -80,10 +80,10 @@ impl Connections {
     }
 }
 
-/// Opens a connection to an instance; the runtime of this thread drives it.
+/// Opens a connection to an instance, driven by the runtime of this thread.
 ///
 /// # Errors
-/// What the system says, or `TimedOut` after `limit`.
+/// The error of the system, or `TimedOut` after `limit`.
 pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sender> {
     let stream = tokio::time::timeout(limit, connect(address))
         .await
@@ -91,22 +91,24 @@ pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sen
     prepare(&stream)?;
     let (sender, connection) =
         http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    // Its errors reach whoever waits for an answer.
+    // Its errors are returned to the request that waits for a response.
     tokio::task::spawn_local(connection.with_upgrades());
     Ok(sender)
 }
 
-/// Sends what there is at once, and notices that the other end is gone although nothing is sent: a tunnel may rest for
-/// long.
+/// Sends data without delay, and detects a lost peer although nothing is sent, because a tunnel may be idle for long.
+///
+/// # Errors
+/// The error of the system.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // Gone is who answers none of six probes, after a minute without a word.
+    // The connection is closed if six probes, the first after an idle minute, are not answered.
     let probes =
         TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(10)).with_retries(6);
     SockRef::from(stream).set_tcp_keepalive(&probes)
 }
 
-/// Whether the system, or this process, has no more sockets to give.
+/// Whether the system, or this process, has no sockets left.
 pub(crate) fn is_out_of_sockets(error: &io::Error) -> bool {
     use nix::libc::{EMFILE, ENFILE};
     error.raw_os_error().is_some_and(|code| [EMFILE, ENFILE].contains(&code))
@@ -115,8 +117,8 @@ pub(crate) fn is_out_of_sockets(error: &io::Error) -> bool {
 /// Connects to an instance.
 ///
 /// # Errors
-/// What the system says. To a port of loopback on which nobody listens it may connect the socket with itself, if it
-/// chooses that very port for our end; then the instance could not even listen there any more. That counts as refused.
+/// The error of the system. If nothing listens on a loopback port, the system may choose that very port for our end and
+/// connect the socket with itself, which would also keep the instance from listening there. That counts as refused.
 pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     if is_itself(&stream, address)? {
@@ -138,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    /// A socket can be connected with itself, and then somebody seems to listen: the danger is real.
+    /// The system can connect a socket with itself, as if a program listened there.
     #[tokio::test]
     async fn a_socket_that_is_connected_with_itself_is_recognised() {
         let socket = TcpSocket::new_v4().expect("a socket can be made");

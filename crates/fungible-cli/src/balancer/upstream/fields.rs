@@ -1,4 +1,5 @@
-//! Header fields that more than one room must agree on: those that only a head may carry, and values made of text. Pure.
+//! Header fields that more than one module of the balancer must agree on: fields that trailers must not contain, and
+//! values made of text. Pure.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,19 +17,20 @@ pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwar
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Marks an answer as ours; an instance's is stripped of it.
+/// Marks an error response of the balancer; removed from responses of instances.
 pub(crate) const ERROR_HEADER: HeaderName = HeaderName::from_static("x-fungible-error");
 
-/// What `Connection` may name without being removed for it: these are not for one hop, whatever a client says, and
-/// without them the next one would read another request.
+/// Fields that are not removed although `Connection` names them: they are not hop-by-hop, and without them the next
+/// program would read a different request.
 pub(crate) const NEVER_FOR_ONE_HOP: [HeaderName; 6] =
     [HOST, CONTENT_LENGTH, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, REQUEST_ID];
 
-/// Whether a field says where a request came from.
+/// Whether a field tells the origin of a request.
 pub(crate) fn says_where_from(name: &str) -> bool {
     name.starts_with("x-forwarded-") || name == "x-real-ip"
 }
 
+/// Removes the fields for whose name `unwanted` returns true.
 pub(crate) fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
     for name in names {
@@ -36,15 +38,15 @@ pub(crate) fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> b
     }
 }
 
-/// Whether an instance must be able to rely on a field of this name.
+/// Whether an instance must be able to trust a field of this name.
 pub(crate) fn must_be_relied_on(name: &str) -> bool {
     NEVER_FOR_ONE_HOP.iter().any(|one| one.as_str() == name)
         || [FORWARDED, TRANSFER_ENCODING, CONNECTION, UPGRADE].iter().any(|one| one.as_str() == name)
 }
 
-/// Removes from the trailers of a message what only its head may say: framing, routing, who asks and where from (RFC
-/// 9110, section 6.5.1). A server may merge trailers into the head, and then the client would have the last word. What
-/// concerns the content (`Content-Type` and the like) hyper leaves out when it writes trailers.
+/// Removes fields from the trailers of a message that only its head may contain: framing, routing, and the origin of
+/// the request (RFC 9110, section 6.5.1). A server may merge trailers into the head, and the client could then override
+/// these fields. Fields about the content, such as `Content-Type`, are dropped by hyper when it writes trailers.
 pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
     const FOR_THE_HEAD: [HeaderName; 10] = [
         AUTHORIZATION,
@@ -67,17 +69,17 @@ pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
     });
 }
 
-/// A client's address as a header value.
+/// The address of a client as a header value.
 pub(crate) fn address_value(address: IpAddr) -> HeaderValue {
     text_value(address.to_canonical().to_string())
 }
 
-/// An address with its port as a Host.
+/// An address with port, as the value of Host.
 pub(crate) fn host_value(address: SocketAddr) -> HeaderValue {
     text_value(address.to_string())
 }
 
-/// `text` holds visible characters only.
+/// `text` must contain visible characters only.
 pub(crate) fn text_value(text: impl Into<String>) -> HeaderValue {
     let text = Bytes::from(text.into());
     HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))

@@ -1,4 +1,4 @@
-//! Probes each instance again and again and tells the pool what it found. It decides nothing; the pool does.
+//! Probes each instance periodically and reports the results to the pool, which decides.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,25 +13,24 @@ use super::fields::host_value;
 use super::request_body::RequestBody;
 use crate::balancer::pool::{CheckResult, InstanceId, Pool, PortOwner, State, Vouch};
 
-/// When an instance counts as ready.
+/// When an instance counts as healthy.
 ///
-/// The defaults take a frozen instance out within 0.6 s of its last sign of life (an interval and a time-out).
-/// One probe that gets no answer in time is enough for that, also on a busy machine, because a false alarm costs
-/// little: the next passing probe, an interval later, brings the instance back, requests that are not idempotent
-/// stay where they are, the others move at most once, and instances that are only slow stay in use while no better
-/// one is there.
+/// With the defaults, a frozen instance becomes unhealthy within 0.6 s (an interval and a timeout). One probe without a
+/// response in time is enough, because a false alarm costs little even on a busy machine: the next probe, an interval
+/// later, makes the instance healthy again; requests that are not idempotent stay where they are, others move at most
+/// once; and instances that are only slow stay in use while no better one is ready.
 #[derive(Clone, Debug)]
 pub(crate) struct HealthCheck {
-    /// The path that answers 2xx or 3xx when all is well; `None`: a TCP connection is enough. The system accepts one
-    /// for a frozen process too, so only a path notices that.
+    /// The path that must respond with 2xx or 3xx; `None`: a TCP connection is enough. The system also accepts
+    /// connections for a frozen process, so only a path detects that.
     pub(crate) path: Option<String>,
-    /// From the end of one probe to the start of the next.
+    /// The time between the end of a probe and the start of the next.
     pub(crate) interval: Duration,
     /// How long a probe may take.
     pub(crate) timeout: Duration,
-    /// Failing probes in a row that take an instance out. A refused connection does so at once.
+    /// The number of failures in a row that make an instance unhealthy. A refused connection does so at once.
     pub(crate) fall: u32,
-    /// Passing probes in a row that bring it back. The first one after its start is always enough.
+    /// The number of successes in a row that make it healthy again. After its start one is always enough.
     pub(crate) rise: u32,
 }
 
@@ -47,10 +46,10 @@ impl Default for HealthCheck {
     }
 }
 
-/// A starting instance is asked at least so often, so that it is used as soon as it is ready.
+/// The longest pause between the first probes of a starting instance, so that it is used as soon as it is ready.
 const QUICK: Duration = Duration::from_millis(20);
 
-/// Starts a probe loop for each instance that is added, until the pool is gone.
+/// Starts a probe loop for each instance that is added, until the pool is dropped.
 pub(crate) async fn watch_all(pool: Arc<Pool>, check: HealthCheck) {
     let mut changes = pool.changes();
     let mut newest = None;
@@ -81,7 +80,7 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
             pool.probed(id, fallen, finding);
         }
         let pause = match state {
-            // It is noticed late by a twentieth of the time that it takes to start.
+            // Pauses grow with the time since the start, so that readiness is detected at most 5 % late.
             State::Starting => (added.elapsed() / 20).max(QUICK).min(check.interval),
             State::Healthy | State::Unhealthy | State::Draining => check.interval,
         };
@@ -89,13 +88,13 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
     }
 }
 
-/// What a passing probe is worth: it may be somebody else that answers.
+/// Checks whether the instance itself passed the probe, and not another program on its port.
 async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<CheckResult> {
-    // The runtime of this worker serves requests meanwhile.
+    // On a separate thread, because the runtime of this worker serves requests.
     let owner = tokio::task::spawn_blocking(move || vouch.port_owner()).await.ok()?;
     match owner {
         PortOwner::Own => Some(CheckResult::Passed),
-        // Its listener may just be coming or going.
+        // Its listener may just be opening or closing.
         PortOwner::Unclear if state == State::Healthy => None,
         PortOwner::Unclear => {
             Some(CheckResult::Failed(format!("{address} answers, but none of the instance's processes listens there")))
@@ -104,7 +103,7 @@ async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<Chec
     }
 }
 
-/// `None`: nothing could be found out.
+/// The result of one probe; `None` if it says nothing about the instance.
 async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<CheckResult> {
     let asked = async {
         match &check.path {
@@ -140,8 +139,8 @@ async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<CheckRe
     })
 }
 
-/// What a failed attempt to connect says about an instance. `None`: nothing, because it failed on our side (no more
-/// sockets or ports): to take instances out for that would make things worse.
+/// The check result for a failed attempt to connect; `None` if the cause is on our side (no sockets or ports left),
+/// because then making instances unhealthy would make things worse.
 pub(crate) fn not_connected(address: SocketAddr, error: &io::Error) -> Option<CheckResult> {
     use io::ErrorKind as Kind;
     match error.kind() {
@@ -166,7 +165,7 @@ mod tests {
     #[test]
     fn what_fails_on_our_side_says_nothing_about_an_instance() {
         let says = |error: io::Error| not_connected((Ipv4Addr::LOCALHOST, 1).into(), &error);
-        // Too many open files, no free port.
+        // Too many open files, or no free port.
         for ours in [24, 99] {
             assert_eq!(says(io::Error::from_raw_os_error(ours)), None);
         }

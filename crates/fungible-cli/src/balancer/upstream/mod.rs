@@ -1,4 +1,4 @@
-//! The way to instances: their connections, the bodies that go there, and the probes that ask whether they are well.
+//! The side towards instances: connections, request bodies, and health checks.
 
 pub(crate) mod connections;
 pub(crate) mod fields;

@@ -1,5 +1,5 @@
-//! How fast the body of a request must come. Only the time in which we wait for the client counts: one whose instance
-//! takes its body slowly is not to blame. It knows nothing of what comes.
+//! Limits how slowly the body of a request may arrive. Only the time in which we wait for the client counts, so that a
+//! client is not blamed for an instance that reads slowly. It knows nothing of the content.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,20 +10,20 @@ use tokio::time::Sleep;
 /// The pace of one body.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// So long it may still be waited for; what comes adds to it, up to `grace`.
+    /// How much longer it may be waited for. Bytes that arrive add to it, up to `grace`.
     left: Duration,
     grace: Duration,
-    /// Bytes that earn a second; without it only the end counts.
+    /// The number of bytes that add one second; `None`: only the end counts.
     rate: Option<u64>,
-    /// All of it must have come by then.
+    /// The time by which the whole body must have arrived.
     end: Instant,
     waiting: Option<Instant>,
-    /// Made when it is first waited for.
+    /// Created when the body is first waited for.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Pace {
-    /// `rate` bytes must come per second, `grace` behind that at most, and all of it within `time`.
+    /// A body must arrive at `rate` bytes per second, at most `grace` behind that, and completely within `time`.
     pub(super) fn new(rate: Option<u64>, grace: Duration, time: Duration) -> Pace {
         Pace {
             left: grace,
@@ -35,11 +35,12 @@ impl Pace {
         }
     }
 
+    /// Whether the body is being waited for.
     pub(crate) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 
-    /// To be called while nothing comes. Ready: it is too slow.
+    /// To be called while no byte arrives. Ready when the body is too slow.
     pub(crate) fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.waiting.is_none() {
             let now = Instant::now();
@@ -53,7 +54,7 @@ impl Pace {
         self.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(context))
     }
 
-    /// So many bytes have come.
+    /// Records that this many bytes arrived.
     pub(crate) fn came(&mut self, bytes: usize) {
         let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
         if let Some(rate) = self.rate {

@@ -1,6 +1,6 @@
-//! The body of a request on its way to an instance. Its beginning is gathered before an instance is chosen, so that a
-//! slow client holds none; the rest streams. Of a request that may be resent everything is kept, up to a limit, so that
-//! another instance can have it from the beginning. It knows nothing of who may resend.
+//! The body of a request on its way to an instance. Its beginning is buffered before an instance is chosen, so that a
+//! slow client does not occupy an instance; the rest streams. If the request may be sent again, its body is kept, up to
+//! a limit, so that another instance can get it from the beginning.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -20,22 +20,22 @@ use super::fields::clean_trailers;
 use super::pace::Pace;
 use crate::balancer::observe::Record;
 
-/// What the body of a request may cost. An instance that serves one request at a time serves nobody else while a body
-/// comes: so no instance gets a request before its body is here, or `buffer` bytes of it.
+/// Limits on the body of a request. An instance that serves one request at a time would serve no other while a body
+/// arrives. So an instance gets a request only when its body has arrived, or `buffer` bytes of it.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyLimits {
-    /// Bytes of a body that are gathered before an instance is chosen; what comes after them streams. They are also
-    /// what is kept of a request that may be sent again.
+    /// How many bytes of a body are buffered before an instance is chosen; the rest streams. Also how many are kept for
+    /// sending the request again.
     pub(crate) buffer: usize,
-    /// Bytes of all bodies that are gathered; while there are more, further ones stream after their first 16 KiB.
+    /// How many bytes of all bodies are buffered; beyond it, further bodies stream after their first 16 KiB.
     pub(crate) buffers: usize,
-    /// Bytes per second that a client must send, else 408; `None`: as few as it likes.
+    /// How many bytes per second a client must send, else 408; `None`: no minimum.
     pub(crate) rate: Option<u64>,
     /// How long it may fall behind that.
     pub(crate) grace: Duration,
-    /// From a request's head to the end of its body, else 408.
+    /// From the head of a request to the end of its body, else 408.
     pub(crate) time: Duration,
-    /// The longest body, else 413; `None`: any.
+    /// The longest body in bytes, else 413; `None`: no limit.
     pub(crate) most_bytes: Option<u64>,
 }
 
@@ -52,33 +52,33 @@ impl Default for BodyLimits {
     }
 }
 
-/// Smaller pieces are copied together: each would keep the whole buffer alive that it was read into.
+/// Smaller pieces, in bytes, are merged: each would keep alive the whole buffer that it was read into.
 const SMALL: usize = 16 * 1024;
 
-/// So much of a body is gathered however much there is of others.
+/// How many bytes of a body are buffered even if the total limit is reached.
 const ALWAYS: usize = 16 * 1024;
 
-/// Pieces that are kept of what streams.
+/// The number of pieces that are kept of a body while it streams.
 const KEPT_PIECES: usize = 256;
 
-/// What is wrong with a body that a client sends.
+/// What is wrong with the body that a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
-    /// It is no body, or it broke off.
+    /// It is malformed, or broke off.
     Broken,
-    /// It comes too slowly.
+    /// It arrives too slowly.
     Slow,
-    /// It is longer than bodies may be.
+    /// It is too long.
     TooLarge,
 }
 
-/// Bytes of all bodies that are in memory, for all threads together.
+/// The total of all buffered bodies of all threads, in bytes.
 pub(crate) type InMemory = Arc<AtomicUsize>;
 
-/// Where a request's body comes from; lives as long as its exchange.
+/// The source of the body of a request, for all attempts to send it.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// There is none.
+    /// There is no body.
     Empty,
     /// The client sends it.
     Client(Rc<RefCell<Source>>),
@@ -115,10 +115,10 @@ impl Origin {
         })))
     }
 
-    /// Waits until the body is here, or so much of it that the rest shall stream.
+    /// Waits until the body has arrived, or as much of it as is buffered before the rest streams.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the body.
     pub(crate) async fn gather(&self) -> Result<(), Problem> {
         match self {
             Origin::Empty => Ok(()),
@@ -126,7 +126,7 @@ impl Origin {
         }
     }
 
-    /// The length that the client announced; `None`: it sends chunks.
+    /// The length that the client announced; `None` if it sends chunks.
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Origin::Empty => Some(0),
@@ -134,7 +134,7 @@ impl Origin {
         }
     }
 
-    /// Whether the body has ended without a byte, which only chunks can.
+    /// Whether the body ended without a byte, which is possible only with chunks.
     pub(crate) fn turned_out_empty(&self) -> bool {
         match self {
             Origin::Empty => false,
@@ -146,7 +146,7 @@ impl Origin {
         }
     }
 
-    /// When something of the body came last, while an instance may wait for more of it or refuses to take more.
+    /// When a part of the body arrived last, while an instance may still be waiting for it.
     pub(crate) fn moved(&self) -> Option<Moved> {
         match self {
             Origin::Empty => None,
@@ -158,6 +158,7 @@ impl Origin {
         }
     }
 
+    /// What is wrong with the body, as far as it has arrived.
     pub(crate) fn problem(&self) -> Option<Problem> {
         match self {
             Origin::Empty => None,
@@ -165,7 +166,7 @@ impl Origin {
         }
     }
 
-    /// Whether the body can be had from its beginning once more.
+    /// Whether the body is available from its beginning.
     pub(crate) fn can_restart(&self) -> bool {
         match self {
             Origin::Empty => true,
@@ -176,7 +177,8 @@ impl Origin {
         }
     }
 
-    /// The body from its beginning; bodies that were taken before end in an error. `None`: too much has passed by.
+    /// The body from its beginning; bodies of earlier attempts then end in an error. `None`: too much has been passed
+    /// on.
     pub(crate) fn body(&self) -> Option<RequestBody> {
         if !self.can_restart() {
             return None;
@@ -190,34 +192,34 @@ impl Origin {
     }
 }
 
-/// How the sending of a body stands.
+/// The progress of sending a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moved {
-    /// Something of it came last.
+    /// When the last part of it arrived.
     pub(crate) at: Instant,
-    /// The client shall send more; how long that may take is looked at where it is waited for.
+    /// The client must send more. Its time limit is enforced by the code that waits for it.
     pub(crate) waits_for_client: bool,
 }
 
-/// What the client sent and sends.
+/// The body that a client sends.
 #[derive(Debug)]
 pub(crate) struct Source {
     incoming: Incoming,
     left: SizeHint,
     resend: bool,
-    /// What was gathered; of a request that may be resent all that came, if it is not too much.
+    /// The buffered part; if the request may be sent again, all that has arrived, unless it is too much.
     kept: Option<KeptBody>,
-    /// An instance got some of it.
+    /// An instance received some of it.
     passed_by: bool,
     ended: bool,
     problem: Option<Problem>,
-    /// Bytes that have come.
+    /// How many bytes have arrived.
     came: u64,
-    /// When something of it came last.
+    /// When the last part of it arrived.
     moved: Instant,
     pace: Pace,
     limits: BodyLimits,
-    /// Which body may read on.
+    /// The number of the current attempt; only its body may read on.
     round: u32,
     record: Option<Record>,
 }
@@ -225,7 +227,7 @@ pub(crate) struct Source {
 #[derive(Debug)]
 struct KeptBody {
     pieces: Vec<Piece>,
-    /// The beginning of the next piece, while nobody has asked for it.
+    /// The beginning of the next piece, until it is asked for.
     loose: BytesMut,
     bytes: usize,
     in_memory: InMemory,
@@ -242,7 +244,7 @@ impl KeptBody {
         KeptBody { pieces: Vec::new(), loose: BytesMut::new(), bytes: 0, in_memory: Arc::clone(in_memory) }
     }
 
-    /// `is_last`: nothing follows it.
+    /// `is_last`: no frame follows.
     fn add(&mut self, frame: &Frame<Bytes>, is_last: bool) {
         if let Some(data) = frame.data_ref() {
             self.bytes += data.len();
@@ -260,14 +262,14 @@ impl KeptBody {
         }
     }
 
-    /// Makes a piece of what is loose.
+    /// Turns the loose bytes into a piece.
     fn tighten(&mut self) {
         if !self.loose.is_empty() {
             self.pieces.push(Piece::Data(self.loose.split().freeze()));
         }
     }
 
-    /// The piece at this place; forgotten here where nobody will want it again.
+    /// The piece at this index. It is dropped here if it will not be needed again.
     fn give(&mut self, at: usize, resend: bool) -> Option<Piece> {
         self.tighten();
         let piece = self.pieces.get_mut(at)?;
@@ -282,7 +284,7 @@ impl KeptBody {
         Some(given)
     }
 
-    /// Whether the piece at this place would be the end of what is kept.
+    /// Whether no piece at this index is kept.
     fn ends_at(&self, at: usize) -> bool {
         self.pieces.len() <= at && self.loose.is_empty()
     }
@@ -295,7 +297,7 @@ impl Drop for KeptBody {
 }
 
 impl Source {
-    /// What comes next from the client.
+    /// The next frame from the client.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Problem>>> {
         if let Some(problem) = self.problem {
             return Poll::Ready(Some(Err(problem)));
@@ -358,11 +360,11 @@ impl Source {
         })
     }
 
-    /// Keeps what streams by, as long as it is not too much.
+    /// Keeps a frame that streams, unless it is too much.
     fn remember(&mut self, frame: &Frame<Bytes>) {
         let Some(kept) = self.kept.as_mut().filter(|_| self.resend) else { return };
         kept.add(frame, false);
-        // Whoever streams has got this piece; it has a place of its own among those that are kept.
+        // The streaming body has just passed on this piece, so it must be a separate one.
         kept.tighten();
         if kept.pieces.len() > KEPT_PIECES || !self.has_room() {
             self.kept = None;
@@ -370,18 +372,18 @@ impl Source {
     }
 }
 
-/// The body of one attempt.
+/// The body of one attempt to send a request.
 #[derive(Debug)]
 pub(crate) enum RequestBody {
     /// There is none.
     Empty,
-    /// What the client sends.
+    /// The body that the client sends.
     Client {
         /// Shared with the exchange.
         source: Rc<RefCell<Source>>,
-        /// Which attempt this is.
+        /// The number of this attempt.
         round: u32,
-        /// The kept pieces that were replayed so far.
+        /// How many kept pieces were sent so far.
         at: usize,
     },
 }

@@ -36,6 +36,7 @@ impl Kept {
 pub(super) struct Running(Arc<Mutex<HashMap<Pid, Kept>>>);
 
 impl Running {
+    /// Locks the table.
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<Pid, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

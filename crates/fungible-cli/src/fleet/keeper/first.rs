@@ -39,6 +39,7 @@ pub(super) enum FirstReport {
 /// The order to send SIGTERM to the program.
 pub(super) const TERM: &str = "term";
 
+/// Runs this process as the first process of an instance.
 pub(super) fn main() -> ExitCode {
     // If this fails, the keeper is gone and nothing can be reported.
     if live().is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) }

@@ -4,21 +4,25 @@
 #[cfg(target_os = "linux")]
 pub(super) use linux::{drop_rights, enter, fresh_proc, furnish, pass_on_mounting};
 
+/// Namespaces are not available.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn enter() -> std::io::Result<()> {
     fresh_proc()
 }
 
+/// Namespaces are not available.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn furnish() -> std::io::Result<()> {
     fresh_proc()
 }
 
+/// Namespaces are not available.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn fresh_proc() -> std::io::Result<()> {
     Err(std::io::Error::other("this system has no namespaces"))
 }
 
+/// There are no capabilities to drop.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn drop_rights() -> std::io::Result<()> {
     Ok(())

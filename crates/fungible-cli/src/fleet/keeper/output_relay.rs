@@ -31,6 +31,7 @@ struct OutputLine {
     to_stderr: bool,
 }
 
+/// Prints the output of instances, on a thread of its own.
 pub(super) struct OutputRelay {
     lines: Lines,
     done: oneshot::Receiver<()>,
@@ -51,6 +52,7 @@ struct LeftOut {
 }
 
 impl OutputRelay {
+    /// Starts the thread that prints.
     pub(super) fn start() -> OutputRelay {
         let (lines, mut waiting) = mpsc::channel::<OutputLine>(WAITING_LINES);
         let (finished, done) = oneshot::channel();

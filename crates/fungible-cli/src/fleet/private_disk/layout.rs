@@ -30,6 +30,7 @@ pub(super) struct MountStep {
     pub(super) action: Action,
 }
 
+/// What is mounted.
 pub(super) enum Action {
     Overlay(Overlay),
     /// The real path, bind-mounted.
@@ -37,6 +38,7 @@ pub(super) enum Action {
     Share(usize),
 }
 
+/// An overlay: its lower layer, and the properties of its upper folder.
 pub(super) struct Overlay {
     /// The number in the names of its folders in a cell.
     pub(super) number: usize,
@@ -245,6 +247,7 @@ pub(super) fn is_gone(error: &io::Error, path: &Path) -> bool {
     error.kind() == io::ErrorKind::NotFound && !path.exists()
 }
 
+/// Whether this user may write to the path.
 pub(super) fn writable(path: &Path) -> bool {
     access(path, AccessFlags::W_OK).is_ok()
 }

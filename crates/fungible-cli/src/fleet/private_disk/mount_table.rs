@@ -35,6 +35,7 @@ const PSEUDO: [&str; 22] = [
     "tracefs",
 ];
 
+/// A mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mount {
     id: u64,

@@ -17,6 +17,7 @@ const MOST: Size = Size { bytes: 1 << 30, entries: 200_000 };
 /// Folders of dependencies at the top of the working directory. They are often large, and are not copied.
 const DEPENDENCIES: [&str; 6] = [".git", ".venv", "node_modules", "target", "vendor", "venv"];
 
+/// Copies in place of a private disk.
 pub(super) struct Substitute {
     plan: DiskPlan,
 }
@@ -39,6 +40,10 @@ fn moved(text: &str, from: &str, to: &str) -> String {
 }
 
 impl Substitute {
+    /// Checks that the plan suits copies, and adds to `notes` what is not private.
+    ///
+    /// # Errors
+    /// When a shared path is outside of the working directory, or the working directory is too large.
     pub(super) fn new(plan: &DiskPlan, notes: &mut Vec<String>) -> Result<Substitute, DiskError> {
         let directory = &plan.working_directory;
         for share in &plan.share {
@@ -75,6 +80,10 @@ impl Substitute {
         ((dependency && !shared_inside) || real || ours).then(|| path.to_owned())
     }
 
+    /// Copies the working directory for a cell, and creates its home and temporary folder.
+    ///
+    /// # Errors
+    /// When a file cannot be copied, or `stop` is set meanwhile.
     pub(super) fn prepare(&self, cell: &Path, shares: &Path, stop: &AtomicBool) -> Result<(), DiskError> {
         let problem = DiskError::CopyWorkingDirectory;
         let instead = |path: &Path| self.instead(path, shares);
@@ -115,6 +124,7 @@ impl Substitute {
         Some(cell.join("work").join(share.strip_prefix(&self.plan.working_directory).ok()?))
     }
 
+    /// The files that were changed in the copies of a cell.
     pub(super) fn files(&self, cell: &Path) -> Vec<Written> {
         let mut found = Vec::new();
         written::in_copy(&cell.join("work"), &self.plan.working_directory, &mut found);

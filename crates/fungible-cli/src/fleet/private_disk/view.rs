@@ -59,6 +59,7 @@ pub(super) struct DiskView {
     hosts: Option<(PathBuf, String)>,
 }
 
+/// A view that works on this machine, and what is to be said about it.
 pub(super) struct Found {
     pub(super) view: DiskView,
     pub(super) notes: Vec<String>,
@@ -182,6 +183,7 @@ impl DiskView {
         }
     }
 
+    /// How this view separates the disks of instances.
     pub(super) fn apart(&self) -> Apart {
         if self.whole { Apart::Overlay } else { Apart::Overlays }
     }
