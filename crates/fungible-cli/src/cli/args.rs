@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command-line arguments.
 
 mod output;
 mod prove;
@@ -19,7 +19,7 @@ use crate::balancer::{BodyLimits, Routing};
 use crate::fleet::KEEPER_STAGES;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 it did what was asked; 2 wrong usage or a failure of the tool itself.
+Exit codes: 0 success; 2 wrong usage or a failure of the tool itself.
 `fungible prove` has more: 1 NOT FUNGIBLE; 3 NOT SHOWN.";
 
 #[derive(Debug, Parser)]
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
-/// Who types the app's command without the `--` before it is told so.
+/// Adds advice to the error for a command that is typed without the `--` before it.
 pub(super) fn with_advice(mut error: clap::Error) -> clap::Error {
     let mut words = std::env::args_os().skip(1);
     let takes_a_command = words.next().is_some_and(|word| ["run", "dev", "prove"].iter().any(|one| word == *one));
@@ -37,7 +37,7 @@ pub(super) fn with_advice(mut error: clap::Error) -> clap::Error {
         (error.kind(), takes_a_command, error.get(ContextKind::InvalidArg))
         && !word.starts_with('-')
     {
-        let advice = format!("put the command of the app behind --, as in `-- {word}`");
+        let advice = format!("put the command of the app after --, as in `-- {word}`");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
     }
     error
@@ -70,7 +70,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Kill one instance at once (SIGKILL): the kill test by hand. It is started again
+    /// Kill one instance (SIGKILL), as the kill test does; it is restarted
     #[command(after_help = "Example:\n  fungible kill web-2")]
     Kill {
         #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
@@ -83,7 +83,7 @@ pub(super) enum Command {
     Scale {
         #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
         fleet: Option<String>,
-        /// How many instances there shall be
+        /// The new number of instances
         count: usize,
     },
     /// Drain a fleet and end it
@@ -101,7 +101,7 @@ pub(super) enum Command {
         #[arg(value_parser = KEEPER_STAGES)]
         stage: String,
     },
-    /// Start instances of a command, each in a world of its own, and print what they wrote
+    /// Start isolated instances of a command, and print the files they changed
     #[command(hide = true)]
     Cell(super::cell::CellOptions),
     #[cfg(feature = "demo")]
@@ -113,17 +113,17 @@ const FLEET: &str = "Which fleet: its name, its port, or NAME@PORT; may be left 
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  fungible run -- node server.js                        # it listens on the port in PORT
+  fungible run -- node server.js                        # the app listens on the port in PORT
   fungible run -n 5 --health /healthz -- ./app --port {port}
   fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
 
-Exit codes: 0 ended in good order; 2 wrong usage, or the instances could not be run.";
+Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
 
 const DEV_EXAMPLES: &str = "\
 Example:
   fungible dev -- npm start
 
-Exit codes: 0 ended in good order; 2 wrong usage, or the instances could not be run.";
+Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -134,7 +134,7 @@ pub(super) struct RunOptions {
     /// Where clients connect
     #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     listen: SocketAddr,
-    /// What the instances are called: NAME-1, NAME-2 .. [default: the program's name]
+    /// The prefix of the instance names: NAME-1, NAME-2 .. [default: the program's name]
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
     /// Health-check path: 2xx and 3xx mean healthy [default: a TCP connection]
@@ -143,66 +143,66 @@ pub(super) struct RunOptions {
     /// How an instance is chosen for each request [default: round-robin, for dev never-twice]
     #[arg(long, value_enum)]
     routing: Option<RoutingName>,
-    /// Set for each instance; {port} in the value stands for its port
+    /// Set this variable for each instance; {port} in the value is replaced with its port
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     env: Vec<(String, String)>,
-    /// How long an instance may take until it is ready
+    /// How long an instance may take to become ready
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     start_limit: Duration,
-    /// How long requests in flight may take when an instance or the fleet leaves
+    /// How long to wait for requests in flight when an instance or the fleet is drained
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "30s")]
     drain_limit: Duration,
     /// How long an instance may take to end after SIGTERM, before SIGKILL
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s")]
     grace: Duration,
-    /// How long an instance may take until its answer begins, before the client gets 504
+    /// How long an instance may take until its response begins; then the client gets 504
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     response_limit: Duration,
-    /// How much of a request's body is read before an instance is chosen; the rest streams (of all bodies 256 MiB at most,
-    /// then 16 KiB of each). 0 for apps that answer while the body still comes
+    /// How much of a request body is buffered before an instance is chosen; the rest streams (all bodies together: 256
+    /// MiB, beyond that 16 KiB each). 0 for apps that respond while the body still arrives
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1MiB")]
     body_buffer: u64,
-    /// How much of a body a client must send per second, before it gets 408; 0: as little as it likes
+    /// How much of a body a client must send per second, or it gets 408; 0: no minimum
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1KiB")]
     body_rate: u64,
     /// How long a client may fall behind that rate, pauses included
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s")]
     body_grace: Duration,
-    /// How long a whole body may take to arrive, before the client gets 408
+    /// How long a whole body may take to arrive; then the client gets 408
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10m")]
     body_limit: Duration,
-    /// The largest body that is accepted; larger ones get 413 [default: no limit]
+    /// The largest accepted body; larger ones get 413 [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_body: Option<u64>,
-    /// How many client connections may be open at once; beyond it the longest idle one is closed for a new one
+    /// How many client connections may be open at once; beyond it the one that is idle longest is closed for a new one
     /// [default: half of the limit on open files]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
     /// How long a WebSocket or another upgraded connection may carry nothing before it is closed
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "1h")]
     tunnel_limit: Duration,
-    /// Also send a request with an Idempotency-Key again when its instance died: only if your app honours that header
+    /// Also resend requests with an Idempotency-Key when an instance ended; only if your app honours that header
     #[arg(long)]
     resend_keyed: bool,
-    /// Keep X-Forwarded-* of clients: only behind a proxy that sets them
+    /// Keep the X-Forwarded-* headers of clients; only behind a proxy that sets them
     #[arg(long)]
     trust_forwarded: bool,
     /// Print a line for each request
     #[arg(long)]
     access_log: bool,
-    /// Accept a program that is no process of the instance but listens on its port, as Docker's proxy does; without it
-    /// such an instance gets another port
+    /// Accept that a program other than the instance listens on its port, as Docker's proxy does; without it such an
+    /// instance is restarted on another port
     #[arg(long)]
     allow_foreign_listener: bool,
     /// Do not use Linux namespaces even if they are available
     #[arg(long)]
     no_namespaces: bool,
-    /// The program and its arguments, after `--`; {port} stands for the instance's port
+    /// The program and its arguments, after `--`; {port} is replaced with the instance's port
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
-/// What `run` and `dev` were asked to do.
+/// The settings of `run` and `dev`, from the arguments and their defaults.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunPlan {
@@ -229,6 +229,7 @@ pub(super) struct RunPlan {
 }
 
 impl RunOptions {
+    /// The plan, with these defaults for the number of instances and the routing.
     pub(super) fn into_plan(self, instances: u16, routing: Routing) -> RunPlan {
         let mut command = self.command.into_iter();
         let program = command.next().unwrap_or_default();
@@ -270,9 +271,9 @@ enum RoutingName {
     RoundRobin,
     /// The one with the fewest requests in flight
     LeastBusy,
-    /// A client stays with its instance, by a cookie; for demonstration: it hides trapped state until that instance dies
+    /// A client stays on its instance, by a cookie; for demonstration: it hides trapped state until that instance ends
     Sticky,
-    /// A client's request never goes to the instance that served it last
+    /// A request never goes to the instance that served its client last
     NeverTwice,
 }
 
@@ -290,12 +291,12 @@ impl RoutingName {
 #[cfg(feature = "demo")]
 const DEMO_EXAMPLES: &str = "\
 Examples:
-  fungible demo              # the right one: kill what you like
-  fungible demo --app shop   # a cart and a checkout that charges once, whatever you kill
+  fungible demo              # stateless: kill any instance
+  fungible demo --app shop   # a cart, and a checkout that charges once, whatever you kill
   fungible demo --broken     # sessions in memory: \"please log in again\"
-  fungible demo --broken --sticky   # hidden by sticky sessions, until an instance dies
+  fungible demo --broken --sticky   # hidden by sticky sessions, until an instance is killed
 
-Exit codes: 0 ended in good order; 2 wrong usage, or it could not be run.";
+Exit codes: 0 ended as requested; 2 wrong usage, or it could not be run.";
 
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
@@ -303,7 +304,7 @@ pub(super) struct DemoOptions {
     /// Which app
     #[arg(long, value_enum, default_value = "todo")]
     pub(super) app: DemoApp,
-    /// The to-do list with its sessions and tasks in the instance's memory
+    /// The to-do list that keeps its sessions and tasks in the memory of each instance
     #[arg(long)]
     pub(super) broken: bool,
     /// Keep each client on one instance
@@ -315,11 +316,11 @@ pub(super) struct DemoOptions {
     /// Where the browser connects
     #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub(super) listen: SocketAddr,
-    /// The shared store, `sqlite:PATH` or `postgres://..`; a SQLite file in the data folder unless given
+    /// The shared store, `sqlite:PATH` or `postgres://..` [default: a SQLite file in the data folder]
     #[arg(long, value_name = "URL", env = "FUNGIBLE_STORE", hide_env_values = true, conflicts_with = "broken")]
     pub(super) store: Option<String>,
-    /// Where the secret, the logs and, unless it is elsewhere, the shared store are kept; a folder that only its owner may open.
-    /// A log that exceeds 8 MiB is emptied, and its last 8 MiB are kept as NAME.log.1
+    /// The folder for the secret, the logs and the SQLite store; only its owner may open it. A log that exceeds 8 MiB
+    /// is emptied, and its last 8 MiB are kept as NAME.log.1
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
     pub(super) data: std::path::PathBuf,
     /// Do not use Linux namespaces even if they are available
@@ -337,10 +338,10 @@ pub(super) enum DemoApp {
     Shop,
 }
 
-/// A name becomes part of the path of a socket, which has little room.
+/// The longest name, because it becomes part of the path of a socket, whose length is limited.
 const LONGEST_NAME: usize = 40;
 
-/// Instances are called after the program's file, without its ending.
+/// The default name of instances: the file name of the program without its extension.
 fn name_of(program: &str) -> String {
     let stem = std::path::Path::new(program).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);

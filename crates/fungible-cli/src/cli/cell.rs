@@ -1,5 +1,5 @@
-//! `fungible cell`: instances of a command, each in a world of its own, without a balancer. Hidden: it shows what a
-//! private disk is, to people and to tests.
+//! `fungible cell`: isolated instances of a command without a balancer. Hidden: it shows the effects of a private disk,
+//! for people and tests.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::fleet::{Change, DiskPlan, Launcher, Spec, Waited};
 
 #[derive(Debug, Args)]
 pub(super) struct CellOptions {
-    /// How many instances in each run, all at once
+    /// How many instances per run, all at once
     #[arg(short = 'n', default_value = "1")]
     count: usize,
     /// How many runs, one after the other
@@ -25,16 +25,16 @@ pub(super) struct CellOptions {
     /// A file or folder that stays real
     #[arg(long)]
     real: Vec<PathBuf>,
-    /// Each instance gets its own copy of what is shared
+    /// Each instance gets its own copy of the shared paths
     #[arg(long)]
     own_share_copies: bool,
-    /// Wait until each accepts connections on this port
+    /// Wait until each instance accepts connections on this port
     #[arg(long)]
     port: Option<u16>,
-    /// Kill each as soon as it is ready
+    /// Kill each instance as soon as it is ready
     #[arg(long)]
     kill: bool,
-    /// How long each may take
+    /// How long each instance may take
     #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
     limit: Duration,
     #[arg(long)]
@@ -43,6 +43,10 @@ pub(super) struct CellOptions {
     command: Vec<String>,
 }
 
+/// Runs the command.
+///
+/// # Errors
+/// When the instances cannot be started.
 pub(super) fn run(options: &CellOptions) -> anyhow::Result<()> {
     let plan = DiskPlan {
         share: options.share.clone(),

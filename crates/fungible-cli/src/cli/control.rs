@@ -1,4 +1,4 @@
-//! `fungible status`, `kill`, `scale` and `stop`: a word to a running fleet.
+//! `fungible status`, `kill`, `scale` and `stop`: send a request to a running fleet.
 
 use std::time::Duration;
 
@@ -9,11 +9,15 @@ use super::process;
 use super::screen::{coloured, print, print_as_it_is, state_colour};
 use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets};
 
+/// Prints the status of one fleet, or of all without `fleet`.
+///
+/// # Errors
+/// When no fleet matches, or it does not answer.
 pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
     let fleets = Fleets::within(process::control_folder())?;
     let names = match fleets.find(fleet) {
         Ok(name) => vec![name],
-        // All of them may be looked at together.
+        // Without --fleet, the status of all fleets is printed.
         Err(ControlError::Several(names)) if fleet.is_none() => names,
         Err(error) => return Err(error.into()),
     };
@@ -32,15 +36,23 @@ pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
     })
 }
 
+/// Kills one instance.
+///
+/// # Errors
+/// When no fleet or instance matches.
 pub(super) fn kill(fleet: Option<&str>, instance: String) -> anyhow::Result<()> {
     order(fleet, &ControlRequest::Kill { instance }).map(|_| ())
 }
 
+/// Changes the number of instances.
+///
+/// # Errors
+/// When no fleet matches, or the number is out of range.
 pub(super) fn scale(fleet: Option<&str>, count: usize) -> anyhow::Result<()> {
     order(fleet, &ControlRequest::Scale { count }).map(|_| ())
 }
 
-/// Returns once the fleet has ended.
+/// Stops a fleet, and returns when it has ended.
 pub(super) fn stop(fleet: Option<&str>) -> anyhow::Result<()> {
     let name = order(fleet, &ControlRequest::Stop)?;
     process::runtime()?.block_on(Fleets::within(process::control_folder())?.ended(&name));
@@ -48,7 +60,7 @@ pub(super) fn stop(fleet: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives an order, prints what was done, and returns the name of the fleet.
+/// Sends a request, prints the reply, and returns the name of the fleet.
 fn order(fleet: Option<&str>, request: &ControlRequest) -> anyhow::Result<String> {
     let fleets = Fleets::within(process::control_folder())?;
     let name = fleets.find(fleet)?;
@@ -60,7 +72,7 @@ fn order(fleet: Option<&str>, request: &ControlRequest) -> anyhow::Result<String
     Ok(name)
 }
 
-/// The same JSON in ASCII: it may be shown on a terminal, where other characters steer it, too.
+/// Escapes all other characters of JSON, because it may be printed on a terminal, which some of them control.
 fn in_ascii(json: &str) -> String {
     let mut ascii = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -73,7 +85,7 @@ fn in_ascii(json: &str) -> String {
     ascii
 }
 
-/// A fleet as a table.
+/// The status of a fleet as a table.
 pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
     let head = ["INSTANCE", "STATE", "PID", "ADDRESS", "UP", "IN FLIGHT", "SERVED", "RESTARTS"];
     let mut rows = vec![head.map(str::to_owned)];
@@ -96,7 +108,7 @@ pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
     let lines = rows.iter().zip(colours).map(|(row, of_state)| {
         let cells = row.iter().zip(&widths).enumerate();
         cells.fold(Line::default(), |line, (column, (cell, width))| {
-            // Nothing follows the last one.
+            // The last column needs no padding.
             let cell = if column + 1 < row.len() { format!("{cell:width$}  ") } else { cell.clone() };
             match of_state {
                 Some(code) if column == 1 => line.painted(colour, code, &cell),

@@ -1,4 +1,4 @@
-//! `fungible demo`: the article's system in one command. The only place that knows the toolkit and the apps.
+//! `fungible demo`: the article's system in one command. The only module that uses the toolkit and the apps.
 
 mod data;
 mod logs;
@@ -25,12 +25,16 @@ use super::{control, process, run, screen};
 use crate::balancer::{self, Routing};
 use crate::fleet::{Asked, ControlReply, ControlRequest, FleetEvent, FleetSettings, FleetStatus, OutputTo, Template};
 
-/// How often the picture is drawn anew.
+/// How often the live table is redrawn.
 const REDRAW: Duration = Duration::from_millis(250);
 
-/// Who started the payment service: a process number, in its environment.
+/// The environment variable with the process id of the parent of the payment service.
 const PARENT: &str = "FUNGIBLE_DEMO_PARENT";
 
+/// Runs the demo until it is stopped.
+///
+/// # Errors
+/// When its data folder, its port or its instances cannot be used.
 pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let app = match (options.app, options.broken) {
         (DemoApp::Todo, false) => "todo",
@@ -39,7 +43,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         (DemoApp::Shop, true) => bail!("there is no broken shop: leave out --broken or --app shop"),
     };
     let data = Data::open(&options.data)?;
-    data.logs.keep_short().context("cannot look after the logs")?;
+    data.logs.keep_short().context("cannot limit the size of the logs")?;
     let listener = run::listen(options.listen)?;
     let mut env = if options.broken { Vec::new() } else { environment(&data, app, options.store.as_deref())? };
     let desk = if options.app == DemoApp::Shop { Some(run::listen((Ipv4Addr::LOCALHOST, 0).into())?) } else { None };
@@ -49,7 +53,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     if !options.broken {
         prepare(app, &env)?;
     }
-    // When nothing is in the way any more.
+    // Started last, when nothing else can fail before the fleet starts.
     desk.map(|desk| payments(&data, desk)).transpose()?;
     let settings = FleetSettings {
         name: if options.app == DemoApp::Shop { "shop" } else { "todo" }.to_owned(),
@@ -78,7 +82,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let colour = screen::colour();
     let shown = std::io::stderr().is_terminal() && !bars.is_hidden();
     let printing = Printing::start(move |line| {
-        // With a picture on the screen the line goes above it.
+        // With the live table on the screen, lines are printed above it.
         if shown { above.println(line.to_string()) } else { screen::try_say(line) }
     });
     let printer = printing.printer();
@@ -88,15 +92,15 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
             printer.say(line.into());
         }
         if shown {
-            // On a thread of its own, because a terminal may stand still.
+            // On a separate thread, because writing to a terminal may block.
             std::thread::spawn(move || draw(&bars, &ask));
         }
     });
     printing.finish();
-    outcome.with_context(|| format!("the instances' own words are in {}", data.logs.path.display()))
+    outcome.with_context(|| format!("the logs of the instances are in {}", data.logs.path.display()))
 }
 
-/// Runs one instance of a reference app in this process, as its environment says.
+/// Runs one instance of a reference app in this process, configured by its environment.
 pub(super) fn instance(app: &str) -> anyhow::Result<()> {
     let lookup = |name: &str| std::env::var(name).ok();
     fungible_web::program::log(None).map_err(anyhow::Error::msg)?;
@@ -122,7 +126,7 @@ pub(super) fn instance(app: &str) -> anyhow::Result<()> {
     })
 }
 
-/// Opens the store once before the instances do, so that what is wrong with it is said here and once.
+/// Opens the store once before the instances do, so that an error is reported here, and only once.
 fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
     let value = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let lookup = |name: &str| if name == "PORT" { Some("0".to_owned()) } else { value(name) };
@@ -135,8 +139,8 @@ fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
     Ok(runtime.block_on(fungible_todo::prepare(config))?)
 }
 
-/// Starts the payment service beside the shop, as a process of its own that ends with this one. It gets its listener as
-/// standard input, so that nobody else can have its port meanwhile.
+/// Starts the payment service as a child process that ends with this one. It gets its listener as standard input, so
+/// that no other program can take its port.
 fn payments(data: &Data, listener: std::net::TcpListener) -> anyhow::Result<()> {
     let cannot = "cannot start the payment service";
     let log = data.logs.append(logs::PAYMENTS).context(cannot)?;
@@ -152,7 +156,7 @@ fn payments(data: &Data, listener: std::net::TcpListener) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Runs the payment service until whoever started it is gone.
+/// Runs the payment service until its parent process has ended.
 async fn payment_service() -> anyhow::Result<()> {
     let parent = std::env::var(PARENT).unwrap_or_default();
     let gone = async move {
@@ -163,31 +167,31 @@ async fn payment_service() -> anyhow::Result<()> {
     let listener = std::net::TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     listener.set_nonblocking(true)?;
     let ledger = std::env::var("FUNGIBLE_STORE").unwrap_or_default().parse()?;
-    // Ctrl-C goes to all of a terminal's processes: the instances still need it then.
+    // Ctrl-C is sent to all processes of the terminal, but the instances need the payment service until they end.
     let mut interrupts = signal(SignalKind::interrupt())?;
     tokio::spawn(async move { while interrupts.recv().await.is_some() {} });
     Ok(fungible_payments::run(TcpListener::from_std(listener)?, &ledger, gone).await?)
 }
 
-/// What the instances are told, apart from the port.
+/// The environment of the instances, without the port.
 fn environment(data: &Data, app: &str, store: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
     let own = || format!("sqlite:{}", data.path.join(format!("{app}.sqlite")).display());
     let secret = data.secret()?;
     Secret::parse(&secret).with_context(|| {
-        format!("cannot use the secret in {} (move that folder away to begin anew)", data.path.display())
+        format!("cannot use the secret in {} (move that folder away to start with a new one)", data.path.display())
     })?;
     Ok([
         ("HOST", Ipv4Addr::LOCALHOST.to_string()),
         ("FUNGIBLE_STORE", store.map_or_else(own, str::to_owned)),
         ("FUNGIBLE_SECRET", secret),
-        // The demo speaks plain http: there, browsers and curl drop cookies marked Secure.
+        // The demo uses plain http, for which browsers and curl drop cookies marked Secure.
         ("FUNGIBLE_COOKIES", "plain".to_owned()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .to_vec())
 }
 
-/// What to try, in three lines.
+/// What to try, in three steps.
 fn introduction(options: &DemoOptions, address: SocketAddr) -> Vec<String> {
     let (count, me) = (options.instances, own_command());
     let (what, steps) = match (options.app, options.broken, options.sticky) {
@@ -228,13 +232,13 @@ fn introduction(options: &DemoOptions, address: SocketAddr) -> Vec<String> {
     };
     let mut lines = vec![format!("{what}: http://{address}")];
     if !address.ip().is_loopback() {
-        lines.push("  This is plain http: whoever is on the way can read passwords and cookies.".to_owned());
+        lines.push("  This is plain http: anybody on the network path can read passwords and cookies.".to_owned());
     }
     lines.extend(steps.into_iter().zip(1..).map(|(step, number)| format!("  {number}. {step}")));
     lines
 }
 
-/// How to call this program from where the user is.
+/// How the user can call this program from the current folder.
 fn own_command() -> String {
     let Ok(own) = std::env::current_exe() else { return "fungible".to_owned() };
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -246,12 +250,12 @@ fn own_command() -> String {
     if shown.contains(' ') { format!("'{shown}'") } else { shown }
 }
 
-/// Draws the live state of the instances, a line each, at the bottom of the terminal, until the fleet ends.
+/// Draws a live table of the instances at the bottom of the terminal, until the fleet ends.
 fn draw(bars: &MultiProgress, ask: &mpsc::Sender<Asked>) {
     let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let mut lines: Vec<ProgressBar> = Vec::new();
     while let Some(status) = ask_status(ask) {
-        // The first line of the table names the fleet, which the introduction has done.
+        // The first line of the table names the fleet, which the introduction has printed.
         let rows: Vec<_> = control::table(&status, screen::colour()).into_iter().skip(1).collect();
         while lines.len() < rows.len() {
             lines.push(bars.add(ProgressBar::new_spinner().with_style(style.clone())));

@@ -1,26 +1,27 @@
-//! A line for people, in which nobody but us steers the terminal. It prints nothing.
+//! A line of output in which only our own colours control the terminal. It prints nothing.
 
 use std::fmt::{self, Display, Formatter};
 
 use crate::report::plain_line;
 
-/// A line for people. What is put into it may come from anybody, so control characters are spelt out: only our own colours
-/// steer the terminal.
+/// A line of output. Its parts may come from other programs, so control characters are escaped; only our own colours
+/// control the terminal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line(String);
 
 impl Line {
+    /// Adds a text without colour.
     pub(super) fn plain(mut self, text: &str) -> Line {
         self.0.push_str(&plain_line(text));
         self
     }
 
-    /// As it is: whoever made the text has seen to it that it harms nobody.
+    /// A text that is already safe to print.
     pub(super) fn made(text: String) -> Line {
         Line(text)
     }
 
-    /// In the colour of this code, where `colour` says so.
+    /// Adds a text in the colour of this code, if `colour` is set.
     pub(super) fn painted(self, colour: bool, code: u8, text: &str) -> Line {
         if !colour {
             return self.plain(text);

@@ -1,5 +1,5 @@
-//! The command line: what was typed, what it means, and what it ends with. The only place that reads arguments
-//! and the environment, prints, and knows exit codes.
+//! The command line: parses arguments, runs commands, prints, and chooses exit codes. The only module that reads
+//! arguments and the environment, or prints.
 
 mod args;
 mod cell;
@@ -24,24 +24,24 @@ use self::args::{Arguments, Command};
 use crate::balancer::Routing;
 use crate::fleet;
 
-/// Wrong usage, or a failure of the tool itself.
+/// The exit code for wrong usage, or for a failure of the tool itself.
 const FAILED: u8 = 2;
 
 /// Runs the tool with the arguments of this process.
 ///
-/// Exit codes: 0, it did what was asked; 2, wrong usage or a failure of the tool itself.
+/// Exit codes: 0 success; 2 wrong usage or a failure of the tool itself. `prove` has more.
 pub fn main() -> ExitCode {
     let Arguments { command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             let error = args::with_advice(error);
-            // A reader of --help that goes away early is no failure.
+            // It fails if the reader of --help went away, which is no failure of ours.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS };
         }
     };
     let outcome = match command {
-        // Before anything else: it needs a process with a single thread.
+        // Before anything else, because it needs a process with a single thread.
         Command::Keeper { stage } => return fleet::keeper_main(&stage),
         Command::Cell(options) => cell::run(&options),
         Command::Run(options) => run::run(&options.into_plan(3, Routing::RoundRobin)),

@@ -1,5 +1,5 @@
-//! Prints lines on a thread of its own: a terminal that stands still, a pipe that nobody reads and a full disk must
-//! hold up neither requests nor whoever looks after instances. Lines that find no room are left out and counted.
+//! Prints lines on a separate thread, so that a blocked terminal, an unread pipe or a full disk delays neither requests
+//! nor the supervisor. Lines that do not fit into the queue are dropped and counted.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::line::Line;
 
-/// Lines that wait at most.
+/// The length of the queue, in lines.
 const WAITING_LINES: usize = 1024;
 
 /// How long the last lines may take at the end.
@@ -22,20 +22,21 @@ enum PrintOrder {
     End,
 }
 
-/// A way to the thread that prints; clones lead to the same one.
+/// Queues lines for the printing thread. Clones share one queue.
 #[derive(Clone)]
 pub(super) struct Printer {
     orders: SyncSender<PrintOrder>,
     left_out: Arc<AtomicU64>,
 }
 
-/// The thread that prints, to be waited for at the end.
+/// The printing thread, to be waited for at the end.
 pub(super) struct Printing {
     printer: Printer,
     done: Receiver<()>,
 }
 
 impl Printing {
+    /// Starts the thread, which prints each line with `print`.
     pub(super) fn start(mut print: impl FnMut(Line) -> io::Result<()> + Send + 'static) -> Printing {
         let (orders, waiting) = sync_channel::<PrintOrder>(WAITING_LINES);
         let (finished, done) = sync_channel(1);
@@ -54,11 +55,12 @@ impl Printing {
         Printing { printer, done }
     }
 
+    /// A handle for queueing lines.
     pub(super) fn printer(&self) -> Printer {
         self.printer.clone()
     }
 
-    /// Waits, within limits, until everything is printed that was said before.
+    /// Waits, within a limit, until all lines that were queued before are printed.
     pub(super) fn finish(self) {
         let until = Instant::now() + LAST_LINES;
         let mut end = self.printer.orders.try_send(PrintOrder::End);
@@ -72,11 +74,11 @@ impl Printing {
 
 fn said_of(left_out: u64) -> String {
     let lines = if left_out == 1 { "1 line was" } else { &format!("{left_out} lines were") };
-    format!("fungible: {lines} left out here: this output was not read, or could not be written")
+    format!("fungible: {lines} left out here, because this output was not read or could not be written")
 }
 
 impl Printer {
-    /// Prints the line, if there is room.
+    /// Queues the line, or drops and counts it.
     pub(super) fn say(&self, line: Line) {
         if matches!(self.orders.try_send(PrintOrder::Print(line)), Err(TrySendError::Full(_))) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +86,7 @@ impl Printer {
     }
 }
 
-/// Prints log lines the same way.
+/// Prints log lines in the same way.
 impl MakeWriter<'_> for Printer {
     type Writer = LogLine;
 
@@ -93,7 +95,7 @@ impl MakeWriter<'_> for Printer {
     }
 }
 
-/// One log line while it is written; it is said when this is dropped.
+/// A log line while it is written; it is queued when this is dropped.
 pub(super) struct LogLine {
     printer: Printer,
     text: Vec<u8>,
@@ -141,7 +143,7 @@ mod tests {
         });
         let lines = printing.printer();
         lines.say("first".into());
-        // The thread may have taken the first one by now, or not.
+        // The thread may or may not have taken the first line by now.
         for number in 0..WAITING_LINES + 10 {
             lines.say(number.to_string().into());
         }

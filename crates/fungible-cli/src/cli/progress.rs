@@ -1,4 +1,4 @@
-//! How far a proof is, on one line at the bottom of a terminal. Nothing where nobody looks.
+//! Shows the progress of a proof on one line at the bottom of a terminal; hidden if there is no terminal.
 
 use std::time::{Duration, Instant};
 
@@ -6,27 +6,28 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::prove::Event;
 
-/// Runs that a difference costs at most times: it is seen twice more, each time beside a slower reference.
+/// The maximum number of runs for a difference: it is confirmed twice, each time beside a slower baseline.
 const CONFIRMING: usize = 4;
-/// Runs of one trial of a cause.
+/// The number of runs of one experiment for a cause.
 const TRIAL: usize = 3;
 
+/// The progress line of a proof.
 pub(super) struct Progress {
     bar: ProgressBar,
     estimate: Estimate,
     run: CurrentRun,
 }
 
-/// The run that goes on.
+/// The current run.
 struct CurrentRun {
     experiment: &'static str,
     requests: Option<usize>,
-    /// What the run is for, where it is part of a search.
+    /// What the run is for, if it is part of a search.
     why: Option<String>,
 }
 
 impl Progress {
-    /// `shares`: there is a shared path, which will be withheld once.
+    /// `shares`: there is a shared path, so the positive control adds a run.
     pub(super) fn new(shares: bool) -> Progress {
         let bar = ProgressBar::new_spinner();
         bar.set_style(
@@ -38,10 +39,12 @@ impl Progress {
         Progress { bar, estimate: Estimate::new(shares), run }
     }
 
+    /// The line itself, for removing it at the end.
     pub(super) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }
 
+    /// Updates the line after an event.
     pub(super) fn show(&mut self, event: &Event) {
         match event {
             Event::Run { experiment, requests } => {
@@ -83,10 +86,10 @@ fn place(exchange: Option<usize>) -> String {
     exchange.map_or_else(|| "the end of the driver".to_owned(), |exchange| format!("#{exchange}"))
 }
 
-/// What is still to come, from the runs so far. A guess: what it will find decides how much there is to do.
+/// Estimates the remaining time from the runs so far. It is a guess, because findings decide how many runs are needed.
 struct Estimate {
     shares: bool,
-    /// How many runs there will be in all; `None` before the requests are known.
+    /// The expected number of runs; `None` before the number of requests is known.
     expected: Option<usize>,
     ended: usize,
     took: Duration,
@@ -110,7 +113,7 @@ impl Estimate {
         self.took += took;
     }
 
-    /// So many more than one thought.
+    /// Adds this many runs to the expected ones.
     fn more(&mut self, runs: usize) {
         self.expected = self.expected.map(|expected| expected.max(self.ended) + runs);
     }
@@ -122,7 +125,8 @@ impl Estimate {
     }
 }
 
-/// Two references, amnesia, a rotation for each bit of the number of requests, and the shared paths withheld.
+/// The runs of a proof without findings: two baselines, amnesia, a rotation for each bit of the number of requests, and
+/// the positive control.
 fn runs_for(requests: usize, shares: bool) -> usize {
     let bits = usize::BITS - requests.saturating_sub(1).leading_zeros();
     3 + usize::try_from(bits).unwrap_or(0) + usize::from(shares)
@@ -146,7 +150,7 @@ mod tests {
         assert_eq!(estimate.left(), None, "nothing is known yet");
         estimate.ended(Duration::from_secs(100));
         estimate.begins(Some(8));
-        // One of 3 + 3 + 1 runs is over.
+        // One of 3 + 3 + 1 runs has ended.
         let left = estimate.left().unwrap();
         assert!((590..=600).contains(&left.as_secs()), "{left:?}");
         estimate.more(4);

@@ -1,4 +1,4 @@
-//! `fungible prove`: from what was typed and what `fungible.toml` says to a plan, and from the verdict to the screen.
+//! `fungible prove`: builds a plan from the arguments and `fungible.toml`, and prints the verdict.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,10 @@ use super::{output, process, run, screen};
 use crate::fleet::{DiskPlan, Launcher};
 use crate::prove::{Archive, Event, Lab, Plan, ProveError, Recorder, Verdict, misspelt, prove};
 
+/// Runs a proof, prints its verdict, and returns the exit code for it.
+///
+/// # Errors
+/// When the arguments are wrong, or the app or the driver cannot be run.
 pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
     output::make_way(&options.output)?;
     let output = options.output.clone();
@@ -29,7 +33,10 @@ pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
     output::show(&verdict, &output)
 }
 
-/// Judges the runs of an earlier proof again.
+/// Judges the recorded runs of an earlier proof again, prints the verdict, and returns the exit code for it.
+///
+/// # Errors
+/// When the recording cannot be read.
 pub(super) fn judge(options: &JudgeOptions) -> anyhow::Result<ExitCode> {
     output::make_way(&options.output)?;
     let archive = Archive::read(&options.folder)?;
@@ -52,17 +59,17 @@ fn recorder(folder: &Path, redact: bool) -> anyhow::Result<Recorder> {
     Ok(recorder)
 }
 
-/// Flags win over the file; what neither says has its default.
+/// Builds the plan. Flags override the file; the rest has defaults.
 fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
     let command = if options.command.is_empty() { file.command } else { options.command };
     let mut command = command.into_iter();
     let program = command.next().context(
-        "there is no app to prove: put its command behind --, or `command` into fungible.toml (`fungible init` writes one)",
+        "there is no app to prove: put its command after --, or `command` into fungible.toml (`fungible init` writes one)",
     )?;
     anyhow::ensure!(!program.is_empty(), "there is no app to prove: its command is empty");
     let mut env: Vec<(String, String)> = file.env.into_iter().collect();
     env.extend(options.env);
-    // Either flag wins over both keys.
+    // Either flag overrides both keys.
     let flags = options.drive.is_some() || !options.hurl.is_empty();
     let (drive, hurl) = if flags { (options.drive, options.hurl) } else { (file.drive, file.hurl) };
     let drive = match (drive, hurl.is_empty()) {
@@ -105,31 +112,34 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
     })
 }
 
-/// Only the app's own command, its environment and its files know an instance.
+/// Refuses the placeholders of an instance in a command that is not started per instance.
 fn of_no_instance(option: &str, command: &str) -> anyhow::Result<()> {
     for word in ["{port}", "{port:", "{dir}"] {
         let meant = command.match_indices(word).any(|(at, _)| !command[..at].ends_with('$'));
         anyhow::ensure!(
             !meant,
-            "{option} has {}: that belongs to a single instance, and this command serves all of them; {{url}} is the \
-             address that clients see",
+            "{option} has {}: that is a placeholder for a single instance, and this command serves all of them; {{url}} is \
+             the address that clients see",
             if word.ends_with(':') { "{port:NAME}" } else { word }
         );
     }
     Ok(())
 }
 
-/// What the kernel makes up as it is read cannot be copied.
+/// Refuses shared paths in file systems that the kernel generates, which cannot be copied.
 fn can_be_shared(share: &[PathBuf]) -> anyhow::Result<()> {
     for path in share {
         let made_up = path.canonicalize().is_ok_and(|path| path.starts_with("/proc") || path.starts_with("/sys"));
         let shown = path.display();
-        anyhow::ensure!(!made_up, "--share {shown}: the kernel makes that up; share the folder of the app's own data");
+        anyhow::ensure!(
+            !made_up,
+            "--share {shown}: the kernel generates its content; share the folder of the app's own data"
+        );
     }
     Ok(())
 }
 
-/// No more than a warning: the word may belong to another language.
+/// Warns of misspelt placeholders. It is only a warning, because the word may belong to another language.
 fn warn_of_misspelt_words(plan: &Plan) -> anyhow::Result<()> {
     let mut places = vec![("the app's command".to_owned(), plan.command()), ("--drive".to_owned(), plan.drive.clone())];
     places.extend(plan.env.iter().map(|(key, value)| (format!("--env {key}"), value.clone())));
@@ -141,7 +151,7 @@ fn warn_of_misspelt_words(plan: &Plan) -> anyhow::Result<()> {
     }
     for (place, text) in places {
         for (word, meant) in misspelt(&text) {
-            screen::warning(&format!("{place} has {word}, which stands for nothing; did you mean {meant}?"));
+            screen::warning(&format!("{place} has {word}, which is no placeholder; did you mean {meant}?"));
         }
     }
     Ok(())
@@ -164,7 +174,7 @@ fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyho
     let disk = DiskPlan {
         share: plan.share.clone(),
         real: plan.real.clone(),
-        working_directory: std::env::current_dir().context("the working directory cannot be told")?,
+        working_directory: std::env::current_dir().context("the working directory cannot be determined")?,
         home: std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_dir()),
         temporary: std::env::temp_dir(),
     };
@@ -188,7 +198,7 @@ fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyho
                 Ok(verdict)
             }
             Some(Err(ProveError::Launch(error))) => Err(error.into()),
-            // It may quote what the app printed last.
+            // The error may quote output of the app.
             Some(Err(error)) => bail!(crate::report::sentence(&error.to_string())),
             None => bail!("stopped before there was a verdict; nothing is left running"),
         }

@@ -1,4 +1,4 @@
-//! `fungible run` and `fungible dev`: a fleet of the user's program.
+//! `fungible run` and `fungible dev`: run a fleet of the user's program.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -16,6 +16,10 @@ use super::{process, screen};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{Asked, Control, FleetEvent, FleetSettings, OutputTo, Template, supervise};
 
+/// Runs a fleet until it is stopped.
+///
+/// # Errors
+/// When the port is taken, or the instances cannot be run.
 pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let printing = Printing::start(screen::try_say);
     let printer = printing.printer();
@@ -65,8 +69,8 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     outcome
 }
 
-/// Runs a fleet behind a balancer until it is told to stop; `opened` is told the address once it is
-/// listened on, and whom to ask about the fleet.
+/// Runs a fleet behind a balancer until it is stopped. `opened` gets the address once it is listened on, and the
+/// channel for requests to the fleet.
 pub(super) fn fleet(
     settings: &FleetSettings,
     listener: TcpListener,
@@ -88,32 +92,32 @@ pub(super) fn fleet(
     })
 }
 
-/// Open files that are neither connections of clients nor to instances: our own, and what a probe and the port of each
-/// instance take.
+/// Open files that are not connections: those of the tool itself, and per instance those of a health check and of its
+/// reserved port.
 const OWN_FILES: u64 = 64;
 const FILES_OF_AN_INSTANCE: u64 = 3;
 
-/// How many connections of clients the limit on open files allows, when each may need one to an instance too.
+/// The number of client connections that the limit on open files allows, if each needs one to an instance too.
 pub(super) fn connections(instances: usize) -> usize {
     let others = OWN_FILES + FILES_OF_AN_INSTANCE.saturating_mul(instances as u64);
-    // The supervisor raises its limit to the one that the system allows.
+    // The supervisor raises its limit to the hard limit.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     usize::try_from(most.saturating_sub(others) / 2).unwrap_or(usize::MAX).max(FEWEST_CONNECTIONS)
 }
 
-/// With fewer than these a browser cannot load a page.
+/// The minimum: with fewer connections a browser cannot load a page.
 const FEWEST_CONNECTIONS: usize = 16;
 
-/// Listens on `address`, for ourselves alone.
+/// Listens on `address`. No other program can listen there at the same time.
 pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (another one with --listen)"))
 }
 
-/// Signals that come together, from a closing terminal or to all of a group, are one word.
+/// Signals within this time count as one: a closing terminal sends several.
 const ONE_WORD: Duration = Duration::from_millis(500);
 
-/// A word for Ctrl-C, SIGTERM and hang-up; a second word for another Ctrl-C or SIGTERM, if it comes later. What is
-/// ignored (by nohup, or in the background of a shell script) stays ignored.
+/// Sends a message for the first Ctrl-C, SIGTERM or SIGHUP, and another for each later Ctrl-C or SIGTERM. Signals that
+/// are ignored (by nohup, or in the background of a shell script) stay ignored.
 pub(super) fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
     let (stop, stops) = mpsc::channel(4);
     let (heard, mut signals_heard) = mpsc::channel(4);
@@ -126,7 +130,7 @@ pub(super) fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
         let heard = heard.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                // With four waiting a fifth says nothing new.
+                // If four signals are queued, a fifth adds nothing.
                 let _ = heard.try_send(kind);
             }
         });
@@ -144,14 +148,15 @@ pub(super) fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
     Ok(stops)
 }
 
-/// The signals that whoever started us wants us to ignore, a bit each; none where there is no /proc.
+/// The mask of the signals that our parent made us ignore; 0 without /proc.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// What signs the sticky cookie: from the environment, so that several balancers over the same instances route alike.
+/// The key for the sticky cookie: from the environment, so that several balancers in front of the same instances route
+/// alike.
 fn secret(routing: Routing) -> anyhow::Result<[u8; 32]> {
     match std::env::var("FUNGIBLE_SECRET") {
         Ok(text) if routing == Routing::Sticky => {
@@ -166,14 +171,14 @@ fn secret(routing: Routing) -> anyhow::Result<[u8; 32]> {
     }
 }
 
-/// For cookies that need not outlive this process.
+/// A key for cookies that do not outlive this process.
 pub(super) fn random_secret() -> anyhow::Result<[u8; 32]> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     Ok(secret)
 }
 
-/// A line for each request, on the way that all lines take: none of them is waited for.
+/// Logs a line per request through the printing thread, so that no request waits for it.
 fn access_log(printer: Printer) {
     tracing_subscriber::fmt()
         .with_writer(printer)

@@ -1,4 +1,4 @@
-//! What people see on standard error: one line per event, in colour where that is wanted.
+//! Output on standard error: one line per event, in colour if that is wanted.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -7,18 +7,18 @@ use super::line::Line;
 use super::printer::Printing;
 use crate::fleet::{FleetEvent, InstanceState};
 
-/// Whether to colour what goes to standard error.
+/// Whether standard error is coloured.
 pub(super) fn colour() -> bool {
     coloured(io::stderr().is_terminal())
 }
 
-/// Whether to colour what goes to a place that is, or is not, a terminal.
+/// Whether an output is coloured, given that it is a terminal or not.
 pub(super) fn coloured(terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Prints a line on standard error. One that nobody reads is no failure.
+/// Prints a line on standard error. It is no error if it cannot be written.
 pub(super) fn say(line: impl Into<Line>) {
     let _ = try_say(line);
 }
@@ -28,29 +28,29 @@ pub(super) fn try_say(line: impl Into<Line>) -> io::Result<()> {
     writeln!(io::stderr().lock(), "{}", line.into())
 }
 
-/// Prints a line on standard output; quiet when its reader went away.
+/// Prints a line on standard output. It is no error if the reader went away.
 pub(super) fn print(line: impl Into<Line>) {
     print_as_it_is(&line.into().to_string());
 }
 
-/// The same with text of several lines that nobody has to be protected from, such as a report.
+/// Prints text that is already safe, such as a report, on standard output.
 pub(super) fn print_as_it_is(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
-/// Prints what went wrong, in one line. It is the last one, and an output that nobody reads must not hold up the end.
+/// Prints an error in one line. A blocked output does not delay the end.
 pub(super) fn problem(error: &anyhow::Error) {
     let printing = Printing::start(try_say);
     printing.printer().say(Line::default().painted(colour(), 31, "fungible:").plain(&format!(" {error:#}")));
     printing.finish();
 }
 
-/// Prints what may be wrong, in one line.
+/// Prints a warning in one line.
 pub(super) fn warning(text: &str) {
     say(Line::default().painted(colour(), 33, "fungible: warning:").plain(&format!(" {text}")));
 }
 
-/// An event, behind what the line begins with.
+/// The line for an event, after the prefix `begin`.
 pub(super) fn line(begin: &Line, event: &FleetEvent, colour: bool) -> Line {
     const GREEN: u8 = 32;
     const YELLOW: u8 = 33;
@@ -67,14 +67,14 @@ pub(super) fn line(begin: &Line, event: &FleetEvent, colour: bool) -> Line {
         FleetEvent::Recovered { name } => of(name, GREEN, "healthy", " again"),
         FleetEvent::Ended { name, how, again_in: None } => begin.clone().plain(&format!("{name} ended ({how})")),
         FleetEvent::Ended { name, how, again_in: Some(pause) } => {
-            of(name, RED, "died", &format!(" ({how}); started again {}", in_words(*pause)))
+            of(name, RED, "ended", &format!(" ({how}); restarting {}", in_words(*pause)))
         }
-        FleetEvent::Late { name } => of(name, YELLOW, "took too long", ": killed"),
+        FleetEvent::Late { name } => of(name, YELLOW, "exceeded its time limit", ": killed"),
         FleetEvent::PortTaken { name, port, by } => {
             of(name, RED, "lost its port", &format!(": {by} listens on {port}; it gets another one"))
         }
         FleetEvent::Draining => {
-            begin.clone().painted(colour, YELLOW, "draining").plain(": the last requests are finished")
+            begin.clone().painted(colour, YELLOW, "draining").plain(": waiting for requests in flight")
         }
         FleetEvent::Stopping => begin.clone().plain("stopping the instances"),
     }
@@ -84,7 +84,7 @@ fn in_words(pause: Duration) -> String {
     if pause.is_zero() { "at once".to_owned() } else { format!("in {} ms", pause.as_millis()) }
 }
 
-/// The colour that a state is shown in.
+/// The colour of a state.
 pub(super) fn state_colour(state: InstanceState) -> u8 {
     match state {
         InstanceState::Healthy => 32,
@@ -105,6 +105,6 @@ mod tests {
         let shown = line(&Line::default().painted(true, 1, hostile), &event, true).to_string();
         assert_eq!(shown, format!("\u{1b}[1m{spelt}\u{1b}[0m{spelt} \u{1b}[31munhealthy\u{1b}[0m: {spelt}"));
         let shown = line(&Line::from("a | "), &FleetEvent::Draining, false).to_string();
-        assert_eq!(shown, "a | draining: the last requests are finished");
+        assert_eq!(shown, "a | draining: waiting for requests in flight");
     }
 }

@@ -1,4 +1,4 @@
-//! `fungible.toml`: what may stand there instead of on the command line. Flags win.
+//! `fungible.toml`: settings that can be given in a file instead of on the command line. Flags override them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use serde::{Deserialize, Deserializer};
 use super::args::{FEWEST_RUNS, parse_limit, parse_pair, parse_path};
 use crate::prove::Ignore;
 
-/// The file's name, looked for in the working directory.
+/// The name of the file, in the working directory.
 const FILE: &str = "fungible.toml";
 
-/// What `fungible init` writes: every key, commented out, with what it does.
+/// The file that `fungible init` writes: every key, commented out, with its description.
 const TEMPLATE: &str = include_str!("fungible.toml");
 
-/// What the file says about `prove`.
+/// The content of the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "tables, such as [prove]")]
 pub(super) struct Settings {
@@ -25,7 +25,7 @@ pub(super) struct Settings {
     pub(super) prove: Prove,
 }
 
-/// The table `[prove]`: each key as the flag of the same name.
+/// The table `[prove]`. Each key is named like the flag.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case", expecting = "the table [prove]")]
 pub(super) struct Prove {
@@ -55,7 +55,7 @@ pub(super) struct Prove {
     pub(super) ignore: Vec<Ignore>,
 }
 
-/// Reads `fungible.toml` in the working directory; without one everything is left to the flags.
+/// Reads `fungible.toml` in the working directory; without it the settings are empty.
 pub(super) fn read() -> anyhow::Result<Settings> {
     match std::fs::read_to_string(FILE) {
         Ok(text) => toml::from_str(&text).map_err(|error| anyhow::anyhow!("{FILE}: {}", in_one_line(&error, &text))),
@@ -64,7 +64,7 @@ pub(super) fn read() -> anyhow::Result<Settings> {
     }
 }
 
-/// `fungible init`: writes the commented file, never over one that is there.
+/// `fungible init`: writes the commented file; an existing one is not overwritten.
 pub(super) fn init() -> anyhow::Result<()> {
     let path = Path::new(FILE);
     let mut file = std::fs::OpenOptions::new()
@@ -73,7 +73,7 @@ pub(super) fn init() -> anyhow::Result<()> {
         .open(path)
         .with_context(|| format!("cannot write {FILE} here"))?;
     std::io::Write::write_all(&mut file, TEMPLATE.as_bytes()).with_context(|| format!("cannot write {FILE}"))?;
-    super::screen::print(format!("wrote {FILE}: take out the # before what you need, then `fungible prove`"));
+    super::screen::print(format!("wrote {FILE}: remove the # before the settings you need, then run `fungible prove`"));
     Ok(())
 }
 
@@ -84,7 +84,7 @@ fn in_one_line(error: &toml::de::Error, text: &str) -> String {
     if line == 0 { message } else { format!("line {line}: {message}") }
 }
 
-// What stands in the file is held to what the flags are held to.
+// Values in the file are checked like those of the flags.
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     parse_limit(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)

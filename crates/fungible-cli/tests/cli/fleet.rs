@@ -74,7 +74,7 @@ fn what_is_killed_is_started_again() {
     // By its number too, as anybody would kill it.
     signal(i32::try_from(after[0]["pid"].as_i64().unwrap()).unwrap(), "KILL");
     eventually("the first one again", || (fleet.healthy(2)[0]["restarts"] == 1).then_some(()));
-    assert!(fleet.said().contains("web-1 died (SIGKILL)"), "{}", fleet.said());
+    assert!(fleet.said().contains("web-1 ended (SIGKILL)"), "{}", fleet.said());
 }
 
 #[test]

@@ -90,10 +90,10 @@ fn a_misspelt_word_in_braces_is_pointed_out() {
     let said = shop.prove(&told);
     assert_eq!(said.code, Some(2), "{said:?}");
     for expected in [
-        "fungible: warning: the app's command has {prt}, which stands for nothing; did you mean {port}?\n",
-        "--env A has {rn}, which stands for nothing; did you mean {run}?\n",
-        "--file template has {dri}, which stands for nothing; did you mean {dir}?\n",
-        "--drive has {uri}, which stands for nothing; did you mean {url}?\n",
+        "fungible: warning: the app's command has {prt}, which is no placeholder; did you mean {port}?\n",
+        "--env A has {rn}, which is no placeholder; did you mean {run}?\n",
+        "--file template has {dri}, which is no placeholder; did you mean {dir}?\n",
+        "--drive has {uri}, which is no placeholder; did you mean {url}?\n",
     ] {
         assert!(said.err.contains(expected), "no {expected:?} in {said:?}");
     }
@@ -119,7 +119,7 @@ fn wrong_usage_ends_with_2() {
     let shop = Shop::new();
     fs::write(shop.path("template"), "port {port}").unwrap();
     for (arguments, expected) in [
-        (&[][..], "there is no app to prove: put its command behind --"),
+        (&[][..], "there is no app to prove: put its command after --"),
         (&["--drive", "true", "--", ""], "its command is empty"),
         (&["--", "true"], "there is no traffic: give a command with --drive"),
         (&["--drive", " ", "--", "true"], "there is no traffic"),
@@ -152,7 +152,7 @@ fn wrong_usage_ends_with_2() {
         (&["--env", "PORT=80"], "PORT is set for each instance"),
         (&["--budget", "soon"], "write it as 30s or 5m"),
         (&["--drift", "x"], "unexpected argument '--drift'"),
-        (&["--drive", "x", "python3", "app.py"], "put the command of the app behind --, as in `-- python3`"),
+        (&["--drive", "x", "python3", "app.py"], "put the command of the app after --, as in `-- python3`"),
     ] {
         let said = shop.prove(arguments);
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");

@@ -6,16 +6,16 @@ use clap::Args;
 
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct OutputOptions {
-    /// What NOT SHOWN ends with: `fail`, exit code 3, or `warn`, 0
+    /// How NOT SHOWN ends: `fail` with exit code 3, `warn` with 0
     #[arg(long, value_name = "fail|warn", value_parser = ["fail", "warn"], default_value = "fail", hide_possible_values = true)]
     pub(in crate::cli) not_shown: String,
-    /// The verdict as JSON
+    /// Print the verdict as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
     /// Also write verdict.json and report.md into this folder; old ones are removed first
     #[arg(long, value_name = "FOLDER")]
     pub(in crate::cli) report: Option<PathBuf>,
-    /// Also show what was renamed, masked and only listed
+    /// Also show values that were renamed, masked or only listed
     #[arg(short, long)]
     pub(in crate::cli) verbose: bool,
 }

@@ -1,4 +1,4 @@
-//! What can be typed behind `fungible prove`.
+//! The arguments of `fungible prove`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,30 +8,31 @@ use clap::Args;
 use super::output::OutputOptions;
 use super::values::{parse_limit, parse_pair, parse_path};
 
+/// The end of the help text.
 pub(super) const PROVE_EXAMPLES: &str = "\
 Examples:
   fungible prove --drive 'npx playwright test' --share ./data -- node server.js
   fungible prove --drive ./e2e.sh --reset './fresh-db.sh {run}' \\
       --env DATABASE_URL=postgres://localhost/app_{run} -- ./app --port {port}
 
-In the app's command, --env and --file stand:
-  {port}       for the instance's port, which is also in PORT
-  {port:NAME}  for a further port of the instance
-  {dir}        for a folder of the instance's own
-In these and in --drive, --reset and --beside stand:
-  {run}        for a word that differs from run to run
-  {url}        for the address that clients see, which is also in BASE_URL, and
-               in FUNGIBLE_URL where a test runner sets BASE_URL by itself
+Placeholders in the app's command, --env and --file:
+  {port}       the instance's port, which is also in PORT
+  {port:NAME}  another port of the instance
+  {dir}        a private folder of the instance
+Placeholders in these and in --drive, --reset and --beside:
+  {run}        a word that differs from run to run
+  {url}        the address that clients see, which is also in BASE_URL, and in
+               FUNGIBLE_URL for test runners that set BASE_URL themselves
 
 Exit codes:
   0  FUNGIBLE
   1  NOT FUNGIBLE
   2  wrong usage, the app or the driver cannot be run, or the tool itself
      failed
-  3  NOT SHOWN: it could not be told, for example because the driver fails
-     on a single instance, too; 0 with --not-shown=warn";
+  3  NOT SHOWN: no verdict is possible, for example because the driver also
+     fails on a single instance; 0 with --not-shown=warn";
 
-/// Two references and an attack.
+/// Two baselines and an attack.
 pub(in crate::cli) const FEWEST_RUNS: i64 = 3;
 
 #[derive(Debug, Args)]
@@ -42,22 +43,23 @@ pub(in crate::cli) struct ProveOptions {
     /// The traffic as Hurl files, run one after the other by your `hurl` (5 or newer) with the variable `base_url`
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(in crate::cli) hurl: Vec<PathBuf>,
-    /// A file or folder that all instances share; each run starts with a copy of its present content; the driver sees the original
+    /// A file or folder that all instances share; each run starts with a copy of its current content; the driver sees
+    /// the original
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) share: Vec<PathBuf>,
-    /// A folder that is not private to instances but the real one
+    /// A folder that is real, not private, for all instances
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) real: Vec<PathBuf>,
-    /// Set for each instance
+    /// Set this variable for each instance
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(in crate::cli) env: Vec<(String, String)>,
-    /// A template of a configuration file, and where each instance finds it filled in
+    /// A template of a configuration file, and the path where each instance gets the filled-in copy
     #[arg(long, value_name = "TEMPLATE=DEST")]
     pub(in crate::cli) file: Vec<String>,
-    /// Runs before every run, when no instance answers yet
+    /// Runs before each run, while no instance is up
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) reset: Option<String>,
-    /// Runs next to the instances: a worker, a fake mail server
+    /// Runs next to the instances, for example a worker or a fake mail server
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) beside: Vec<String>,
     /// The port that clients use, for suites that hard-code it [default: a free one]
@@ -66,16 +68,16 @@ pub(in crate::cli) struct ProveOptions {
     /// Health-check path: 2xx and 3xx mean ready [default: a TCP connection]
     #[arg(long, value_name = "PATH", value_parser = parse_path)]
     pub(in crate::cli) health: Option<String>,
-    /// How many runs of the traffic there may be in all [default: 60]
+    /// How many runs of the traffic are allowed in total [default: 60]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(FEWEST_RUNS..))]
     pub(in crate::cli) runs: Option<u16>,
-    /// How long the whole may take [default: 10m]
+    /// How long the whole proof may take [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = parse_limit)]
     pub(in crate::cli) budget: Option<Duration>,
-    /// How long an instance may take until it is ready [default: 60s]
+    /// How long an instance may take to become ready [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = parse_limit)]
     pub(in crate::cli) start_limit: Option<Duration>,
-    /// How long the driver may take for one run in peace [default: 5m]
+    /// How long the driver may take for one run on one undisturbed instance [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = parse_limit)]
     pub(in crate::cli) drive_limit: Option<Duration>,
     #[command(flatten)]

@@ -1,18 +1,20 @@
-//! What stands behind options, as it is typed: addresses, times, sizes, paths, pairs.
+//! Parsers for the values of arguments: addresses, times, sizes, paths, pairs.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Parses an IP address with a port.
 pub(in super::super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
+/// Parses a duration of at most a day.
 pub(in super::super) fn parse_limit(text: &str) -> Result<Duration, String> {
     let limit = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s or 5m"))?;
     if limit > Duration::from_hours(24) { Err("a day is the longest limit".to_owned()) } else { Ok(limit) }
 }
 
-/// A number of bytes.
+/// Parses a number of bytes, with an optional unit.
 pub(in super::super) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
@@ -27,6 +29,7 @@ pub(in super::super) fn parse_size(text: &str) -> Result<u64, String> {
     size.ok_or_else(|| "write it in bytes or with a unit, as 512KiB, 10MiB or 1GiB".to_owned())
 }
 
+/// Parses the path of a URL.
 pub(in super::super) fn parse_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
@@ -35,6 +38,7 @@ pub(in super::super) fn parse_path(text: &str) -> Result<String, String> {
     }
 }
 
+/// Parses `KEY=VALUE`.
 pub(in super::super) fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("PORT", _)) => Err("PORT is set for each instance; a further name may hold {port}".to_owned()),

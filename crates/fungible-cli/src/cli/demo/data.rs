@@ -1,5 +1,5 @@
-//! The demo's data folder: for its owner alone, used by one demo at a time. No link in it is followed, and nothing is
-//! removed that is not a log of the demo. It does not know what the secret is for.
+//! The data folder of the demo, which only its owner may open and one demo at a time uses. Symbolic links in it are not
+//! followed, and only logs of the demo are removed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -15,21 +15,26 @@ use super::super::run;
 use super::logs::Logs;
 use crate::fleet::own_folder;
 
+/// The data folder of a demo.
 pub(super) struct Data {
     pub(super) path: PathBuf,
     pub(super) logs: Logs,
     folder: File,
-    /// Held as long as the demo runs.
+    /// Locked as long as the demo runs.
     _lock: File,
 }
 
 impl Data {
+    /// Opens the data folder, creates it if it does not exist, and removes old logs.
+    ///
+    /// # Errors
+    /// When it cannot be used, is not private, or another demo uses it.
     pub(super) fn open(path: &Path) -> anyhow::Result<Data> {
         let unusable = || format!("cannot use the data folder {} (another one with --data)", path.display());
-        // Without a slash at its end, which would have a link followed.
+        // Without a slash at its end, which would make the system follow a symbolic link.
         let folder = private(&path.components().collect::<PathBuf>()).with_context(unusable)?;
         let path = path.canonicalize().with_context(unusable)?;
-        // Its path becomes part of an address and of an environment, which are text.
+        // Its path becomes part of an address and of environment variables, which are text.
         path.to_str().context("its name is not valid UTF-8").with_context(unusable)?;
         let lock = own_folder::lock_file(&folder, "lock", true).with_context(unusable)?;
         if lock.try_lock().is_err() {
@@ -42,7 +47,8 @@ impl Data {
         Ok(Data { path, logs, folder, _lock: lock })
     }
 
-    /// The secret that all instances share: made once, here and never in an instance, readable by its owner only.
+    /// The secret that all instances share. It is created once, here and never in an instance, and only its owner can
+    /// read it.
     pub(super) fn secret(&self) -> anyhow::Result<String> {
         let path = self.path.join("secret");
         let unusable = || format!("cannot use the secret in {}", path.display());
@@ -57,7 +63,7 @@ impl Data {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let text = BASE64.encode(run::random_secret()?);
-                // Written beside and renamed: a crash in between must not leave half a secret.
+                // Written under another name and renamed, so that a crash cannot leave half a secret.
                 let fresh = self.path.join("secret.new");
                 let _ = fs::remove_file(&fresh);
                 let mut file =
@@ -72,8 +78,8 @@ impl Data {
     }
 }
 
-/// Opens a folder that is its owner's alone, as password hashes, sessions and a secret will be in it. It is made first
-/// where there is none.
+/// Opens a folder that only its owner may access, because it will contain password hashes, sessions and a secret. It is
+/// created if it does not exist.
 fn private(path: &Path) -> io::Result<File> {
     match own_folder::open_private(AT_FDCWD, path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -1,5 +1,5 @@
-//! The logs of the demo: a file for each instance, and one for the payment service. Whoever writes to them opens them to
-//! write at their end, so that they can be emptied meanwhile.
+//! The logs of the demo: one file per instance, and one for the payment service. They are opened for appending, so that
+//! they can be emptied while they are in use.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -12,53 +12,54 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::fleet::own_folder;
 
-/// Behind the name of a log: what was in it before it was emptied.
+/// The suffix of the file that keeps the old content of a log.
 const OLD: &str = ".1";
 
-/// What the payment service writes.
+/// The log of the payment service.
 pub(super) const PAYMENTS: &str = "payments.log";
 
-/// A longer log is emptied, and so much of its end is kept beside.
+/// A longer log is emptied, and this much of its end is kept in another file. In bytes.
 const LIMIT: u64 = 8 * 1024 * 1024;
 
-/// How often lengths are looked at.
+/// How often lengths are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The folder with the logs of the demo.
 pub(super) struct Logs {
     pub(super) path: PathBuf,
     folder: File,
 }
 
 impl Logs {
-    /// Those in the folder that is at `path`.
+    /// The logs in `folder`, whose path is `path`.
     pub(super) fn new(path: PathBuf, folder: File) -> Logs {
         Logs { path, folder }
     }
 
-    /// Opens one to write at its end.
+    /// Opens a log for appending.
     pub(super) fn append(&self, name: &str) -> io::Result<File> {
         own_folder::log_file(&self.folder, name)
     }
 
-    /// Removes those of an earlier demo, and nothing else.
+    /// Removes the logs of an earlier demo, and nothing else.
     pub(super) fn clear(&self) -> io::Result<()> {
         for name in self.names()? {
-            // A link or a file of somebody else is an error, not something to be tidied away.
+            // A symbolic link or a file of another user is an error; it is not removed.
             own_folder::file(&self.folder, &name, OFlag::O_RDONLY)?;
             unlinkat(&self.folder, name.as_str(), UnlinkatFlags::NoRemoveDir)?;
         }
         Ok(())
     }
 
-    /// Sees to it, as long as this process lives, that no log becomes much longer than its limit. What is written in the
-    /// moment between the copy and the end of the old lines is lost.
+    /// Keeps all logs close to their limit as long as this process lives. What is written between the copy and the
+    /// removal of the old lines is lost.
     pub(super) fn keep_short(&self) -> io::Result<()> {
         let logs = Logs::new(self.path.clone(), self.folder.try_clone()?);
         thread::spawn(move || {
             loop {
                 let names = logs.names().unwrap_or_default();
                 for name in names.iter().filter(|name| !name.ends_with(OLD)) {
-                    // One that cannot be opened now may be a second later.
+                    // If a log cannot be opened, the next round tries again.
                     let _ = logs.shorten(name);
                 }
                 thread::park_timeout(LOOK);
@@ -71,7 +72,7 @@ impl Logs {
         let log = own_folder::file(&self.folder, name, OFlag::O_RDWR)?;
         let length = log.metadata()?.len();
         if length > LIMIT {
-            // Where it cannot be kept, most likely as the disk is full, the room counts for more than the old lines.
+            // If it cannot be kept, most likely because the disk is full, free space matters more than old lines.
             let _ = self.keep_end(&log, length, &format!("{name}{OLD}"));
             log.set_len(0)?;
         }
@@ -92,7 +93,7 @@ impl Logs {
     }
 }
 
-/// Whether a demo gives this name to a log, or to what was in it.
+/// Whether a demo uses this name for a log or its old content.
 fn is_log(name: &str) -> bool {
     let name = name.strip_suffix(OLD).unwrap_or(name);
     let is_instance = |stem: &str| {

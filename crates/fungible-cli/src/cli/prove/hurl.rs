@@ -1,10 +1,11 @@
-//! `--hurl FILE..`: the command that runs the user's `hurl`, and whether there is what it needs.
+//! `--hurl FILE..`: builds the command that runs the user's `hurl`, and checks that it is installed.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// The driver that runs these files. Newer versions run several at the same time unless they are told not to.
+/// The driver command for these files. `--jobs 1`, because newer versions run several files at the same time by
+/// default.
 pub(super) fn command(files: &[PathBuf], env: &[(String, String)]) -> anyhow::Result<String> {
     let given = env.iter().rfind(|(name, _)| name == "PATH").map(|(_, path)| path.into());
     let path = given.or_else(|| std::env::var_os("PATH")).unwrap_or_default();

@@ -125,7 +125,7 @@ impl Lines {
 
 fn tell_of(lines: u64) -> io::Result<()> {
     let lines = if lines == 1 { "1 line of instances was" } else { &format!("{lines} lines of instances were") };
-    writeln!(io::stderr(), "fungible | {lines} left out here: this output was not read, or could not be written")
+    writeln!(io::stderr(), "fungible | {lines} left out here, because this output was not read or could not be written")
 }
 
 fn print(text: &[u8]) -> io::Result<()> {
