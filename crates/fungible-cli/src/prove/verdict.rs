@@ -146,14 +146,3 @@ pub(crate) struct Ignored {
     /// How often it would have been a difference.
     pub(crate) times: usize,
 }
-
-impl Verdict {
-    /// `FUNGIBLE`, `NOT FUNGIBLE` or `NOT SHOWN`.
-    pub(crate) fn word(&self) -> &'static str {
-        match self.judgement {
-            Judgement::Fungible => "FUNGIBLE",
-            Judgement::NotFungible(_) => "NOT FUNGIBLE",
-            Judgement::NotShown(_) => "NOT SHOWN",
-        }
-    }
-}

@@ -1,24 +1,25 @@
-//! Makes a verdict safe to show: hides secrets and takes the power from control characters, once for all that show it.
+//! Turns a verdict into a view that is safe to display: hides secrets and escapes control characters, once for all
+//! output formats.
 
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
-    AnswerView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, LabelView, MaskView, RenamingView,
-    StepView, TrialView, UnstableView, VerdictView,
+    AnswerView, AnsweredBy, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, KindView, LabelView,
+    MaskView, RenamingView, StepView, TrialView, UnstableView, VerdictView, VerdictWord,
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
-use crate::prove::{Deviation, Finding, Judgement, NotJudged, Step, Verdict};
+use crate::prove::{Deviation, Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
 
 pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
     let mut safe = Safe { redactor: Redactor::new(verdict) };
-    let (findings, reasons) = match &verdict.judgement {
-        Judgement::Fungible => (&[][..], &[][..]),
-        Judgement::NotFungible(findings) => (&findings[..], &[][..]),
-        Judgement::NotShown(reasons) => (&[][..], &reasons[..]),
+    let (word, findings, reasons) = match &verdict.judgement {
+        Judgement::Fungible => (VerdictWord::Fungible, &[][..], &[][..]),
+        Judgement::NotFungible(findings) => (VerdictWord::NotFungible, &findings[..], &[][..]),
+        Judgement::NotShown(reasons) => (VerdictWord::NotShown, &[][..], &reasons[..]),
     };
     VerdictView {
         schema_version: 1,
-        verdict: verdict.word(),
+        verdict: word,
         requests: verdict.requests,
         writes: verdict.writes,
         runs: verdict.runs,
@@ -63,7 +64,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
     }
 }
 
-/// Makes texts safe to show.
+/// Makes texts safe to display.
 struct Safe {
     redactor: Redactor,
 }
@@ -92,7 +93,7 @@ impl Safe {
         files.sort_by_key(|file| words::worth(file));
         let differences = self.differences(&finding.deviations);
         FindingView {
-            kind: words::key(finding.kind),
+            kind: kind_of(finding.kind),
             summary: words::summary(finding.kind, &writers, &reader),
             remedy: words::remedy(finding.kind, &writers, &reader, (&files, &differences)),
             attack: self.text(&finding.attack),
@@ -138,19 +139,27 @@ impl Safe {
         let (answer, sets) = match &exchange.outcome {
             Outcome::Answered { status, headers, complete, .. } => {
                 let (complete, left) = (*complete, exchange.left && !*complete);
-                let answer = AnswerView { from: "instance", status: Some(*status), complete, left, reason: None };
+                let answer =
+                    AnswerView { from: AnsweredBy::Instance, status: Some(*status), complete, left, reason: None };
                 (answer, self.carried(headers))
             }
             Outcome::Ours { status, reason } | Outcome::Failed { status, reason } => {
                 let reason = Some(self.text(reason));
                 (
-                    AnswerView { from: "balancer", status: Some(*status), complete: true, left: false, reason },
+                    AnswerView {
+                        from: AnsweredBy::Balancer,
+                        status: Some(*status),
+                        complete: true,
+                        left: false,
+                        reason,
+                    },
                     Vec::new(),
                 )
             }
-            Outcome::Abandoned => {
-                (AnswerView { from: "nobody", status: None, complete: false, left: true, reason: None }, Vec::new())
-            }
+            Outcome::Abandoned => (
+                AnswerView { from: AnsweredBy::Nobody, status: None, complete: false, left: true, reason: None },
+                Vec::new(),
+            ),
         };
         StepView {
             number: step.number,
@@ -163,7 +172,7 @@ impl Safe {
         }
     }
 
-    /// The cookies among the fields, and the other fields that hold secrets.
+    /// The cookies among the header fields, and the other fields that contain secrets.
     fn carried(&mut self, headers: &Headers) -> Vec<CarriedView> {
         let mut carried = Vec::new();
         for (name, value) in headers {
@@ -173,7 +182,7 @@ impl Safe {
                 _ if is_secret_header(name) && !is_readable(name, value) => 0,
                 _ => continue,
             };
-            // Hidden as a whole first: what looks like two cookies may be one secret.
+            // The whole field is redacted first: what looks like two cookies may be one secret.
             let shown = self.at(&format!("header {name}"), &String::from_utf8_lossy(value));
             if pairs == 0 {
                 carried.push(CarriedView { name: self.text(name), value: shown });
@@ -184,6 +193,17 @@ impl Safe {
             }
         }
         carried
+    }
+}
+
+fn kind_of(kind: FindingKind) -> KindView {
+    match kind {
+        FindingKind::Trapped => KindView::Trapped,
+        FindingKind::Stale => KindView::Stale,
+        FindingKind::Collision => KindView::Collision,
+        FindingKind::AnsweredTooEarly => KindView::AnsweredTooEarly,
+        FindingKind::NamesItself => KindView::NamesItself,
+        FindingKind::OneAtATime => KindView::OneAtATime,
     }
 }
 

@@ -1,14 +1,14 @@
-//! The sequence diagram of a story: client, balancer, instances, and the requests that matter between them; in box
-//! characters or in Mermaid. It knows which requests matter by their numbers alone.
+//! Sequence diagrams of a finding: client, balancer, instances, and the requests that matter between them, in box
+//! characters or in Mermaid.
 
 use super::plain::{shortened, width};
-use super::view::{CarriedView, FindingView, StepView};
+use super::view::{AnsweredBy, CarriedView, FindingView, StepView};
 use super::words;
 
-/// A story, cut down to what matters.
+/// A sequence of requests, reduced to those that matter.
 #[derive(Debug)]
 pub(super) struct Diagram<'a> {
-    /// How many instances take part.
+    /// The number of instances in it.
     instances: usize,
     rows: Vec<Row<'a>>,
 }
@@ -19,7 +19,7 @@ enum Row<'a> {
         step: &'a StepView,
         instance: Option<usize>,
         wrong: bool,
-        /// What the request carries, and what the answer gives, what matters most first.
+        /// What the request carries, and what the response gives, the most important first.
         carries: Vec<&'a CarriedView>,
         sets: Vec<&'a CarriedView>,
     },
@@ -27,7 +27,7 @@ enum Row<'a> {
     Others { count: usize, writers: Vec<StepView> },
 }
 
-/// The story in which the reader missed it, and the one in which it did not; `None` for one that is not known.
+/// The sequence in which the reader did not see the state, and the one in which it did; `None` if it is unknown.
 pub(super) fn stories(finding: &FindingView) -> [Option<Diagram<'_>>; 2] {
     [Diagram::of(finding, &finding.failing, true), Diagram::of(finding, &finding.sound, false)]
 }
@@ -73,7 +73,7 @@ impl<'a> Diagram<'a> {
         Some(Diagram { instances: names.len(), rows })
     }
 
-    /// In box characters, in lines of at most `room` columns; with the line that went wrong marked by `true`.
+    /// The diagram in box characters, in lines of at most `room` columns. `true` marks the line that shows the failure.
     pub(super) fn drawn(&self, room: usize) -> Vec<(String, bool)> {
         let columns = Columns::new(self.instances, room);
         let mut lines = vec![(columns.heads(), false)];
@@ -87,12 +87,12 @@ impl<'a> Diagram<'a> {
                     let to = Some(instance.map_or(0, |instance| instance + 1));
                     let label = sent(step, carries, columns.label_room());
                     lines.push((columns.row(to, &label, '─', ['─', '▶']), false));
-                    if step.answer.from == "nobody" {
+                    if step.answer.from == AnsweredBy::Nobody {
                         let label = shortened("✗ the client went away", columns.label_room());
                         lines.push((columns.row(None, &label, ' ', [' ', ' ']), *wrong));
                         continue;
                     }
-                    let to = if step.answer.from == "balancer" { Some(0) } else { to };
+                    let to = if step.answer.from == AnsweredBy::Balancer { Some(0) } else { to };
                     let label = got(step, sets, *wrong, columns.label_room());
                     lines.push((columns.row(to, &label, '─', ['◀', '─']), *wrong));
                 }
@@ -101,7 +101,7 @@ impl<'a> Diagram<'a> {
         lines
     }
 
-    /// As the text of a Mermaid block.
+    /// The diagram as the text of a Mermaid block.
     pub(super) fn mermaid(&self) -> String {
         let mut lines = vec!["sequenceDiagram".to_owned()];
         lines.push("    participant C as client".to_owned());
@@ -121,13 +121,13 @@ impl<'a> Diagram<'a> {
                     lines.push(format!("    C->>B: {request}"));
                     if let Some(instance) = instance.map(|instance| instance + 1) {
                         lines.push(format!("    B->>I{instance}: {request}"));
-                        if step.answer.from == "instance" {
+                        if step.answer.from == AnsweredBy::Instance {
                             lines.push(format!("    I{instance}-->>B: {answer}"));
                         }
                     }
                     match step.answer.from {
-                        "nobody" => lines.push("    Note over C: the client went away".to_owned()),
-                        _ => lines.push(format!("    B-->>C: {answer}")),
+                        AnsweredBy::Nobody => lines.push("    Note over C: the client went away".to_owned()),
+                        AnsweredBy::Instance | AnsweredBy::Balancer => lines.push(format!("    B-->>C: {answer}")),
                     }
                 }
             }
@@ -136,7 +136,7 @@ impl<'a> Diagram<'a> {
     }
 }
 
-/// Whether the client makes up a new value for each request, and no answer ever gave one.
+/// Whether the client generates a new value for each request, which no response ever gave.
 fn is_request_id(story: &[StepView], name: &str) -> bool {
     let mut values: Vec<&str> =
         story.iter().flat_map(|step| &step.carries).filter(|one| one.name == name).map(|one| &*one.value).collect();
@@ -147,14 +147,14 @@ fn is_request_id(story: &[StepView], name: &str) -> bool {
     sent > 1 && values.len() == sent && !given && !name.eq_ignore_ascii_case("authorization")
 }
 
-/// `… #2 to #4 POST /login, 3 requests …`
+/// Summarises requests: `… #2 to #4 POST /login, 3 requests …`
 fn others(count: usize, writers: &[StepView]) -> String {
     let mut parts = vec![words::requests(writers), words::count(count, "request")];
     parts.retain(|part| !part.is_empty() && part != "0 requests");
     format!("… {} …", parts.join(", "))
 }
 
-/// What the arrow to the right says: the request, and what it carries where there is room.
+/// The text on the arrow to the right: the request, and what it carries if there is room.
 fn sent(step: &StepView, carries: &[&CarriedView], room: usize) -> String {
     let head = format!("#{} {} ", step.number, step.method);
     let head = shortened(&head, room / 2);
@@ -162,14 +162,14 @@ fn sent(step: &StepView, carries: &[&CarriedView], room: usize) -> String {
     with_carried(request, carries, room)
 }
 
-/// What the arrow to the left says: the status, and what it gives the client where there is room.
+/// The text on the arrow to the left: the status, and what it gives the client if there is room.
 fn got(step: &StepView, sets: &[&CarriedView], wrong: bool, room: usize) -> String {
     let mark = if wrong { " ✗" } else { "" };
     let answer = shortened(&words::answer(&step.answer), room.saturating_sub(width(mark)));
     with_carried(format!("{answer}{mark}"), sets, room)
 }
 
-/// For what has no room stands `…`.
+/// Appends cookies while there is room; `…` stands for the rest.
 fn with_carried(mut text: String, carried: &[&CarriedView], room: usize) -> String {
     for (place, one) in carried.iter().enumerate() {
         let longer = format!("{text}, {}={}", one.name, one.value);
@@ -183,24 +183,24 @@ fn with_carried(mut text: String, carried: &[&CarriedView], room: usize) -> Stri
     text
 }
 
-/// Where the lines of life stand.
+/// The columns of the lifelines.
 struct Columns {
-    /// Of client, balancer, and each instance.
+    /// The columns of the client, the balancer, and each instance.
     at: Vec<usize>,
 }
 
 impl Columns {
     fn new(instances: usize, room: usize) -> Columns {
-        // Two writers and the reader may have an instance each; the words on the arrows need room first.
+        // Two writers and the reader may each have an instance; the texts on the arrows need room first.
         let wide = instances < 3 && room >= 72;
         let between = if wide { (room / 6).clamp(12, 18) } else { (room / 9).clamp(8, 12) };
         let client = 3;
-        // Half of the last head stands right of its line.
+        // Half of the last heading is to the right of its line.
         let balancer = (room - 6 - instances * between).min(client + 56);
         Columns { at: [client].into_iter().chain((0..=instances).map(|place| balancer + place * between)).collect() }
     }
 
-    /// For the words on an arrow between client and balancer.
+    /// The room for the text on an arrow between client and balancer, in columns.
     fn label_room(&self) -> usize {
         self.at[1] - self.at[0] - 7
     }
@@ -221,8 +221,8 @@ impl Columns {
         line
     }
 
-    /// One line: `label` between client and balancer, and arrows by way of the balancer up to line `to` (0 is the
-    /// balancer, `None` no arrow). `ends` are the left and the right end of an arrow.
+    /// One line: `label` between client and balancer, and an arrow from or to lifeline `to` (0 is the balancer, `None`
+    /// no arrow). `ends` are the left and the right end of the arrow.
     fn row(&self, to: Option<usize>, label: &str, stroke: char, ends: [char; 2]) -> String {
         let gap = |place: usize| self.at[place + 1] - self.at[place] - 1;
         let mut line = " ".repeat(self.at[0]);
@@ -250,7 +250,7 @@ impl Columns {
     }
 }
 
-/// A text that Mermaid takes for words and nothing else.
+/// Escapes a text so that Mermaid displays it literally.
 fn mermaid_text(text: &str) -> String {
     text.chars().fold(String::new(), |mut safe, letter| {
         if letter.is_alphanumeric() || " /.,=-…⟨⟩✗".contains(letter) {

@@ -1,19 +1,20 @@
-//! The view as a Markdown document, as GitHub and GitLab show it: the same as on the screen, with all details and the
+//! The view as a Markdown document for GitHub and GitLab: the same content as on the screen, with all details and with
 //! diagrams in Mermaid.
 
 use super::diagram::stories;
-use super::view::{DifferenceView, FindingView, UnstableView, VerdictView};
+use super::view::{DifferenceView, FindingView, UnstableView, VerdictView, VerdictWord};
 use super::{screen, words};
 
+/// The document.
 pub(super) fn markdown(view: &VerdictView) -> String {
-    let mut blocks = vec![format!("# {}", view.verdict)];
+    let mut blocks = vec![format!("# {}", words::verdict(view.verdict))];
     blocks.extend(view.limits().iter().map(|limit| format!("Not covered: {}", words_of(limit))));
     blocks.push(facts(view));
     for finding in &view.findings {
         blocks.extend(finding_blocks(finding));
     }
-    if view.verdict == "NOT SHOWN" {
-        blocks.push("## Why it could not be told".to_owned());
+    if view.verdict == VerdictWord::NotShown {
+        blocks.push("## Why no verdict is possible".to_owned());
         for reason in &view.reasons {
             blocks.push(list([words_of(reason)].into_iter()));
             blocks.extend(view.unstable_of(reason).into_iter().flat_map(unstable));
@@ -23,7 +24,7 @@ pub(super) fn markdown(view: &VerdictView) -> String {
     }
     let others = view.other_unstable();
     if !others.is_empty() {
-        blocks.push("## Unstable, and so not judged".to_owned());
+        blocks.push("## Unstable, not judged".to_owned());
         for one in others {
             blocks.push(format!("{}: {}", code(&words::request(&one.step)), words_of(&one.why)));
             blocks.extend(unstable(one));
@@ -71,7 +72,7 @@ fn finding_blocks(finding: &FindingView) -> Vec<String> {
     let codes = |texts: &[String]| texts.iter().map(|text| code(text)).collect::<Vec<String>>().join(", ");
     if !finding.also.is_empty() {
         let also: Vec<String> = finding.also.iter().map(words::request).collect();
-        items.push(format!("missed the same: {}", codes(&also)));
+        items.push(format!("also affected: {}", codes(&also)));
     }
     if !finding.files.is_empty() {
         items.push(format!("its instance wrote: {}", codes(&finding.files)));
@@ -87,7 +88,7 @@ fn finding_blocks(finding: &FindingView) -> Vec<String> {
     blocks
 }
 
-/// The evidence of a difference that is not judged.
+/// The evidence for a difference that is not judged.
 fn unstable(one: &UnstableView) -> Vec<String> {
     let log = log("last lines of its instance:", &one.last_lines);
     differences(&one.differences).into_iter().chain(log).collect()
@@ -100,7 +101,7 @@ fn log(title: &str, lines: &[String]) -> Vec<String> {
 
 fn differences(differences: &[DifferenceView]) -> Option<String> {
     let rows = differences.iter().map(|one| vec![code(&one.place), code(&one.reference), code(&one.attack)]);
-    table(&["place", "reference", "attack"], rows.collect())
+    table(&["place", "baseline", "attack"], rows.collect())
 }
 
 fn details(view: &VerdictView, blocks: &mut Vec<String>) {
@@ -111,9 +112,9 @@ fn details(view: &VerdictView, blocks: &mut Vec<String>) {
     let masks = view.masks.iter().map(|one| vec![code(&one.place), words_of(&one.compared)]);
     let renaming = view.renaming.iter().map(|one| vec![code(&one.reference), code(&one.attack)]);
     for (title, table) in [
-        ("## Labels of instances, not judged", table(&["place", "values"], labels.collect())),
-        ("## Places that differ between references", table(&["place", "compared"], masks.collect())),
-        ("## Renaming", table(&["reference", "attack"], renaming.collect())),
+        ("## Instance labels, not judged", table(&["place", "values"], labels.collect())),
+        ("## Places that differ between baselines", table(&["place", "compared"], masks.collect())),
+        ("## Renaming", table(&["baseline", "attack"], renaming.collect())),
     ] {
         if let Some(table) = table {
             blocks.extend([title.to_owned(), table]);
@@ -126,7 +127,7 @@ fn capitalised(text: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
-/// `None` without rows.
+/// A Markdown table; `None` without rows.
 fn table(heads: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
     let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
     let head = line(heads.iter().map(|head| (*head).to_owned()).collect());
@@ -141,12 +142,12 @@ fn list(items: impl Iterator<Item = String>) -> String {
     items.map(|item| format!("- {item}")).collect::<Vec<String>>().join("\n")
 }
 
-/// Words in which no sign means anything.
+/// Escapes a text so that Markdown displays it literally.
 fn words_of(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for (at, letter) in text.char_indices() {
         let (before, after) = (&text[..at], &text[at + letter.len_utf8()..]);
-        // `- `, `+ ` and `1. ` begin a list, `=` underlines a heading; addresses become links.
+        // `- `, `+ ` and `1. ` start a list, `=` underlines a heading, and addresses become links.
         let opens = before.bytes().all(|byte| byte.is_ascii_digit());
         match letter {
             '<' | '>' | '&' | '@' => safe.extend(["&#", &u32::from(letter).to_string(), ";"]),
@@ -162,7 +163,7 @@ fn words_of(text: &str) -> String {
     safe
 }
 
-/// Code within a line, whatever it holds.
+/// Inline code, whatever it contains.
 fn code(text: &str) -> String {
     if text.is_empty() {
         return "(empty)".to_owned();
@@ -177,7 +178,7 @@ fn fenced(language: &str, text: &str) -> String {
     format!("{fence}{language}\n{text}\n{fence}")
 }
 
-/// Of backticks.
+/// The longest run of backticks.
 fn longest_run(text: &str) -> usize {
     text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0)
 }

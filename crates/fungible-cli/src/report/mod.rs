@@ -1,7 +1,8 @@
-//! A verdict as text for the screen, as JSON, and as Markdown. Pure functions of the verdict: they know no terminal and no file.
+//! A verdict as text for the screen, as JSON, and as Markdown. Pure functions of the verdict: they know no terminal and
+//! no file.
 //!
-//! [`build`] makes the verdict safe to show, once for all three: it hides secrets (`redact`) and takes the power from
-//! control characters (`plain`). Whatever prints sees the view alone, so that none of them can forget it.
+//! [`build`] makes the verdict safe to display, once for all formats: it hides secrets (`redact`) and escapes control
+//! characters (`plain`). The formats get only this view, so none of them can forget it.
 
 mod build;
 mod diagram;
@@ -22,10 +23,10 @@ pub(crate) use screen::Style;
 
 use crate::prove::Verdict;
 
-/// How long a sentence may become, in columns.
+/// The longest sentence, in columns.
 const SENTENCE: usize = 600;
 
-/// A sentence about why there is no verdict, in one line and without secrets: it may quote what the app printed.
+/// Makes an error message of a proof safe to display, in one line and without secrets: it may quote output of the app.
 pub(crate) fn sentence(text: &str) -> String {
     let hidden = redact::Redactor::default().text(&plain::without_colours(text));
     plain::shortened(&plain::line(&hidden), SENTENCE)
@@ -36,7 +37,7 @@ pub(crate) fn text(verdict: &Verdict, style: Style) -> String {
     screen::text(&build::view_of(verdict), style)
 }
 
-/// The verdict as JSON, as `docs/verdict.schema.json` describes it.
+/// The verdict as JSON, as described in `docs/verdict.schema.json`.
 pub(crate) fn json(verdict: &Verdict) -> String {
     json::json(&build::view_of(verdict))
 }

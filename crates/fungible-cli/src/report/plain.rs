@@ -1,9 +1,9 @@
-//! Text that cannot harm what shows it: control characters are spelt out, and widths are counted in columns. It knows
-//! nothing of verdicts.
+//! Text that is safe to display: control characters are escaped, and widths are counted in columns. It knows nothing of
+//! verdicts.
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// Removes whole colour sequences and the like (`ESC [ .. letter`), which log lines are full of.
+/// Removes whole escape sequences for colours and the like (`ESC [ .. letter`), which are common in logs.
 pub(super) fn without_colours(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
@@ -16,8 +16,8 @@ pub(super) fn without_colours(text: &str) -> String {
     kept
 }
 
-/// One line in which each character stands for itself: what moves the cursor, turns the direction of writing or
-/// cannot be seen is spelt out.
+/// One line in which each character is displayed as itself: characters that move the cursor, change the direction of
+/// writing or are invisible are escaped.
 pub(crate) fn line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -25,10 +25,10 @@ pub(crate) fn line(text: &str) -> String {
             '\n' => clean.push_str("\\n"),
             '\r' => clean.push_str("\\r"),
             '\t' => clean.push_str("\\t"),
-            // They only choose between two pictures of a character.
+            // Variation selectors, which only choose between two pictures of a character.
             '\u{fe0e}' | '\u{fe0f}' => {}
             accent @ '\u{300}'..='\u{36f}' => clean.push(accent),
-            // Separators of lines and paragraphs, and the marks for right-to-left, which have a width in some tables.
+            // Line and paragraph separators, and marks for right-to-left text, which have a width in some tables.
             '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => clean.extend(letter.escape_unicode()),
             _ if letter.width().is_none_or(|width| width == 0) => clean.extend(letter.escape_unicode()),
             _ => clean.push(letter),
@@ -37,12 +37,12 @@ pub(crate) fn line(text: &str) -> String {
     clean
 }
 
-/// In columns.
+/// The width in columns.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(|letter| letter.width().unwrap_or(0)).sum()
 }
 
-/// At most `room` columns: what is too long loses its middle.
+/// Shortens a text to at most `room` columns by removing its middle.
 pub(super) fn shortened(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
@@ -54,7 +54,7 @@ pub(super) fn shortened(text: &str, room: usize) -> String {
     format!("{head}…{tail}")
 }
 
-/// The two values so that what tells them apart is to be seen within `room` columns each.
+/// Shortens two values to `room` columns each, so that the part in which they differ remains.
 pub(super) fn shortened_pair(one: &str, other: &str, room: usize) -> (String, String) {
     if width(one) <= room && width(other) <= room {
         return (one.to_owned(), other.to_owned());
@@ -78,7 +78,7 @@ fn first(text: &str, room: usize) -> String {
         .collect()
 }
 
-/// Breaks a text into lines of at most `room` columns, at spaces where it can.
+/// Breaks a text into lines of at most `room` columns, at spaces if possible.
 pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut current = String::new();

@@ -1,17 +1,17 @@
-//! The view for a terminal: the verdict first, then each finding with its evidence, then what was covered.
+//! The view as text for a terminal: the verdict first, then each finding with its evidence, then the coverage.
 
 use super::diagram::stories;
 use super::plain::{shortened, shortened_pair, width, wrapped};
-use super::view::{DifferenceView, FindingView, StepView, UnstableView, VerdictView};
+use super::view::{DifferenceView, FindingView, KindView, StepView, UnstableView, VerdictView, VerdictWord};
 use super::words;
 
-/// How the text for the screen shall look.
+/// The format of the text for the screen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) colour: bool,
-    /// Columns; what is outside 60 to 120 counts as the nearer of the two.
+    /// The width in columns; limited to 60 to 120.
     pub(crate) width: usize,
-    /// Also the renaming, the masks, the labels, and the diagrams of all findings.
+    /// Whether to add the renaming, the masks, the labels, and the diagrams of all findings.
     pub(crate) all: bool,
 }
 
@@ -21,12 +21,13 @@ const YELLOW: u8 = 33;
 const BOLD: u8 = 1;
 const DIM: u8 = 2;
 
-/// Differences and files of a finding that are shown; the rest is counted.
+/// How many differences and files of a finding are shown; the rest is counted.
 const MANY: usize = 8;
-/// Lines of a log that are shown.
+/// How many lines of a log are shown.
 const OF_INSTANCE: usize = 5;
 const OF_DRIVER: usize = 10;
 
+/// The text.
 pub(super) fn text(view: &VerdictView, style: Style) -> String {
     let mut page =
         Page { text: String::new(), colour: style.colour, width: style.width.clamp(60, 120), all: style.all };
@@ -53,10 +54,11 @@ struct Page {
 impl Page {
     fn head(&mut self, view: &VerdictView) {
         let colour = match view.verdict {
-            "FUNGIBLE" => GREEN,
-            "NOT FUNGIBLE" => RED,
-            _ => YELLOW,
+            VerdictWord::Fungible => GREEN,
+            VerdictWord::NotFungible => RED,
+            VerdictWord::NotShown => YELLOW,
         };
+        let verdict = words::verdict(view.verdict);
         let findings = match view.findings.len() {
             0 => String::new(),
             count => format!("{} · ", words::count(count, "finding")),
@@ -67,13 +69,13 @@ impl Page {
             words::count(view.writes, "write"),
             words::duration(view.milliseconds)
         );
-        let lines = wrapped(&facts, self.width - view.verdict.len() - 3);
+        let lines = wrapped(&facts, self.width - verdict.len() - 3);
         for (place, line) in lines.iter().enumerate() {
             if place == 0 {
-                let word = self.painted(BOLD, &self.painted(colour, view.verdict));
+                let word = self.painted(BOLD, &self.painted(colour, verdict));
                 self.raw(&format!("{word}   {line}"));
             } else {
-                self.raw(&format!("{}{line}", " ".repeat(view.verdict.len() + 3)));
+                self.raw(&format!("{}{line}", " ".repeat(verdict.len() + 3)));
             }
         }
         for limit in view.limits() {
@@ -96,7 +98,7 @@ impl Page {
         if !finding.also.is_empty() {
             let shown: Vec<String> = finding.also.iter().take(MANY).map(words::request).collect();
             let more = more(finding.also.len(), MANY);
-            self.lines("  ", &format!("missed the same: {}{more}", shown.join(", ")));
+            self.lines("  ", &format!("also affected: {}{more}", shown.join(", ")));
         }
         let files = if self.all { &finding.files } else { words::telling(&finding.files) };
         if self.all || files.first().is_some_and(|file| !finding.remedy.contains(file)) {
@@ -115,7 +117,7 @@ impl Page {
         }
     }
 
-    /// The last of these lines, without the empty ones.
+    /// The last of these lines, without empty ones.
     fn log(&mut self, indent: &str, title: &str, lines: &[String], many: usize) {
         let told = words::told(lines);
         let shown = if self.all { 0 } else { told.len().saturating_sub(many) };
@@ -159,7 +161,7 @@ impl Page {
     }
 
     fn not_shown(&mut self, view: &VerdictView) {
-        if view.verdict == "NOT SHOWN" {
+        if view.verdict == VerdictWord::NotShown {
             self.blank();
             for reason in &view.reasons {
                 self.item("- ", reason);
@@ -173,7 +175,7 @@ impl Page {
         let others: Vec<&UnstableView> = view.other_unstable();
         if !others.is_empty() {
             self.blank();
-            self.lines("", "unstable, and so not judged:");
+            self.lines("", "unstable, not judged:");
             for one in others {
                 self.lines("  ", &format!("{}: {}", words::request(&one.step), one.why));
                 self.unstable("    ", one);
@@ -212,11 +214,11 @@ impl Page {
 
     fn details(&mut self, view: &VerdictView) {
         let labels = view.labels.iter().map(|one| format!("{}: {}", one.place, one.values.join(", ")));
-        self.list("labels of instances, not judged:", &labels.collect::<Vec<String>>());
+        self.list("instance labels, not judged:", &labels.collect::<Vec<String>>());
         let masks = view.masks.iter().map(|one| format!("{}: {}", one.place, one.compared));
-        self.list("places that differ between references:", &masks.collect::<Vec<String>>());
+        self.list("places that differ between baselines:", &masks.collect::<Vec<String>>());
         let renaming = view.renaming.iter().map(|one| format!("{} = {}", one.reference, one.attack));
-        self.list("renaming, reference = attack:", &renaming.collect::<Vec<String>>());
+        self.list("renaming, baseline = attack:", &renaming.collect::<Vec<String>>());
     }
 
     fn list(&mut self, title: &str, items: &[String]) {
@@ -229,14 +231,14 @@ impl Page {
         }
     }
 
-    /// A text that is broken where it must, each line behind the indent.
+    /// A text that is wrapped, with each line indented.
     fn lines(&mut self, indent: &str, text: &str) {
         for line in wrapped(text, self.width - indent.len()) {
             self.raw(&format!("{indent}{line}"));
         }
     }
 
-    /// As [`Page::lines`], with all lines but the first further in.
+    /// As [`Page::lines`], with a hanging indent.
     fn item(&mut self, head: &str, text: &str) {
         let hang = if head.trim().is_empty() { head.len() + 2 } else { head.len() };
         for (place, line) in wrapped(text, self.width - hang).iter().enumerate() {
@@ -259,17 +261,17 @@ impl Page {
     }
 }
 
-/// Above the last lines of an instance.
+/// The heading of the last lines of an instance.
 pub(super) fn last_lines_of(finding: &FindingView) -> String {
-    if finding.kind == "one_at_a_time" {
+    if finding.kind == KindView::OneAtATime {
         return "last lines of the instance that did not start:".to_owned();
     }
     format!("last lines of the instance that served #{}:", finding.reader.number)
 }
 
-/// `together 200 (3/3) · apart 401 (3/3) · nothing else changed`; nothing is said of what was not tried.
+/// `together 200 (3/3) · apart 401 (3/3) · nothing else changed`; experiments that were not run are left out.
 pub(super) fn trials(finding: &FindingView) -> String {
-    if finding.kind == "one_at_a_time" {
+    if finding.kind == KindView::OneAtATime {
         let (alone, beside) = (&finding.together, &finding.apart);
         let failed = beside.runs.saturating_sub(beside.as_reference);
         return format!(
@@ -282,7 +284,7 @@ pub(super) fn trials(finding: &FindingView) -> String {
     };
     let status = finding.differences.iter().find(|one| one.place == "status");
     let sound = reader(&finding.sound).or_else(|| status.map(|one| one.reference.clone()));
-    let sound = sound.unwrap_or_else(|| "as the reference".to_owned());
+    let sound = sound.unwrap_or_else(|| "as in the baseline".to_owned());
     let failing = words::status(&finding.reader.answer);
     let only_the_driver = finding.differences.iter().all(|one| one.place == "driver exit code");
     let failing = match &finding.differences[..] {
@@ -304,7 +306,7 @@ pub(super) fn trials(finding: &FindingView) -> String {
     parts.join(" · ")
 }
 
-/// ` and 3 more`, when there are more than are shown.
+/// ` and 3 more`, if there are more than are shown.
 fn more(count: usize, shown: usize) -> String {
     if count > shown { format!(" and {} more", count - shown) } else { String::new() }
 }

@@ -1,23 +1,31 @@
-//! What reports show of a verdict, with secrets hidden and control characters spelt out: every text in here is safe to
-//! print. As JSON it is what `docs/verdict.schema.json` describes.
+//! The content of a report: a verdict with secrets hidden and control characters escaped. Every text in it is safe to
+//! print. As JSON it is described by `docs/verdict.schema.json`.
 
 use serde::Serialize;
 
+/// A whole report.
 #[derive(Debug, Serialize)]
 pub(super) struct VerdictView {
     pub(super) schema_version: u32,
-    pub(super) verdict: &'static str,
+    pub(super) verdict: VerdictWord,
+    /// Requests of the baseline.
     pub(super) requests: usize,
+    /// How many of them have a method that is not safe.
     pub(super) writes: usize,
+    /// Runs of the traffic in total.
     pub(super) runs: usize,
+    /// Processes of the app that were started in total.
     pub(super) starts: usize,
+    /// How long the proof took.
     pub(super) milliseconds: u64,
+    /// The command that starts an instance.
     pub(super) command: String,
+    /// The command that drives the traffic.
     pub(super) drive: String,
     pub(super) findings: Vec<FindingView>,
-    /// Why it could not be told.
+    /// Why no verdict is possible.
     pub(super) reasons: Vec<String>,
-    /// The last lines that the driver printed, where it fails on one instance left in peace.
+    /// The last lines that the driver printed, if it fails on one undisturbed instance.
     pub(super) driver_lines: Vec<String>,
     pub(super) unstable: Vec<UnstableView>,
     pub(super) covered: CoverageView,
@@ -27,105 +35,171 @@ pub(super) struct VerdictView {
     pub(super) renaming: Vec<RenamingView>,
 }
 
+/// The verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum VerdictWord {
+    #[serde(rename = "FUNGIBLE")]
+    Fungible,
+    #[serde(rename = "NOT FUNGIBLE")]
+    NotFungible,
+    #[serde(rename = "NOT SHOWN")]
+    NotShown,
+}
+
+/// What was tried, and what was not.
 #[derive(Debug, Serialize)]
 pub(super) struct CoverageView {
     pub(super) attacks: Vec<String>,
+    /// The positive control; `None` if it was not run.
     pub(super) control: Option<String>,
+    /// The most important first.
     pub(super) not_covered: Vec<String>,
+    /// How many of `not_covered` restrict what FUNGIBLE means.
     #[serde(skip)]
     pub(super) limits: usize,
+    /// What else is worth knowing, such as a disk that is not private.
     pub(super) notes: Vec<String>,
 }
 
+/// A finding with its evidence.
 #[derive(Debug, Serialize)]
 pub(super) struct FindingView {
-    pub(super) kind: &'static str,
+    pub(super) kind: KindView,
+    /// What happened, in one sentence.
     pub(super) summary: String,
+    /// What helps.
     pub(super) remedy: String,
+    /// The attack that showed it.
     pub(super) attack: String,
     pub(super) writers: Vec<StepView>,
     pub(super) reader: StepView,
+    /// Runs with writer and reader on one instance.
     pub(super) together: TrialView,
+    /// Runs with writer and reader on two instances.
     pub(super) apart: TrialView,
     pub(super) differences: Vec<DifferenceView>,
+    /// Files that the instance of the writer wrote, those of most value first.
     pub(super) files: Vec<String>,
+    /// The last lines of the instance of the reader.
     pub(super) last_lines: Vec<String>,
+    /// All requests of a run apart.
     pub(super) failing: Vec<StepView>,
+    /// All requests of a run together.
     pub(super) sound: Vec<StepView>,
+    /// Other requests with the same finding.
     pub(super) also: Vec<StepView>,
 }
 
+/// The kind of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum KindView {
+    Trapped,
+    Stale,
+    Collision,
+    AnsweredTooEarly,
+    NamesItself,
+    OneAtATime,
+}
+
+/// The result of one experiment.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TrialView {
     pub(super) runs: usize,
+    /// In how many of these runs the reader was answered as in the baseline.
     pub(super) as_reference: usize,
 }
 
+/// A request with its response.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct StepView {
+    /// Its number in the baseline, from 1.
     pub(super) number: usize,
     pub(super) method: String,
     pub(super) target: String,
+    /// The instance that got it, if one did.
     pub(super) instance: Option<String>,
     pub(super) answer: AnswerView,
-    /// Cookies and other secrets of the client that the request carries, by name.
+    /// Cookies and other secrets that the request carries, by name.
     pub(super) carries: Vec<CarriedView>,
-    /// Those that the answer gives to the client.
+    /// Those that the response gives to the client.
     pub(super) sets: Vec<CarriedView>,
 }
 
+/// What the client got.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AnswerView {
-    /// `instance`, `balancer` or `nobody`.
-    pub(super) from: &'static str,
+    pub(super) from: AnsweredBy,
     pub(super) status: Option<u16>,
     pub(super) complete: bool,
-    /// The client hung up before the end.
+    /// The client disconnected before the end.
     pub(super) left: bool,
     /// Why the balancer answered by itself.
     pub(super) reason: Option<String>,
 }
 
+/// Who answered a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AnsweredBy {
+    Instance,
+    Balancer,
+    /// The client disconnected before there was a response.
+    Nobody,
+}
+
+/// A cookie or a header field that contains a secret; its value is hidden.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct CarriedView {
     pub(super) name: String,
     pub(super) value: String,
 }
 
+/// A place where two responses differ.
 #[derive(Debug, Serialize)]
 pub(super) struct DifferenceView {
     pub(super) place: String,
+    /// The value in the baseline.
     pub(super) reference: String,
     pub(super) attack: String,
 }
 
+/// A difference that is not judged.
 #[derive(Debug, Serialize)]
 pub(super) struct UnstableView {
     pub(super) step: StepView,
     pub(super) differences: Vec<DifferenceView>,
+    /// Why it is not judged.
     pub(super) why: String,
+    /// The last lines of the instance that served it, if it failed (5xx).
     pub(super) last_lines: Vec<String>,
 }
 
+/// A place that the user excluded.
 #[derive(Debug, Serialize)]
 pub(super) struct IgnoredView {
     pub(super) place: String,
     pub(super) reason: String,
+    /// How often it would have been a difference.
     pub(super) times: usize,
 }
 
+/// Values that differ from instance to instance, which are not judged.
 #[derive(Debug, Serialize)]
 pub(super) struct LabelView {
     pub(super) place: String,
     pub(super) values: Vec<String>,
 }
 
+/// A place that differs between baselines.
 #[derive(Debug, Serialize)]
 pub(super) struct MaskView {
     pub(super) place: String,
+    /// How it is compared.
     pub(super) compared: String,
 }
 
+/// A value of the baseline, and its counterpart in the last attack.
 #[derive(Debug, Serialize)]
 pub(super) struct RenamingView {
     pub(super) reference: String,
@@ -133,22 +207,22 @@ pub(super) struct RenamingView {
 }
 
 impl VerdictView {
-    /// What an acquittal says less about than it seems to, to be told first.
+    /// Restrictions on FUNGIBLE, which are shown first.
     pub(super) fn limits(&self) -> &[String] {
         &self.covered.not_covered[..self.covered.limits]
     }
 
-    /// All but the [`VerdictView::limits`].
+    /// What else was not covered.
     pub(super) fn not_covered(&self) -> &[String] {
         &self.covered.not_covered[self.covered.limits..]
     }
 
-    /// The evidence for a reason that speaks of a difference which is not judged.
+    /// The evidence for a reason that is about a difference which is not judged.
     pub(super) fn unstable_of(&self, reason: &str) -> Option<&UnstableView> {
         self.unstable.iter().find(|one| one.is_meant_by(reason))
     }
 
-    /// What no reason speaks of.
+    /// The differences that are not judged and that no reason is about.
     pub(super) fn other_unstable(&self) -> Vec<&UnstableView> {
         let meant = |one: &UnstableView| self.reasons.iter().any(|reason| one.is_meant_by(reason));
         self.unstable.iter().filter(|one| !meant(one)).collect()

@@ -1,9 +1,9 @@
-//! Goes through a verdict: every text and every exchange that a report may show.
+//! Visits every text and every exchange of a verdict that a report may show.
 
 use crate::exchange::Exchange;
 use crate::prove::{Deviation, Judgement, Verdict};
 
-/// Every text of the verdict that stands outside an exchange, with its place where it has one.
+/// Calls `visit` with the place and the text of every text outside of exchanges; the place may be empty.
 pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str, &'a str)) {
     let covered = &verdict.covered;
     let plain = [&verdict.command, &verdict.drive].into_iter().chain(&covered.attacks).chain(&covered.control);
@@ -52,7 +52,7 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
     }
 }
 
-/// Every exchange of the verdict.
+/// Calls `visit` with every exchange of the verdict.
 pub(super) fn each_exchange(verdict: &Verdict, visit: &mut impl FnMut(&Exchange)) {
     if let Judgement::NotFungible(findings) = &verdict.judgement {
         for finding in findings {

@@ -1,19 +1,15 @@
-//! What is said about each kind of finding: what happened in one sentence, and what helps in another. No more is
-//! claimed than the experiment has shown.
+//! The sentences of reports: what a finding is, and what helps. They claim no more than the experiment has shown.
 
 use super::plain::shortened;
-use super::view::{AnswerView, CarriedView, DifferenceView, StepView, VerdictView};
+use super::view::{AnswerView, AnsweredBy, CarriedView, DifferenceView, StepView, VerdictView, VerdictWord};
 use crate::prove::FindingKind;
 
-/// As in the JSON.
-pub(super) fn key(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::Trapped => "trapped",
-        FindingKind::Stale => "stale",
-        FindingKind::Collision => "collision",
-        FindingKind::AnsweredTooEarly => "answered_too_early",
-        FindingKind::NamesItself => "names_itself",
-        FindingKind::OneAtATime => "one_at_a_time",
+/// The verdict as it is printed.
+pub(super) fn verdict(word: VerdictWord) -> &'static str {
+    match word {
+        VerdictWord::Fungible => "FUNGIBLE",
+        VerdictWord::NotFungible => "NOT FUNGIBLE",
+        VerdictWord::NotShown => "NOT SHOWN",
     }
 }
 
@@ -22,7 +18,7 @@ pub(super) fn request(step: &StepView) -> String {
     format!("#{} {} {}", step.number, shortened(&step.method, 16), shortened(&step.target, 48))
 }
 
-/// `#1 to #5 POST /login and #7 GET /cart`: equal requests are named together.
+/// `#1 to #5 POST /login and #7 GET /cart`: equal requests are combined.
 pub(super) fn requests(steps: &[StepView]) -> String {
     let mut kinds: Vec<Vec<&StepView>> = Vec::new();
     for step in steps {
@@ -58,7 +54,7 @@ fn ranges(numbers: &[usize]) -> String {
     listed(&named.collect::<Vec<String>>())
 }
 
-/// `a, b and c`; of many the first three, and how many more.
+/// `a, b and c`; of many the first three, and the number of the others.
 fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),
@@ -165,8 +161,8 @@ fn trapped(writers: &[StepView], reader: &StepView, files: &[String]) -> String 
     }
 }
 
-/// What the writers gave to the client and the reader carries, the likeliest first: all of it is written to the session,
-/// but a token against forged requests is seldom what is missed.
+/// What the writers gave to the client and the reader carries, the most likely cause first: a CSRF token is seldom what
+/// is missing.
 pub(super) fn tied<'a>(writers: &[StepView], reader: &'a StepView) -> Vec<&'a CarriedView> {
     let sets = || writers.iter().flat_map(|writer| &writer.sets).filter(|set| !set.value.is_empty());
     let same = |carried: &&CarriedView| sets().any(|set| set == *carried);
@@ -179,13 +175,13 @@ pub(super) fn tied<'a>(writers: &[StepView], reader: &'a StepView) -> Vec<&'a Ca
     tied
 }
 
-/// Whether it is a token against forged requests, by its name.
+/// Whether it is a CSRF token, by its name.
 pub(super) fn is_of_forms(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.contains("csrf") || name.contains("xsrf")
 }
 
-/// Whether what differs is how often something may be done.
+/// Whether the difference is that of a rate limit.
 fn is_limit(differences: &[DifferenceView]) -> bool {
     let too_many =
         differences.iter().any(|one| one.place == "status" && [&*one.reference, &*one.attack].contains(&"429"));
@@ -196,7 +192,7 @@ fn is_limit(differences: &[DifferenceView]) -> bool {
     too_many || (!differences.is_empty() && differences.iter().all(counts))
 }
 
-/// Whether numbers differ that every earlier request has a part in.
+/// Whether the differences are numbers to which every earlier request contributes.
 fn is_count(writers: &[StepView], reader: &StepView, differences: &[DifferenceView]) -> bool {
     let is_number = |text: &str| text.parse::<f64>().is_ok();
     let numbers = differences.iter().filter(|one| one.place != "status");
@@ -204,7 +200,7 @@ fn is_count(writers: &[StepView], reader: &StepView, differences: &[DifferenceVi
     writers.len() > 2 && writers.len() + 1 == reader.number && numbers.peek().is_some() && numbers.all(|is| is)
 }
 
-/// What a file is worth as evidence: last come logs and caches of tools, before them hidden files.
+/// The value of a file as evidence: hidden files come later, logs and caches of tools last.
 pub(super) fn worth(file: &str) -> u8 {
     const TOOLS: &[&str] = &["_logs", "_cacache", "__pycache__", ".npm", ".cache", ".yarn", ".vite"];
     let of_a_tool = file.split('/').any(|part| TOOLS.contains(&part));
@@ -216,7 +212,7 @@ pub(super) fn worth(file: &str) -> u8 {
     }
 }
 
-/// Of files in the order of their worth those that may hold what is missed.
+/// Of files that are sorted by [`worth`], those that may contain the missing state.
 pub(super) fn telling(files: &[String]) -> &[String] {
     match files.iter().position(|file| worth(file) == 2) {
         Some(first) if first > 0 => &files[..first],
@@ -224,10 +220,10 @@ pub(super) fn telling(files: &[String]) -> &[String] {
     }
 }
 
-/// What came back, in a few words.
+/// The response in a few words.
 pub(super) fn answer(answer: &AnswerView) -> String {
     match (answer.from, answer.status, &answer.reason) {
-        ("balancer", Some(status), Some(reason)) => format!("{status} by the balancer: {reason}"),
+        (AnsweredBy::Balancer, Some(status), Some(reason)) => format!("{status} by the balancer: {reason}"),
         (_, Some(status), _) if answer.complete => status.to_string(),
         (_, Some(status), _) if answer.left => format!("{status}, client hung up"),
         (_, Some(status), _) => format!("{status}, cut short"),
@@ -235,7 +231,7 @@ pub(super) fn answer(answer: &AnswerView) -> String {
     }
 }
 
-/// As [`answer`], where only the app's part in it counts.
+/// As [`answer`], without what the client did.
 pub(super) fn status(given: &AnswerView) -> String {
     match given.status {
         Some(status) if given.left => status.to_string(),
@@ -243,7 +239,7 @@ pub(super) fn status(given: &AnswerView) -> String {
     }
 }
 
-/// What was tried, with the passes of one attack told together.
+/// The attacks, with the passes of one attack combined.
 pub(super) fn attacks(attacks: &[String]) -> Vec<String> {
     let word = |text: &String| text.split(':').next().unwrap_or_default().to_owned();
     let told = attacks.chunk_by(|one, other| word(one) == word(other)).map(|passes| {
@@ -254,22 +250,22 @@ pub(super) fn attacks(attacks: &[String]) -> Vec<String> {
     told.collect()
 }
 
-/// The lines of a log that say something.
+/// The lines of a log that are not empty.
 pub(super) fn told(lines: &[String]) -> Vec<&String> {
     lines.iter().filter(|line| !line.trim().is_empty()).collect()
 }
 
-/// What NOT SHOWN means, and what to do now.
+/// What NOT SHOWN means, and what to do.
 pub(super) fn no_verdict(view: &VerdictView) -> String {
     let all_unstable = view.reasons.iter().all(|reason| view.unstable_of(reason).is_some());
     if !all_unstable {
-        return "this is no verdict on the app: mend what is named here, and prove it again".to_owned();
+        return "this is no verdict on the app: fix what is named here, then run again".to_owned();
     }
     let failed = view.unstable.iter().any(|one| !one.last_lines.is_empty());
     let health = if failed { "with --health PATH an instance must answer before it gets traffic; " } else { "" };
     format!(
-        "this is no verdict on the app: no request was found to be the cause, so it may be chance, the time or a race. \
-         Prove it again; {health}what need not be equal is left out by [[prove.ignore]] in fungible.toml"
+        "this is no verdict on the app: no request was found to be the cause, so it may be chance, time or a race. Run \
+         again; {health}exclude what need not be equal with [[prove.ignore]] in fungible.toml"
     )
 }
 

@@ -105,7 +105,7 @@ fn not_shown_ends_with_3_or_0_where_that_is_wished() {
     let told = driven(&[], "curl -sf $BASE_URL/env?X; curl -sf $BASE_URL/env?Y", &[]);
     let out = shop.prove(&told).verdict(3, "NOT SHOWN");
     assert!(out.contains("nothing is written and nothing is carried from one request to another"), "{out}");
-    assert!(out.contains("prove it again"), "{out}");
+    assert!(out.contains("then run again"), "{out}");
     let out = shop.ended(shop.tool(&["--not-shown=warn"]).args(&told)).verdict(0, "NOT SHOWN");
     assert!(out.contains("nothing is written"), "{out}");
     let json = shop.ended(shop.tool(&["--json"]).args(&told));

@@ -1,13 +1,14 @@
-//! Passwords in command lines, where no name stands beside them: `curl -u ann:secret`, `mysql -psecret`. It knows the
-//! options of a few programs.
+//! Finds passwords in command lines, which have no name beside them: `curl -u ann:secret`, `mysql -psecret`. It knows
+//! the options of a few programs.
 
 use std::ops::Range;
 
-/// A program, by how its name begins, and its option for a password.
+/// A program, by the prefix of its name, and its option for a password.
 struct PasswordOption {
     program: &'static [u8],
     option: &'static [u8],
-    /// Whether the password may stand apart: `-p secret`. Elsewhere that is the name of a database.
+    /// Whether the password may be a separate word: `-p secret`. For other programs that word is the name of a
+    /// database.
     apart: bool,
 }
 
@@ -21,10 +22,10 @@ const PASSWORD_OPTIONS: &[PasswordOption] = &[
     PasswordOption { program: b"valkey-cli", option: b"-a", apart: true },
 ];
 
-/// Of any program: what follows is `user:password`.
+/// Options of any program whose value is `user:password`.
 const USERS: &[&[u8]] = &[b"-u", b"--user", b"-U", b"--proxy-user"];
 
-/// Where passwords stand in a text, which may hold commands.
+/// The places of passwords in a text, which may contain commands.
 pub(super) fn find(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut known: Option<&PasswordOption> = None;
@@ -37,7 +38,7 @@ pub(super) fn find(text: &[u8]) -> Vec<Range<usize>> {
         let apart = known.filter(|one| one.apart).map(|one| one.option);
         let awaited = USERS.contains(&before) || apart.is_some_and(|option| before == option);
         let quoted = is_quote(text[at]);
-        // A quote around something else may hold a whole command.
+        // A quote around something else may contain a whole command.
         if ends_a_word(text[at]) && !(quoted && awaited) {
             at += 1;
             continue;
@@ -83,7 +84,7 @@ fn ends_a_word(byte: u8) -> bool {
     byte.is_ascii_whitespace() || ends_a_command(byte) || is_quote(byte)
 }
 
-/// Of `user:password`; two numbers are those of a user and a group.
+/// The password in `user:password`; two numbers are a user id and a group id.
 fn password_of(text: &[u8], pair: Range<usize>) -> Option<Range<usize>> {
     let written = &text[pair.clone()];
     let colon = written.iter().position(|byte| *byte == b':')?;

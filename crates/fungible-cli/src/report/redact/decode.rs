@@ -1,19 +1,18 @@
-//! A text and what it says once its encodings are taken off, with the way back to the original. It knows nothing of
-//! secrets.
+//! Removes the encodings of a text and keeps the positions in the original. It knows nothing of secrets.
 
 use std::ops::Range;
 
-/// Bytes, and for each of them the bytes of the original that it stands for.
+/// Decoded bytes, with the range of the original for each of them.
 #[derive(Clone, Debug)]
 pub(super) struct Level {
     pub(super) bytes: Vec<u8>,
     source: Vec<(usize, usize)>,
 }
 
-/// Encodings within encodings are followed so far.
+/// How many nested encodings are removed.
 const DEPTH: usize = 4;
 
-/// The text as it stands, then with percent, HTML and JavaScript escapes taken off, again and again.
+/// The text as it is, and then with percent, HTML and JavaScript escapes removed, again and again.
 pub(super) fn levels(text: &str) -> Vec<Level> {
     let mut levels =
         vec![Level { bytes: text.bytes().collect(), source: (0..text.len()).map(|at| (at, at + 1)).collect() }];
@@ -25,19 +24,19 @@ pub(super) fn levels(text: &str) -> Vec<Level> {
     levels
 }
 
-/// What the bytes say with all escapes taken off.
+/// The bytes with all escapes removed.
 pub(super) fn bare(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(bytes);
     levels(&text).pop().map_or_else(Vec::new, |level| level.bytes)
 }
 
 impl Level {
-    /// Where these bytes stand in the original.
+    /// The range of these bytes in the original.
     pub(super) fn original(&self, range: &Range<usize>) -> Range<usize> {
         self.source[range.start].0..self.source[range.end - 1].1
     }
 
-    /// `None`: nothing is escaped here.
+    /// `None` if there is no escape.
     fn decoded(&self) -> Option<Level> {
         let first = (0..self.bytes.len()).find(|at| escape(&self.bytes[*at..]).is_some())?;
         let mut next = Level { bytes: self.bytes[..first].to_vec(), source: self.source[..first].to_vec() };
@@ -58,7 +57,7 @@ impl Level {
     }
 }
 
-/// The escape at the head of the bytes: what it stands for, and its length.
+/// The escape at the start of the bytes: its meaning and its length.
 fn escape(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     match bytes.first()? {
         b'%' => Some((vec![u8::try_from(number(bytes.get(1..3)?, 16)?).ok()?], 3)),
@@ -94,7 +93,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits).ok().filter(|_| all)?, radix).ok()
 }
 
-/// The bytes of a base64 text (either alphabet), when its first character is read as the first of a group of four.
+/// The bytes of a base64 text (either alphabet), if its first character starts a group of four.
 pub(super) fn base64(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0_u32, 0);
@@ -109,7 +108,7 @@ pub(super) fn base64(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The value of a character of base64, in either alphabet.
+/// The value of a base64 character, in either alphabet.
 pub(super) fn digit64(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),

@@ -1,37 +1,39 @@
-//! Secrets that were seen where secrets stand, so that they are found wherever else they turn up, in any encoding. It
-//! does not know where secrets stand.
+//! Known secrets: values that were found at the places of secrets, so that they are found everywhere else too, in any
+//! encoding.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::decode::{bare, base64, digit64};
 
-/// Shorter values are hidden only where they stand: `admin` as a password must not blacken each `/admin`.
+/// Shorter values, in bytes, are hidden only at their own place: `admin` as a password must not hide each `/admin`.
 const MIXED: usize = 8;
 const LONG: usize = 12;
-/// A secret of [`MIXED`] bytes has at least so many characters in base64, less the incomplete groups at its ends.
+/// The minimum length in base64 of a secret of [`MIXED`] bytes, without the incomplete groups at its ends.
 const RUN: usize = 11;
 
 type Head = [u8; 6];
 
+/// The known secrets of one verdict.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     secrets: HashSet<Vec<u8>>,
-    /// How long those are that begin so: looking at a text costs its length, whatever the number of secrets, also
-    /// where they all begin alike, as signed tokens do.
+    /// The lengths of the secrets with this prefix. So searching a text takes time in proportion to its length,
+    /// whatever the number of secrets, even if all have the same prefix, as signed tokens do.
     lengths: HashMap<Head, BTreeSet<usize>>,
 }
 
 impl Known {
+    /// Adds a secret.
     pub(super) fn learn(&mut self, secret: &[u8]) {
         let secret = secret.trim_ascii();
         let mixed = secret.iter().any(u8::is_ascii_digit) && secret.iter().any(u8::is_ascii_alphabetic);
         if secret.len() < if mixed { MIXED } else { LONG } {
             return;
         }
-        // It may look like an escape without being one, so it is kept as it stands, too.
+        // It may look like an escape without being one, so it is also kept as it is.
         for form in [folded(secret), folded(bare(secret).trim_ascii())] {
-            // Bytes that are no text look all alike, so they would be found in whatever is decoded from base64.
+            // Bytes that are not text look alike and would be found in anything decoded from base64.
             let is_text = !form.windows(3).any(|three| three == "\u{fffd}".as_bytes());
             if is_text && form.len() >= size_of::<Head>() {
                 self.lengths.entry(head(&form)).or_default().insert(form.len());
@@ -40,7 +42,7 @@ impl Known {
         }
     }
 
-    /// Where one stands in these bytes.
+    /// The place of a known secret in these bytes.
     pub(super) fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         if self.secrets.is_empty() {
             return Vec::new();
@@ -58,7 +60,7 @@ impl Known {
         found
     }
 
-    /// Runs of base64 that hold one, wherever in the run its group of four begins.
+    /// Runs of base64 that contain a known secret, at whatever offset its group of four starts.
     pub(super) fn find_base64(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         if self.secrets.is_empty() {
@@ -87,7 +89,7 @@ fn head(bytes: &[u8]) -> Head {
     head
 }
 
-/// Without the difference of upper and lower case, and of a space and the `+` that a form writes for it.
+/// Lower-cased, with the `+` of forms as a space.
 pub(super) fn folded(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { byte.to_ascii_lowercase() }).collect()
 }

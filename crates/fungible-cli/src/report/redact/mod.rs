@@ -1,5 +1,5 @@
-//! Hides secrets: the same secret gets the same short tag wherever it stands in one report. It knows the places of a
-//! verdict where secrets stand, and learns from them what to look for everywhere else.
+//! Hides secrets: equal secrets get the same short tag everywhere in one report. It knows the places of a verdict that
+//! contain secrets, and searches for these values everywhere else.
 
 mod commands;
 mod decode;
@@ -19,25 +19,26 @@ use known::Known;
 pub(crate) use names::is_secret;
 pub(in crate::report) use names::{is_readable, is_secret_header};
 
-/// What is known of the secrets of one verdict.
+/// The secrets of one verdict.
 #[derive(Debug, Default)]
 pub(super) struct Redactor {
     known: Known,
     tags: HashMap<Vec<u8>, usize>,
 }
 
-/// A part of a text that is not shown.
+/// A part of a text that is hidden.
 #[derive(Clone, Debug)]
 struct Mark {
-    /// In the original text.
+    /// The range in the original text.
     range: Range<usize>,
     secret: Vec<u8>,
-    /// Of several at one place the strongest gives the tag: known before named before of such a shape.
+    /// If several overlap, the strongest gives the tag: a known secret, then one beside its name, then one by its
+    /// shape.
     strength: u8,
 }
 
 impl Redactor {
-    /// Learns all secrets that stand in the verdict where secrets stand.
+    /// Collects all secrets from the places of the verdict that contain secrets.
     pub(super) fn new(verdict: &Verdict) -> Redactor {
         let mut redactor = Redactor::default();
         super::visit::each_text(verdict, &mut |place, text| redactor.learn(place, text));
@@ -50,7 +51,7 @@ impl Redactor {
         self.at("", text)
     }
 
-    /// A value without its secrets, or hidden as a whole where the place says that it is one.
+    /// A value without its secrets, or hidden completely if the place says that it is one.
     pub(super) fn at(&mut self, place: &str, text: &str) -> String {
         let mut marks = named(place, text);
         for level in decode::levels(text) {
@@ -70,18 +71,18 @@ impl Redactor {
         self.replaced(text, &marks)
     }
 
-    /// A value that was made by the server: whatever is long and no sentence may be a secret.
+    /// A value that the server minted: anything long that is not a sentence may be a secret.
     pub(super) fn minted(&mut self, text: &str) -> String {
         let long = text.len() >= 12 && !text.contains(' ') && text.bytes().any(|byte| byte.is_ascii_alphabetic());
         if long { self.hidden(text) } else { self.text(text) }
     }
 
-    /// All of it hidden.
+    /// The whole text hidden.
     pub(super) fn hidden(&mut self, secret: &str) -> String {
         self.label(&decode::bare(secret.as_bytes()))
     }
 
-    /// `marks` in the order of their starts.
+    /// `marks` are sorted by their starts.
     fn replaced(&mut self, text: &str, marks: &[Mark]) -> String {
         let mut shown = String::with_capacity(text.len());
         let mut done = 0;
@@ -96,7 +97,7 @@ impl Redactor {
             let together = &rest[..together.count()];
             rest = &rest[together.len()..];
             let strongest = together.iter().max_by_key(|mark| (mark.strength, mark.secret.len())).unwrap_or(first);
-            // A secret in an encoding may begin in the middle of a character.
+            // An encoded secret may start in the middle of a character.
             let start = text.floor_char_boundary(first.range.start).max(done);
             let end = text.ceil_char_boundary(end).max(start);
             shown.push_str(&text[done..start]);
@@ -149,7 +150,7 @@ impl Redactor {
         }
     }
 
-    /// A secret may be made of parts: a signed cookie holds the id of the session, `Basic` holds the password.
+    /// The parts of a secret are secrets too: a signed cookie contains the session id, `Basic` the password.
     fn learn_parts(&mut self, secret: &[u8]) {
         self.known.learn(secret);
         for part in decode::bare(secret).split(|byte| b".:|,= ".contains(byte)) {
@@ -168,7 +169,7 @@ impl Redactor {
         }
     }
 
-    /// All that stands under the name of a secret is one, however deep.
+    /// Everything under the name of a secret is one, at any depth.
     fn learn_json(&mut self, value: &Value, inside: bool) {
         match value {
             Value::String(text) if inside => self.known.learn(text.as_bytes()),
@@ -184,7 +185,7 @@ impl Redactor {
     }
 }
 
-/// What its place or its name in the text says to be a secret.
+/// What a place, or a name in the text, marks as a secret.
 fn named(place: &str, text: &str) -> Vec<Mark> {
     let mut marks = Vec::new();
     for level in decode::levels(text) {
@@ -201,10 +202,10 @@ fn named(place: &str, text: &str) -> Vec<Mark> {
     marks
 }
 
-/// What stands in a difference where there is no value.
+/// The texts that stand for a missing value in a difference.
 const NOTHING: &[&[u8]] = &[b"", b"(absent)", b"(not sent)"];
 
-/// What of a value is a secret because of where it stands: `header set-cookie`, `body $.token`, `cookie sid`.
+/// The part of a value that is a secret because of its place: `header set-cookie`, `body $.token`, `cookie sid`.
 fn in_place(place: &str, value: &[u8]) -> Vec<Range<usize>> {
     if NOTHING.contains(&value) {
         return Vec::new();

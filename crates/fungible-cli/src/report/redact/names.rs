@@ -1,12 +1,11 @@
-//! Names that secrets go by, and the secrets that stand beside such names in a text: in JSON, forms, queries, HTML, XML,
-//! headers and lines of logs.
+//! Names of secrets, and the values beside such names in a text: in JSON, forms, queries, HTML, XML, headers and logs.
 
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
-/// A value under such a word is a secret.
+/// A value whose name contains such a word is a secret.
 const SECRET: &[&str] = &[
     "password",
     "passwd",
@@ -47,10 +46,10 @@ const SECRET: &[&str] = &[
     "ticket",
 ];
 
-/// So ends a word that is written together: `PGPASSWORD`, `authtoken`.
+/// Endings of words that are written together: `PGPASSWORD`, `authtoken`.
 const SECRET_END: &[&str] = &["password", "passwd", "pwd", "passphrase", "token", "secret", "apikey"];
 
-/// Two words beside each other that say the same.
+/// Pairs of words with the same meaning.
 const PAIRS: &[(&str, &str)] = &[
     ("api", "key"),
     ("access", "key"),
@@ -69,16 +68,16 @@ const PAIRS: &[(&str, &str)] = &[
     ("invite", "code"),
 ];
 
-/// Behind them a name speaks of something else: `token_type`, `session_timeout`.
+/// If such a word follows, the name means something else: `token_type`, `session_timeout`.
 const HARMLESS_END: &[&str] = &[
     "type", "url", "uri", "path", "dir", "file", "length", "count", "ttl", "age", "expires", "expiry", "timeout", "at",
     "in", "lifetime", "size", "field", "header", "error", "valid", "required", "policy", "status", "endpoint", "name",
 ];
 
-/// Header fields that speak of secrets and hold none: `Access-Control-Allow-Credentials: true`, `Sec-Fetch-Site`.
+/// Header fields with such a name that contain no secret: `Access-Control-Allow-Credentials: true`, `Sec-Fetch-Site`.
 const HARMLESS_HEADERS: &[&str] = &["access-control-", "sec-"];
 
-/// Whether a value of this name is a secret.
+/// Whether a value with this name is a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
     let words = words(name);
     if words.last().is_some_and(|last| HARMLESS_END.contains(&last.as_str())) {
@@ -90,7 +89,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
         || words.last().is_some_and(|last| last == "code" && words.len() == 1)
 }
 
-/// In small letters; `sessionId`, `session_id` and `session-id` are the same two.
+/// The words of a name in lower case; `sessionId`, `session_id` and `session-id` have the same two.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut small = false;
@@ -109,18 +108,18 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether the variable is set to a secret: `STRIPE_KEY=..`. Elsewhere a key may be what something is sorted by.
+/// Whether an environment variable contains a secret: `STRIPE_KEY=..`. In other places a key may be one to sort by.
 fn is_key_of(name: &[u8], behind: &[u8]) -> bool {
     let shouted = name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
     shouted && name.ends_with(b"_KEY") && behind.starts_with(b"=")
 }
 
-/// Whether a header field of this name holds a secret, apart from cookies.
+/// Whether a header field with this name contains a secret; cookies are handled separately.
 pub(in crate::report) fn is_secret_header(name: &str) -> bool {
     is_secret(name) && !HARMLESS_HEADERS.iter().any(|prefix| name.to_ascii_lowercase().starts_with(prefix))
 }
 
-/// Whether a value may be read although its name is a secret's: it is hardly more than yes or no.
+/// Whether a value may be shown although it has the name of a secret, because it is hardly more than yes or no.
 pub(in crate::report) fn is_readable(name: &str, value: &[u8]) -> bool {
     let word = value.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
     let password = ["pass", "pwd", "pin", "otp"].iter().any(|part| name.to_ascii_lowercase().contains(part));
@@ -132,7 +131,7 @@ pub(in crate::report) fn is_readable(name: &str, value: &[u8]) -> bool {
     value.is_empty() || constant || (number && !password) || error_code
 }
 
-/// Where a secret stands in the value of this header field.
+/// The places of secrets in the value of this header field.
 pub(super) fn in_header(name: &str, value: &[u8]) -> Vec<Range<usize>> {
     match name {
         "cookie" => in_cookies(value, usize::MAX),
@@ -142,7 +141,7 @@ pub(super) fn in_header(name: &str, value: &[u8]) -> Vec<Range<usize>> {
     }
 }
 
-/// Values of the first pairs `name=value`; what follows in a `Set-Cookie` are its attributes.
+/// The values of the first pairs `name=value`; in a `Set-Cookie` the others are attributes.
 fn in_cookies(value: &[u8], pairs: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -158,14 +157,14 @@ fn in_cookies(value: &[u8], pairs: usize) -> Vec<Range<usize>> {
     found
 }
 
-/// `theme=dark`, `page=2`: what a cookie holds that is no secret, unless its name says that it is one.
+/// Whether the value of a cookie is not secret, like `theme=dark` or `page=2`, unless its name says otherwise.
 fn says_little(name: &str, value: &[u8]) -> bool {
     let number = value.len() <= 3 && value.iter().all(u8::is_ascii_digit);
     let word = value.len() < 8 && value.iter().all(u8::is_ascii_lowercase);
     !is_secret(name) && (number || word)
 }
 
-/// `Bearer abc`: the scheme may be read.
+/// `Bearer abc`: the scheme may be shown.
 fn after_scheme(value: &[u8]) -> Range<usize> {
     let scheme = value.iter().position(|byte| *byte == b' ').filter(|at| {
         let word = value[..*at].to_ascii_lowercase();
@@ -181,7 +180,7 @@ fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
     start..start.max(range.end - tail)
 }
 
-/// Where secrets stand beside their names in a text of any kind.
+/// The places of secrets beside their names in a text of any kind.
 pub(super) fn in_text(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -198,7 +197,7 @@ pub(super) fn in_text(text: &[u8]) -> Vec<Range<usize>> {
         }
         let name = String::from_utf8_lossy(&text[at..at + length]).to_lowercase();
         let end = at + length;
-        // Camel case counts, so the name is judged as it is written.
+        // Camel case matters, so the name is checked in its original case.
         if ["bearer", "basic"].contains(&name.as_str()) && text.get(end) == Some(&b' ') {
             found.extend(Some(until(text, end + 1, stops_a_word)).filter(|range| range.len() >= 8));
         } else if ["cookie", "set-cookie"].contains(&name.as_str()) && text.get(end) == Some(&b':') {
@@ -233,7 +232,7 @@ fn beside(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     let quoted = text.get(end).filter(|byte| b"\"'".contains(byte));
     let mut at = end + usize::from(quoted.is_some());
     if quoted.is_some() && text[at..].starts_with(b"\r\n") {
-        // A part of a form: its value stands behind the empty line.
+        // A part of a multipart form: its value follows the empty line.
         let blank = text[at..].windows(4).take(FAR / 8).position(|four| four == b"\r\n\r\n")?;
         return Some(until(text, at + blank + 4, |byte| byte == b'\r' || byte == b'\n'));
     }
@@ -277,7 +276,7 @@ fn beside(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
         }
     };
     let inside = &text[value.clone()];
-    // "session: expired" says something about a session.
+    // "session: expired" is a remark about a session.
     let word = prose
         && inside.len() < LONG_WORD
         && inside.iter().all(u8::is_ascii_lowercase)
@@ -287,10 +286,10 @@ fn beside(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
 
 const LONG_WORD: usize = 12;
 
-/// The end of a tag is looked for so far, the value of a part less: a text without them must not cost its square.
+/// How far the end of a tag is searched for; a bound, so that a text without ends does not take quadratic time.
 const FAR: usize = 4096;
 
-/// `<input name="csrf" value="..">`, whatever the order of its attributes, and `<meta name=".." content="..">`.
+/// `<input name="csrf" value="..">`, with attributes in any order, and `<meta name=".." content="..">`.
 fn in_tag(text: &[u8], start: usize) -> Option<Range<usize>> {
     if !text.get(start + 1).is_some_and(u8::is_ascii_alphabetic) {
         return None;
@@ -320,7 +319,7 @@ fn in_tag(text: &[u8], start: usize) -> Option<Range<usize>> {
     value.filter(|value| secret && !value.is_empty())
 }
 
-/// `scheme://user:password@host`: the password.
+/// The password in `scheme://user:password@host`.
 fn in_address(text: &[u8], colon: usize) -> Option<Range<usize>> {
     let rest = text[colon..].strip_prefix(b"://")?;
     let host = until(rest, 0, |byte| stops_a_word(byte) || b"/?#".contains(&byte));
@@ -329,7 +328,7 @@ fn in_address(text: &[u8], colon: usize) -> Option<Range<usize>> {
     Some(colon + 3 + user + 1..colon + 3 + sign)
 }
 
-/// What a comparison says of a cookie (`lang.value`, `sid.expires`) that is no secret.
+/// Remarks of a comparison about a cookie (`lang.value`, `sid.expires`) that are not secret.
 pub(super) fn is_readable_of_cookie(place: &str, value: &[u8]) -> bool {
     const ATTRIBUTES: &[&str] =
         &["expires", "max-age", "path", "domain", "secure", "httponly", "samesite", "partitioned", "priority"];

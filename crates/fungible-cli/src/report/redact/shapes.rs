@@ -1,15 +1,15 @@
-//! Texts that look like secrets wherever they stand: signed tokens and long opaque strings. It knows shapes only.
+//! Finds texts that look like secrets anywhere: signed tokens and long opaque strings. It knows shapes only.
 
 use std::ops::Range;
 
-/// Where something of such a shape stands.
+/// The places of texts with such a shape.
 pub(super) fn find(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         let length = bytes[at..].iter().take_while(|byte| in_run(**byte)).count();
         let run = &bytes[at..at + length];
-        // A signed token has dots between its parts; base64 may go on behind signs that also stand in paths.
+        // A signed token has dots between its parts; base64 may continue after characters that also occur in paths.
         let whole = if run.starts_with(b"eyJ") && length >= 8 {
             bytes[at..].iter().take_while(|byte| in_run(**byte) || **byte == b'.').count()
         } else if let Some(length) = base64_length(&bytes[at..]) {
@@ -30,7 +30,7 @@ fn in_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// Of base64 that gives itself away by its signs: `+` inside or `=` at the end. What is longer is found piece by piece.
+/// Base64 that is recognised by its characters: `+` inside or `=` at the end. Longer texts are found piece by piece.
 fn base64_length(bytes: &[u8]) -> Option<usize> {
     let bytes = &bytes[..bytes.len().min(1024)];
     let body = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)).count();
@@ -41,14 +41,14 @@ fn base64_length(bytes: &[u8]) -> Option<usize> {
     (body >= 12 && signs && digits && tenths_per_piece(text) < 26).then_some(body + padding)
 }
 
-/// Whether a run of letters, digits, `_` and `-` is no words and no number. Random characters change between capitals,
-/// small letters and digits at every second place, words do not.
+/// Whether a run of letters, digits, `_` and `-` is neither words nor a number. Random characters change between upper
+/// case, lower case and digits at every second place; words do not.
 fn is_opaque(run: &[u8]) -> bool {
     let letters = run.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
     let segments: Vec<&[u8]> = run.split(|byte| matches!(byte, b'_' | b'-')).collect();
     let longest = segments.iter().map(|segment| segment.len()).max().unwrap_or(0);
-    // One letter and many digits is a date ("2026-11-23T19") or a part number.
+    // One letter and many digits are a date ("2026-11-23T19") or a part number.
     let random = letters >= 2 && letters + digits >= 12 && longest >= 8 && {
         let tenths = tenths_per_piece(run);
         (digits > 0 && tenths < 26) || (letters + digits >= 16 && tenths < 22)
@@ -62,7 +62,7 @@ fn is_uuid(segments: &[&[u8]]) -> bool {
     lengths.eq([8, 4, 4, 4, 12]) && segments[last..].concat().iter().all(u8::is_ascii_hexdigit)
 }
 
-/// No words of a language, set together or not, look like this.
+/// Whether no words of a language, joined or not, look like this.
 fn is_long(segment: &[u8]) -> bool {
     let letters = segment.iter().any(u8::is_ascii_alphabetic);
     let hex = segment.iter().all(u8::is_ascii_hexdigit);
@@ -73,7 +73,7 @@ fn tenths_per_piece(run: &[u8]) -> usize {
     run.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() * 10 / pieces(run).max(1)
 }
 
-/// Words of small letters (perhaps with a capital in front), words of capitals, numbers.
+/// Words in lower case (perhaps with a capital first), words in upper case, or numbers.
 fn pieces(run: &[u8]) -> usize {
     let mut count = 0;
     let mut before = b'-';

@@ -172,13 +172,13 @@ fn a_login_that_is_missed_at_120_columns_in_colour_with_all() {
       kill in the middle of a request
       log-out on the other instances
 
-    labels of instances, not judged:
+    instance labels, not judged:
       header x-served-by: web-1, web-2
 
-    places that differ between references:
+    places that differ between baselines:
       GET /cart body $.updated: as a time
 
-    renaming, reference = attack:
+    renaming, baseline = attack:
       4711 = 4712
     "#);
 }
@@ -228,7 +228,7 @@ fn not_shown_names_reasons_and_what_is_unstable() {
     - the driver never sends back the cookie sid: let it keep its cookies
     - #9 GET /news differs, there in 2 of 3 runs
         body $.count: 3 -> 4
-    this is no verdict on the app: mend what is named here, and prove it again
+    this is no verdict on the app: fix what is named here, then run again
 
     covered (17 runs, 140 starts of the app):
       amnesia: each of 31 requests on an instance that had served nothing
@@ -252,8 +252,8 @@ fn not_shown_in_colour_at_60_columns() {
       its cookies
     - #9 GET /news differs, there in 2 of 3 runs
         body $.count: 3 -> 4
-    this is no verdict on the app: mend what is named here, and
-    prove it again
+    this is no verdict on the app: fix what is named here, then
+    run again
 
     covered (17 runs, 140 starts of the app):
       amnesia: each of 31 requests on an instance that had
@@ -268,13 +268,13 @@ fn not_shown_in_colour_at_60_columns() {
       kill in the middle of a request
       log-out on the other instances
 
-    labels of instances, not judged:
+    instance labels, not judged:
       header x-served-by: web-1, web-2
 
-    places that differ between references:
+    places that differ between baselines:
       GET /cart body $.updated: as a time
 
-    renaming, reference = attack:
+    renaming, baseline = attack:
       4711 = 4712
     "#);
 }
@@ -443,7 +443,7 @@ fn a_driver_that_fails_in_peace_shows_what_it_said() {
       | line 13
       | line 14
       | AssertionError: expected 3, token=abc…⟨1⟩
-    this is no verdict on the app: mend what is named here, and prove it again
+    this is no verdict on the app: fix what is named here, then run again
     "#);
     assert!(markdown(&verdict).contains("Last lines of the driver:\n\n```text\nline 1\n"));
 }
@@ -471,9 +471,9 @@ fn an_unstable_failure_shows_the_log_of_its_instance() {
           |   at line 7
           |   at line 8
     this is no verdict on the app: no request was found to be the cause, so it may
-    be chance, the time or a race. Prove it again; with --health PATH an instance
-    must answer before it gets traffic; what need not be equal is left out by
-    [[prove.ignore]] in fungible.toml
+    be chance, time or a race. Run again; with --health PATH an instance must answer
+    before it gets traffic; exclude what need not be equal with [[prove.ignore]] in
+    fungible.toml
 
     covered (17 runs, 140 starts of the app):
       amnesia: each of 31 requests on an instance that had served nothing
@@ -517,7 +517,7 @@ fn each_kind_has_its_sentences() {
     }
     assert_snapshot!(all, @r#"
     #3 POST /login kept state only in its own instance; #4 GET /cart, on another, could not see it
-      together as the reference (3/3) · apart 401 (3/3) · nothing else changed
+      together as in the baseline (3/3) · apart 401 (3/3) · nothing else changed
       what helps: it gave the client sid, which #4 carries: keep sessions in a shared store or in a
       signed token, and give all instances the same keys
 
@@ -527,7 +527,7 @@ fn each_kind_has_its_sentences() {
       generates for itself is such state, too
 
     #3 POST /login changed data; #4 GET /cart, on another instance, got a stale copy of it
-      together as the reference (3/3) · apart 401 (3/3) · nothing else changed
+      together as in the baseline (3/3) · apart 401 (3/3) · nothing else changed
       what helps: read it from the shared store at each request, or let a change reach every instance; a
       time limit on the copy only makes the gap shorter
 
@@ -537,7 +537,7 @@ fn each_kind_has_its_sentences() {
       time limit on the copy only makes the gap shorter
 
     #3 POST /login and #4 GET /cart got the same identifier for two different things, from two instances
-      together as the reference (3/3) · apart 401 (3/3) · nothing else changed
+      together as in the baseline (3/3) · apart 401 (3/3) · nothing else changed
       what helps: let the shared store assign identifiers, or use random ones of at least 122 bits (a
       UUID)
 
@@ -548,7 +548,7 @@ fn each_kind_has_its_sentences() {
 
     #3 POST /login was answered before the write was stored; the instance died, and #4 GET /cart could
     not read it
-      together as the reference (3/3) · apart 401 (3/3) · nothing else changed
+      together as in the baseline (3/3) · apart 401 (3/3) · nothing else changed
       what helps: answer only when the shared store has confirmed the write
 
     #4 GET /cart could not read a write that had been answered before it was stored
@@ -556,7 +556,7 @@ fn each_kind_has_its_sentences() {
       what helps: answer only when the shared store has confirmed the write
 
     the answer to #4 GET /cart sends clients to one instance
-      together as the reference (3/3) · apart 401 (3/3) · nothing else changed
+      together as in the baseline (3/3) · apart 401 (3/3) · nothing else changed
       what helps: build addresses from the Host of the request or from one public address in the
       configuration, never from the instance's own address
 
@@ -641,7 +641,7 @@ fn a_story_with_long_names_and_strange_ends() {
         -> …ur cart is empty
       what helps: keep it in a shared store, or let the request carry it; a
       key that each instance generates for itself is such state, too
-      missed the same: #10 GET /cart, #11 GET /cart, #12 GET /cart, #13 GET
+      also affected: #10 GET /cart, #11 GET /cart, #12 GET /cart, #13 GET
       /cart, #14 GET /cart, #15 GET /cart, #16 GET /cart, #17 GET /cart and
       4 more
       last lines of the instance that served #9:
@@ -694,10 +694,10 @@ fn as_markdown() {
     - together 200 (3/3) · apart 401 (3/3) · nothing else changed
     - attack: amnesia
     - what helps: it gave the client sid, which \#4 carries, and its instance wrote ./sessions/a\|b\`c.json: keep sessions in a shared store, on a shared path, or in a signed token
-    - missed the same: `#7 GET /x?a=1|2`
+    - also affected: `#7 GET /x?a=1|2`
     - its instance wrote: ``./sessions/a|b`c.json``
 
-    | place | reference | attack |
+    | place | baseline | attack |
     | --- | --- | --- |
     | `status` | `200` | `401` |
     | `body $.cart[0]` | `"socks"` | `(absent)` |
@@ -761,13 +761,13 @@ fn as_markdown() {
     - kill in the middle of a request
     - log-out on the other instances
 
-    ## Labels of instances, not judged
+    ## Instance labels, not judged
 
     | place | values |
     | --- | --- |
     | `header x-served-by` | `web-1`, `web-2` |
 
-    ## Places that differ between references
+    ## Places that differ between baselines
 
     | place | compared |
     | --- | --- |
@@ -775,7 +775,7 @@ fn as_markdown() {
 
     ## Renaming
 
-    | reference | attack |
+    | baseline | attack |
     | --- | --- |
     | `4711` | `4712` |
     "#);
@@ -790,17 +790,17 @@ fn not_shown_as_markdown() {
     - the app: `node server.js --port {port}`
     - its traffic: `./e2e.sh`
 
-    ## Why it could not be told
+    ## Why no verdict is possible
 
     - the driver never sends back the cookie sid: let it keep its cookies
 
     - \#9 GET /news differs, there in 2 of 3 runs
 
-    | place | reference | attack |
+    | place | baseline | attack |
     | --- | --- | --- |
     | `body $.count` | `3` | `4` |
 
-    This is no verdict on the app: mend what is named here, and prove it again.
+    This is no verdict on the app: fix what is named here, then run again.
 
     ## Covered
 
@@ -815,13 +815,13 @@ fn not_shown_as_markdown() {
     - kill in the middle of a request
     - log-out on the other instances
 
-    ## Labels of instances, not judged
+    ## Instance labels, not judged
 
     | place | values |
     | --- | --- |
     | `header x-served-by` | `web-1`, `web-2` |
 
-    ## Places that differ between references
+    ## Places that differ between baselines
 
     | place | compared |
     | --- | --- |
@@ -829,7 +829,7 @@ fn not_shown_as_markdown() {
 
     ## Renaming
 
-    | reference | attack |
+    | baseline | attack |
     | --- | --- |
     | `4711` | `4712` |
     "#);
