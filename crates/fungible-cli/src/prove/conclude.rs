@@ -18,7 +18,7 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
     let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
     let judgement = match (results.findings, reasons) {
         (findings, _) if !findings.is_empty() => Judgement::NotFungible(findings),
-        (_, reasons) if !reasons.is_empty() => Judgement::NotShown(reasons),
+        (_, reasons) if !reasons.is_empty() || !results.not_judged.is_empty() => Judgement::NotShown(reasons),
         _ => Judgement::Fungible,
     };
     let mut covered = results.covered;
@@ -102,7 +102,7 @@ pub(super) fn fails_undisturbed(baselines: &Baselines) -> Option<String> {
     Some(format!("{how}: what it would do after that was not tried; fix it first, then run again"))
 }
 
-/// Why no acquittal is possible although nothing was found.
+/// Why no acquittal is possible although nothing was found, besides the deviations that were not judged.
 pub(super) fn inconclusive(baselines: &Baselines, results: &Results) -> Vec<String> {
     let model = baselines.model();
     let mut reasons = results.reasons.clone();
@@ -128,10 +128,6 @@ pub(super) fn inconclusive(baselines: &Baselines, results: &Results) -> Vec<Stri
             )
         }));
     }
-    reasons.extend(results.not_judged.iter().map(|one| {
-        let request = &one.step.exchange.request;
-        format!("#{} {} {} differs, {}", one.step.number, request.method, request.target, one.why)
-    }));
     reasons
 }
 

@@ -41,7 +41,7 @@ pub(crate) enum Judgement {
     Fungible,
     /// At least one; the first is the first that a client would meet.
     NotFungible(Vec<Finding>),
-    /// It could not be told, and why: each a sentence.
+    /// It could not be told, and why: each a sentence. Each of [`Verdict::not_judged`] is a reason, too.
     NotShown(Vec<String>),
 }
 

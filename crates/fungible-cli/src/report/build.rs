@@ -4,7 +4,7 @@
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
     AnswerView, AnsweredBy, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, KindView, LabelView,
-    MaskView, RenamingView, StepView, TrialView, UnstableView, VerdictView, VerdictWord,
+    MaskView, ReasonView, RenamingView, StepView, TrialView, UnstableView, VerdictView, VerdictWord,
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
@@ -17,6 +17,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         Judgement::NotFungible(findings) => (VerdictWord::NotFungible, &findings[..], &[][..]),
         Judgement::NotShown(reasons) => (VerdictWord::NotShown, &[][..], &reasons[..]),
     };
+    let unstable: Vec<UnstableView> = verdict.not_judged.iter().map(|one| safe.unstable(one)).collect();
     VerdictView {
         schema_version: 1,
         verdict: word,
@@ -26,9 +27,9 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         starts: verdict.starts,
         milliseconds: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
         findings: findings.iter().map(|finding| safe.finding(finding)).collect(),
-        reasons: safe.texts(reasons),
+        reasons: reasons_of(safe.texts(reasons), &unstable, word),
         driver_lines: safe.texts(&verdict.driver_lines),
-        unstable: verdict.not_judged.iter().map(|one| safe.unstable(one)).collect(),
+        unstable,
         command: safe.text(&verdict.command),
         drive: safe.text(&verdict.drive),
         covered: CoverageView {
@@ -62,6 +63,16 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
             .map(|(reference, attack)| RenamingView { reference: safe.minted(reference), attack: safe.minted(attack) })
             .collect(),
     }
+}
+
+/// These reasons and, if there is no verdict, the differences that are not judged.
+fn reasons_of(texts: Vec<String>, unstable: &[UnstableView], word: VerdictWord) -> Vec<ReasonView> {
+    let unstable = if word == VerdictWord::NotShown { unstable } else { &[] };
+    let differences = unstable
+        .iter()
+        .enumerate()
+        .map(|(place, one)| ReasonView { text: words::differs(&one.step, &one.why), unstable: Some(place) });
+    texts.into_iter().map(|text| ReasonView { text, unstable: None }).chain(differences).collect()
 }
 
 /// Makes texts safe to display.

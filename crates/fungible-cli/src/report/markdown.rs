@@ -16,7 +16,7 @@ pub(super) fn markdown(view: &VerdictView) -> String {
     if view.verdict == VerdictWord::NotShown {
         blocks.push("## Why no verdict is possible".to_owned());
         for reason in &view.reasons {
-            blocks.push(list([words_of(reason)].into_iter()));
+            blocks.push(list([words_of(&reason.text)].into_iter()));
             blocks.extend(view.unstable_of(reason).into_iter().flat_map(unstable));
         }
         blocks.extend(log("last lines of the driver:", &view.driver_lines));

@@ -164,7 +164,7 @@ impl Page {
         if view.verdict == VerdictWord::NotShown {
             self.blank();
             for reason in &view.reasons {
-                self.item("- ", reason);
+                self.item("- ", &reason.text);
                 if let Some(one) = view.unstable_of(reason) {
                     self.unstable("    ", one);
                 }

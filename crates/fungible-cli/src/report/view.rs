@@ -23,8 +23,7 @@ pub(super) struct VerdictView {
     /// The command that drives the traffic.
     pub(super) drive: String,
     pub(super) findings: Vec<FindingView>,
-    /// Why no verdict is possible.
-    pub(super) reasons: Vec<String>,
+    pub(super) reasons: Vec<ReasonView>,
     /// The last lines that the driver printed, if it fails on one undisturbed instance.
     pub(super) driver_lines: Vec<String>,
     pub(super) unstable: Vec<UnstableView>,
@@ -44,6 +43,16 @@ pub(super) enum VerdictWord {
     NotFungible,
     #[serde(rename = "NOT SHOWN")]
     NotShown,
+}
+
+/// Why no verdict is possible.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct ReasonView {
+    pub(super) text: String,
+    /// The index in `unstable` of the difference that is the reason.
+    #[serde(skip)]
+    pub(super) unstable: Option<usize>,
 }
 
 /// What was tried, and what was not.
@@ -217,20 +226,14 @@ impl VerdictView {
         &self.covered.not_covered[self.covered.limits..]
     }
 
-    /// The evidence for a reason that is about a difference which is not judged.
-    pub(super) fn unstable_of(&self, reason: &str) -> Option<&UnstableView> {
-        self.unstable.iter().find(|one| one.is_meant_by(reason))
+    /// The difference that is not judged and that is this reason.
+    pub(super) fn unstable_of(&self, reason: &ReasonView) -> Option<&UnstableView> {
+        self.unstable.get(reason.unstable?)
     }
 
-    /// The differences that are not judged and that no reason is about.
+    /// The differences that are not judged and are no reason.
     pub(super) fn other_unstable(&self) -> Vec<&UnstableView> {
-        let meant = |one: &UnstableView| self.reasons.iter().any(|reason| one.is_meant_by(reason));
-        self.unstable.iter().filter(|one| !meant(one)).collect()
-    }
-}
-
-impl UnstableView {
-    fn is_meant_by(&self, reason: &str) -> bool {
-        reason.starts_with(&format!("#{} ", self.step.number)) && reason.ends_with(&self.why)
+        let is_reason = |place: usize| self.reasons.iter().any(|reason| reason.unstable == Some(place));
+        self.unstable.iter().enumerate().filter(|(place, _)| !is_reason(*place)).map(|(_, one)| one).collect()
     }
 }

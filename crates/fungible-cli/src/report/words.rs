@@ -18,6 +18,11 @@ pub(super) fn request(step: &StepView) -> String {
     format!("#{} {} {}", step.number, shortened(&step.method, 16), shortened(&step.target, 48))
 }
 
+/// `#3 POST /login differs, there in 2 of 3 runs`
+pub(super) fn differs(step: &StepView, why: &str) -> String {
+    format!("#{} {} {} differs, {why}", step.number, step.method, step.target)
+}
+
 /// `#1 to #5 POST /login and #7 GET /cart`: equal requests are combined.
 pub(super) fn requests(steps: &[StepView]) -> String {
     let mut kinds: Vec<Vec<&StepView>> = Vec::new();
