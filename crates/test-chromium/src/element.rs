@@ -31,7 +31,8 @@ impl<'a> Element<'a> {
 
     /// Whether it has this role and this name.
     pub(crate) fn is(&self, role: &str, name: &str) -> bool {
-        self.try_get("/computedlabel").as_deref() == Some(name)
+        // Some versions of Chromium leave the space between a label's text and its field in the name.
+        self.try_get("/computedlabel").is_some_and(|label| label.trim() == name)
             && self.try_get("/computedrole").as_deref() == Some(role)
     }
 
