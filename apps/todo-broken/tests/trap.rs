@@ -4,8 +4,8 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use test_basics::raw_async;
+use tokio::net::TcpListener;
 
 async fn instance(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -16,16 +16,12 @@ async fn instance(name: &'static str) -> SocketAddr {
 
 /// Sends a request and gives the whole answer.
 async fn send(to: SocketAddr, request: &str, cookie: &str, kind: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(to).await.unwrap();
     let length = body.len();
     let text = format!(
         "{request} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nCookie: {cookie}\r\n\
          Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
     );
-    stream.write_all(text.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
+    raw_async(to, &text).await.unwrap().text()
 }
 
 fn cookie_of(answer: &str) -> String {

@@ -13,7 +13,7 @@ use fungible::{ServeOptions, serve};
 use fungible_web::pages::{catch_panics, not_found, wrong_method};
 use fungible_web::{FormBody, JsonBody, api};
 use serde_json::Value;
-use test_cluster::raw;
+use test_basics::raw;
 use tokio::net::TcpListener;
 
 async fn panics() -> &'static str {

@@ -1,30 +1,14 @@
 //! A browser: where it is, what it looks like, what is on its page.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use test_basics::{eventually, eventually_ok};
 
 use crate::driver::Driver;
 use crate::element::Element;
-
-/// Far more than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Waits until `condition` gives something; names what it waited for when that never comes.
-#[track_caller]
-pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "never came: {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
 
 /// A Chromium with one page.
 #[derive(Debug)]
@@ -132,16 +116,11 @@ impl Browser {
     /// Waits until the text of what a CSS selector finds contains these words.
     #[track_caller]
     pub fn says(&self, css: &str, words: &str) {
-        let mut last = String::new();
-        let found = |last: &mut String| {
-            *last = self.all(css).iter().filter_map(Element::try_text).collect::<Vec<_>>().join(" | ");
-            last.contains(words).then_some(())
-        };
-        let deadline = Instant::now() + PATIENCE;
-        while found(&mut last).is_none() {
-            assert!(Instant::now() < deadline, "{css} never said {words:?}, but {last:?}, on {}", self.url());
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        eventually_ok(|| {
+            let text = self.all(css).iter().filter_map(Element::try_text).collect::<Vec<_>>().join(" | ");
+            let missing = || format!("{words:?} in {css} on {}, which says {text:?}", self.url());
+            text.contains(words).then_some(()).ok_or_else(missing)
+        });
     }
 
     /// What a script returns: the body of a function, whose `arguments` are these.

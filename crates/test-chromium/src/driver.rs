@@ -2,18 +2,15 @@
 //! JSON over HTTP). Knows nothing of pages.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-/// Longer than a browser takes to start on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+use test_basics::raw;
 
 /// What Chromium is started with: no window, and no word with anybody but the test.
 const ARGUMENTS: [&str; 10] = [
@@ -87,46 +84,21 @@ impl Driver {
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
-        let (status, text) = self.exchange(method, path, body).map_err(|error| format!("chromedriver: {error}"))?;
-        let mut answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error} in {text}"))?;
-        let value = answer["value"].take();
-        if status == 200 {
+        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = raw(to, &request).map_err(|none| format!("chromedriver: {none}"))?;
+        let value = answer.json()["value"].take();
+        if answer.status == 200 {
             return Ok(value);
         }
         // The rest is a trace of the browser's own.
         let message = value["message"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
         Err(format!("{}: {message}", value["error"].as_str().unwrap_or("error")))
-    }
-
-    fn exchange(&self, method: &str, path: &str, body: &Value) -> std::io::Result<(u16, String)> {
-        let body = if method == "POST" { body.to_string() } else { String::new() };
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.port,
-            body.len()
-        )?;
-        let mut stream = BufReader::new(stream);
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let begins = head.len();
-            if stream.read_line(&mut head)? == 0 {
-                return Err(std::io::Error::other("no answer"));
-            }
-            if let Some((name, value)) = head[begins..].split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().map_err(std::io::Error::other)?;
-            }
-        }
-        let mut text = vec![0; length];
-        stream.read_exact(&mut text)?;
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let text = String::from_utf8(text).map_err(std::io::Error::other)?;
-        Ok((status.ok_or_else(|| std::io::Error::other("no status"))?, text))
     }
 
     pub(crate) fn home(&self) -> &Path {

@@ -11,5 +11,5 @@ mod driver;
 mod element;
 
 pub use axe::Violation;
-pub use browser::{Browser, Look, eventually};
+pub use browser::{Browser, Look};
 pub use element::Element;

@@ -5,7 +5,8 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use test_chromium::{Browser, Look, eventually};
+use test_basics::eventually;
+use test_chromium::{Browser, Look};
 
 const PAGE: &str = "data:text/html,<title>x</title><h1>Hello</h1><label>Name <input></label>\
     <button onclick='this.textContent=document.querySelector(%22input%22).value'>Greet</button>";

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use test_postgres::{Server, free_port};
+use test_basics::{eventually, free_port};
+use test_postgres::Server;
 
 /// The secret that all instances share.
 pub const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -205,12 +206,10 @@ impl Fleet {
         let (mut command, name) = self.next_command();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut child = command.env("PORT", address.port().to_string()).stderr(log).spawn().unwrap();
-        let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
+        eventually("the instance listens", || {
             assert_eq!(child.try_wait().unwrap(), None, "the instance ended before it listened");
-            assert!(began.elapsed() < Duration::from_secs(30), "the instance does not listen");
-            thread::park_timeout(Duration::from_millis(10));
-        }
+            TcpStream::connect(address).ok()
+        });
         let fresh = Instance { name, child, address, said: String::new(), lines: channel().1 };
         drop(std::mem::replace(&mut self.instances[which], fresh));
     }

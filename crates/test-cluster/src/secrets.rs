@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Browser, SECRET};
+use test_basics::Browser;
+
+use crate::fleet::SECRET;
 
 /// Some secrets.
 #[derive(Debug)]

@@ -3,18 +3,14 @@
 
 use std::fs;
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
-
-/// No server takes longer for anything on a machine that works.
-const LIMIT: Duration = Duration::from_mins(1);
+use test_basics::{eventually, eventually_ok, free_port};
 
 /// A server. All its databases may be reached by the user `postgres` without a password.
 #[derive(Debug)]
@@ -143,11 +139,7 @@ impl Server {
         if let Some(mut child) = self.child.take() {
             child.wait().unwrap_or_else(|error| panic!("waiting for the server: {error}"));
         }
-        let began = Instant::now();
-        while works_in(&self.data()) {
-            assert!(began.elapsed() < LIMIT, "a process of the server that has ended goes on");
-            pause();
-        }
+        eventually("the end of all processes of the server", || (!works_in(&self.data())).then_some(()));
     }
 
     /// Starts it where it was, and waits until it answers.
@@ -165,13 +157,15 @@ impl Server {
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().unwrap_or_else(|error| panic!("postgres: {error}")));
-        let began = Instant::now();
-        while !self.answers() {
+        eventually_ok(|| {
+            if self.answers() {
+                return Ok(());
+            }
             let ended = self.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
-            let log = || fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-            assert!(!ended && began.elapsed() < LIMIT, "the server does not start: {}", log());
-            pause();
-        }
+            let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            assert!(!ended, "the server does not start: {log}");
+            Err(format!("the start of the server: {log}"))
+        });
     }
 
     fn new(settings: &[&str]) -> Server {
@@ -237,12 +231,6 @@ fn works_in(folder: &Path) -> bool {
     processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok()).any(|place| place == folder)
 }
 
-/// Between two looks at a condition.
-#[expect(clippy::disallowed_methods, reason = "a condition is waited for")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
-}
-
 /// Makes a path the server's user's.
 fn own(path: &Path) -> io::Result<()> {
     user().map_or(Ok(()), |user| chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())))
@@ -271,18 +259,4 @@ fn binaries() -> PathBuf {
     let complete =
         |folder: &PathBuf| ["initdb", "pg_isready", "postgres"].iter().all(|name| folder.join(name).exists());
     folders.into_iter().find(complete).unwrap_or_else(|| panic!("there is no PostgreSQL: apt-get install postgresql"))
-}
-
-/// A port that no one gets by chance while nothing listens there: below those that systems give to outgoing connections.
-///
-/// # Panics
-/// When there is none.
-#[must_use]
-pub fn free_port() -> u16 {
-    let seed = uuid::Uuid::new_v4().as_u128();
-    let mut ports = (0..7_000_u128).map(|step| u16::try_from(3_000 + (seed + step) % 7_000).unwrap_or(3_000));
-    let free = |port: &u16| {
-        TcpListener::bind(("127.0.0.1", *port)).is_ok() && TcpStream::connect(("127.0.0.1", *port)).is_err()
-    };
-    ports.find(free).unwrap_or_else(|| panic!("there is no free port between 3000 and 10000"))
 }

@@ -1,9 +1,10 @@
 //! The JSON API: each request goes to another instance than the one before, and writes are sent twice.
 
 use serde_json::{Value, json};
-use test_cluster::{Browser, Engine};
+use test_basics::{Browser, eventually};
+use test_cluster::Engine;
 
-use crate::{PASSWORD, Shop, check_out, eventually, orders, put};
+use crate::{PASSWORD, Shop, check_out, orders, put};
 
 #[test]
 fn products_are_browsed_and_searched() {

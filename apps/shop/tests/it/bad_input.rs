@@ -1,7 +1,8 @@
 //! Bad input gets a 4xx with a sentence, from the API as `{"error": sentence}`, and changes nothing; a wrong environment
 //! one line and exit code 2.
 
-use test_cluster::{Browser, Engine, Program, SECRET, directory, raw};
+use test_basics::{Browser, raw};
+use test_cluster::{Engine, Program, SECRET, directory};
 
 use crate::{Shop, check_out, orders, put};
 

@@ -1,12 +1,11 @@
 //! An instance killed (SIGKILL) at each step of a checkout, on both engines; the client gets no answer and sends the same
 //! again, to another one. One charge, one order, one receipt, and the stock is right.
 
-use std::io;
-
 use serde_json::{Value, json};
-use test_cluster::{Answer, Engine};
+use test_basics::{Answer, NoAnswer, eventually};
+use test_cluster::Engine;
 
-use crate::{Shop, check_out, eventually, orders, put};
+use crate::{Shop, check_out, orders, put};
 
 /// The steps, in their order. Commits of a checkout on a quiet instance: the order, then the job that pays (taken, then
 /// finished), then the one that writes the receipt (taken, then finished).
@@ -130,6 +129,6 @@ fn refused_and_killed_at(shop: &mut Shop, name: &str, step: &str) {
 }
 
 /// What a client sees of an instance that was killed.
-fn no_answer(answer: &io::Result<Answer>) -> bool {
+fn no_answer(answer: &Result<Answer, NoAnswer>) -> bool {
     answer.is_err()
 }

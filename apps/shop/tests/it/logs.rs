@@ -1,7 +1,8 @@
 //! A log that cannot be written takes nothing from those who buy and those who are paid.
 
 use serde_json::json;
-use test_cluster::{Browser, Engine, Fleet, Program, unwritable};
+use test_basics::Browser;
+use test_cluster::{Engine, Fleet, Program, unwritable};
 
 use crate::{PASSWORD, check_out, orders, payments, put};
 

@@ -13,15 +13,12 @@ mod rounds;
 mod secrets;
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use test_cluster::{Answer, Browser, Engine, Fleet, Program};
+use test_basics::{Answer, Browser, NoAnswer};
+use test_cluster::{Engine, Fleet, Program};
 
 const PASSWORD: &str = "correct horse battery";
-
-/// No test waits longer for anything: a limit that is never reached on a machine that works.
-const LIMIT: Duration = Duration::from_mins(1);
 
 /// A payment service.
 fn payments() -> Fleet {
@@ -69,7 +66,7 @@ fn put(browser: &mut Browser, to: SocketAddr, product: &str, quantity: u32) -> A
 }
 
 /// Checks out under a key.
-fn check_out(browser: &Browser, to: SocketAddr, key: &str, card: &str) -> std::io::Result<Answer> {
+fn check_out(browser: &Browser, to: SocketAddr, key: &str, card: &str) -> Result<Answer, NoAnswer> {
     let mut browser = browser.clone();
     browser.headers.push(("Idempotency-Key".to_owned(), key.to_owned()));
     browser.send(to, "POST", "/api/checkout", "application/json", &json!({ "card": card }).to_string())
@@ -79,22 +76,4 @@ fn check_out(browser: &Browser, to: SocketAddr, key: &str, card: &str) -> std::i
 fn orders(browser: &Browser, to: SocketAddr) -> Vec<Value> {
     let answer = browser.clone().get(to, "/api/orders");
     answer.json()["orders"].as_array().unwrap_or_else(|| panic!("{answer:?}")).clone()
-}
-
-/// Waits until there is something.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < LIMIT, "waited in vain: {what}");
-        pause();
-    }
-}
-
-/// Between two looks at a condition.
-#[expect(clippy::disallowed_methods, reason = "a condition is waited for")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use test_cluster::{Browser, Engine};
+use test_basics::Browser;
+use test_cluster::Engine;
 
 use crate::Shop;
 

@@ -1,8 +1,9 @@
 //! The pages, without script: each form is sent to another instance than the page came from.
 
-use test_cluster::{Answer, Browser, Engine};
+use test_basics::{Answer, Browser, eventually};
+use test_cluster::Engine;
 
-use crate::{PASSWORD, Shop, eventually};
+use crate::{PASSWORD, Shop};
 
 /// The value of the first field with this name.
 fn field(page: &Answer, name: &str) -> String {

@@ -1,9 +1,10 @@
 //! The payment service as a process, spoken to over HTTP.
 
 use serde_json::{Value, json};
-use test_cluster::{Answer, Browser, Fleet};
+use test_basics::{Answer, Browser, eventually};
+use test_cluster::Fleet;
 
-use crate::{eventually, payments as start};
+use crate::payments as start;
 
 fn charge(fleet: &Fleet, key: &str, body: &Value) -> Answer {
     let mut shop = Browser::default();

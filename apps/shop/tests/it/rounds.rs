@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_cluster::{Answer, Browser, Engine, Random};
+use test_basics::{Answer, Browser, Random, eventually};
+use test_cluster::Engine;
 
-use crate::{Shop, eventually, orders, pause};
+use crate::{Shop, orders};
 
 const CUSTOMERS: usize = 20;
 const PRODUCTS: [(&str, i64); 4] = [("socks", 900), ("mug", 1250), ("notebook", 700), ("pencil", 150)];
 /// Attempts after which a customer gives up.
 const ATTEMPTS: usize = 2000;
+/// From one attempt to the next.
+const PAUSE: Duration = Duration::from_millis(10);
 
 #[test]
 fn killed_two_hundred_times_it_charges_once_on_sqlite() {
@@ -185,11 +189,11 @@ fn insist(
         };
         match browser.send(to, method, path, "application/json", &body.to_string()) {
             // The first may still be carried out by an instance that lives, or the store be busy.
-            Ok(answer) if [409, 503].contains(&answer.status) => pause(),
+            Ok(answer) if [409, 503].contains(&answer.status) => std::thread::park_timeout(PAUSE),
             Ok(answer) => return answer,
             Err(_no_answer) => {
                 bought.unanswered += 1;
-                pause();
+                std::thread::park_timeout(PAUSE);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! No secret stands in what an instance or the payment service writes, at the highest level of the log.
 
 use serde_json::json;
-use test_cluster::{Browser, Engine, Fleet, Program, Secrets};
+use test_basics::Browser;
+use test_cluster::{Engine, Fleet, Program, Secrets};
 
 use crate::{PASSWORD, Shop, check_out, put};
 

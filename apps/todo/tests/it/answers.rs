@@ -1,7 +1,7 @@
 //! What every answer bears, and that all instances give the same files.
 
 use crate::start;
-use test_cluster::Browser;
+use test_basics::Browser;
 
 #[test]
 fn every_answer_names_its_instance_and_sets_the_rules() {

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::start;
-use test_cluster::{Browser, Fleet};
+use test_basics::Browser;
+use test_cluster::Fleet;
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::start;
-use test_cluster::{Browser, raw};
+use test_basics::{Browser, raw};
 
 #[test]
 fn the_api_answers_each_bad_request_with_a_sentence() {

@@ -5,7 +5,8 @@ use fungible::{Hasher, Store, Users};
 use serde_json::{Value, json};
 
 use crate::program;
-use test_cluster::{Browser, Engine, Fleet};
+use test_basics::Browser;
+use test_cluster::{Engine, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -1,10 +1,9 @@
 //! An instance killed (SIGKILL) before and after each commit of a write, on both engines. The client gets no answer and
 //! sends the same again, to another one: nothing is there twice, and nothing is lost.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
-use test_cluster::{Answer, Browser, Engine, Fleet};
+use test_basics::{Answer, Browser, eventually};
+use test_cluster::{Engine, Fleet};
 use uuid::Uuid;
 
 use crate::program;
@@ -49,11 +48,7 @@ fn twice(fleet: &mut Fleet, step: &str, browser: &mut Browser, method: &str, pat
     fleet.replace(0, &[("FUNGIBLE_FAILPOINT", step)]);
     let first = browser.clone().send(fleet.at(0), method, path, "application/json", &body.to_string());
     assert!(first.is_err(), "{step}: {first:?}");
-    let began = Instant::now();
-    while !fleet.has_ended(0) {
-        assert!(began.elapsed() < Duration::from_mins(1), "{step}: it lives");
-        std::thread::yield_now();
-    }
+    eventually(&format!("its end at {step}"), || fleet.has_ended(0).then_some(()));
     fleet.replace(0, &[]);
     browser.api(fleet.at(0), method, path, body.clone())
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::ends::disable;
 use crate::{program, start};
-use test_cluster::{Answer, Browser, Engine, Fleet};
+use test_basics::{Answer, Browser};
+use test_cluster::{Engine, Fleet};
 
 const PASSWORD: &str = "correct horse battery";
 

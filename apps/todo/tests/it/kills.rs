@@ -10,7 +10,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::program;
-use test_cluster::{Browser, Engine, Fleet, Random};
+use test_basics::{Browser, Random};
+use test_cluster::{Engine, Fleet};
 
 const CLIENTS: usize = 4;
 const TASKS: usize = 50;

@@ -1,7 +1,8 @@
 //! A log that cannot be written takes nothing from those who use the list.
 
 use serde_json::json;
-use test_cluster::{Browser, unwritable};
+use test_basics::Browser;
+use test_cluster::unwritable;
 
 use crate::{program, start};
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::start;
-use test_cluster::{Browser, Fleet};
+use test_basics::Browser;
+use test_cluster::Fleet;
 
 fn description(fleet: &Fleet) -> Value {
     let answer = Browser::default().get(fleet.at(0), "/api/openapi.json");

@@ -1,7 +1,8 @@
 //! The pages as a browser without script uses them: forms, redirects, reloads.
 
 use crate::start;
-use test_cluster::{Answer, Browser, Fleet};
+use test_basics::{Answer, Browser};
+use test_cluster::Fleet;
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::program;
-use test_cluster::{Answer, Browser, Engine, Fleet, Secrets};
+use test_basics::{Answer, Browser};
+use test_cluster::{Engine, Fleet, Secrets};
 
 const PASSWORD: &str = "correct horse battery";
 

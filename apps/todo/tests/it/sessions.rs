@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::start;
-use test_cluster::{Browser, Fleet};
+use test_basics::Browser;
+use test_cluster::Fleet;
 
 const PASSWORD: &str = "correct horse battery";
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{program, start};
-use test_cluster::{Answer, Browser, Engine, Fleet};
+use test_basics::{Answer, Browser};
+use test_cluster::{Engine, Fleet};
 
 /// Ada, whose list it is.
 fn ada(fleet: &mut Fleet) -> Browser {

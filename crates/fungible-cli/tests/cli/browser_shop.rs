@@ -3,10 +3,11 @@
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use test_basics::eventually;
 use test_chromium::Browser;
 
 use super::person::Person;
-use super::world::{Place, eventually, is_whole, signal};
+use super::world::{Place, is_whole, signal};
 
 /// What is in the cart, as its page shows it: names and how many.
 fn cart(browser: &Browser) -> Vec<(String, String)> {

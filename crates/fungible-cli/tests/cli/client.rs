@@ -1,51 +1,33 @@
-//! A customer of the to-do list: speaks its JSON API, keeps its cookie, and never sends anything again by itself.
+//! A customer of the to-do list: speaks its JSON API, keeps its cookies, and never sends anything again by itself.
 
 use std::net::SocketAddr;
 
 use serde_json::Value;
-
-use super::world::{Answer, NoAnswer, try_request};
+use test_basics::{Answer, Browser, NoAnswer};
 
 pub(crate) struct Client {
     address: SocketAddr,
-    cookie: Option<String>,
-    /// Header lines that go with each request.
-    pub(crate) headers: Vec<String>,
+    pub(crate) browser: Browser,
     /// What this client has asked and been answered, for whoever reads a failure.
     pub(crate) journal: Vec<String>,
 }
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Client {
-        Client { address, cookie: None, headers: Vec::new(), journal: Vec::new() }
+        Client { address, browser: Browser::default(), journal: Vec::new() }
     }
 
     /// One request and its answer; an error when no whole answer came.
     pub(crate) fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, NoAnswer> {
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let cookie = self.cookie.as_ref().map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
-        let kind = if body.is_empty() {
-            String::new()
-        } else {
-            format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())
-        };
-        let kind = self.headers.iter().fold(kind, |kind, line| format!("{kind}{line}\r\n"));
-        let host = format!("Host: {}\r\nConnection: close\r\n", self.address);
-        let answer = try_request(self.address, &format!("{method} {path} HTTP/1.1\r\n{host}{cookie}{kind}\r\n{body}"));
+        let (kind, body) = body.map_or_else(Default::default, |body| ("application/json", body.to_string()));
+        let answer = self.browser.send(self.address, method, path, kind, &body);
         self.journal.push(match &answer {
             Ok(answer) => {
                 let by = answer.header("x-served-by").unwrap_or("nobody");
                 format!("{method} {path} -> {} by {by}: {}", answer.status, answer.body)
             }
-            Err(none) => format!("{method} {path} -> no answer: {}", none.why),
+            Err(none) => format!("{method} {path} -> {none}"),
         });
-        for set in answer.iter().flat_map(|answer| answer.head.lines()) {
-            if let Some(value) =
-                set.to_ascii_lowercase().strip_prefix("set-cookie:").map(|_| &set["set-cookie:".len()..])
-            {
-                self.cookie = value.trim().split(';').next().map(str::to_owned);
-            }
-        }
         answer
     }
 

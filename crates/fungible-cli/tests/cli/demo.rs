@@ -10,9 +10,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use test_basics::{Browser, Random, eventually, free_port, seed};
 
 use super::client::Client;
-use super::world::{Fleet, Place, Random, eventually, free_port, is_root, seed, signal};
+use super::world::{Fleet, Place, is_root, signal};
 
 const CUSTOMERS: usize = 50;
 const KILLS: usize = 20;
@@ -75,7 +76,7 @@ fn its_store_may_be_on_postgresql() {
     let mut customer = Client::new(fleet.address);
     let who = json!({"name": "anna", "password": "correct horse battery"});
     assert_eq!(customer.send("POST", "/api/register", Some(&who)).unwrap().status, 201, "{:#?}", customer.journal);
-    let path = format!("/api/tasks/{}", uuid(&mut Random(7)));
+    let path = format!("/api/tasks/{}", uuid(&mut Random::from_seed(7)));
     assert_eq!(customer.send("PUT", &path, Some(&json!({"title": "milk"}))).unwrap().status, 201);
     assert!(fleet.ask(&["kill", "todo-1"]).status.success());
     for _ in 0..6 {
@@ -94,7 +95,7 @@ fn the_shop_charges_once_whatever_is_killed() {
     let mut customer = Client::new(fleet.address);
     let who = json!({"name": "anna", "password": "correct horse battery"});
     assert_eq!(customer.send("POST", "/api/register", Some(&who)).unwrap().status, 201, "{:#?}", customer.journal);
-    customer.headers.push("Idempotency-Key: k".to_owned());
+    customer.browser.headers.push(("Idempotency-Key".to_owned(), "k".to_owned()));
     assert_eq!(customer.send("PUT", "/api/cart/mug", Some(&json!({"quantity": 2}))).unwrap().status, 200);
     // All of them die one after the other while the order is placed and sent again.
     let card = json!({"card": "slow"});
@@ -162,34 +163,19 @@ fn sticky_sessions_hide_the_trap_until_the_instance_dies() {
     let place = Place::new();
     let fleet = demo(&place, &["--broken", "--sticky"]);
     fleet.healthy(3);
-    // A client with a cookie jar for both cookies: the balancer's and the app's.
-    let get = |cookies: &str| {
-        let text = format!("GET /api/tasks HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\nConnection: close\r\n\r\n");
-        super::world::request(fleet.address, &text)
-    };
-    let body = r#"{"name":"anna","password":"correct horse battery"}"#;
-    let login = format!(
-        "POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let login = super::world::request(fleet.address, &login);
-    let cookies: Vec<&str> = login
-        .head
-        .lines()
-        .filter_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case("set-cookie")))
-        .filter_map(|(_, value)| value.split(';').next())
-        .collect();
-    assert_eq!(cookies.len(), 2, "{}", login.head);
-    let jar = cookies.join("; ");
+    let mut anna = Browser::default();
+    let who = json!({"name": "anna", "password": "correct horse battery"});
+    let login = anna.api(fleet.address, "POST", "/api/login", who);
+    assert_eq!(anna.cookies.len(), 2, "the balancer's and the app's: {login:?}");
     for _ in 0..5 {
-        assert_eq!(get(&jar).status, 200);
+        assert_eq!(anna.get(fleet.address, "/api/tasks").status, 200);
     }
     let home = login.header("x-served-by").unwrap();
     assert!(fleet.ask(&["kill", home]).status.success());
     eventually("the one that came after it", || {
         fleet.healthy(3).iter().find(|one| one["name"] == home && one["restarts"] == 1).cloned()
     });
-    let after = get(&jar);
+    let after = anna.get(fleet.address, "/api/tasks");
     assert_eq!((after.status, after.body.contains("please log in again")), (401, true), "{after:?}");
 }
 
@@ -218,7 +204,7 @@ fn instances_killed_under_load_lose_nothing() {
                 scope.spawn(move || customer(address, seed, number, over, acknowledged))
             })
             .collect();
-        let mut random = Random(seed);
+        let mut random = Random::from_seed(seed);
         for kill in 0..KILLS {
             let goal = acknowledged.load(Ordering::Relaxed) + 1 + random.below(60);
             eventually("more tasks", || (acknowledged.load(Ordering::Relaxed) >= goal).then_some(()));
@@ -256,7 +242,7 @@ fn instances_killed_under_load_lose_nothing() {
 
 /// Registers, logs in, adds tasks and looks at them until it is over; then compares what it sees with what it was promised.
 fn customer(address: SocketAddr, seed: u64, number: usize, over: &AtomicBool, acknowledged: &AtomicUsize) -> Promised {
-    let mut random = Random(seed.wrapping_add(1 + number as u64));
+    let mut random = Random::from_seed(seed.wrapping_add(1 + number as u64));
     let mut client = Client::new(address);
     let mut promised = Promised::default();
     let who = json!({"name": format!("customer-{number}"), "password": format!("correct horse {number}")});

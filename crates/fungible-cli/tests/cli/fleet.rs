@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
-use super::world::{Fleet, Place, copy_for_everybody, eventually, is_root, program, request, signal, try_request};
+use test_basics::{Browser, eventually, raw};
+
+use super::world::{Fleet, Place, copy_for_everybody, is_root, program, signal};
 
 /// An instance with children of its own: one in a session of its own, one orphaned twice over.
 const FAMILY: &str = "setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &) ; exec python3 $0";
@@ -97,9 +99,8 @@ fn a_fleet_grows_and_shrinks_without_losing_a_request() {
     fleet.healthy(4);
     let address = fleet.address;
     let slow = std::thread::spawn(move || {
-        let get = format!("GET /slow?ms=500 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        let clients: Vec<_> =
-            (0..8).map(|_| get.clone()).map(|get| std::thread::spawn(move || request(address, &get))).collect();
+        let get = move || Browser::default().get(address, "/slow?ms=500");
+        let clients: Vec<_> = (0..8).map(|_| std::thread::spawn(get)).collect();
         clients.into_iter().map(|client| client.join().unwrap().status).collect::<Vec<u16>>()
     });
     eventually("every instance busy", || {
@@ -119,10 +120,7 @@ fn ctrl_c_finishes_what_is_in_flight() {
             place.fleet(&["run", "-n", "2", "--listen", "127.0.0.1:0", "--", "python3", &program("plain.py")]);
         fleet.healthy(2);
         let address = fleet.address;
-        let slow = std::thread::spawn(move || {
-            request(address, &format!("GET /slow?ms=700 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
-                .status
-        });
+        let slow = std::thread::spawn(move || Browser::default().get(address, "/slow?ms=700").status);
         eventually("the request in flight", || {
             fleet.in_state("healthy").iter().any(|one| one["in_flight"] == 1).then_some(())
         });
@@ -301,7 +299,7 @@ fn fleets_are_told_apart_by_name_and_port() {
     let by_port = place.output(&["status", "--json", "--fleet", &two.address.port().to_string()]);
     assert!(String::from_utf8_lossy(&by_port.stdout).contains("\"name\":\"two\""));
     assert!(place.output(&["stop", "--fleet", "one"]).status.success());
-    assert!(try_request(one.address, "GET / HTTP/1.0\r\n\r\n").is_err());
+    assert!(raw(one.address, "GET / HTTP/1.0\r\n\r\n").is_err());
 }
 
 #[test]
@@ -312,10 +310,7 @@ fn a_signal_to_all_of_its_processes_still_drains() {
             place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", mode, "--", "python3", &program("plain.py")]);
         fleet.healthy(1);
         let address = fleet.address;
-        let slow = std::thread::spawn(move || {
-            request(address, &format!("GET /slow?ms=500 HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
-                .status
-        });
+        let slow = std::thread::spawn(move || Browser::default().get(address, "/slow?ms=500").status);
         eventually("the request in flight", || (fleet.in_state("healthy")[0]["in_flight"] == 1).then_some(()));
         for (pid, line) in place.processes() {
             let own =

@@ -8,7 +8,9 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use super::world::{Place, eventually, free_port, is_root};
+use test_basics::{eventually, free_port};
+
+use super::world::{Place, is_root};
 
 /// A user without rights that is in no list.
 const STRANGER: u32 = 4242;

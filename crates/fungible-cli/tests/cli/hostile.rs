@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::world::{Place, eventually, free_port, is_root, program, request};
+use test_basics::{Browser, eventually, free_port};
+
+use super::world::{Place, is_root, program};
 
 /// A server that serves one request at a time, as gunicorn does unless it is told otherwise.
 const ONE_AT_A_TIME: &str = "
@@ -35,8 +37,7 @@ fn clients_that_send_slowly_stop_no_instance_that_serves_one_request_at_a_time()
         })
         .collect();
     for _ in 0..6 {
-        let answer =
-            request(fleet.address, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+        let answer = Browser::default().send(fleet.address, "POST", "/", "text/plain", "hi").unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, "hi"));
     }
     drop(slow);
@@ -96,8 +97,7 @@ fn stops(place: &Place, mut fleet: Child) {
 fn answers(address: SocketAddr, clients: usize, times: usize) {
     let client = || {
         for _ in 0..times {
-            let answer = request(address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-            assert_eq!(answer.status, 200);
+            assert_eq!(Browser::default().get(address, "/").status, 200);
         }
     };
     std::thread::scope(|scope| {

@@ -6,7 +6,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::world::{Place, copy_for_everybody, eventually, free_port, is_root, signal};
+use test_basics::{eventually, free_port};
+
+use super::world::{Place, copy_for_everybody, is_root, signal};
 
 /// A user without rights that is in no list.
 const STRANGER: &str = "4242";

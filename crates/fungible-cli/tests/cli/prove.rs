@@ -5,10 +5,11 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use test_basics::free_port;
 
 use super::schema_check::violations;
 use super::shop::{PYTHON, Shop, app, customer, driven, everything_in, quoted, usual};
-use super::world::{copy_for_everybody, free_port, is_root, program};
+use super::world::{copy_for_everybody, is_root, program};
 
 #[test]
 fn fungible_ends_with_0() {

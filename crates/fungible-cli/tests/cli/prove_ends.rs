@@ -8,8 +8,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
+use test_basics::{Random, eventually};
+
 use super::shop::{Shop, app, customer, driven};
-use super::world::{Random, eventually, seed, signal};
+use super::world::signal;
 
 /// There as soon as the first driver runs.
 const DRIVING: &str = "real/driving";
@@ -19,7 +21,7 @@ const LATEST: usize = 2500;
 
 #[test]
 fn nothing_survives_whenever_it_is_stopped() {
-    let mut random = Random(seed());
+    let mut random = Random::new();
     for namespaces in [&[][..], &["--no-namespaces"]] {
         for word in ["INT", "TERM", "HUP", "KILL", "INT", "TERM", "KILL"] {
             let after = u64::try_from(random.below(LATEST)).unwrap();
@@ -42,7 +44,7 @@ fn nothing_survives_while_the_traffic_goes_on() {
 
 #[test]
 fn it_ends_when_its_keeper_is_killed() {
-    let mut random = Random(seed());
+    let mut random = Random::new();
     for _ in 0..7 {
         for namespaces in [&[][..], &["--no-namespaces"]] {
             let (after, one) = (u64::try_from(random.below(LATEST)).unwrap(), random.below(2));

@@ -6,8 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use test_basics::free_port;
+
 use super::shop::{PYTHON, Shop, app, customer, driven, quoted, usual};
-use super::world::{free_port, is_root, program};
+use super::world::{is_root, program};
 
 /// A proof of what this line of shell starts, by the customer.
 fn of_shell(options: &[&str], line: &str) -> Vec<String> {

@@ -2,31 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-/// Far more than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Waits until `condition` gives something; names what it waited for when that never comes.
-#[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "never came: {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
-}
+use test_basics::{Answer, Browser, eventually, eventually_ok};
 
 /// A program below tests/cli/programs.
 pub(crate) fn program(name: &str) -> String {
@@ -81,16 +65,10 @@ impl Place {
 
     #[track_caller]
     pub(crate) fn is_empty_eventually(&self) {
-        let mut left = BTreeMap::new();
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-        panic!("these processes are left: {left:?}");
+        eventually_ok(|| {
+            let left = self.processes();
+            if left.is_empty() { Ok(()) } else { Err(format!("the end of {left:?}")) }
+        });
     }
 
     pub(crate) fn fleet(&self, arguments: &[&str]) -> Fleet<'_> {
@@ -174,7 +152,7 @@ impl<'a> Fleet<'a> {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        request(self.address, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address))
+        Browser::default().get(self.address, path)
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -197,7 +175,7 @@ impl Drop for Fleet<'_> {
     }
 }
 
-fn collect(mut from: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
+fn collect(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let into = Arc::clone(&text);
     std::thread::spawn(move || {
@@ -207,100 +185,6 @@ fn collect(mut from: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> 
         }
     });
     text
-}
-
-/// An answer as it came.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().skip(1).find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then_some(value.trim())
-        })
-    }
-}
-
-/// Why a request got no whole answer.
-#[derive(Debug)]
-pub(crate) struct NoAnswer {
-    /// The first bytes of an answer had come.
-    pub(crate) begun: bool,
-    pub(crate) why: String,
-}
-
-/// One request on a connection of its own; never sent again.
-pub(crate) fn try_request(address: SocketAddr, text: &str) -> Result<Answer, NoAnswer> {
-    let mut came = String::new();
-    read_answer(address, text, &mut came).map_err(|error| NoAnswer { begun: !came.is_empty(), why: error.to_string() })
-}
-
-fn read_answer(address: SocketAddr, text: &str, head: &mut String) -> std::io::Result<Answer> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.write_all(text.as_bytes())?;
-    let mut socket = BufReader::new(socket);
-    while !head.ends_with("\r\n\r\n") {
-        if socket.read_line(head)? == 0 {
-            return Err(std::io::Error::other("the connection ended"));
-        }
-    }
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
-    let mut answer = Answer { status, head: head.clone(), body: String::new() };
-    let mut body = Vec::new();
-    if let Some(length) = answer.header("content-length").and_then(|text| text.parse().ok()) {
-        body.resize(length, 0);
-        socket.read_exact(&mut body)?;
-    } else {
-        socket.read_to_end(&mut body)?;
-    }
-    answer.body = String::from_utf8_lossy(&body).into_owned();
-    Ok(answer)
-}
-
-#[track_caller]
-pub(crate) fn request(address: SocketAddr, text: &str) -> Answer {
-    try_request(address, text).unwrap()
-}
-
-/// The seed of a random test: new each time, or `FUNGIBLE_SEED` to see a run again. Printed, so that a failure shows it.
-pub(crate) fn seed() -> u64 {
-    let given = std::env::var("FUNGIBLE_SEED").ok().and_then(|text| text.parse().ok());
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
-    let seed = given.unwrap_or_else(|| u64::from(now()) ^ (u64::from(std::process::id()) << 32));
-    println!("seed {seed}: run again with FUNGIBLE_SEED={seed}");
-    seed
-}
-
-/// Numbers that look random and follow from their seed (splitmix64 by Sebastiano Vigna).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
-    }
-}
-
-/// A port for a program of this test: no test that runs at the same time gets it, and neither do systems for outgoing
-/// connections nor the tool for its instances, so that it is still free when it is wanted, and again.
-pub(crate) fn free_port() -> u16 {
-    static GIVEN: AtomicU32 = AtomicU32::new(0);
-    let range = 3_000..10_000;
-    let free = |()| {
-        let place = std::process::id() * 16 + GIVEN.fetch_add(1, Ordering::Relaxed);
-        let port = range.start + u16::try_from(place % u32::from(range.end - range.start)).unwrap();
-        TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
-    };
-    std::iter::repeat(()).find_map(free).unwrap()
 }
 
 /// `scripts/check --quick` leaves out what takes long.

@@ -10,8 +10,9 @@ use fungible::{KeyOptions, KeyRing, TokenOptions, Tokens, params};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use test_basics::Random;
 
-use crate::support::{Engine, Random};
+use crate::support::Engine;
 use crate::tokens::{Instance, SECRET, secret};
 
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

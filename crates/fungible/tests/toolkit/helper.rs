@@ -13,9 +13,8 @@ use fungible::store::Migration;
 use fungible::{ServeOptions, Store, StoreError, StoreUrl, Tx, params};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use test_basics::LIMIT;
 use tokio::net::TcpListener;
-
-use crate::support::LIMIT;
 
 const JOB: &str = "FUNGIBLE_TEST_JOB";
 const STORE: &str = "FUNGIBLE_TEST_STORE";

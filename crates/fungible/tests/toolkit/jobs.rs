@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use fungible::jobs::WorkerOptions;
 use fungible::{Job, JobError, Jobs, Migration, Store, StoreError, Tx, Worker, params};
+use test_basics::eventually_async;
 use tokio::sync::oneshot;
 
 use crate::helper::Helper;
 use crate::on_both_engines;
-use crate::support::eventually;
 
 const TABLE: &str = "CREATE TABLE done (what TEXT NOT NULL, attempt BIGINT NOT NULL)";
 const DONE: &[Migration] = &[Migration { version: 1, name: "done", sqlite: TABLE, postgres: TABLE }];
@@ -81,7 +81,7 @@ on_both_engines! {
         enqueue(&store, "write", "once").await;
         assert_eq!(jobs.open().await, Ok(1));
         let running = Running::start(Worker::new(jobs.clone(), quick()).on("write", write_down));
-        eventually("the job", async || jobs.open().await == Ok(0)).await;
+        eventually_async("the job", async || jobs.open().await == Ok(0)).await;
         running.stop().await;
         assert_eq!(done(&store).await, [("once".to_owned(), 1)]);
     }
@@ -103,7 +103,7 @@ on_both_engines! {
             let worker = Worker::new(Jobs::new(engine.open().await), quick());
             workers.push(Running::start(worker.on("write", write_down)));
         }
-        eventually("all jobs", async || jobs.open().await == Ok(0)).await;
+        eventually_async("all jobs", async || jobs.open().await == Ok(0)).await;
         for worker in workers {
             worker.stop().await;
         }
@@ -124,8 +124,8 @@ on_both_engines! {
             .on("panic", async |_| panic!("on purpose"))
             .on("second", second);
         let running = Running::start(worker);
-        eventually("two are dead", async || jobs.dead().await.unwrap().len() == 2).await;
-        eventually("one is done", async || !done(&store).await.is_empty()).await;
+        eventually_async("two are dead", async || jobs.dead().await.unwrap().len() == 2).await;
+        eventually_async("one is done", async || !done(&store).await.is_empty()).await;
         running.stop().await;
         assert_eq!(done(&store).await, [("at the second attempt".to_owned(), 2)]);
         let mut dead: Vec<_> = jobs.dead().await.unwrap();
@@ -136,7 +136,7 @@ on_both_engines! {
         assert_eq!(jobs.open().await, Ok(1));
         assert_eq!((jobs.revive(dead[0].id).await, jobs.revive(uuid::Uuid::nil()).await), (Ok(true), Ok(false)));
         let running = Running::start(Worker::new(jobs.clone(), quick()).on("fail", write_down));
-        eventually("the one that was revived", async || done(&store).await.len() == 2).await;
+        eventually_async("the one that was revived", async || done(&store).await.len() == 2).await;
         running.stop().await;
     }
 
@@ -161,11 +161,11 @@ on_both_engines! {
             row.get::<i64>("due_ms").unwrap()
         };
         let first = due().await;
-        eventually("the lease is kept", async || due().await > first + 3500).await;
+        eventually_async("the lease is kept", async || due().await > first + 3500).await;
         assert_eq!(tried.load(Ordering::SeqCst), 0);
         holder.kill();
         let killed = Instant::now();
-        eventually("it is taken over", async || !done(&store).await.is_empty()).await;
+        eventually_async("it is taken over", async || !done(&store).await.is_empty()).await;
         assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
         running.stop().await;
         assert_eq!(done(&store).await, [("held".to_owned(), 2)]);
@@ -180,7 +180,7 @@ on_both_engines! {
         enqueue(&store, "write", "harmless").await;
         let worker = Worker::new(jobs.clone(), WorkerOptions { attempts: 3, ..quick() }).on("write", write_down);
         let running = Running::start(worker);
-        eventually("the other one is done", async || done(&store).await.len() == 1).await;
+        eventually_async("the other one is done", async || done(&store).await.len() == 1).await;
         running.stop().await;
         assert_eq!(done(&store).await[0].0, "harmless");
         let dead = jobs.dead().await.unwrap();

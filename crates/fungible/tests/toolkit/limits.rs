@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::response::IntoResponse as _;
 use fungible::{Limit, Limits};
+use test_basics::eventually_async;
 
 use crate::on_both_engines;
-use crate::support::{Engine, eventually};
+use crate::support::Engine;
 
 const SLOW: Limit = Limit { name: "slow", burst: 10, window: Duration::from_hours(1) };
 const QUICK: Limit = Limit { name: "quick", burst: 2, window: Duration::from_secs(8) };
@@ -53,7 +54,7 @@ on_both_engines! {
             at_once += 1;
         }
         assert!(at_once >= 2, "{at_once}");
-        eventually("another one", allowed).await;
+        eventually_async("another one", allowed).await;
     }
 }
 

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use fungible::users::LoginError;
 use fungible::{CookieMode, Hasher, HasherOptions, Secret, ServeOptions, SessionOptions, Sessions, User, Users};
+use test_basics::eventually_async;
 
 use crate::support::{Directory, request, start, status};
 
@@ -64,8 +65,8 @@ async fn a_flood_of_logins_leaves_room_for_those_who_are_logged_in() {
             })
         })
         .collect();
-    crate::support::eventually("some are refused", async || flood.refused.load(Ordering::SeqCst) > 0).await;
-    crate::support::eventually("some are welcomed", async || flood.welcomed.load(Ordering::SeqCst) > 0).await;
+    eventually_async("some are refused", async || flood.refused.load(Ordering::SeqCst) > 0).await;
+    eventually_async("some are welcomed", async || flood.welcomed.load(Ordering::SeqCst) > 0).await;
     let before = flood.welcomed.load(Ordering::SeqCst);
     for _ in 0..50 {
         let answer = request(address, &format!("GET /name HTTP/1.1\r\nCookie: {cookie}"), "").await;

@@ -9,10 +9,11 @@ use axum::http::Request;
 use axum::response::IntoResponse as _;
 use fungible::once::{Done, IdempotencyKeyRejection, OnceKey};
 use fungible::{IdempotencyKey, Jobs, Migration, Once, OnceError, OnceOptions, Store, StoreError, Tx, params};
+use test_basics::{Random, eventually_async};
 
 use crate::helper::Helper;
 use crate::on_both_engines;
-use crate::support::{Engine, Random, eprint, eventually};
+use crate::support::{Engine, eprint};
 
 const TABLE: &str = "CREATE TABLE effects (who TEXT NOT NULL)";
 pub(crate) const EFFECTS: &[Migration] = &[Migration { version: 1, name: "effects", sqlite: TABLE, postgres: TABLE }];
@@ -140,7 +141,7 @@ on_both_engines! {
         let instance = Instance::new(engine.open().await, options).await;
         instance.run(key("a", "x"), "a").await.unwrap();
         let expired = "SELECT count(*) AS n FROM fungible_once WHERE expires_ms <= fungible_now_ms()";
-        eventually("its time is over", async || {
+        eventually_async("its time is over", async || {
             instance.store.get(expired, &[]).await.unwrap().unwrap().get::<i64>("n").unwrap() == 1
         })
         .await;
@@ -199,7 +200,7 @@ async fn while_the_first_is_at_work_an_equal_one_waits_and_is_then_refused() {
     let first = tokio::spawn(async move { slow.once.run(key("a", "x"), sleeps).await });
     let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
     let Engine::Postgres(server, _) = &engine else { unreachable!() };
-    eventually("the first is at work", async || server.sql("postgres", running) == "1").await;
+    eventually_async("the first is at work", async || server.sql("postgres", running) == "1").await;
     let refused = other.run(key("a", "x"), "a").await;
     assert_eq!(refused, Err(Problem::Once(OnceError::Running)));
     let response = OnceError::Running.into_response();

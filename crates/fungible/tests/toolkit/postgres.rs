@@ -10,10 +10,10 @@ use axum::response::IntoResponse as _;
 use fungible::store::Migration;
 use fungible::{Store, StoreError, StoreOptions, StoreUrl, Tx, params};
 use nix::sys::signal::Signal;
+use test_basics::eventually_async;
 use test_postgres::Server;
 
 use crate::helper::ROWS;
-use crate::support::eventually;
 
 fn url(server: &Server) -> StoreUrl {
     server.url("postgres").parse().unwrap()
@@ -93,7 +93,7 @@ async fn nothing_is_lost(store: &Store, (acknowledged, refused): (Vec<String>, V
 }
 
 async fn more_than(count: usize, store: &Store) {
-    eventually("traffic", async || ids(store).await.len() > count).await;
+    eventually_async("traffic", async || ids(store).await.len() > count).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +176,7 @@ async fn a_restart_and_a_crash_in_the_midst_of_traffic_lose_nothing() {
         server.ended();
         server.run();
         // They go on without having been told anything.
-        eventually("traffic after the restart", async || ids(&store).await.len() > before + 100).await;
+        eventually_async("traffic after the restart", async || ids(&store).await.len() > before + 100).await;
         let said = traffic.stop().await;
         let known: Vec<_> = said.1.iter().filter(|error| !matches!(error, StoreError::Unknown(_))).collect();
         assert!(known.is_empty(), "{signal}: {known:?}");
@@ -204,7 +204,7 @@ async fn a_server_that_is_away_for_long_is_a_clear_503() {
         assert_eq!((response.status().as_u16(), response.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
     }
     server.run();
-    eventually("it is back", async || add(&store, "y".to_owned()).await.is_ok()).await;
+    eventually_async("it is back", async || add(&store, "y".to_owned()).await.is_ok()).await;
     assert_eq!(ids(&store).await, HashSet::from(["y".to_owned()]));
 }
 
@@ -220,7 +220,7 @@ async fn a_server_that_stands_still_is_a_clear_503() {
     let error = add(&store, "frozen".to_owned()).await.unwrap_err();
     assert_eq!(error.status().as_u16(), 503, "{error:?}");
     server.signal(Signal::SIGCONT);
-    eventually("it is back", async || add(&store, uuid::Uuid::new_v4().to_string()).await.is_ok()).await;
+    eventually_async("it is back", async || add(&store, uuid::Uuid::new_v4().to_string()).await.is_ok()).await;
     let there = ids(&store).await;
     assert!(there.contains("before"));
     assert!(!there.contains("frozen") || matches!(error, StoreError::Unknown(_)), "{error:?}");
@@ -233,7 +233,7 @@ async fn another_server_takes_over_in_the_midst_of_traffic() {
     // What is acknowledged is on both.
     first.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf()");
     let replicates = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
-    eventually("the standby follows", async || first.sql("postgres", replicates) == "1").await;
+    eventually_async("the standby follows", async || first.sql("postgres", replicates) == "1").await;
     let address = format!("postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", first.port(), second.port());
     let url: StoreUrl = address.parse().unwrap();
     let store = store_with_rows(&url).await;
@@ -257,8 +257,10 @@ async fn a_commit_whose_answer_does_not_come_is_unknown() {
     store.migrate("rows", ROWS).await.unwrap();
     // A commit waits for a standby that there is not.
     server.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'; SELECT pg_reload_conf()");
-    eventually("the setting is taken", async || server.sql("postgres", "SHOW synchronous_standby_names") == "nobody")
-        .await;
+    eventually_async("the setting is taken", async || {
+        server.sql("postgres", "SHOW synchronous_standby_names") == "nobody"
+    })
+    .await;
     let error = add(&store, "x".to_owned()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unknown(_)), "{error:?}");
     assert!(error.to_string().contains("it is not known whether the command was carried out"), "{error}");

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use fungible::{Store, StoreError, StoreOptions, Tx, params};
 use nix::sys::signal::Signal;
+use test_basics::{Random, eventually_async};
 
 use crate::helper::{Helper, ROWS};
 use crate::on_both_engines;
-use crate::support::{Directory, Random, assert_sound, eprint, eventually};
+use crate::support::{Directory, assert_sound, eprint};
 
 async fn ids(store: &Store) -> HashSet<String> {
     let read = async move |tx: &mut Tx| {
@@ -82,7 +83,7 @@ async fn frozen(how: Signal) -> (Store, Directory) {
         holder.tell("go on");
         assert_eq!(holder.hear(), "done");
     }
-    eventually("writes work again", async || add("after").await.is_ok()).await;
+    eventually_async("writes work again", async || add("after").await.is_ok()).await;
     (store, directory)
 }
 

@@ -4,8 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use test_basics::eventually_async;
+
 use crate::on_both_engines;
-use crate::support::{Engine, eventually, request, status};
+use crate::support::{Engine, request, status};
 
 /// The program, which is built with the tests.
 fn program() -> PathBuf {
@@ -31,7 +33,7 @@ impl Instance {
                 .env("FUNGIBLE_SECRET", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
             let mut child = command.stdin(Stdio::null()).spawn().unwrap();
             let mut lives = true;
-            eventually("it listens or ends", async || {
+            eventually_async("it listens or ends", async || {
                 lives = child.try_wait().unwrap().is_none();
                 !lives || tokio::net::TcpStream::connect(address).await.is_ok()
             })

@@ -5,9 +5,10 @@ use std::time::Duration;
 use fungible::sealed::SealError;
 use fungible::{KeyOptions, KeyRing, Seals, Secret, Tx};
 use sha2::{Digest as _, Sha256};
+use test_basics::{Random, eventually_async};
 
 use crate::on_both_engines;
-use crate::support::{Engine, Random, eventually};
+use crate::support::Engine;
 
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -35,7 +36,7 @@ on_both_engines! {
         assert_eq!(one.open::<u32>("oauth state", &expired).await, Err(SealError::Expired));
         // Another may think that it is some milliseconds earlier.
         let is_expired = async || two.open::<u32>("oauth state", &expired).await == Err(SealError::Expired);
-        eventually("the other one's time has come", is_expired).await;
+        eventually_async("the other one's time has come", is_expired).await;
     }
 
     async fn a_redirect_comes_back_to_an_instance_that_never_saw_it_leave(engine: &Engine) {

@@ -11,12 +11,13 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use fungible::{ServeOptions, Served};
 use nix::sys::signal::Signal;
+use test_basics::{LIMIT, eventually_async};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::helper::Helper;
-use crate::support::{Directory, LIMIT, eventually, read_all, request, start, status};
+use crate::support::{Directory, read_all, request, start, status};
 
 /// A page that tells when it was entered and answers when it is let go.
 struct Slow {
@@ -49,7 +50,7 @@ async fn send(address: std::net::SocketAddr, request: &str) -> TcpStream {
 }
 
 async fn refused(address: std::net::SocketAddr) {
-    eventually("connections are refused", async || TcpStream::connect(address).await.is_err()).await;
+    eventually_async("connections are refused", async || TcpStream::connect(address).await.is_err()).await;
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn during_the_notice_it_is_not_ready_but_answers_everything() {
     let _busy = send(address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
     slow.entered().await;
     server.stop.send(()).unwrap();
-    eventually("not ready", async || status(&request(address, "GET /readyz HTTP/1.1", "").await) == 503).await;
+    eventually_async("not ready", async || status(&request(address, "GET /readyz HTTP/1.1", "").await) == 503).await;
     let mut quick = send(address, "GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let answer = read_all(&mut quick).await;
     assert!(answer.contains("connection: close") && answer.ends_with("quick"), "{answer}");

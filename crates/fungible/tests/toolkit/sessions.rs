@@ -10,9 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::{
     Account, CookieMode, Secret, ServeOptions, SessionOptions, Sessions, SetCookie, Store, User, Users, params,
 };
+use test_basics::eventually_async;
 
 use crate::on_both_engines;
-use crate::support::{Engine, eventually, quick_hasher, request, start, status};
+use crate::support::{Engine, quick_hasher, request, start, status};
 
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const MINUTE: i64 = 60_000;
@@ -65,7 +66,7 @@ impl Instance {
         let seen = "SELECT max(seen_ms) AS n FROM fungible_sessions";
         let before = self.number(seen).await;
         assert!(self.user(cookie).await.is_some());
-        eventually("the use is written", async || self.number(seen).await > before).await;
+        eventually_async("the use is written", async || self.number(seen).await > before).await;
     }
 
     async fn number(&self, sql: &str) -> i64 {
@@ -148,7 +149,7 @@ on_both_engines! {
         instance.pass(MINUTE / 2).await;
         let begin = instance.number(seen).await;
         assert!(instance.user(&cookie).await.is_some());
-        eventually("the use is written", async || instance.number(seen).await > begin).await;
+        eventually_async("the use is written", async || instance.number(seen).await > begin).await;
     }
 
     async fn a_new_password_ends_all_sessions(engine: &Engine) {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use fungible::store::Migration;
 use fungible::{Store, StoreError, StoreOptions, Tx, params};
+use test_basics::eventually_async;
 use tokio::task::JoinHandle;
 
-use crate::support::{Directory, assert_sound, eventually};
+use crate::support::{Directory, assert_sound};
 
 const NOTES: &[Migration] = &[Migration {
     version: 1,
@@ -205,7 +206,7 @@ async fn a_full_queue_is_busy_at_once() {
     // One that the writer thread holds and two in the queue wait; the others do not.
     let tasks: Vec<_> = (0..10).map(write).collect();
     let finished = || tasks.iter().filter(|task| task.is_finished()).count();
-    eventually("the rest is refused", async || finished() >= 7).await;
+    eventually_async("the rest is refused", async || finished() >= 7).await;
     ticket.unlock().unwrap();
     let mut done = 0;
     for task in tasks {
@@ -228,6 +229,7 @@ async fn a_foreign_program_that_writes_without_a_ticket_costs_a_clear_busy() {
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(store.write(async |tx: &mut Tx| add(tx, 1).await).await, Err(StoreError::Busy));
     foreign.execute_batch("COMMIT").unwrap();
-    eventually("writes work again", async || store.write(async |tx: &mut Tx| add(tx, 2).await).await.is_ok()).await;
+    eventually_async("writes work again", async || store.write(async |tx: &mut Tx| add(tx, 2).await).await.is_ok())
+        .await;
     assert_eq!(ids(&store).await, [2]);
 }

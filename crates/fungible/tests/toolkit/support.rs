@@ -1,16 +1,16 @@
-//! What the tests share: a directory of their own, waiting for a condition, a seed, a client for HTTP.
+//! What the tests share: stores of their own on both engines, a server, and what came back from it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fungible::{Hasher, HasherOptions, ServeOptions, Store, StoreUrl};
+use test_basics::{LIMIT, raw_async};
 use test_postgres::Server as PostgresServer;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::helper::Helper;
@@ -144,42 +144,9 @@ macro_rules! on_both_engines {
     )*};
 }
 
-/// No test waits longer for anything: a limit that is never reached on a machine that works.
-pub(crate) const LIMIT: Duration = Duration::from_mins(1);
-
-/// Waits until `condition` holds.
-pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < LIMIT, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 /// Password hashes that cost next to nothing.
 pub(crate) fn quick_hasher() -> Hasher {
     Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, at_once: 2, waiting: 64 })
-}
-
-/// Numbers that come again with the same seed (`FUNGIBLE_SEED`), which a failing test shows.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new() -> Random {
-        let given = std::env::var("FUNGIBLE_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        eprint(&format!("FUNGIBLE_SEED={seed}"));
-        Random(seed)
-    }
-
-    /// A number below `end` (splitmix64).
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
-    }
 }
 
 #[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]
@@ -221,11 +188,9 @@ pub(crate) struct Server {
 
 /// Sends one request (its head without the empty line) on a connection of its own and gives all that comes back.
 pub(crate) async fn request(address: SocketAddr, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let text = format!("{head}\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-    stream.write_all(text.as_bytes()).await.unwrap();
-    read_all(&mut stream).await
+    raw_async(address, &text).await.unwrap().text()
 }
 
 /// Reads until the other side closes.

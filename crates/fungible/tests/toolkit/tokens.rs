@@ -17,9 +17,10 @@ use fungible::{
     Store, TokenOptions, Tokens, Users,
 };
 use serde_json::json;
+use test_basics::eventually_async;
 
 use crate::on_both_engines;
-use crate::support::{Engine, eventually, quick_hasher, request, start, status};
+use crate::support::{Engine, quick_hasher, request, start, status};
 
 pub(crate) const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER: &str = "BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -221,7 +222,7 @@ on_both_engines! {
             let row = row.unwrap().unwrap();
             (row.get::<u32>("newest").unwrap(), row.get::<u32>("oldest").unwrap())
         };
-        eventually("seven keys, and the first ones gone", async || {
+        eventually_async("seven keys, and the first ones gone", async || {
             let (newest, oldest) = newest().await;
             newest >= 7 && oldest > 1
         })
@@ -248,7 +249,7 @@ on_both_engines! {
         let other = Instance::with(engine, keys(Clock::system()), TokenOptions::new("shop")).await;
         let ann = other.ann().await;
         let first = head_of(&other.tokens.start(&ann).await.unwrap());
-        eventually("another key signs", async || {
+        eventually_async("another key signs", async || {
             let issued = other.tokens.start(&ann).await.unwrap();
             let is_new = head_of(&issued) != first;
             if is_new {
@@ -292,7 +293,7 @@ on_both_engines! {
         assert!(format!("{ring:?}").contains("keys: 1"), "{ring:?}");
         // Another one makes the next key.
         let other = KeyRing::open(engine.open().await, &secret(), keys()).await.unwrap();
-        eventually("a second key is known to who only checks", async || {
+        eventually_async("a second key is known to who only checks", async || {
             assert!(checks.claims(&issued.access_token).await.unwrap().is_some());
             format!("{ring:?}").contains("keys: 2")
         })

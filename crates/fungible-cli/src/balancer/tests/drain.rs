@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use test_basics::{LIMIT, eventually_async};
 use tokio::sync::Notify;
 
-use super::world::{Fake, LIMIT, Raw, Step, add_healthy, balancer, config, eventually, ok, state_of};
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok, state_of};
 use crate::balancer::{Routing, State};
 
 /// An instance that answers `/slow` only when the bell rings.
@@ -30,7 +31,8 @@ async fn a_drain_waits_for_what_is_in_flight_and_loses_nothing() {
         client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
         slow.push(client);
     }
-    eventually("both have a slow request", || balancer.instances().iter().all(|one| one.in_flight == 1)).await;
+    eventually_async("both have a slow request", async || balancer.instances().iter().all(|one| one.in_flight == 1))
+        .await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let hammers: Vec<_> = (0..4)
@@ -48,16 +50,16 @@ async fn a_drain_waits_for_what_is_in_flight_and_loses_nothing() {
             })
         })
         .collect();
-    eventually("the first one is hammered", || one.executed() > 20).await;
+    eventually_async("the first one is hammered", async || one.executed() > 20).await;
 
     let drain = tokio::spawn({
         let (balancer, id) = (balancer.clone(), ids[0]);
         async move { balancer.drain(id, LIMIT).await }
     });
-    eventually("it drains", || state_of(&balancer, ids[0]) == Some(State::Draining)).await;
+    eventually_async("it drains", async || state_of(&balancer, ids[0]) == Some(State::Draining)).await;
     let before = one.seen().len();
     let others = two.executed();
-    eventually("the other one has all the work", || two.executed() > others + 100).await;
+    eventually_async("the other one has all the work", async || two.executed() > others + 100).await;
     // Requests that were in flight when the drain began may still arrive; at most one per hammer.
     assert!(one.seen().len() <= before + 4);
     assert!(!drain.is_finished(), "the slow request is still in flight");
@@ -68,7 +70,7 @@ async fn a_drain_waits_for_what_is_in_flight_and_loses_nothing() {
     for mut client in slow {
         assert_eq!(client.answer().await.expect("an answer comes").body, "slow");
     }
-    eventually("no connection to it is left", || one.open.load(Ordering::SeqCst) == 0).await;
+    eventually_async("no connection to it is left", async || one.open.load(Ordering::SeqCst) == 0).await;
     stop.store(true, Ordering::Relaxed);
     let mut sent = 0;
     for hammer in hammers {
@@ -85,7 +87,7 @@ async fn a_drain_that_takes_too_long_says_so_and_the_instance_stays_out() {
     let ids = add_healthy(&balancer, &[&fake]).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
     assert!(!balancer.drain(ids[0], Duration::from_millis(50)).await);
     assert_eq!(state_of(&balancer, ids[0]), Some(State::Draining));
     balancer.ended(ids[0]);
@@ -116,7 +118,7 @@ async fn stop_lets_requests_finish_and_closes_resting_connections() {
     assert_eq!(resting.get("/quick").await.body, "quick");
     let mut busy = Raw::connect(&balancer).await;
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
     let mut stop = tokio::spawn(balancer.stop(LIMIT));
     assert!(resting.is_closed().await);
     let early = tokio::time::timeout(Duration::from_millis(200), &mut stop).await;
@@ -135,7 +137,7 @@ async fn stop_ends_at_its_limit_whatever_is_in_flight() {
     add_healthy(&balancer, &[&fake]).await;
     let mut busy = Raw::connect(&balancer).await;
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
     balancer.stop(Duration::from_millis(50)).await;
     assert!(busy.answer().await.is_none());
 }

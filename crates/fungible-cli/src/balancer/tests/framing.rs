@@ -12,9 +12,10 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use test_basics::{LIMIT, eventually_async};
 
 use super::corpus::CORPUS;
-use super::world::{LIMIT, Raw, balancer, config, eventually, until_state};
+use super::world::{Raw, balancer, config, until_state};
 use crate::balancer::{Balancer, Routing, State};
 
 const GUNICORN: [&str; 2] = ["gunicorn==23.0.0", "packaging==25.0"];
@@ -74,8 +75,8 @@ async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
         let after = Raw::connect(&balancer).await.ask("GET", "/after", "X-Request-Id: after\r\n", "").await;
         assert_eq!((after.status, &*after.body), (200, "after"), "after {name:?}");
     }
-    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
-    eventually("the last note has arrived", || {
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("the last note has arrived", async || {
         let all = |kind| noted(notes, kind).get("after").is_some_and(|after| after.len() == CORPUS.len());
         all("begin") && all("end")
     })

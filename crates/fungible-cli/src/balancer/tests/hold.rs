@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use test_basics::LIMIT;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::world::{Fake, LIMIT, Raw, add_healthy, balancer, config, until_state};
+use super::world::{Fake, Raw, add_healthy, balancer, config, until_state};
 use crate::balancer::pool::Hold;
 use crate::balancer::{Balancer, Config, Routing, State};
 

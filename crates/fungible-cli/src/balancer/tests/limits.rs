@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use test_basics::{LIMIT, eventually_async};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 
-use super::world::{Fake, LIMIT, Raw, Step, add_healthy, balancer, config, eventually, ok};
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok};
 use crate::balancer::config::Limits;
 use crate::balancer::{Balancer, BodyLimits, Config, Routing};
 
@@ -68,8 +69,8 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     let balancer = with(limits, &fake).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    eventually("it is in flight", || balancer.instances()[0].served == 1).await;
-    eventually("it is cut", || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("it is in flight", async || balancer.instances()[0].served == 1).await;
+    eventually_async("it is cut", async || balancer.instances()[0].in_flight == 0).await;
     assert!(client.answer().await.is_none_or(|answer| !answer.whole));
     // Whoever reads gets it all.
     assert_eq!(Raw::connect(&balancer).await.get("/").await.body.len(), 30_000_000);
@@ -133,7 +134,7 @@ async fn a_body_that_comes_too_slowly_is_refused_whether_it_streams_or_not() {
         let answer = silent.answer().await.expect("an answer comes");
         assert_eq!((answer.status, answer.error()), (408, Some("bad-request")));
         assert_eq!(fake.executed(), before);
-        eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+        eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
     }
 }
 
@@ -201,7 +202,7 @@ async fn bodies_that_are_gathered_have_a_limit_in_common_and_small_ones_are_gath
     let put = CHUNKED_POST.replace("POST", "PUT");
     let mut large = Raw::connect(&balancer).await;
     large.send(format!("{put}9c40\r\n{}\r\n", "x".repeat(40_000))).await;
-    eventually("it streams", || fake.seen().len() == 1).await;
+    eventually_async("it streams", async || fake.seen().len() == 1).await;
     let mut small = Vec::new();
     for _ in 0..3 {
         let mut client = Raw::connect(&balancer).await;
@@ -274,7 +275,7 @@ async fn idle_connections_make_room_for_new_ones_and_busy_ones_stay() {
         client.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n").await;
         busy.push(client);
     }
-    eventually("they are in flight", || balancer.instances()[0].in_flight == 5).await;
+    eventually_async("they are in flight", async || balancer.instances()[0].in_flight == 5).await;
     let mut idle = Vec::new();
     for number in 0..100 {
         let mut client = Raw::connect(&balancer).await;
@@ -376,7 +377,7 @@ async fn where_every_connection_is_busy_new_ones_wait_until_one_is_not() {
         clients.push(client);
     }
     for served in 1..=6 {
-        eventually("the next one is there", || fake.executed() >= served).await;
+        eventually_async("the next one is there", async || fake.executed() >= served).await;
         assert!(balancer.instances()[0].in_flight <= 2);
         bell.notify_one();
     }

@@ -3,7 +3,8 @@
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::world::{Dice, seed};
+use test_basics::Random;
+
 use crate::balancer::observe::{CapturedBody, Events, Frames, Messages, WebSocketEvent};
 use crate::exchange::{Body, Frame};
 
@@ -27,11 +28,11 @@ pub(super) fn frame(opcode: u8, is_last: bool, mask: Option<[u8; 4]>, payload: &
 }
 
 /// Cuts bytes into random pieces, some of them one byte long.
-fn pieces<'b>(dice: &mut Dice, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
+fn pieces<'b>(dice: &mut Random, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
     let mut pieces = Vec::new();
-    let longest = [1, 3, 20, 5_000, 1_000_000][usize::try_from(dice.below(5)).expect("small")];
+    let longest = [1, 3, 20, 5_000, 1_000_000][dice.below(5)];
     while !bytes.is_empty() {
-        let length = usize::try_from(dice.below(longest) + 1).expect("small").min(bytes.len());
+        let length = (dice.below(longest) + 1).min(bytes.len());
         let (piece, rest) = bytes.split_at(length);
         pieces.push(piece);
         bytes = rest;
@@ -39,11 +40,7 @@ fn pieces<'b>(dice: &mut Dice, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
     pieces
 }
 
-fn some_bytes(dice: &mut Dice, length: u64) -> Vec<u8> {
-    (0..length).map(|_| small(dice.below(256))).collect()
-}
-
-fn small(number: u64) -> u8 {
+fn small(number: usize) -> u8 {
     u8::try_from(number).expect("a byte")
 }
 
@@ -62,14 +59,14 @@ fn heard(pieces: &[&[u8]]) -> (Vec<Body>, usize, Option<Body>) {
 
 #[test]
 fn messages_are_the_same_in_whatever_frames_and_pieces_they_come() {
-    let mut dice = Dice::new(seed());
+    let mut dice = Random::new();
     for _ in 0..60 {
         let mut wire = Vec::new();
         let mut expected = Vec::new();
         for _ in 0..dice.below(12) {
-            let most = [1, 2, 125, 126, 127, 65_535, 65_536, 300_000][usize::try_from(dice.below(8)).expect("small")];
+            let most = [1, 2, 125, 126, 127, 65_535, 65_536, 300_000][dice.below(8)];
             let length = if dice.below(2) == 0 { most } else { dice.below(most) };
-            let message = some_bytes(&mut dice, length);
+            let message = dice.bytes(length);
             let mut parts = pieces(&mut dice, &message);
             // Thousands of frames of one byte show no more than some.
             if parts.len() > 50 || parts.is_empty() || dice.below(2) == 0 {
@@ -101,14 +98,14 @@ fn a_message_that_is_too_large_is_known_by_its_hash() {
 
 #[test]
 fn garbage_does_no_harm_and_is_the_same_in_whatever_pieces_it_comes() {
-    let mut dice = Dice::new(seed());
+    let mut dice = Random::new();
     for _ in 0..500 {
         let mut wire = Vec::new();
         if dice.below(2) == 0 {
             wire.extend(frame(1, true, None, b"sound"));
         }
         let length = dice.below(200);
-        wire.extend(some_bytes(&mut dice, length));
+        wire.extend(dice.bytes(length));
         let whole = heard(&[&wire]);
         assert_eq!(heard(&pieces(&mut dice, &wire)), whole);
     }
@@ -143,12 +140,12 @@ fn events(pieces: &[&[u8]]) -> (Vec<String>, Option<String>) {
 
 #[test]
 fn events_are_the_same_in_whatever_pieces_and_with_whatever_line_ends_they_come() {
-    let mut dice = Dice::new(seed());
+    let mut dice = Random::new();
     let stream =
         "\n: a heartbeat\n\nid: 1\ndata: one\n: within\ndata:more\n\n\n\nevent: two\ndata\n\nretry: 5\n\ndata: half";
     let expected = ["id: 1\ndata: one\ndata:more\n", "event: two\ndata\n", "retry: 5\n"].map(str::to_owned);
     for _ in 0..300 {
-        let end = ["\n", "\r", "\r\n"][usize::try_from(dice.below(3)).expect("small")];
+        let end = ["\n", "\r", "\r\n"][dice.below(3)];
         let wire = stream.replace('\n', end).into_bytes();
         assert_eq!(events(&pieces(&mut dice, &wire)), (expected.to_vec(), Some("data: half".to_owned())), "{end:?}");
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::world::{
-    Dice, Fake, Raw, Step, add_healthy, balancer, config, eventually, ok, raw, seed, state_of, until_state,
-};
+use test_basics::{LIMIT, Random, eventually_async, seed};
+
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok, raw, state_of, until_state};
 use crate::balancer::{Config, Routing, State};
 
 /// An instance that reads a request, executes it and ends the connection without an answer.
@@ -75,7 +75,7 @@ async fn a_refused_connection_takes_the_instance_out_at_once_and_even_a_post_goe
     let (dead, good) = (Fake::plain("dead").await, Fake::plain("good").await);
     // Probes so rare that only the request itself can find out.
     let mut slow_checks = config(Routing::RoundRobin);
-    slow_checks.health.interval = super::world::LIMIT;
+    slow_checks.health.interval = LIMIT;
     let balancer = balancer(slow_checks);
     let ids = add_healthy(&balancer, &[&dead, &good]).await;
     dead.kill().await;
@@ -154,7 +154,7 @@ async fn the_word_of_the_end_moves_what_waits_there_if_it_may_be_sent_twice() {
     let (mut getting, mut posting) = (Raw::connect(&balancer).await, Raw::connect(&balancer).await);
     getting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     posting.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").await;
-    eventually("both wait there", || ended.executed() == 2).await;
+    eventually_async("both wait there", async || ended.executed() == 2).await;
     let other = balancer.add("good", good.address, None);
     until_state(&balancer, other, State::Healthy).await;
     balancer.ended(ids[0]);
@@ -177,7 +177,7 @@ async fn a_post_is_never_executed_twice() {
         fakes.push(
             Fake::new(move |_| {
                 let turn = counter.fetch_add(1, Ordering::SeqCst) as u64;
-                let mut dice = Dice::new(seed ^ (number << 40) ^ turn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                let mut dice = Random::from_seed(seed ^ (number << 40) ^ turn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
                 match dice.below(12) {
                     0 => vec![Step::Close],
                     1 => vec![Step::Reset],
@@ -236,7 +236,7 @@ async fn a_post_is_never_executed_twice() {
 /// The same for an instance that is killed and comes back elsewhere, again and again.
 #[tokio::test]
 async fn no_get_fails_while_instances_come_and_go() {
-    let mut dice = Dice::new(seed());
+    let mut dice = Random::new();
     let balancer = balancer(config(Routing::RoundRobin));
     let mut fakes = vec![Fake::plain("a").await, Fake::plain("a").await, Fake::plain("a").await];
     let mut ids = add_healthy(&balancer, &fakes.iter().collect::<Vec<_>>()).await;
@@ -257,11 +257,11 @@ async fn no_get_fails_while_instances_come_and_go() {
         })
         .collect();
     for _ in 0..30 {
-        let at = usize::try_from(dice.below(3)).expect("small");
+        let at = dice.below(3);
         fakes.remove(at).kill().await;
         // Sometimes the word of the end comes late.
         if dice.below(2) == 0 {
-            tokio::time::sleep(Duration::from_millis(dice.below(20))).await;
+            tokio::time::sleep(Duration::from_millis(dice.below(20) as u64)).await;
         }
         balancer.ended(ids.remove(at));
         let fresh = Fake::plain("a").await;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use test_basics::eventually_async;
 use tokio::sync::Notify;
 
-use super::world::{Fake, Raw, Step, add_healthy, balancer, config, eventually, ok, raw, until_state};
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok, raw, until_state};
 use crate::balancer::{Config, HealthCheck, Routing, State};
 
 #[tokio::test]
@@ -102,10 +103,10 @@ async fn least_busy_goes_where_nothing_is_in_flight() {
     let ids = add_healthy(&balancer, &[&busy]).await;
     let mut slow = Raw::connect(&balancer).await;
     slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
     changes.mark_unchanged();
     balancer.add("free", free.address, None);
-    eventually("the other one is healthy", || balancer.instances()[1].state == State::Healthy).await;
+    eventually_async("the other one is healthy", async || balancer.instances()[1].state == State::Healthy).await;
     assert!(changes.has_changed().expect("the balancer lives"), "each change of a state is told");
     let mut client = Raw::connect(&balancer).await;
     for _ in 0..10 {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use test_basics::eventually_async;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
-use super::world::{Fake, Raw, Step, add_healthy, balancer, config, eventually, never, ok, raw, streaming};
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, never, ok, raw, streaming};
 use crate::balancer::{Balancer, Config, Routing};
 
 async fn behind(fake: &Fake) -> Balancer {
@@ -54,7 +55,7 @@ async fn beyond_what_is_gathered_the_first_byte_of_a_request_arrives_before_the_
     let balancer = behind_one_with(config, &whole).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
-    eventually("the head is there before the body has ended", || whole.seen().len() == 1).await;
+    eventually_async("the head is there before the body has ended", async || whole.seen().len() == 1).await;
     client.send("3\r\ndef\r\n0\r\n\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").body, "whole");
     assert_eq!(whole.seen()[0].body, b"abcdef");
@@ -185,10 +186,11 @@ async fn a_client_that_leaves_takes_its_request_with_it() {
     let balancer = behind(&fake).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    eventually("the instance has it", || fake.executed() == 1).await;
+    eventually_async("the instance has it", async || fake.executed() == 1).await;
     drop(client);
-    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
-    eventually("the instance sees the end", || fake.open.load(std::sync::atomic::Ordering::SeqCst) == 0).await;
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("the instance sees the end", async || fake.open.load(std::sync::atomic::Ordering::SeqCst) == 0)
+        .await;
 }
 
 /// A client that is gone without a word, or one that never says anything again, held its instance for ever.
@@ -214,7 +216,7 @@ async fn a_tunnel_through_which_nothing_passes_ends() {
     }
     assert_eq!(balancer.instances()[0].in_flight, 1);
     assert!(client.is_closed().await, "then it ends");
-    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
 }
 
 /// The system asks whether the other end is still there.
@@ -224,7 +226,7 @@ async fn connections_are_kept_alive_by_the_system() {
     let balancer = behind(&fake).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    eventually("it is in flight", || balancer.instances()[0].in_flight == 1).await;
+    eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
     let (ours, theirs) = (balancer.local_addr().port(), fake.address.port());
     // `sl local remote st queues timer:when`: timer 2 is that of keep-alive.
     let kept = |local: Option<u16>, remote: Option<u16>| {
@@ -235,8 +237,8 @@ async fn connections_are_kept_alive_by_the_system() {
             is(words[1], local) && is(words[2], remote) && words[3] == "01" && words[5].starts_with("02:")
         })
     };
-    eventually("the client's is", || kept(Some(ours), None)).await;
-    eventually("the instance's is", || kept(None, Some(theirs))).await;
+    eventually_async("the client's is", async || kept(Some(ours), None)).await;
+    eventually_async("the instance's is", async || kept(None, Some(theirs))).await;
 }
 
 #[tokio::test]
@@ -247,11 +249,11 @@ async fn a_half_sent_request_is_never_executed() {
         let mut client = Raw::connect(&balancer).await;
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}")).await;
         let before = fake.seen().len();
-        eventually("the instance has the head", || fake.seen().len() > before || before > 0).await;
+        eventually_async("the instance has the head", async || fake.seen().len() > before || before > 0).await;
         client.stream.shutdown().await.expect("a socket shuts down");
         assert!(client.answer().await.is_none_or(|answer| answer.status >= 400));
     }
-    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
     assert_eq!(fake.executed(), 0);
 }
 
@@ -297,7 +299,7 @@ async fn a_websocket_passes_bytes_both_ways_and_counts_as_in_flight() {
     }
     assert_eq!(balancer.instances()[0].in_flight, 1);
     drop(client);
-    eventually("nothing is in flight", || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
 }
 
 #[tokio::test]

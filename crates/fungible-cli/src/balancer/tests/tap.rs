@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use test_basics::{LIMIT, eventually_async};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::messages::frame;
-use super::world::{Fake, LIMIT, Raw, Step, balancer, eventually, never, ok, raw, streaming};
+use super::world::{Fake, Raw, Step, balancer, never, ok, raw, streaming};
 use crate::balancer::{Balancer, Dispatch, Observer, Question};
 use crate::exchange::{Body, Exchange, Outcome};
 
@@ -119,7 +120,7 @@ async fn a_client_that_leaves_before_the_answer_left() {
         let before = fake.executed();
         let mut client = tapped.client().await;
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi").await;
-        eventually("the instance has it", || fake.executed() > before).await;
+        eventually_async("the instance has it", async || fake.executed() > before).await;
         if closes {
             drop(client);
         } else {
@@ -137,7 +138,7 @@ async fn a_client_that_leaves_in_the_middle_of_its_request_is_not_the_instances_
         let before = fake.seen().len();
         let mut client = tapped.client().await;
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{head}")).await;
-        eventually("the instance has the head", || fake.seen().len() > before).await;
+        eventually_async("the instance has the head", async || fake.seen().len() > before).await;
         drop(client);
         let exchange = tapped.next().await;
         let is_ours = matches!(exchange.outcome, Outcome::Ours { status: 400, .. });

@@ -6,53 +6,14 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
+use test_basics::{LIMIT, eventually_async};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::balancer::{Balancer, Config, InstanceId, Routing, State};
-
-/// No test waits longer for anything.
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
-
-/// Waits for a condition.
-pub(super) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < LIMIT, "this never came to be: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-/// The seed of a random test: `FUNGIBLE_SEED`, or a new one; printed.
-#[expect(clippy::print_stdout, reason = "so that a test that fails can be run again")]
-pub(super) fn seed() -> u64 {
-    let seed = match std::env::var("FUNGIBLE_SEED") {
-        Ok(text) => text.parse().expect("FUNGIBLE_SEED is a number"),
-        Err(_) => getrandom::u64().expect("the system gives random bytes"),
-    };
-    println!("FUNGIBLE_SEED={seed}");
-    seed
-}
-
-/// A small generator of numbers (xorshift64*), so that a test can be run again.
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Dice {
-        Dice(seed | 1)
-    }
-
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16) % end
-    }
-}
 
 /// A configuration that suits tests: two threads, so that what they share is exercised.
 pub(super) fn config(routing: Routing) -> Config {
@@ -83,7 +44,7 @@ pub(super) async fn add_healthy(balancer: &Balancer, fakes: &[&Fake]) -> Vec<Ins
 }
 
 pub(super) async fn until_state(balancer: &Balancer, id: InstanceId, state: State) {
-    eventually(&format!("{id:?} becomes {state:?}"), || state_of(balancer, id) == Some(state)).await;
+    eventually_async(&format!("{id:?} becomes {state:?}"), async || state_of(balancer, id) == Some(state)).await;
 }
 
 pub(super) fn state_of(balancer: &Balancer, id: InstanceId) -> Option<State> {

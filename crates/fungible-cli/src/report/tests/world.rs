@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
-use sha2::{Digest as _, Sha256};
 
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
@@ -115,21 +113,8 @@ pub(super) fn difference(place: &str, reference: &str, attack: &str) -> Deviatio
     Deviation { exchange: Some(1), place, kind: DeviationKind::Body, baseline, attack }
 }
 
-/// Runs a property on many cases. A failure prints the seed; `FUNGIBLE_SEED` runs it again.
-#[expect(clippy::print_stdout, reason = "a failed test shows its seed")]
 pub(super) fn for_any<T: Debug>(strategy: &impl Strategy<Value = T>, property: impl Fn(T)) {
-    let given = std::env::var("FUNGIBLE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: u64 = given.unwrap_or_else(|| getrandom::u64().unwrap());
-    println!("FUNGIBLE_SEED={seed}");
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(seed.to_be_bytes()));
-    let config = Config { cases: 30, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
-    let outcome = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
-        property(case);
-        Ok(())
-    });
-    if let Err(TestError::Fail(reason, case)) = outcome {
-        panic!("with FUNGIBLE_SEED={seed}: {reason}\n{case:?}");
-    }
+    test_basics::for_any(30, strategy, property);
 }
 
 /// One verdict of each word, with a text from `next` in every place that holds one, except where secrets stand.

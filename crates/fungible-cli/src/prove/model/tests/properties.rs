@@ -1,7 +1,5 @@
 //! For any journal: it is equal to itself under other names, times and labels, and one other leaf is always found.
 
-#![expect(clippy::print_stdout, reason = "a seed and a figure for whoever reads the output of the tests")]
-
 use std::fmt::Debug;
 
 use base64::Engine as _;
@@ -9,28 +7,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::Index;
-use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
-use sha2::{Digest, Sha256};
 
 use super::world::Compare as _;
 use super::world::learned;
 use super::world::{Log, against, clean, compare, run, token};
 use crate::prove::diff::{Conflict, Renaming};
 
-/// Runs a property on many cases. A failure prints the seed; `FUNGIBLE_SEED` runs it again.
 fn for_any<T: Debug>(strategy: &impl Strategy<Value = T>, property: impl Fn(T)) {
-    let seed = std::env::var("FUNGIBLE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(|| getrandom::u64().unwrap());
-    println!("FUNGIBLE_SEED={seed}");
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(seed.to_be_bytes()));
-    let config = Config { cases: 256, failure_persistence: None, ..Config::default() };
-    let outcome = TestRunner::new_with_rng(config, rng).run(strategy, |case| {
-        property(case);
-        Ok(())
-    });
-    if let Err(TestError::Fail(reason, case)) = outcome {
-        panic!("with FUNGIBLE_SEED={seed}: {reason}\n{case:?}");
-    }
+    test_basics::for_any(256, strategy, property);
 }
 
 /// A leaf of an answer: what it says in a run is made of the run's number and of the exchange's place.
