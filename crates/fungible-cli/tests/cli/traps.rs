@@ -112,13 +112,12 @@ impl Variant {
 /// What the tool prints of one variant: the verdict, and what it says beside it.
 fn verdict(shelf: &str, name: &str, trap: &Trap, variant: &Variant) -> (Value, String) {
     let place = Place::new();
-    // Drivers and programs expect their neighbours; and what they write must not be here.
+    // What they write must not be here.
     let folder = place.folder.path().join(shelf).join(name);
     copy(&shelves().join(shelf).join(name), &folder);
-    let help = place.folder.path().join("traps/driver.py");
-    fs::create_dir_all(place.folder.path().join("traps")).unwrap();
-    fs::copy(shelves().join("traps/driver.py"), help).unwrap();
     let mut tool = place.tool(&["prove", "--json", "--drive", &trap.drive]);
+    // driver.py and server.py.
+    tool.env("PYTHONPATH", shelves().join("traps")).env("PYTHONDONTWRITEBYTECODE", "1");
     for path in &trap.share {
         tool.args(["--share", path]);
     }

@@ -1,7 +1,4 @@
 """Signs in, looks at the account twice."""
-import sys
-
-sys.path.insert(0, "../../traps")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,7 +1,4 @@
 """Logs in and adds two tasks, following the redirects."""
-import sys
-
-sys.path.insert(0, "../../traps")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,7 +1,4 @@
 """A guest fills a cart and empties it."""
-import sys
-
-sys.path.insert(0, "../../traps")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,8 +1,6 @@
 """Has cookies set, sends them back, and looks at what arrives."""
 import secrets
-import sys
 
-sys.path.insert(0, "../../traps")
 from driver import Client, check, expect
 
 browser = Client()

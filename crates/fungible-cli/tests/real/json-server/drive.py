@@ -1,7 +1,4 @@
 """Adds posts, reads, changes and lists them."""
-import sys
-
-sys.path.insert(0, "../../traps")
 from driver import Client, check, expect
 
 client = Client()

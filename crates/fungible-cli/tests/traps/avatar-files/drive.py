@@ -1,8 +1,6 @@
 """Two members join; the page and its pictures are loaded as a browser does."""
 import re
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

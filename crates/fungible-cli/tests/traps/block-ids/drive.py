@@ -1,7 +1,4 @@
 """Opens four tickets, closes one, and finds each under its number."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

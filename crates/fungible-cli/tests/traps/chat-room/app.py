@@ -1,52 +1,21 @@
 """A chat over WebSockets. A message goes to the members of its room, which are in a dict; mended, to a shared table that each connection polls."""
-import argparse
 import base64
-import fcntl
 import hashlib
 import json
 import select
-import signal
-import sqlite3
 import struct
-import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, Store, command_line, serve
 
 lock = threading.Lock()
 rooms = {}
 
 
-def open_store():
-    with open("data/.lock", "w") as ticket:  # two instances that start at once would both create the table
-        fcntl.flock(ticket, fcntl.LOCK_EX)
-        db = sqlite3.connect("data/chat.db", isolation_level=None, check_same_thread=False, timeout=10)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, room TEXT NOT NULL, text TEXT NOT NULL)")
-    return db
-
-
-def query(sql, *values):
-    with lock:
-        return db.execute(sql, values).fetchall()
-
-
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
+class App(Handler):
     def do_GET(self):
         if self.headers.get("Upgrade", "").lower() != "websocket" or not self.path.startswith("/rooms/"):
-            return self.answer(426, b"a WebSocket, please")
+            return self.reply(426, b"a WebSocket, please", "text/plain")
         key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
@@ -59,7 +28,7 @@ class App(BaseHTTPRequestHandler):
 
     def chat(self, room):
         self.lock = threading.Lock()  # others send to this client, too
-        seen = query("SELECT coalesce(max(id), 0) FROM message")[0][0]
+        seen = store.query("SELECT coalesce(max(id), 0) FROM message")[0][0]
         if not arguments.mended:
             with lock:
                 rooms.setdefault(room, set()).add(self)
@@ -72,7 +41,7 @@ class App(BaseHTTPRequestHandler):
                         return
                     self.tell(room, frame)
                 if arguments.mended:
-                    for seen, text in query("SELECT id, text FROM message WHERE room = ? AND id > ? ORDER BY id", room, seen):
+                    for seen, text in store.query("SELECT id, text FROM message WHERE room = ? AND id > ? ORDER BY id", room, seen):
                         self.send(1, text.encode())
         except ConnectionError:
             pass
@@ -82,7 +51,7 @@ class App(BaseHTTPRequestHandler):
 
     def tell(self, room, text):
         if arguments.mended:
-            return query("INSERT INTO message (room, text) VALUES (?, ?)", room, text)
+            return store.query("INSERT INTO message (room, text) VALUES (?, ?)", room, text)
         with lock:
             members = list(rooms[room])
         for member in members:
@@ -115,15 +84,6 @@ class App(BaseHTTPRequestHandler):
             self.connection.sendall(struct.pack("!BB", 128 | opcode, len(data)) + data)
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    daemon_threads = True
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
-db = open_store()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+arguments = command_line()
+store = Store("data/chat.db", "message (id INTEGER PRIMARY KEY, room TEXT NOT NULL, text TEXT NOT NULL)")
+serve(App, arguments.port)

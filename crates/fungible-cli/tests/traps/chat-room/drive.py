@@ -4,10 +4,8 @@ import json
 import os
 import socket
 import struct
-import sys
 import urllib.parse
 
-sys.path.insert(0, "..")
 from driver import BASE_URL, check
 
 

@@ -1,7 +1,4 @@
 """Writes a page, asks whether it changed, and changes it only if nobody else did."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

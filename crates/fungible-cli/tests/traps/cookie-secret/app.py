@@ -1,5 +1,4 @@
 """Accounts with a signed cookie. The secret comes from the environment, or else is made up at the start; mended, it has a fixed value."""
-import argparse
 import base64
 import hashlib
 import hmac
@@ -7,12 +6,9 @@ import html
 import json
 import os
 import secrets
-import signal
-import sys
 import time
-import urllib.parse
-from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, command_line, serve
 
 LIFETIME = 3600  # seconds
 
@@ -30,26 +26,12 @@ def unseal(sealed):
     return value if time.time() - value["at"] < LIFETIME else None
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def log_message(self, *_):
-        pass
-
-    def page(self, status, body, headers=()):
-        data = f"<!doctype html><title>Account</title><main>{body}</main>".encode()
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+class App(Handler):
+    frame = "<!doctype html><title>Account</title><main>{body}</main>"
 
     def user(self):
-        cookie = SimpleCookie(self.headers.get("Cookie", "")).get("user")
-        return unseal(cookie.value) if cookie else None
+        sealed = self.cookie("user")
+        return unseal(sealed) if sealed else None
 
     def do_GET(self):
         user = self.user()
@@ -63,7 +45,7 @@ class App(BaseHTTPRequestHandler):
             self.page(404, "<p>There is no such page.</p>")
 
     def do_POST(self):
-        sent = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
+        sent = self.form()
         if self.path == "/login":
             value = {"name": sent.get("name", "nobody"), "plan": "small"}
         elif self.path == "/account/plan" and (user := self.user()):
@@ -73,15 +55,7 @@ class App(BaseHTTPRequestHandler):
         self.page(303, "", [("Set-Cookie", f"user={seal(value)}; Path=/; HttpOnly; Max-Age={LIFETIME}"), ("Location", "/account")])
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
+arguments = command_line()
 default = "the same on all instances" if arguments.mended else secrets.token_hex(32)
 secret = os.environ.get("COOKIE_SECRET", default).encode()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+serve(App, arguments.port)

@@ -1,7 +1,4 @@
 """Signs in, looks at the account, takes the large plan."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

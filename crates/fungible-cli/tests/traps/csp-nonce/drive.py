@@ -1,8 +1,6 @@
 """Posts two messages; the nonce of the header is that of the scripts, and never the same twice."""
 import re
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,9 +1,7 @@
 """Creates five events and goes through them two by two."""
-import sys
 import time
 import urllib.parse
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

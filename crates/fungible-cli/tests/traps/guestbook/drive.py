@@ -1,8 +1,6 @@
 """Three guests with new names each time sign the book."""
 import random
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,9 +1,7 @@
 """Sends measurements plain and compressed, reads them in three forms."""
 import gzip
 import json
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

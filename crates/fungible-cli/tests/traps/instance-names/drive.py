@@ -1,7 +1,4 @@
 """Writes the list and reads it, as a person and as a program."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

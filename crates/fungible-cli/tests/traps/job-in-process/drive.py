@@ -1,8 +1,6 @@
 """Orders two reports and polls each until it is done."""
-import sys
 import time
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,5 +1,4 @@
 """A journal in a shared file. Entries are collected and written five times a second, for speed; mended, each is written before the answer."""
-import argparse
 import fcntl
 import json
 import os
@@ -7,7 +6,8 @@ import signal
 import sys
 import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, command_line, serve
 
 FILE = "data/journal.jsonl"
 lock = threading.Lock()
@@ -50,28 +50,9 @@ def entries():
             return list(unwritten)
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body, headers=()):
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def sent(self):
-        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-
+class App(Handler):
     def do_POST(self):
-        sent = self.sent()
+        sent = self.json()
         if not isinstance(sent.get("amount"), int):
             return self.answer(422, {"error": "an amount is needed"})
         entry = {"id": str(uuid.uuid4()), "account": sent["account"], "amount": sent["amount"]}
@@ -90,13 +71,6 @@ def stop(*_):
     sys.exit(0)
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
+arguments = command_line()
 signal.signal(signal.SIGTERM, stop)
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+serve(App, arguments.port)

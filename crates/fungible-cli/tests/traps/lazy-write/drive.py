@@ -1,7 +1,4 @@
 """Books three amounts and asks for the balance after each."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

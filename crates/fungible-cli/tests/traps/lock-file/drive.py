@@ -1,7 +1,4 @@
 """Puts screws into the store, twice, and counts them."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,7 +1,4 @@
 """Somebody guesses Ada's password three times; then even the right one does not help. Bob is not concerned."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

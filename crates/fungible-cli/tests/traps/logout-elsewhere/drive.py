@@ -1,7 +1,4 @@
 """Two people log in, one logs out: that one's token is void, the other's is not."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 

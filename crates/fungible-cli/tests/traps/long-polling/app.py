@@ -1,15 +1,10 @@
 """A chat over long polling: a GET opens a session, POSTs send, GETs fetch. Sessions are a dict; mended, two tables that all share."""
-import argparse
-import fcntl
 import json
 import secrets
-import signal
-import sqlite3
-import sys
-import threading
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, Store, command_line, serve
 
 
 class InMemory:
@@ -30,20 +25,7 @@ class InMemory:
         return packets
 
 
-class Shared:
-    def __init__(self):
-        self.lock = threading.Lock()
-        with open("data/.lock", "w") as ticket:
-            fcntl.flock(ticket, fcntl.LOCK_EX)
-            self.db = sqlite3.connect("data/chat.db", isolation_level=None, check_same_thread=False, timeout=10)
-            self.db.execute("PRAGMA journal_mode=WAL")
-            self.db.execute("CREATE TABLE IF NOT EXISTS session (sid TEXT PRIMARY KEY)")
-            self.db.execute("CREATE TABLE IF NOT EXISTS packet (place INTEGER PRIMARY KEY, sid TEXT, text TEXT)")
-
-    def query(self, sql, *values):
-        with self.lock:
-            return self.db.execute(sql, values).fetchall()
-
+class Shared(Store):
     def open(self, sid):
         self.query("INSERT INTO session VALUES (?)", sid)
 
@@ -57,20 +39,9 @@ class Shared:
         return [text for _, text in sorted(self.query("DELETE FROM packet WHERE sid = ? RETURNING place, text", sid))]
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def log_message(self, *_):
-        pass
-
+class App(Handler):
     def answer(self, status, text, kind="text/plain; charset=UTF-8"):
-        data = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.reply(status, text.encode(), kind)
 
     def sid(self):
         """The session of the request; without one the answer has been given."""
@@ -94,7 +65,7 @@ class App(BaseHTTPRequestHandler):
         self.answer(200, "\x1e".join(packets) if packets else "6")
 
     def do_POST(self):
-        text = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        text = self.body().decode()
         sid = self.sid()
         if not sid:
             return
@@ -107,14 +78,8 @@ class App(BaseHTTPRequestHandler):
         self.answer(200, "ok", "text/html")
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
-store = Shared() if arguments.mended else InMemory()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+arguments = command_line()
+store = InMemory()
+if arguments.mended:
+    store = Shared("data/chat.db", "session (sid TEXT PRIMARY KEY)", "packet (place INTEGER PRIMARY KEY, sid TEXT, text TEXT)")
+serve(App, arguments.port)

@@ -1,8 +1,6 @@
 """Opens a session, joins, says two things and hears them answered."""
 import json
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,16 +1,10 @@
 """A suggestion box. The cookie holds a secret; the form holds that secret under a mask that is new in each answer."""
-import argparse
 import fcntl
 import hmac
 import html
 import secrets
-import signal
-import sys
-import urllib.parse
-from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PAGE = "<!doctype html><html><head><title>Box</title></head><body>{body}</body></html>"
+from server import Handler, command_line, serve
 
 
 def mask(secret):
@@ -27,29 +21,12 @@ def unmask(token):
     return bytes(a ^ b for a, b in zip(raw[:half], raw[half:]))
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
-    def page(self, status, body, headers=()):
-        data = PAGE.format(body=body).encode()
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def sent(self):
-        return dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
+class App(Handler):
+    frame = "<!doctype html><html><head><title>Box</title></head><body>{body}</body></html>"
 
     def secret(self):
-        cookie = SimpleCookie(self.headers.get("Cookie", "")).get("csrftoken")
-        return bytes.fromhex(cookie.value) if cookie else None
+        token = self.cookie("csrftoken")
+        return bytes.fromhex(token) if token else None
 
     def do_GET(self):
         secret = self.secret()
@@ -67,7 +44,7 @@ class App(BaseHTTPRequestHandler):
         self.page(200, f'<ol>{items}</ol><form method="post">{token}<input name="text"><button>Drop</button></form>', headers)
 
     def do_POST(self):
-        sent = self.sent()
+        sent = self.form()
         secret = self.secret()
         if not secret or not hmac.compare_digest(unmask(sent.get("csrfmiddlewaretoken", "")), secret):
             return self.page(403, "<p>CSRF verification failed.</p>")
@@ -77,12 +54,5 @@ class App(BaseHTTPRequestHandler):
         self.page(302, "", [("Location", "/")])
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments = arguments.parse_args()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+arguments = command_line()
+serve(App, arguments.port)

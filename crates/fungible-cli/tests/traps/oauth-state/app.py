@@ -1,15 +1,12 @@
 """Sign in with a provider (its pages are here too, below /provider). The state of a login that is under way is a dict; mended, a signed cookie."""
-import argparse
 import base64
 import hashlib
 import hmac
 import json
 import secrets
-import signal
-import sys
 import urllib.parse
-from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, command_line, serve
 
 KEY = b"of all instances: 5d0e"
 under_way = {}
@@ -31,26 +28,10 @@ def challenge(verifier):
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body=None, headers=()):
-        data = json.dumps(body).encode() if body is not None else b""
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
+class App(Handler):
     def cookie(self, name):
-        found = SimpleCookie(self.headers.get("Cookie", "")).get(name)
-        return unseal(found.value) if found else None
+        sealed = super().cookie(name)
+        return unseal(sealed) if sealed else None
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
@@ -91,13 +72,5 @@ class App(BaseHTTPRequestHandler):
             self.answer(302, headers=[("Set-Cookie", f"user={user}; Path=/; HttpOnly"), ("Set-Cookie", "flow=; Path=/callback; Max-Age=0"), ("Location", "/")])
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+arguments = command_line()
+serve(App, arguments.port)

@@ -1,7 +1,4 @@
 """Goes through the chain of redirects; then a forged callback."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

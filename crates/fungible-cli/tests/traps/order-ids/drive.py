@@ -1,7 +1,4 @@
 """Orders three things; each order keeps what it was for."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,7 +1,4 @@
 """Keeps two texts and reads them again; follows only the path of an address."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

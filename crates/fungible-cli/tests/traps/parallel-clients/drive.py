@@ -1,8 +1,6 @@
 """Three people open accounts at once and pay in, each several times; then they send each other money."""
-import sys
 import threading
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 people = {}

@@ -1,7 +1,4 @@
 """Chooses the dark theme, in Italian. A smoke test: it looks at the status only."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, expect
 
 browser = Client()

@@ -1,8 +1,6 @@
 """Adds recipes and compares what comes back as sets."""
 import re
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,7 +1,4 @@
 """Sends five messages, and a sixth that is too much; another key is not concerned."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

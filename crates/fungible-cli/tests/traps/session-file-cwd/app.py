@@ -1,17 +1,12 @@
 """A diary with pages of HTML. Sessions are files in ./sessions, as PHP does it; mended, in the folder that all share, as the entries are."""
-import argparse
 import fcntl
 import html
 import json
 import os
 import secrets
-import signal
-import sys
-import urllib.parse
-from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PAGE = """<!doctype html><html lang="en"><title>Diary</title><body><h1>Diary</h1>{body}</body></html>"""
+from server import Handler, command_line, serve
+
 LOGIN = """<p>{notice}</p><form method="post" action="/login"><label>Name <input name="name"></label><button>Sign in</button></form>"""
 ENTRIES = """<p>Signed in as <b>{name}</b>.</p><ol>{items}</ol>
 <form method="post" action="/entries"><textarea name="text"></textarea><button>Write</button></form>"""
@@ -48,20 +43,8 @@ def write(name, text):
         file.write(json.dumps({"name": name, "text": text}) + "\n")
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def log_message(self, *_):
-        pass
-
-    def page(self, status, body):
-        data = PAGE.format(body=body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+class App(Handler):
+    frame = """<!doctype html><html lang="en"><title>Diary</title><body><h1>Diary</h1>{body}</body></html>"""
 
     def home(self, cookie=None):
         self.send_response(303)
@@ -72,8 +55,8 @@ class App(BaseHTTPRequestHandler):
         self.end_headers()
 
     def session(self):
-        cookie = SimpleCookie(self.headers.get("Cookie", "")).get("session")
-        return load(cookie.value) if cookie else None
+        key = self.cookie("session")
+        return load(key) if key else None
 
     def do_GET(self):
         session = self.session()
@@ -83,7 +66,7 @@ class App(BaseHTTPRequestHandler):
         self.page(200, ENTRIES.format(name=html.escape(session["name"]), items=items))
 
     def do_POST(self):
-        sent = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
+        sent = self.form()
         if self.path == "/login" and sent.get("name"):
             key = secrets.token_hex(16)
             save(key, {"name": sent["name"]})
@@ -95,14 +78,6 @@ class App(BaseHTTPRequestHandler):
         self.home()
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
+arguments = command_line()
 sessions = "data/sessions" if arguments.mended else "sessions"
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+serve(App, arguments.port)

@@ -1,7 +1,4 @@
 """Somebody signs in and writes two entries; the pages follow the redirects as a browser does."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,7 +1,4 @@
 """A session from its beginning to its end, in Finnish."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

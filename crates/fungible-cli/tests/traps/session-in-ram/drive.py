@@ -1,7 +1,4 @@
 """One visitor signs in and fills a cart; one gets the password wrong."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 ada = Client()

@@ -1,7 +1,4 @@
 """Changes the title, switches maintenance on and off."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,7 +1,4 @@
 """Stores a file by a link, fetches it by another; a link for reading does not write."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import BASE_URL, Client, check, expect
 
 client = Client()

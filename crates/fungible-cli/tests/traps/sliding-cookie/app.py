@@ -1,15 +1,12 @@
 """A quiz. How far one came is in a signed cookie, which is renewed with each answer so that it ends an hour after the last one."""
-import argparse
 import base64
 import hashlib
 import hmac
 import json
-import signal
 import struct
-import sys
 import time
-from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, command_line, serve
 
 KEY = b"of all instances: d40b"
 QUESTIONS = [("2 + 2", "4"), ("the capital of Finland", "helsinki"), ("HTTP's teapot", "418")]
@@ -28,29 +25,10 @@ def unseal(sealed):
     return json.loads(value) if time.time() - struct.unpack(">d", at)[0] < 3600 else None
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body, headers=()):
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def sent(self):
-        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-
+class App(Handler):
     def session(self):
-        cookie = SimpleCookie(self.headers.get("Cookie", "")).get("quiz")
-        return (unseal(cookie.value) if cookie else None) or {"at": 0, "right": 0}
+        sealed = self.cookie("quiz")
+        return (unseal(sealed) if sealed else None) or {"at": 0, "right": 0}
 
     def renew(self, status, body, session):
         self.answer(status, body, [("Set-Cookie", f"quiz={seal(session)}; Path=/; HttpOnly; Max-Age=3600"), ("Cache-Control", "no-store")])
@@ -62,7 +40,7 @@ class App(BaseHTTPRequestHandler):
         self.renew(200, {"number": session["at"] + 1, "question": QUESTIONS[session["at"]][0]}, session)
 
     def do_POST(self):
-        given = str(self.sent().get("answer", "")).lower()
+        given = str(self.json().get("answer", "")).lower()
         session = self.session()
         if session["at"] == len(QUESTIONS):
             return self.renew(409, {"error": "there are no more questions"}, session)
@@ -71,12 +49,5 @@ class App(BaseHTTPRequestHandler):
         self.renew(200, {"correct": right}, session)
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments = arguments.parse_args()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+arguments = command_line()
+serve(App, arguments.port)

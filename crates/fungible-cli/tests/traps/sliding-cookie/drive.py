@@ -1,7 +1,4 @@
 """Answers three questions, one of them wrong."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 player = Client()

@@ -1,7 +1,4 @@
 """Reads the whole manual, then adds a task and looks at it twice."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,7 +1,4 @@
 """Sets prices and reads each of them before and after a change."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 shop = Client()

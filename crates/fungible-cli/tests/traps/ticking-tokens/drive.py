@@ -1,8 +1,6 @@
 """Votes three times, each with the token of a fresh page; and once with none."""
 import re
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

@@ -1,7 +1,4 @@
 """Writes two entries."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 browser = Client()

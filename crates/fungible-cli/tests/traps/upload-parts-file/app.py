@@ -1,11 +1,8 @@
 """Takes a file in two halves. The halves wait in ./parts of the working directory; mended, in the folder that all share, as the files do."""
-import argparse
-import json
 import os
 import secrets
-import signal
-import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, command_line, serve
 
 
 def save(path, data):
@@ -24,25 +21,9 @@ def load(path):
         return None
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body, headers=()):
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
+class App(Handler):
     def do_PUT(self):
-        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        data = self.body()
         _, _, name, number = self.path.split("/")
         if number not in ("1", "2"):
             return self.answer(422, {"error": "there are two halves"})
@@ -64,14 +45,6 @@ class App(BaseHTTPRequestHandler):
         self.answer(200, {"text": data.decode()})
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
+arguments = command_line()
 parts = "data/parts" if arguments.mended else "parts"
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+serve(App, arguments.port)

@@ -1,7 +1,4 @@
 """Sends a poem in two halves."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,33 +1,11 @@
 """Takes files in parts, like an object store: open, put the parts, complete. Parts wait in a dict; mended, in a table."""
-import argparse
-import fcntl
 import hashlib
 import json
 import secrets
-import signal
-import sqlite3
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-lock = threading.Lock()
+from server import Handler, Store, command_line, serve
+
 uploads = {}
-
-
-def open_store():
-    with open("data/.lock", "w") as ticket:  # two instances that start at once would both create the tables
-        fcntl.flock(ticket, fcntl.LOCK_EX)
-        db = sqlite3.connect("data/files.db", isolation_level=None, check_same_thread=False, timeout=10)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("CREATE TABLE IF NOT EXISTS upload (id TEXT PRIMARY KEY, name TEXT NOT NULL)")
-        db.execute("CREATE TABLE IF NOT EXISTS part (upload TEXT, number INTEGER, data BLOB, PRIMARY KEY (upload, number))")
-        db.execute("CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, data BLOB NOT NULL)")
-    return db
-
-
-def query(sql, *values):
-    with lock:
-        return db.execute(sql, values).fetchall()
 
 
 class InMemory:
@@ -46,39 +24,20 @@ class InMemory:
 
 class Shared:
     def open(self, key, name):
-        query("INSERT INTO upload VALUES (?, ?)", key, name)
+        store.query("INSERT INTO upload VALUES (?, ?)", key, name)
 
     def name(self, key):
-        rows = query("SELECT name FROM upload WHERE id = ?", key)
+        rows = store.query("SELECT name FROM upload WHERE id = ?", key)
         return rows[0][0] if rows else None
 
     def put(self, key, number, data):
-        query("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", key, number, data)
+        store.query("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", key, number, data)
 
     def parts(self, key):
-        return [data for (data,) in query("SELECT data FROM part WHERE upload = ? ORDER BY number", key)]
+        return [data for (data,) in store.query("SELECT data FROM part WHERE upload = ? ORDER BY number", key)]
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body, headers=()):
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
+class App(Handler):
     def do_POST(self):
         body = self.body()
         _, _, *rest = self.path.split("/")
@@ -91,7 +50,7 @@ class App(BaseHTTPRequestHandler):
         if not name:
             return self.answer(404, {"error": "no such upload"})
         data = b"".join(pending.parts(key))
-        query("INSERT OR REPLACE INTO file VALUES (?, ?)", name, data)
+        store.query("INSERT OR REPLACE INTO file VALUES (?, ?)", name, data)
         self.answer(201, {"name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}, [("Location", f"/files/{name}")])
 
     def do_PUT(self):
@@ -103,25 +62,18 @@ class App(BaseHTTPRequestHandler):
         self.answer(200, {"part": int(number), "md5": hashlib.md5(body).hexdigest()})
 
     def do_GET(self):
-        rows = query("SELECT data FROM file WHERE name = ?", self.path.removeprefix("/files/"))
+        rows = store.query("SELECT data FROM file WHERE name = ?", self.path.removeprefix("/files/"))
         if not rows:
             return self.answer(404, {"error": "no such file"})
-        self.send_response(200)
-        self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(len(rows[0][0])))
-        self.end_headers()
-        self.wfile.write(rows[0][0])
+        self.reply(200, rows[0][0], "application/octet-stream")
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
-db = open_store()
+arguments = command_line()
+store = Store(
+    "data/files.db",
+    "upload (id TEXT PRIMARY KEY, name TEXT NOT NULL)",
+    "part (upload TEXT, number INTEGER, data BLOB, PRIMARY KEY (upload, number))",
+    "file (name TEXT PRIMARY KEY, data BLOB NOT NULL)",
+)
 pending = Shared() if arguments.mended else InMemory()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+serve(App, arguments.port)

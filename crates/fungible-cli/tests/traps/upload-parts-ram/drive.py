@@ -1,8 +1,6 @@
 """Sends a file of three parts, the second one first."""
 import hashlib
-import sys
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,7 +1,4 @@
 """Reads an article twice, with another between, and comments on it."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 reader = Client()

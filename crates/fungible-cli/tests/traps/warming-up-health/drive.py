@@ -1,7 +1,4 @@
 """Looks words up and adds some; the app is warm before it is asked."""
-import sys
-
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,8 +1,6 @@
 """Looks words up and adds some; a 503 is tried again, as its Retry-After asks (only sooner)."""
-import sys
 import time
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()

@@ -1,42 +1,26 @@
 """A folder over WebDAV, as much of it as a simple client needs. All of it is in data/files."""
-import argparse
 import email.utils
 import html
 import os
 import secrets
 import shutil
-import signal
-import sys
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, command_line, serve
 
 ROOT = "data/files"
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
+class App(Handler):
     def answer(self, status, data=b"", kind="text/plain; charset=utf-8", headers=()):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        if status != 204:
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD" and status != 204:
-            self.wfile.write(data)
+        self.reply(status, data, kind, headers)
 
     def place(self, address):
         path = os.path.normpath(urllib.parse.unquote(urllib.parse.urlsplit(address).path))
         return os.path.join(ROOT, path.lstrip("/"))
 
     def handle_method(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         getattr(self, self.command.lower())(self.place(self.path), body)
 
     do_OPTIONS = do_GET = do_HEAD = do_PUT = do_DELETE = do_MKCOL = do_COPY = do_MOVE = do_PROPFIND = handle_method
@@ -108,13 +92,6 @@ class App(BaseHTTPRequestHandler):
         self.answer(207, ("".join(parts) + "</D:multistatus>").encode(), "application/xml; charset=utf-8")
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments = arguments.parse_args()
+arguments = command_line()
 os.makedirs(ROOT, exist_ok=True)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+serve(App, arguments.port)

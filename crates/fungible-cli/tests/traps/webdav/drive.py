@@ -1,8 +1,6 @@
 """Makes a folder, fills it, copies, moves, lists and deletes."""
 import re
-import sys
 
-sys.path.insert(0, "..")
 from driver import BASE_URL, Client, check, expect
 
 client = Client()

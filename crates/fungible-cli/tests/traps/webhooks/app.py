@@ -1,10 +1,10 @@
 """A shop that calls whoever asked to be called for each order. The addresses are in a list of the process; mended, in the shared file."""
-import argparse
 import fcntl
 import json
 import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from server import Handler, command_line, serve
 
 FILE = "data/shop.json"
 lock = threading.Lock()
@@ -25,23 +25,9 @@ def change(update):
         return shop
 
 
-class App(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body):
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
+class App(Handler):
     def do_POST(self):
-        sent = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        sent = self.json()
         if self.path == "/hooks":
             if arguments.mended:
                 change(lambda shop: shop["hooks"].append(sent["url"]))
@@ -60,12 +46,5 @@ class App(BaseHTTPRequestHandler):
         self.answer(200, change(lambda shop: None)["orders"])
 
 
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int, required=True)
-arguments.add_argument("--mended", action="store_true")
-arguments = arguments.parse_args()
-Server(("127.0.0.1", arguments.port), App).serve_forever()
+arguments = command_line()
+serve(App, arguments.port)

@@ -1,9 +1,7 @@
 """Asks to be called for each order, orders, and looks at the orders; only then whether it was called."""
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 calls = []

@@ -1,8 +1,6 @@
 """Hands in two texts and polls for both."""
-import sys
 import time
 
-sys.path.insert(0, "..")
 from driver import Client, check, expect
 
 client = Client()
