@@ -31,16 +31,14 @@ impl fmt::Display for Violation {
     }
 }
 
-impl Browser {
-    /// What is wrong with the page as it is shown now. `axe` is the text of `axe.min.js` of the npm package axe-core.
-    #[track_caller]
-    pub fn violations(&self, axe: &str) -> Vec<Violation> {
-        // WebDriver's scripts come from outside of the page, so its content policy does not stop them.
-        self.script(axe, &[]);
-        let found = self.script_that_waits(
-            "const done = arguments[0]; axe.run(document).then((found) => done(found.violations), (error) => done(`${error}`))",
-            &[],
-        );
-        serde_json::from_value(found.clone()).unwrap_or_else(|_| panic!("axe says {found}"))
-    }
+/// What is wrong with the page as it is shown now. `axe` is the text of `axe.min.js` of the npm package axe-core.
+#[track_caller]
+pub fn violations(browser: &Browser, axe: &str) -> Vec<Violation> {
+    // WebDriver's scripts come from outside of the page, so its content policy does not stop them.
+    browser.script(axe, &[]);
+    let found = browser.script_that_waits(
+        "const done = arguments[0]; axe.run(document).then((found) => done(found.violations), (error) => done(`${error}`))",
+        &[],
+    );
+    serde_json::from_value(found.clone()).unwrap_or_else(|_| panic!("axe says {found}"))
 }

@@ -13,7 +13,7 @@ use crate::element::Element;
 /// A Chromium with one page.
 #[derive(Debug)]
 pub struct Browser {
-    pub(crate) driver: Driver,
+    driver: Driver,
 }
 
 /// How a page is shown.
@@ -56,34 +56,29 @@ impl Browser {
         self.driver.home()
     }
 
-    #[track_caller]
-    pub(crate) fn command(&self, method: &str, path: &str, body: &Value) -> Value {
-        self.driver.command(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
-    }
-
     /// Opens an address and waits until the page is loaded.
     #[track_caller]
     pub fn open(&self, url: &str) {
-        self.command("POST", "/url", &json!({ "url": url }));
+        self.driver.command("POST", "/url", &json!({ "url": url }));
     }
 
     /// Loads the page again.
     #[track_caller]
     pub fn reload(&self) {
-        self.command("POST", "/refresh", &json!({}));
+        self.driver.command("POST", "/refresh", &json!({}));
     }
 
     /// The address of the page.
     #[track_caller]
     pub fn url(&self) -> String {
-        self.command("GET", "/url", &Value::Null).as_str().unwrap().to_owned()
+        self.driver.command("GET", "/url", &Value::Null).as_str().unwrap().to_owned()
     }
 
     /// All that a CSS selector finds now.
     #[track_caller]
     pub fn all(&self, css: &str) -> Vec<Element<'_>> {
-        let found = self.command("POST", "/elements", &json!({ "using": "css selector", "value": css }));
-        found.as_array().unwrap().iter().map(|one| Element::new(self, one)).collect()
+        let found = self.driver.command("POST", "/elements", &json!({ "using": "css selector", "value": css }));
+        found.as_array().unwrap().iter().map(|one| Element::new(&self.driver, one)).collect()
     }
 
     /// The first that a CSS selector finds, once it is there.
@@ -126,13 +121,13 @@ impl Browser {
     /// What a script returns: the body of a function, whose `arguments` are these.
     #[track_caller]
     pub fn script(&self, script: &str, arguments: &[Value]) -> Value {
-        self.command("POST", "/execute/sync", &json!({ "script": script, "args": arguments }))
+        self.driver.command("POST", "/execute/sync", &json!({ "script": script, "args": arguments }))
     }
 
     /// What a script hands to the function that is the last of its `arguments`.
     #[track_caller]
     pub fn script_that_waits(&self, script: &str, arguments: &[Value]) -> Value {
-        self.command("POST", "/execute/async", &json!({ "script": script, "args": arguments }))
+        self.driver.command("POST", "/execute/async", &json!({ "script": script, "args": arguments }))
     }
 
     /// Shows pages in this way from now on.
@@ -156,6 +151,6 @@ impl Browser {
     /// A command of Chromium's own protocol.
     #[track_caller]
     fn devtools(&self, command: &str, parameters: &Value) -> Value {
-        self.command("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+        self.driver.command("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 }

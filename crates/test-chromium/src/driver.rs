@@ -78,8 +78,14 @@ impl Driver {
         made["sessionId"].as_str().unwrap().clone_into(&mut self.session);
     }
 
+    /// One command of this session, which must succeed: its value.
+    #[track_caller]
+    pub(crate) fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.try_command(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// One command of this session: its value, or the browser's words on why not.
-    pub(crate) fn command(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+    pub(crate) fn try_command(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         self.send(method, &format!("/session/{}{path}", self.session), body)
     }
 
@@ -122,7 +128,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         // In peace, if it still listens; what is left then is killed.
         if !self.session.is_empty() {
-            let _ = self.command("DELETE", "", &Value::Null);
+            let _ = self.try_command("DELETE", "", &Value::Null);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::driver::Driver;
 
 /// The key under which WebDriver names an element.
 const KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -10,13 +10,13 @@ const KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Something on the page of a browser.
 #[derive(Debug, Clone)]
 pub struct Element<'a> {
-    browser: &'a Browser,
+    driver: &'a Driver,
     id: String,
 }
 
 impl<'a> Element<'a> {
-    pub(crate) fn new(browser: &'a Browser, named: &Value) -> Element<'a> {
-        Element { browser, id: named[KEY].as_str().unwrap().to_owned() }
+    pub(crate) fn new(driver: &'a Driver, named: &Value) -> Element<'a> {
+        Element { driver, id: named[KEY].as_str().unwrap().to_owned() }
     }
 
     fn path(&self, what: &str) -> String {
@@ -25,7 +25,7 @@ impl<'a> Element<'a> {
 
     /// `None` when it is gone by now.
     fn try_get(&self, what: &str) -> Option<String> {
-        let answer = self.browser.driver.command("GET", &self.path(what), &Value::Null);
+        let answer = self.driver.try_command("GET", &self.path(what), &Value::Null);
         answer.ok()?.as_str().map(str::to_owned)
     }
 
@@ -39,19 +39,19 @@ impl<'a> Element<'a> {
     /// Clicks it, as a mouse does: it must be seen and nothing may cover it.
     #[track_caller]
     pub fn click(&self) {
-        self.browser.command("POST", &self.path("/click"), &json!({}));
+        self.driver.command("POST", &self.path("/click"), &json!({}));
     }
 
     /// Types into it.
     #[track_caller]
     pub fn write(&self, text: &str) {
-        self.browser.command("POST", &self.path("/value"), &json!({ "text": text }));
+        self.driver.command("POST", &self.path("/value"), &json!({ "text": text }));
     }
 
     /// Empties it and types into it.
     #[track_caller]
     pub fn rewrite(&self, text: &str) {
-        self.browser.command("POST", &self.path("/clear"), &json!({}));
+        self.driver.command("POST", &self.path("/clear"), &json!({}));
         self.write(text);
     }
 

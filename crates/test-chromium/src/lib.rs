@@ -10,6 +10,6 @@ mod browser;
 mod driver;
 mod element;
 
-pub use axe::Violation;
+pub use axe::{Violation, violations};
 pub use browser::{Browser, Look};
 pub use element::Element;

@@ -1,7 +1,7 @@
 //! The pages of the to-do list in a real browser, which notices nothing of the instances that are killed under it, and no barrier
 //! for anybody in any of them.
 
-use test_chromium::Browser;
+use test_chromium::{Browser, violations};
 
 use super::client::Client;
 use super::person::{PASSWORD, Person};
@@ -93,7 +93,7 @@ fn somebody_with_a_browser_notices_no_kill() {
     ada.sees("That did not work");
     // A barrier would have been seen.
     browser.script("document.documentElement.removeAttribute('lang')", &[]);
-    let found = browser.violations(&ada.axe);
+    let found = violations(browser, &ada.axe);
     assert!(found.len() == 1 && found[0].id == "html-has-lang", "{found:?}");
 }
 

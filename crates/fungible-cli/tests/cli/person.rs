@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use test_chromium::{Browser, Look};
+use test_chromium::{Browser, Look, violations};
 
 use super::packages::install;
 use super::world::Fleet;
@@ -34,7 +34,7 @@ impl<'a> Person<'a> {
         for look in Look::ALL {
             self.browser.look(look);
             self.keep_picture(heading, look);
-            let found = self.browser.violations(&self.axe);
+            let found = violations(&self.browser, &self.axe);
             let found: Vec<String> = found.iter().map(ToString::to_string).collect();
             assert!(found.is_empty(), "{heading}, {}: {}", look.name, found.join("\n"));
             let wider = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
