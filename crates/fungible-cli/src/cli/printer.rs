@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_reads_is_left_out_and_counted_and_nobody_waits_for_it() {
+    fn lines_that_nobody_reads_are_dropped_and_counted_without_waiting() {
         let (release, held) = sync_channel::<()>(0);
         let printed = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&printed);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_until_something_can() {
+    fn lines_that_cannot_be_written_are_counted_until_one_can() {
         let printed = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&printed);
         let printing = Printing::start(move |line| {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_stands_still_does_not_hold_up_the_end() {
+    fn an_output_that_nobody_reads_does_not_delay_the_end() {
         let (_never, held) = sync_channel::<()>(0);
         let printing = Printing::start(move |_| held.recv().map_err(io::Error::other));
         for number in 0..2 * WAITING_LINES {

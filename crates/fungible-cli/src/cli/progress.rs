@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_follows_from_the_runs_so_far() {
+    fn the_time_left_is_estimated_from_the_runs_so_far() {
         let mut estimate = Estimate::new(true);
         estimate.begins(None);
         assert_eq!(estimate.left(), None, "nothing is known yet");

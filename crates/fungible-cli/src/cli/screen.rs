@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_colours_steer_the_terminal() {
+    fn control_characters_in_events_are_escaped() {
         let hostile = "\u{1b}[32mok\u{1b}[0m\r\n\u{9b}2J\u{7}\u{202e}";
         let spelt = "\\u{1b}[32mok\\u{1b}[0m\\r\\n\\u{9b}2J\\u{7}\\u{202e}";
         let event = FleetEvent::Unhealthy { name: hostile.to_owned(), why: hostile.to_owned() };

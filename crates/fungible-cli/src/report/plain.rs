@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_pair_the_part_that_differs_stays() {
+    fn shortening_a_pair_keeps_the_part_that_differs() {
         let (one, other) = shortened_pair(&format!("{}x", "a".repeat(90)), &format!("{}y", "a".repeat(90)), 20);
         assert_eq!((one.as_str(), other.as_str()), ("…aaaaaaaax", "…aaaaaaaay"));
     }

@@ -68,7 +68,7 @@ fn nothing_to_run() {
 }
 
 #[test]
-fn wrong_words() {
+fn arguments_that_are_refused() {
     let place = Place::new();
     for (arguments, expected) in [
         (&["run", "-n", "0", "--", "true"][..], "0 is not in 1..=1000"),
@@ -99,7 +99,7 @@ fn no_fleet_to_talk_to() {
 }
 
 #[test]
-fn orders_that_cannot_be_followed() {
+fn commands_to_a_fleet_that_cannot_be_carried_out() {
     let place = Place::new();
     let fleet = place.fleet(&[
         "run",

@@ -29,7 +29,7 @@ fn uuid(random: &mut Random) -> String {
 }
 
 #[test]
-fn section_three_the_broken_one_forgets_who_logged_in() {
+fn the_broken_list_forgets_who_logged_in() {
     let place = Place::new();
     let fleet = demo(&place, &["--broken", "-n", "2"]);
     fleet.healthy(2);
@@ -49,7 +49,7 @@ fn section_three_the_broken_one_forgets_who_logged_in() {
 }
 
 #[test]
-fn section_three_the_right_one_knows_who_logged_in_on_every_instance() {
+fn the_right_list_knows_who_logged_in_on_every_instance() {
     let place = Place::new();
     let fleet = demo(&place, &["-n", "2"]);
     fleet.healthy(2);
@@ -150,7 +150,7 @@ fn a_shop_that_cannot_start_leaves_nothing() {
 }
 
 #[test]
-fn a_broken_shop_there_is_none() {
+fn broken_and_the_shop_exclude_each_other() {
     let place = Place::new();
     let output = place.output(&["demo", "--app", "shop", "--broken"]);
     assert_eq!(output.status.code(), Some(2));
@@ -293,7 +293,7 @@ fn look(client: &mut Client, promised: &mut Promised) -> bool {
 }
 
 #[test]
-fn what_it_keeps_is_for_its_owner_and_lasts() {
+fn its_data_outlives_it_and_is_closed_to_others() {
     let place = Place::new();
     let who = json!({"name": "anna", "password": "correct horse battery"});
     let secret_path = place.folder.path().join("data/secret");
@@ -315,7 +315,7 @@ fn what_it_keeps_is_for_its_owner_and_lasts() {
 }
 
 #[test]
-fn what_instances_say_is_in_the_logs_and_others_read_nothing() {
+fn the_logs_hold_what_instances_print_and_others_cannot_read_them() {
     let place = Place::new();
     let data = place.folder.path().join("data");
     let fleet = demo(&place, &["-n", "1"]);

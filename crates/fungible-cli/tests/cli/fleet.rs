@@ -326,7 +326,7 @@ fn a_signal_to_all_of_its_processes_still_drains() {
 }
 
 #[test]
-fn a_large_fleet_is_started_and_heard() {
+fn a_fleet_of_500_starts_and_stops() {
     let place = Place::new();
     let mut fleet =
         place.fleet(&["run", "-n", "500", "--listen", "127.0.0.1:0", "--name", "many", "--", "sleep", "1000"]);
@@ -341,7 +341,7 @@ fn a_large_fleet_is_started_and_heard() {
 }
 
 #[test]
-fn a_stopped_supervisor_is_not_waited_for() {
+fn commands_do_not_wait_for_a_stopped_supervisor() {
     let place = Place::new();
     let fleet = place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--", "python3", &program("plain.py")]);
     fleet.healthy(1);

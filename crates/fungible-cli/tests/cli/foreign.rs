@@ -93,7 +93,7 @@ fn a_folder_of_somebody_else_is_not_asked_for_fleets() {
 }
 
 #[test]
-fn nobody_but_us_steers_the_terminal() {
+fn control_characters_of_others_never_reach_the_terminal() {
     let place = Place::new();
     let folder = place.folder.path().join("fungible");
     fs::create_dir(&folder).unwrap();

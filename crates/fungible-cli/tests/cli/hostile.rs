@@ -272,7 +272,7 @@ fn a_live_instance_that_loses_its_port_is_started_again_on_another_one() {
 
 /// Docker's proxy, for example, listens for an instance and is no process of it.
 #[test]
-fn a_listener_that_is_no_process_of_its_instance_may_be_allowed() {
+fn allow_foreign_listener_accepts_another_process_on_the_port() {
     let place = Place::new();
     let script =
         "$FUNGIBLE run -n 1 --listen 127.0.0.1:8080 --allow-foreign-listener -- sleep 1000 > said 2>&1 & run=$!

@@ -231,7 +231,7 @@ fn what_an_instance_writes_is_private_and_listed() {
 }
 
 #[test]
-fn each_has_a_name_and_numbers_of_its_own() {
+fn each_instance_has_its_own_host_name_and_process_numbers() {
     for kind in kinds() {
         let world = World::new(kind, "work");
         let script = "hostname; echo pid $$; echo own $(cut -d' ' -f1 /proc/self/stat) $(sh -c 'echo $PPID'); getent hosts $(hostname) | wc -l";
@@ -265,7 +265,7 @@ fn a_run_begins_with_what_was_shared_at_first() {
 }
 
 #[test]
-fn instances_meet_on_what_they_share() {
+fn instances_see_each_others_files_on_shared_paths() {
     let script = r#"
 import fcntl, os, socket, sqlite3, sys, time
 me = os.environ["FUNGIBLE_INSTANCE"][-1]
@@ -363,7 +363,7 @@ print("seen")
 }
 
 #[test]
-fn with_own_copies_they_do_not_meet() {
+fn with_own_copies_instances_do_not_see_each_others_files() {
     for kind in kinds() {
         let world = World::new(kind, "work");
         world.file("data/list", "first\n");
@@ -520,7 +520,7 @@ fn refusals_say_what_to_do() {
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_told() {
+fn a_program_that_cannot_be_started_is_reported() {
     for kind in kinds() {
         let world = World::new(kind, "work");
         let shown = world.cells(&["--", "./no-such-program"]);
@@ -561,7 +561,7 @@ fn a_killed_instance_is_dead_with_all_that_it_started() {
 }
 
 #[test]
-fn it_is_seen_where_an_instance_listens_instead() {
+fn a_listener_on_another_port_is_reported() {
     for kind in kinds() {
         let world = World::new(kind, "work");
         let (asked, used) = (free_port().to_string(), free_port());

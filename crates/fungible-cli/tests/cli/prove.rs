@@ -84,7 +84,7 @@ fn a_report_is_not_written_through_links() {
 }
 
 #[test]
-fn a_misspelt_word_in_braces_is_pointed_out() {
+fn a_misspelt_placeholder_is_reported() {
     let shop = Shop::new();
     fs::write(shop.path("template"), "{dri}").unwrap();
     let told = ["--env", "A={rn}", "--file", "template=app.conf", "--drive", "echo {uri}", "--", "false", "{prt}"];
@@ -231,7 +231,7 @@ fn notes(shop: &Shop) -> Vec<(String, BTreeMap<String, String>)> {
 }
 
 #[test]
-fn words_in_braces_stand_for_what_they_shall() {
+fn placeholders_are_replaced_in_commands_and_templates() {
     let shop = Shop::new();
     fs::write(shop.path("template"), "admin={port:admin} mail={port:mail} fport={port} {unknown}").unwrap();
     let notes_file = quoted(shop.path("real/notes").to_str().unwrap());
@@ -341,7 +341,7 @@ fn hurl_files_are_driven_by_the_users_hurl() {
 }
 
 #[test]
-fn a_terminal_sees_colours_and_how_far_it_is() {
+fn a_terminal_gets_colours_and_progress() {
     let shop = Shop::new();
     let told: Vec<String> = usual(&["--share", "data"], &[]).iter().map(|word| quoted(word)).collect();
     let command = format!("stty cols 80 rows 24; exec {} prove {}", env!("CARGO_BIN_EXE_fungible"), told.join(" "));

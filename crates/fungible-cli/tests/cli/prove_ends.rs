@@ -80,7 +80,7 @@ fn it_ends_by_its_budget_whatever_hangs() {
 }
 
 #[test]
-fn what_hangs_in_a_later_run_leaves_a_verdict() {
+fn a_hang_in_a_later_run_ends_with_not_shown() {
     let shop = Shop::new();
     let reset = "test ! -e real/reset || exec sleep 1000; : > real/reset";
     let arguments = driven(&["--budget", "2s", "--share", "data", "--reset", reset], &customer(), &[]);

@@ -58,7 +58,7 @@ fn an_app_that_ends_at_once_is_quoted() {
 }
 
 #[test]
-fn an_app_that_never_listens_or_elsewhere() {
+fn an_app_that_never_listens_or_listens_elsewhere() {
     let shop = Shop::new();
     for namespaces in [&["--start-limit", "1s"][..], &["--start-limit", "1s", "--no-namespaces"]] {
         let said = shop.refusal(&of_shell(namespaces, "echo thinking; exec sleep 1000"));
@@ -139,7 +139,7 @@ fn a_driver_that_is_not_there_is_no_verdict() {
 }
 
 #[test]
-fn a_driver_that_fails_by_itself_shows_nothing() {
+fn a_driver_that_fails_in_a_baseline_ends_with_not_shown() {
     let shop = Shop::new();
     let elsewhere = format!("BASE_URL=http://127.0.0.1:{} {} || true", free_port(), customer());
     let hung = format!("{}; echo waiting; sleep 1000", customer());
@@ -182,7 +182,7 @@ fn helpers_that_fail() {
 }
 
 #[test]
-fn passwords_in_commands_are_told_nowhere() {
+fn passwords_in_commands_are_shown_nowhere() {
     let shop = Shop::new();
     for given in [
         "PGPASSWORD=Tr0ub4dor9",
@@ -255,7 +255,7 @@ fn temporary_folders_that_cannot_be_used() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
+fn a_full_disk_is_reported() {
     if !is_root() {
         return;
     }
@@ -302,7 +302,7 @@ fn without_the_right_to_namespaces_it_goes_on_and_says_so() {
 }
 
 #[test]
-fn two_proofs_in_one_folder_do_not_meet() {
+fn two_proofs_in_one_folder_do_not_disturb_each_other() {
     let shop = Shop::new();
     let told = usual(&["--share", "data", "--file", "template=data/conf"], &[]);
     fs::write(shop.path("template"), "{run}").unwrap();

@@ -255,7 +255,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn where_the_network_cuts_does_not_matter(pieces in prop::collection::vec(1..40_usize, 1..20)) {
+        fn heads_are_found_however_the_stream_is_split(pieces in prop::collection::vec(1..40_usize, 1..20)) {
             let whole = heads(STREAM, &FOLLOWS, &[usize::MAX]).unwrap();
             prop_assert_eq!(heads(STREAM, &FOLLOWS, &pieces).unwrap(), whole);
         }

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_fall_failures_in_a_row_but_one_refusal() {
+    fn an_instance_turns_unhealthy_after_fall_failed_checks_or_one_refused_connection() {
         let mut one = instance();
         one.observe(CheckResult::Passed, 3, 2);
         for finding in [failed(), late(), CheckResult::Passed, failed(), failed()] {
@@ -351,7 +351,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_brings_a_draining_one_back(findings in prop::collection::vec(0..4_u8, 0..20)) {
+        fn a_draining_instance_never_becomes_healthy_again(findings in prop::collection::vec(0..4_u8, 0..20)) {
             let mut one = instance();
             one.observe(CheckResult::Passed, 1, 1);
             one.state = State::Draining;

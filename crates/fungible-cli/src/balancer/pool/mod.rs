@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_everywhere_is_told_so_and_whoever_finds_nobody_ready_may_wait() {
+    fn a_claim_says_whether_all_were_tried_or_none_is_ready() {
         let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         let claim = |tried: &[InstanceId]| {

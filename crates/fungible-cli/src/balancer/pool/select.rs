@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_that_is_out_is_never_chosen_and_a_slow_one_only_if_none_is_ready(
+        fn an_unhealthy_instance_is_never_chosen_and_a_slow_one_only_if_none_is_ready(
             all in candidates(), routing in any_routing(), named in any_id(), last in any_id(), turn in any_id()
         ) {
             let some = |standing| all.iter().any(|one| one.standing == standing);

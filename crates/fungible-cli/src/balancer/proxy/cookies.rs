@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_cannot_stand_in_a_cookie_sets_none() {
+    fn a_name_that_cannot_be_a_cookie_value_sets_no_cookie() {
         for name in ["a b", "a;b", "a,b", "a\"b", "ä"] {
             assert_eq!((set_sticky(name, &SECRET), set_last(name)), (None, None), "{name}");
         }

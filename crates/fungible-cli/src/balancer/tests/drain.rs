@@ -80,7 +80,7 @@ async fn a_drain_waits_for_what_is_in_flight_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_drain_that_takes_too_long_says_so_and_the_instance_stays_out() {
+async fn a_drain_that_exceeds_its_limit_reports_it_and_the_instance_stays_out() {
     let bell = Arc::new(Notify::new());
     let fake = slow_fake(&bell).await;
     let balancer = balancer(config(Routing::RoundRobin));

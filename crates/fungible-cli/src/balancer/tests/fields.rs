@@ -24,7 +24,7 @@ async fn passes(answer: &'static str, method: &str) -> super::world::Answer {
 }
 
 #[tokio::test]
-async fn fields_for_one_hop_are_removed_also_named_ones() {
+async fn hop_by_hop_fields_are_removed_also_those_that_connection_names() {
     let seen = sees(
         config(Routing::RoundRobin),
         "GET / HTTP/1.1\r\nHost: app.test:81\r\nConnection: keep-alive, X-Mine\r\nKeep-Alive: timeout=5\r\n\
@@ -39,7 +39,7 @@ async fn fields_for_one_hop_are_removed_also_named_ones() {
 }
 
 #[tokio::test]
-async fn connection_cannot_remove_what_the_instance_must_know() {
+async fn the_connection_field_cannot_remove_what_the_instance_needs() {
     let seen = sees(
         config(Routing::RoundRobin),
         "POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, x-forwarded-for, x-request-id\r\n\
@@ -132,7 +132,7 @@ async fn lengths_are_plain_numbers_in_both_directions() {
 
 /// Servers may merge trailers into the head (RFC 9110, section 6.5.1).
 #[tokio::test]
-async fn trailers_say_nothing_that_only_a_head_may_say() {
+async fn trailers_cannot_set_fields_that_belong_in_the_head() {
     let names = "X-Forwarded-For, X_Forwarded_For, X-Real-IP, Forwarded, Authorization, Cookie, If-Match, X-Request-Id, \
                  Connection, X-Fungible-Error, X-Sum";
     let trailers = format!("{}: 6.6.6.6\r\n", names.replace(", ", ": 6.6.6.6\r\n"));
@@ -197,7 +197,7 @@ async fn an_unknown_length_ends_for_http_1_0_with_the_connection_and_a_cut_with_
 }
 
 #[tokio::test]
-async fn answers_lose_what_is_for_one_hop_and_what_only_we_may_say() {
+async fn hop_by_hop_and_reserved_fields_are_removed_from_answers() {
     let answer = passes(
         "HTTP/1.1 200 OK\r\nConnection: X-Mine\r\nKeep-Alive: timeout=5\r\nX-Mine: 1\r\nX-Other: 2\r\n\
          X-Fungible-Error: none-ready\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nhi",
@@ -223,7 +223,7 @@ async fn answers_without_a_body_keep_their_framing() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_end_two_programs_might_see_in_different_places_is_not_passed_on() {
+async fn an_answer_with_ambiguous_framing_is_not_forwarded() {
     let both = passes(
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         "GET",

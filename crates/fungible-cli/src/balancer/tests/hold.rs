@@ -83,7 +83,7 @@ async fn a_starting_instance_gets_nothing_and_the_wait_ends_with_503() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_gives_up_its_place() {
+async fn a_held_client_that_disconnects_frees_its_place() {
     let hold = Hold { most: 1, time: LIMIT };
     let balancer = balancer(Config { hold, ..config(Routing::RoundRobin) });
     let first = ask_until(&balancer, true).await;

@@ -62,7 +62,7 @@ async fn a_resting_connection_is_closed_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
+async fn a_client_that_does_not_read_its_answer_is_disconnected() {
     let large = "x".repeat(30_000_000);
     let fake = Fake::new(move |_| vec![ok(&large)]).await;
     let limits = Limits { idle_time: Duration::from_millis(300), ..Limits::default() };
@@ -244,7 +244,7 @@ async fn many_tiny_chunks_arrive_as_they_were_sent() {
 
 /// Some servers refuse a POST that announces neither a length nor chunks.
 #[tokio::test]
-async fn a_body_of_no_chunks_still_says_where_it_ends() {
+async fn an_empty_chunked_body_is_forwarded_with_a_length_or_chunks() {
     let fake = Fake::plain("a").await;
     for buffer in [0, 1000] {
         let body = BodyLimits { buffer, ..BodyLimits::default() };

@@ -17,7 +17,7 @@ async fn breaks_off(reset: bool) -> Fake {
 }
 
 #[tokio::test]
-async fn a_request_goes_elsewhere_if_it_is_idempotent_and_only_then() {
+async fn a_request_is_resent_only_if_it_is_idempotent() {
     for (method, body, moves) in [
         ("GET", "", true),
         ("HEAD", "", true),
@@ -47,7 +47,7 @@ async fn a_request_goes_elsewhere_if_it_is_idempotent_and_only_then() {
 }
 
 #[tokio::test]
-async fn a_keyed_post_goes_elsewhere_only_where_that_was_switched_on() {
+async fn a_keyed_post_is_resent_only_with_resend_keyed() {
     for resend_keyed in [false, true] {
         let (bad, good) = (breaks_off(false).await, Fake::plain("good").await);
         let balancer = balancer(Config { resend_keyed, ..config(Routing::RoundRobin) });
@@ -99,7 +99,7 @@ async fn a_request_that_brings_down_instances_does_not_meet_all_of_them() {
 }
 
 #[tokio::test]
-async fn a_single_instance_that_closes_a_resting_connection_is_asked_once_more() {
+async fn a_single_instance_that_closes_an_idle_connection_is_asked_again() {
     // It answers the first request of each connection and closes at the second, without an answer.
     let fake = Fake::new(|seen| if seen.nth == 0 { vec![ok("first")] } else { vec![Step::Close] }).await;
     let balancer = balancer(config(Routing::RoundRobin));
@@ -144,7 +144,7 @@ async fn a_post_never_takes_a_connection_that_rested_for_over_a_second() {
 
 /// The fleet says that the process has ended, but a child of it still holds the socket.
 #[tokio::test]
-async fn the_word_of_the_end_moves_what_waits_there_if_it_may_be_sent_twice() {
+async fn requests_that_wait_at_an_ended_instance_are_resent_if_idempotent() {
     let bell = Arc::new(tokio::sync::Notify::new());
     let rings = Arc::clone(&bell);
     let ended = Fake::new(move |_| vec![Step::Wait(Arc::clone(&rings)), ok("ended")]).await;

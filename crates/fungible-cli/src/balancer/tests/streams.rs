@@ -181,7 +181,7 @@ async fn a_cut_off_answer_is_passed_on_as_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_takes_its_request_with_it() {
+async fn a_client_that_disconnects_cancels_its_request() {
     let fake = Fake::new(|_| vec![Step::Wait(Arc::new(Notify::new()))]).await;
     let balancer = behind(&fake).await;
     let mut client = Raw::connect(&balancer).await;
@@ -258,7 +258,7 @@ async fn a_half_sent_request_is_never_executed() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_none_is_the_clients_fault_and_never_executed() {
+async fn malformed_chunks_are_answered_400_and_never_executed() {
     let fake = Fake::plain("a").await;
     let balancer = behind(&fake).await;
     for body in ["x\r\nhi\r\n", "2\r\nhiXX0\r\n\r\n", "2\r\nhi\r\n-1\r\n"] {

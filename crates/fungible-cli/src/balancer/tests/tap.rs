@@ -86,7 +86,7 @@ const CHUNK: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nh
 const TO_THE_END: &str = "HTTP/1.1 200 OK\r\n\r\nhalf";
 
 #[tokio::test]
-async fn a_client_that_leaves_in_the_middle_of_an_answer_left() {
+async fn closing_in_the_middle_of_an_answer_is_recorded_as_the_client_leaving() {
     let heads =
         ["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"];
     for sent in [heads[0], heads[1], HALF, CHUNK, TO_THE_END] {
@@ -113,7 +113,7 @@ async fn a_client_that_leaves_in_the_middle_of_an_answer_left() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_before_the_answer_left() {
+async fn closing_before_the_answer_is_recorded_as_no_answer() {
     let fake = Fake::new(|_| vec![never()]).await;
     let mut tapped = Tapped::new(&fake);
     for closes in [true, false] {
@@ -147,7 +147,7 @@ async fn a_client_that_leaves_in_the_middle_of_its_request_is_not_the_instances_
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_after_an_answer_did_not_leave_it() {
+async fn closing_after_a_whole_answer_is_not_recorded_as_leaving() {
     let fake = Fake::new(|seen| match seen.line.as_str() {
         line if line.contains("length") => vec![ok("whole")],
         line if line.contains("chunks") => {
@@ -169,7 +169,7 @@ async fn a_client_that_leaves_after_an_answer_did_not_leave_it() {
 }
 
 #[tokio::test]
-async fn an_instance_that_breaks_off_was_not_left() {
+async fn a_connection_that_the_instance_breaks_is_not_recorded_as_the_client_leaving() {
     for (sent, how) in [
         ("", Step::Close),
         ("", Step::Reset),
@@ -189,7 +189,7 @@ async fn an_instance_that_breaks_off_was_not_left() {
 }
 
 #[tokio::test]
-async fn a_balancer_that_stops_is_no_instance_that_breaks_off() {
+async fn stopping_the_balancer_is_recorded_as_the_client_leaving() {
     let fake = Fake::new(|seen| {
         let head = if seen.line.contains("socket") { SWITCH } else { HALF };
         vec![raw(head), never()]
@@ -225,7 +225,7 @@ async fn open(tapped: &Tapped) -> Raw {
 const MASK: Option<[u8; 4]> = Some([9, 8, 7, 6]);
 
 #[tokio::test]
-async fn a_websocket_is_told_by_its_messages_and_never_compressed() {
+async fn a_websocket_is_recorded_message_by_message_and_never_compressed() {
     let fake = Fake::new(|seen| {
         assert_eq!(seen.header("sec-websocket-extensions"), None);
         vec![raw(SWITCH), Step::Send(frame(1, true, None, b"{\"hello\":1}")), Step::Echo]
@@ -277,7 +277,7 @@ async fn the_first_end_of_a_websocket_counts() {
 }
 
 #[tokio::test]
-async fn what_an_instance_says_after_its_client_closed_is_read_by_nobody() {
+async fn what_an_instance_sends_after_the_client_closed_is_not_recorded() {
     let fake = Fake::new(|_| vec![raw(SWITCH), Step::Echo]).await;
     let mut tapped = Tapped::new(&fake);
     let mut client = open(&tapped).await;
@@ -290,7 +290,7 @@ async fn what_an_instance_says_after_its_client_closed_is_read_by_nobody() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_is_none_is_kept_as_what_it_is() {
+async fn bytes_that_are_no_websocket_frames_are_recorded_as_they_came() {
     let fake = Fake::new(|_| vec![raw(SWITCH), raw("\u{3}garbage"), Step::Close]).await;
     let mut tapped = Tapped::new(&fake);
     let mut client = open(&tapped).await;
@@ -300,7 +300,7 @@ async fn a_websocket_that_is_none_is_kept_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn another_protocol_is_kept_as_it_comes() {
+async fn another_protocol_is_recorded_as_it_comes() {
     let switch = SWITCH.replace("WebSocket", "tcp");
     let fake = Fake::new(move |_| vec![raw(&switch), Step::Echo]).await;
     let mut tapped = Tapped::new(&fake);
@@ -317,7 +317,7 @@ async fn another_protocol_is_kept_as_it_comes() {
 const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\r\n";
 
 #[tokio::test]
-async fn an_event_stream_is_told_by_its_events() {
+async fn an_event_stream_is_recorded_event_by_event() {
     let fake = Fake::new(|seen| {
         let last = if seen.line.contains("endless") { never() } else { Step::Close };
         vec![raw(EVENTS), raw("data: one\n\n: still here\n\ndata: t"), raw("wo\n\ndata: half"), last]
@@ -342,7 +342,7 @@ async fn an_event_stream_is_told_by_its_events() {
 }
 
 #[tokio::test]
-async fn an_event_stream_that_is_packed_stays_a_body() {
+async fn a_compressed_event_stream_is_recorded_as_a_body() {
     let packed = EVENTS.replace("\r\n\r\n", "\r\ncontent-encoding: gzip\r\n\r\npacked\n\n");
     let fake = Fake::new(move |_| vec![raw(&packed), Step::Close]).await;
     let mut tapped = Tapped::new(&fake);

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fails_on_our_side_says_nothing_about_an_instance() {
+    fn errors_on_our_side_are_not_counted_against_an_instance() {
         let says = |error: io::Error| not_connected((Ipv4Addr::LOCALHOST, 1).into(), &error);
         // Too many open files, or no free port.
         for ours in [24, 99] {

@@ -177,7 +177,7 @@ fn a_client_that_hangs_up_is_told_from_an_answer_that_is_cut_short() {
 }
 
 #[test]
-fn a_driver_that_fails_in_peace_shows_what_it_said() {
+fn a_driver_that_fails_in_a_baseline_shows_its_last_lines() {
     let mut verdict = verdict(Judgement::NotShown(vec![
         "the driver ends with exit code 1 on one instance that is left in peace: \
              what it would do after that was not tried; fix it first, then run again"

@@ -219,7 +219,7 @@ fn any_secret() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn a_secret_seen_at_its_place_is_told_nowhere_in_no_encoding() {
+fn a_secret_known_from_its_place_is_shown_in_no_encoding() {
     let case = (any_secret(), select(HOMES), select(NAMES), any::<Index>());
     for_any(&case, |(secret, home, name, first)| {
         let forms = encoded(&secret);
@@ -251,7 +251,7 @@ fn planted_once(planted: &str, at: Index) -> Vec<Verdict> {
 }
 
 #[test]
-fn a_secret_beside_its_name_is_told_in_no_text() {
+fn a_secret_beside_its_name_is_shown_in_no_report() {
     let lines: &[fn(&str, &str) -> String] = &[
         |name, secret| format!("got {name}={secret} from 10.0.0.1"),
         |name, secret| format!("/path?a=1&{name}={secret}&b=2"),
@@ -278,7 +278,7 @@ fn a_secret_beside_its_name_is_told_in_no_text() {
 }
 
 #[test]
-fn an_opaque_string_is_told_in_no_text() {
+fn an_opaque_string_is_shown_in_no_report() {
     let opaque = prop_oneof![
         "[0-9a-f]{24,64}".prop_filter("a number", |text| text.bytes().any(|byte| byte.is_ascii_alphabetic())),
         "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{11}[a-f]",
