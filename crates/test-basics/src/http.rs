@@ -190,3 +190,45 @@ impl Incoming {
 fn status(head: &str) -> Option<u16> {
     head.split(' ').nth(1)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// The outcome of a request to a server that sends these bytes and closes.
+    fn served(method: &str, bytes: &'static str) -> Result<Answer, NoAnswer> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 100]).unwrap();
+            stream.write_all(bytes.as_bytes()).unwrap();
+        });
+        let outcome = raw(to, &format!("{method} / HTTP/1.1\r\n\r\n"));
+        server.join().unwrap();
+        outcome
+    }
+
+    #[test]
+    fn an_answer_ends_with_its_length_or_with_the_connection() {
+        let answer = served("GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, "hi"));
+        assert_eq!(served("GET", "HTTP/1.1 200 OK\r\n\r\nhi").unwrap().body, "hi");
+        assert_eq!(served("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").unwrap().body, "");
+        assert_eq!(served("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n").unwrap().status, 304);
+    }
+
+    #[test]
+    fn half_an_answer_and_more_than_one_are_errors() {
+        for (bytes, begun) in [
+            ("", false),
+            ("HTTP/1.1 200 OK\r\nContent-", true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nhi", true),
+        ] {
+            assert_eq!(served("GET", bytes).unwrap_err().begun, begun, "{bytes:?}");
+        }
+    }
+}
