@@ -1,7 +1,9 @@
-//! A caller's closure on its way to a thread of the store and back. Knows no engine.
+//! A caller's closure as work for an engine, and the caller's wait for its result. Only this file makes a [`Tx`]. Knows
+//! no engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
@@ -9,9 +11,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{StoreError, Tx};
+use super::error::{Result, StoreError};
+use super::tx::{Connection, Tx};
+use super::work::{Ran, Running, Work};
 
-/// Who has the command. The caller may take it back as long as no thread has begun it.
+/// Who has the command. The caller may take it back until a thread has claimed it.
 #[derive(Debug, Default)]
 struct Claim(AtomicU8);
 
@@ -20,7 +24,7 @@ const TAKEN: u8 = 1;
 const CANCELLED: u8 = 2;
 
 impl Claim {
-    /// Moves a queued command on; true when it now is what was asked for, also when it already was.
+    /// Moves a queued command on; true when it is now in the state asked for, also when it already was.
     fn change(&self, to: u8) -> bool {
         match self.0.compare_exchange(QUEUED, to, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => true,
@@ -29,53 +33,33 @@ impl Claim {
     }
 }
 
-/// A closure at work. It stays on its thread.
-pub(super) type Run<'a> = Pin<Box<dyn Future<Output = bool> + 'a>>;
-
-/// A closure of any type as the threads see it.
-pub(super) trait Command: Send {
-    /// Makes the command the thread's; false when its caller no longer waits.
-    fn take(&self) -> bool;
-
-    /// Whether nobody has begun it and its caller still waits.
-    fn is_queued(&self) -> bool;
-
-    /// Runs the closure, possibly again, and keeps its result. False when it must be rolled back.
-    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> Run<'a>;
-
-    /// Sends the kept result; or `transaction`'s error, when the closure itself succeeded and its transaction did
-    /// not, or when what the closure saw may not be so.
-    fn answer(self: Box<Self>, transaction: Result<(), StoreError>);
-}
-
-/// What the caller holds while its command is on the way. Dropping it takes back a command that nobody has begun.
+/// What the caller holds while its command is queued or runs. Dropping it takes back a command that no thread has
+/// claimed.
 pub(super) struct Waiting<T, E> {
     claim: Arc<Claim>,
     answer: oneshot::Receiver<Result<T, E>>,
 }
 
-struct Call<F, T, E> {
+/// A closure with the place for its result.
+pub(super) struct Command<F, T, E> {
     closure: F,
     result: Option<Result<T, E>>,
     claim: Arc<Claim>,
     answer: oneshot::Sender<Result<T, E>>,
 }
 
-/// A closure as a command, and its caller's end.
-pub(super) fn command<F, T, E>(closure: F) -> (Box<dyn Command>, Waiting<T, E>)
-where
-    F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
-{
+/// A closure as work for an engine, and its caller's end.
+pub(super) fn command<F, T, E>(closure: F) -> (Command<F, T, E>, Waiting<T, E>) {
     let claim = Arc::new(Claim::default());
     let (sender, receiver) = oneshot::channel();
-    let call = Call { closure, result: None, claim: claim.clone(), answer: sender };
-    (Box::new(call), Waiting { claim, answer: receiver })
+    let command = Command { closure, result: None, claim: claim.clone(), answer: sender };
+    (command, Waiting { claim, answer: receiver })
 }
 
-impl<F, T, E> Command for Call<F, T, E>
+impl<C, F, T, E> Work<C> for Command<F, T, E>
 where
+    C: 'static,
+    Connection: From<Rc<C>>,
     F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
@@ -88,33 +72,35 @@ where
         self.claim.0.load(Ordering::Acquire) == QUEUED
     }
 
-    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> Run<'a> {
+    fn run(&mut self, connection: Rc<C>) -> Running<'_> {
         Box::pin(async move {
-            tx.failed = None;
+            let mut tx = Tx::new(connection.into());
             let waits = tx.waits();
             let result = {
-                let mut running = pin!((self.closure)(tx));
+                let mut running = pin!((self.closure)(&mut tx));
                 let watched = std::future::poll_fn(|context| {
                     match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
                         Ok(Poll::Ready(result)) => Poll::Ready(result),
                         Ok(Poll::Pending) if waits() => Poll::Pending,
-                        // It waits for something that is none of the store's business.
+                        // It waits for something other than the store.
                         Ok(Poll::Pending) => Poll::Ready(Err(E::from(StoreError::Waited))),
                         Err(_panic) => Poll::Ready(Err(E::from(StoreError::Panicked))),
                     }
                 });
                 watched.await
             };
-            let result = match &tx.failed {
-                Some(error) => result.and(Err(E::from(error.clone()))),
-                None => result,
+            let (result, ran) = match tx.into_failure() {
+                Some(error) => (result.and(Err(E::from(error.clone()))), Ran::Failed(error)),
+                None if result.is_ok() => (result, Ran::Keep),
+                None => (result, Ran::Undo),
             };
-            self.result.insert(result).is_ok()
+            self.result = Some(result);
+            ran
         })
     }
 
-    fn answer(self: Box<Self>, transaction: Result<(), StoreError>) {
-        let Call { closure, result, answer, .. } = *self;
+    fn answer(self: Box<Self>, transaction: Result<()>) {
+        let Command { closure, result, answer, .. } = *self;
         let result = match (result, transaction) {
             (_, Err(error @ StoreError::Unknown(_))) => Err(E::from(error)),
             (Some(Err(error)), _) => Err(error),
@@ -128,8 +114,8 @@ where
 }
 
 impl<T, E: From<StoreError>> Waiting<T, E> {
-    /// The answer. After `limit` without a thread having begun the command it is taken back and the answer is Busy;
-    /// one that has been begun is waited for.
+    /// The result. A command that no thread has claimed within `limit` is taken back, and the result is
+    /// [`StoreError::Busy`]; one that has been claimed is waited for.
     pub(super) async fn within(mut self, limit: Duration) -> Result<T, E> {
         let answer = match tokio::time::timeout(limit, &mut self.answer).await {
             Ok(answer) => answer,

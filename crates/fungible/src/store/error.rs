@@ -1,17 +1,20 @@
-//! What can go wrong in the store, each as a sentence for the person who reads it, and as an HTTP answer that
-//! tells a client nothing about SQL or files.
+//! The errors of the store: a message for the operator, and an HTTP response that tells a client nothing about SQL or
+//! files.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// An error of the store. As a response it is a status and a sentence for the client; the details go to the log.
+/// The result of a call to the store.
+pub(super) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// An error of the store. As a response it is a status and a sentence for the client; the message goes to the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The wait for other writers (in this process or another) took longer than the limit. Nothing was done.
     #[error("the store is busy: other writers took longer than the limit; nothing was done, try again")]
     Busy,
-    /// The server cannot be reached, or went away: it is restarting, say, or another one is taking over. Nothing was done.
+    /// The server cannot be reached, or the connection was lost, as during a restart or a switch-over. Nothing was done.
     #[error("{store} cannot be reached: {reason}; is the server running, and is the address right? nothing was done")]
     Unreachable {
         /// The store.
@@ -19,19 +22,19 @@ pub enum StoreError {
         /// What the system or the server says.
         reason: String,
     },
-    /// The server does not let us in: name, password, database or certificate is wrong.
-    #[error("{store} refuses us: {reason}")]
+    /// The server refused the connection: the user, password, database or certificate is wrong.
+    #[error("{store} refused the connection: {reason}")]
     Refused {
         /// The store.
         store: String,
         /// What the server says.
         reason: String,
     },
-    /// A text that was given holds the character NUL, which PostgreSQL cannot keep. Nothing was done.
-    #[error("a text holds the character NUL, which cannot be kept")]
+    /// A text holds the character NUL, which PostgreSQL cannot store. Nothing was done.
+    #[error("a text holds the character NUL, which cannot be stored")]
     Nul,
-    /// The store failed during COMMIT: whether the command was carried out is not known.
-    #[error("the store failed during COMMIT, it is not known whether the command was carried out: {0}")]
+    /// The store failed during COMMIT: it is unknown whether the transaction was committed.
+    #[error("the store failed during COMMIT, and it is unknown whether the transaction was committed: {0}")]
     Unknown(String),
     /// The disk is full, or the store has reached its size limit. Nothing was done.
     #[error("{store} is full: free some disk space; nothing was done and nothing is damaged")]
@@ -51,7 +54,7 @@ pub enum StoreError {
         /// The store.
         store: String,
     },
-    /// The database is another program's.
+    /// The database belongs to another program.
     #[error("{store} is the database of another program: name another one")]
     OtherApplication {
         /// The store.
@@ -72,10 +75,10 @@ pub enum StoreError {
         /// The newest version that the program knows.
         known: u32,
     },
-    /// A migration in the store has another name than in the program: two histories of the same component.
+    /// A migration in the store has another name than in the program: the two have different histories.
     #[error(
         "{store}: version {version} of {component} is `{found}` in the store and `{known}` in the program: \
-         a migration that was released must not change"
+         a released migration must not change"
     )]
     OtherMigration {
         /// The store.
@@ -90,7 +93,7 @@ pub enum StoreError {
         known: String,
     },
     /// The file or its directory cannot be opened, read or written.
-    #[error("{store} cannot be opened or written: {reason}; is the directory there, and may this user write in it?")]
+    #[error("{store} cannot be opened or written: {reason}; does the directory exist, and may this user write to it?")]
     Unwritable {
         /// The store.
         store: String,
@@ -98,7 +101,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Reading or writing the file failed.
-    #[error("{store}: {reason}; look at the disk and the system's log")]
+    #[error("{store}: {reason}; check the disk and the system's log")]
     Io {
         /// The store.
         store: String,
@@ -111,8 +114,8 @@ pub enum StoreError {
         /// The store.
         store: String,
     },
-    /// The SQLite that was linked has a known bug that corrupts databases with several connections.
-    #[error("SQLite {found} is linked, at least 3.51.3 is needed: older ones can damage a shared database")]
+    /// The linked SQLite has a known bug that corrupts databases with several connections.
+    #[error("SQLite {found} is linked, at least 3.51.3 is needed: older versions can corrupt a shared database")]
     OldSqlite {
         /// The version that was found.
         found: &'static str,
@@ -120,10 +123,10 @@ pub enum StoreError {
     /// A constraint of the schema was violated (UNIQUE, NOT NULL, CHECK, FOREIGN KEY).
     #[error("a constraint was violated: {0}")]
     Constraint(String),
-    /// A statement is wrong, or must not be used here.
+    /// A statement is wrong, or is not allowed here.
     #[error("SQL: {0}")]
     Sql(String),
-    /// A column is missing in a row or holds another type.
+    /// A row has no such column, or the column holds another type.
     #[error("column `{column}`: {problem}")]
     Column {
         /// The column's name.
@@ -131,10 +134,10 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The closure awaited something other than the store. It was rolled back.
-    #[error("a closure given to the store awaited something other than the store: do that before or after")]
+    /// The closure awaited something other than the store. Its transaction was rolled back.
+    #[error("a closure given to the store awaited something other than the store: await it before or after")]
     Waited,
-    /// The closure panicked. It was rolled back.
+    /// The closure panicked. Its transaction was rolled back.
     #[error("a closure given to the store panicked")]
     Panicked,
     /// The store's threads have ended.
@@ -173,12 +176,12 @@ impl StoreError {
         }
     }
 
-    /// A statement with another number of values than it has markers.
+    /// The error of a statement whose number of values differs from its markers.
     pub(super) fn wrong_count(needs: usize, given: usize) -> StoreError {
         StoreError::Sql(format!("the statement needs {needs} values, {given} were given"))
     }
 
-    /// A statement in a read that writes.
+    /// The error of a statement that writes in a read.
     pub(super) fn writes_in_a_read() -> StoreError {
         StoreError::Sql("this statement writes: use Store::write".to_owned())
     }

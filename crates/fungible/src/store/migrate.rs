@@ -1,7 +1,7 @@
-//! Bringing the tables of one component to the version that the program knows. Knows no component.
+//! Brings the tables of one component to the version that the program knows. Knows no component.
 
-use super::tx::Statements;
-use super::{Result, Store, StoreError, Tx};
+use super::error::{Result, StoreError};
+use super::tx::Tx;
 use crate::clock::now_ms;
 use crate::params;
 
@@ -18,39 +18,33 @@ pub struct Migration {
     pub postgres: &'static str,
 }
 
-impl Store {
-    /// Applies the migrations that the store does not have yet, all or none. Any number of processes may call it at
-    /// once. Names of components that begin with `fungible` belong to the toolkit.
-    ///
-    /// # Errors
-    /// [`StoreError::NewerThanProgram`] when the store has seen migrations that are not in the list; else as
-    /// [`Store::write`].
-    pub async fn migrate(&self, component: &'static str, migrations: &'static [Migration]) -> Result<()> {
-        if !migrations.is_sorted_by(|one, next| one.version < next.version) {
-            return Err(StoreError::Sql(format!("the migrations of {component} are not in order")));
-        }
-        let pending = self.read(async move |tx: &mut Tx| missing(tx, component, migrations).await).await?;
-        if pending.is_empty() {
-            return Ok(());
-        }
-        // Look again: another process may have been first.
-        let apply = async move |tx: &mut Tx| {
-            tx.lock_migrations().await?;
-            for migration in missing(tx, component, migrations).await? {
-                let Migration { sqlite, postgres, .. } = *migration;
-                tx.batch(&Statements { sqlite, postgres }).await?;
-                let sql = "INSERT INTO fungible_migrations (component, version, name, applied_ms) \
-                           VALUES ($1, $2, $3, $4)";
-                tx.execute(sql, params![component, migration.version, migration.name, now_ms()]).await?;
-            }
-            Ok(())
-        };
-        self.write(apply).await
+/// Refuses a list whose versions do not rise.
+pub(super) fn check_order(component: &str, migrations: &[Migration]) -> Result<()> {
+    if migrations.is_sorted_by(|one, next| one.version < next.version) {
+        return Ok(());
     }
+    Err(StoreError::Sql(format!("the migrations of {component} are not in the order of their versions")))
+}
+
+/// Applies the migrations that the store does not have. Looks for them under the lock, as another process may have
+/// applied some a moment ago.
+pub(super) async fn apply(tx: &mut Tx, component: &'static str, migrations: &'static [Migration]) -> Result<()> {
+    tx.lock_migrations().await?;
+    for migration in missing(tx, component, migrations).await? {
+        let Migration { version, name, sqlite, postgres } = *migration;
+        tx.batch(sqlite, postgres).await?;
+        let sql = "INSERT INTO fungible_migrations (component, version, name, applied_ms) VALUES ($1, $2, $3, $4)";
+        tx.execute(sql, params![component, version, name, now_ms()]).await?;
+    }
+    Ok(())
 }
 
 /// The migrations that the store does not have.
-async fn missing(tx: &mut Tx, component: &str, known: &'static [Migration]) -> Result<Vec<&'static Migration>> {
+pub(super) async fn missing(
+    tx: &mut Tx,
+    component: &str,
+    known: &'static [Migration],
+) -> Result<Vec<&'static Migration>> {
     let sql = "SELECT version, name FROM fungible_migrations WHERE component = $1 ORDER BY version";
     let mut applied = Vec::new();
     for row in tx.query(sql, params![component]).await? {

@@ -1,8 +1,7 @@
-//! The shared store: what all instances remember together. Two engines, one set of calls: a SQLite file for any number
-//! of instances on one machine, PostgreSQL beyond that.
+//! The shared store: one set of calls over two engines. Knows nothing of users or HTTP requests.
 //!
-//! The SQL is the portable subset: TEXT, BIGINT, BLOB or BYTEA, times as epoch milliseconds (`fungible_now_ms()` is the
-//! store's own), ids made by the program, `$1` markers, ON CONFLICT, RETURNING. Knows nothing of users or HTTP requests.
+//! The arrows between the files: [`Store`] sends a caller's closure, as a `command`, to an engine. The engines (`sqlite`,
+//! `postgres`) run it as `work` of any kind; only the command knows that it runs over a [`Tx`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,53 +9,27 @@ use std::time::Duration;
 mod command;
 mod error;
 mod migrate;
+mod options;
 mod postgres;
 mod sqlite;
+mod statement;
 mod tx;
 mod url;
 mod value;
+mod work;
 
 use command::command;
+use error::Result;
 pub use error::StoreError;
 pub use migrate::Migration;
+pub use options::StoreOptions;
+use statement::check;
 pub use tx::Tx;
 pub use url::{StoreUrl, StoreUrlError};
 pub use value::{FromValue, Params, Row, ToValue, Value};
 
-type Result<T, E = StoreError> = std::result::Result<T, E>;
-
-/// The limits of a store.
-#[derive(Debug, Clone)]
-pub struct StoreOptions {
-    /// How long a call waits for its turn, or for a server that has gone away to come back, before it gives up with
-    /// [`StoreError::Busy`] or [`StoreError::Unreachable`].
-    pub wait_limit: Duration,
-    /// How many writes, and how many reads, may wait at the same time; those beyond are Busy at once.
-    pub queue: usize,
-    /// SQLite: threads for [`Store::read`].
-    pub reader_threads: usize,
-    /// SQLite: the file grows no larger than about this many bytes; then writes give [`StoreError::Full`].
-    pub max_bytes: Option<u64>,
-    /// PostgreSQL: how many connections one process opens at most.
-    pub connections: usize,
-    /// PostgreSQL: how long one statement may take. After that the server counts as gone.
-    pub statement_limit: Duration,
-}
-
-impl Default for StoreOptions {
-    fn default() -> StoreOptions {
-        StoreOptions {
-            wait_limit: Duration::from_secs(5),
-            queue: 1024,
-            reader_threads: 2,
-            max_bytes: None,
-            connections: 8,
-            statement_limit: Duration::from_secs(10),
-        }
-    }
-}
-
-/// A handle to the shared store; clones are the same store.
+/// A handle to the shared store: a SQLite file for any number of instances on one machine, or PostgreSQL for instances on
+/// several. Clones are handles to the same store.
 ///
 /// ```
 /// use fungible::{Migration, Store, StoreError, StoreUrl, Tx, params};
@@ -84,8 +57,16 @@ impl Default for StoreOptions {
 /// # }
 /// ```
 ///
-/// A SQLite store `x.db` has `x.db-wal` and `x.db-shm` beside it, which are part of it, and `x.db-ticket`, which is
-/// empty. All must be on a local disk.
+/// # SQL for both engines
+///
+/// The same SQL runs on both engines if it keeps to the portable subset: columns of type TEXT, BIGINT, and BLOB or BYTEA;
+/// times as epoch milliseconds; ids made by the program; `$1` markers; `ON CONFLICT` and `RETURNING`. The function
+/// `fungible_now_ms()` is the store's clock: use it for times that instances compare, as the clocks of machines differ.
+///
+/// # Files of a SQLite store
+///
+/// A store `x.db` has `x.db-wal` and `x.db-shm` beside it, which are part of it, and `x.db-ticket`, which is empty. All
+/// must be on a local disk.
 #[derive(Clone, Debug)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -106,15 +87,15 @@ enum Engine {
 }
 
 impl Store {
-    /// Opens the store at `url`. A SQLite file is created when it does not exist.
+    /// Opens the store at `url`. A SQLite file is created if it does not exist.
     ///
     /// # Errors
-    /// When the store cannot be reached, opened or written, or is another program's.
+    /// When the store cannot be reached, opened or written, or belongs to another program.
     pub async fn open(url: &StoreUrl) -> Result<Store> {
         Store::open_with(url, StoreOptions::default()).await
     }
 
-    /// As [`Store::open`], with limits.
+    /// [`Store::open`] with other limits.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -126,25 +107,26 @@ impl Store {
         Ok(Store { shared: Arc::new(Shared { wait_limit: options.wait_limit, engine }), read_committed: false })
     }
 
-    /// The same store, whose [`Store::write`] is READ COMMITTED on PostgreSQL instead of serializable: for transactions that
-    /// many make at once on the same rows, and that are right by their statements alone (conditions in UPDATE and DELETE,
-    /// unique keys, [`Tx::try_lock`]). Each statement sees what is committed by then, so none has to begin again because of
-    /// another. On SQLite nothing changes: its writers take turns.
+    /// The same store, but on PostgreSQL [`Store::write`] runs READ COMMITTED transactions instead of serializable ones: for
+    /// many concurrent transactions on the same rows that are correct by their statements alone (conditions in UPDATE and
+    /// DELETE, unique keys, [`Tx::try_lock`]). Each statement sees what is committed by then, so no transaction is restarted
+    /// because of another. On SQLite nothing changes, as its writers take turns.
     #[must_use]
     pub fn read_committed(&self) -> Store {
         Store { read_committed: true, ..self.clone() }
     }
 
-    /// Runs `closure` in a transaction that may write, and answers when its work is durable: nothing that was answered
-    /// with `Ok` is lost. Transactions are serializable, but see [`Store::read_committed`]. When the closure returns an error, what it did is undone.
+    /// Runs `closure` in a transaction that may write. When it returns `Ok` the transaction is committed and durable; when
+    /// the closure returns an error, the transaction is rolled back. Transactions are serializable; see also
+    /// [`Store::read_committed`].
     ///
-    /// The closure may be run again, so it must have no effect outside of the store. It may await the store's `Tx`
-    /// only. When the future is dropped, the command is taken back if it has not begun; else it is carried out.
+    /// The closure may be run more than once, so it must have no effect outside the store. It may await nothing but its
+    /// `Tx`. When the returned future is dropped, a closure that has not begun is not run; one that has begun is completed.
     ///
     /// # Errors
-    /// The closure's own. [`StoreError::Busy`] when its turn did not come within the limit, and
+    /// The closure's own. [`StoreError::Busy`] when its turn did not come within [`StoreOptions::wait_limit`], and
     /// [`StoreError::Unreachable`] when the server did not come back within it: nothing was done.
-    /// [`StoreError::Unknown`] when it is not known whether it was carried out.
+    /// [`StoreError::Unknown`] when it is unknown whether the transaction was committed.
     pub async fn write<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
@@ -153,17 +135,17 @@ impl Store {
     {
         let (command, waiting) = command(closure);
         match &self.shared.engine {
-            Engine::Sqlite(sqlite) => sqlite.write(command)?,
+            Engine::Sqlite(sqlite) => sqlite.write(Box::new(command))?,
             Engine::Postgres(postgres) => {
                 let kind = if self.read_committed { postgres::Kind::ReadCommitted } else { postgres::Kind::Write };
-                postgres.send(kind, command)?;
+                postgres.send(kind, Box::new(command))?;
             }
         }
         waiting.within(self.shared.wait_limit).await
     }
 
-    /// Runs `closure` over one state of the store: for lists and everything longer than a look-up by key. It cannot
-    /// write.
+    /// Runs `closure` in a transaction that only reads, and sees one state of the store: for everything longer than a
+    /// look-up by key.
     ///
     /// # Errors
     /// The closure's own; [`StoreError::Busy`] and [`StoreError::Unreachable`] as with [`Store::write`].
@@ -175,20 +157,19 @@ impl Store {
     {
         let (command, waiting) = command(closure);
         match &self.shared.engine {
-            Engine::Sqlite(sqlite) => sqlite.read(command)?,
-            Engine::Postgres(postgres) => postgres.send(postgres::Kind::Read, command)?,
+            Engine::Sqlite(sqlite) => sqlite.read(Box::new(command))?,
+            Engine::Postgres(postgres) => postgres.send(postgres::Kind::Read, Box::new(command))?,
         }
         waiting.within(self.shared.wait_limit).await
     }
 
     /// The first row of a statement that only reads: for look-ups by key. On SQLite it runs on the calling thread and
-    /// takes microseconds; anything longer belongs into [`Store::read`], as it would hold up the other tasks of the
-    /// thread.
+    /// takes microseconds; use [`Store::read`] for anything longer, which would block the other tasks of the thread.
     ///
     /// # Errors
     /// When the statement fails.
     pub async fn get(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        tx::check(sql, params)?;
+        check(sql, params)?;
         match &self.shared.engine {
             Engine::Sqlite(sqlite) => sqlite.get(sql, params),
             Engine::Postgres(postgres) => {
@@ -198,13 +179,13 @@ impl Store {
         }
     }
 
-    /// All rows of a statement that only reads and finds them by key: for lists that are short as a rule. On SQLite it
-    /// runs on the calling thread; a list that turns out to be long is read anew, as [`Store::read`] does it.
+    /// All rows of a statement that only reads and finds them by key: for lists that are usually short. On SQLite it runs
+    /// on the calling thread; a list of more than 100 rows is read again, as [`Store::read`] does it.
     ///
     /// # Errors
     /// As [`Store::read`].
     pub async fn list(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        tx::check(sql, params)?;
+        check(sql, params)?;
         match &self.shared.engine {
             Engine::Sqlite(sqlite) => {
                 if let Some(rows) = sqlite.short_list(sql, params)? {
@@ -217,8 +198,8 @@ impl Store {
         }
     }
 
-    /// One statement that may write, and its rows; `Ok` is durable. On PostgreSQL it is READ COMMITTED: many may change
-    /// the same row at once and none has to begin again, but the statement sees its row as it is by then.
+    /// Runs one statement that may write, and returns its rows; with `Ok` it is durable. On PostgreSQL it is READ
+    /// COMMITTED: many may change the same row at once and none is restarted; each sees the row as committed by then.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -232,8 +213,8 @@ impl Store {
         }
     }
 
-    /// What stands behind a SELECT of rows that are taken one by one, so that nobody waits for a row that another is just
-    /// taking. SQLite's writers are alone.
+    /// The end of a SELECT of rows that are taken one by one, so that no transaction waits for a row that another is
+    /// taking. SQLite has one writer at a time.
     pub(crate) fn skip_locked(&self) -> &'static str {
         match &self.shared.engine {
             Engine::Sqlite(_) => "",
@@ -241,13 +222,28 @@ impl Store {
         }
     }
 
-    /// Whether the store can be read: what `/readyz` wants to know. The future does not borrow the store.
+    /// Checks that the store can be read, as for `/readyz`. The future does not borrow the store.
     ///
     /// # Errors
-    /// When it cannot.
+    /// When it cannot be read.
     pub fn health(&self) -> impl Future<Output = Result<()>> + Send + use<> {
         let store = self.clone();
         async move { store.get("SELECT 1 AS one FROM fungible_migrations LIMIT 1", &[]).await.map(drop) }
+    }
+
+    /// Applies the migrations that the store does not have, all or none. Any number of processes may call it at the same
+    /// time. Component names that begin with `fungible` are reserved for the toolkit.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerThanProgram`] and [`StoreError::OtherMigration`] when the store has seen migrations that are not
+    /// in the list; else as [`Store::write`].
+    pub async fn migrate(&self, component: &'static str, migrations: &'static [Migration]) -> Result<()> {
+        migrate::check_order(component, migrations)?;
+        let missing = async move |tx: &mut Tx| migrate::missing(tx, component, migrations).await;
+        if self.read(missing).await?.is_empty() {
+            return Ok(());
+        }
+        self.write(async move |tx: &mut Tx| migrate::apply(tx, component, migrations).await).await
     }
 
     async fn one(
@@ -259,7 +255,7 @@ impl Store {
     ) -> Result<Vec<Row>> {
         let (sql, params) = (sql.to_owned(), owned(params));
         let (command, waiting) = command(async move |tx: &mut Tx| tx.query(&sql, &params).await);
-        postgres.send(kind, command)?;
+        postgres.send(kind, Box::new(command))?;
         waiting.within(self.shared.wait_limit).await
     }
 }

@@ -3,26 +3,40 @@
 
 use std::rc::Rc;
 
+use super::error::{Result, StoreError};
+use super::statement::check;
 use super::value::{Params, Row, Value};
-use super::{Result, StoreError, postgres, sqlite};
+use super::{postgres, sqlite};
 
-/// A transaction. The closures of [`Store::write`](super::Store::write) and [`Store::read`](super::Store::read)
-/// get one; it begins and ends around them.
+/// A transaction, as the closures of [`Store::write`](crate::Store::write) and [`Store::read`](crate::Store::read) get
+/// it. The store begins and ends it.
 ///
-/// A statement that fails spoils it: further statements give the same error, and what the closure did is undone
-/// even if the closure itself returns `Ok`. Where a conflict is no error, say so: `ON CONFLICT .. DO NOTHING`.
+/// After a statement has failed, every further one returns the same error, and the transaction is rolled back even if
+/// the closure returns `Ok`. Where a conflict is no error, write `ON CONFLICT .. DO NOTHING`.
 #[derive(Debug)]
 pub struct Tx {
     connection: Connection,
     /// The first error of a statement.
-    pub(super) failed: Option<StoreError>,
+    failed: Option<StoreError>,
 }
 
-/// What carries the statements out.
+/// What runs the statements.
 #[derive(Debug, Clone)]
 pub(super) enum Connection {
     Sqlite(Rc<sqlite::Connection>),
     Postgres(Rc<postgres::Session>),
+}
+
+impl From<Rc<sqlite::Connection>> for Connection {
+    fn from(connection: Rc<sqlite::Connection>) -> Connection {
+        Connection::Sqlite(connection)
+    }
+}
+
+impl From<Rc<postgres::Session>> for Connection {
+    fn from(session: Rc<postgres::Session>) -> Connection {
+        Connection::Postgres(session)
+    }
 }
 
 impl Tx {
@@ -30,10 +44,15 @@ impl Tx {
         Tx { connection, failed: None }
     }
 
-    /// Carries out one statement and says how many rows it changed.
+    /// The first error of a statement, if one has failed.
+    pub(super) fn into_failure(self) -> Option<StoreError> {
+        self.failed
+    }
+
+    /// Runs one statement and returns the number of rows that it changed.
     ///
     /// # Errors
-    /// When the statement fails, or one before it did.
+    /// When the statement fails, or an earlier one did.
     pub async fn execute(&mut self, sql: &str, params: Params<'_>) -> Result<u64> {
         self.may_go_on(sql, params)?;
         let changed = match &self.connection {
@@ -43,7 +62,7 @@ impl Tx {
         self.noted(changed)
     }
 
-    /// Carries out one statement and gives all its rows (also those of `RETURNING`).
+    /// Runs one statement and returns all its rows, also those of `RETURNING`.
     ///
     /// # Errors
     /// As [`Tx::execute`].
@@ -56,7 +75,7 @@ impl Tx {
         self.noted(rows)
     }
 
-    /// Carries out one statement and gives its first row, if there is one.
+    /// Runs one statement and returns its first row, if there is one.
     ///
     /// # Errors
     /// As [`Tx::execute`].
@@ -64,8 +83,8 @@ impl Tx {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
-    /// Takes a lock that is held to the end of the transaction; false when another transaction has it. On SQLite nobody
-    /// else writes.
+    /// Takes a lock that is held to the end of the transaction; false when another transaction holds it. On SQLite it is
+    /// always free, as only one transaction writes at a time.
     ///
     /// # Errors
     /// As [`Tx::execute`].
@@ -77,26 +96,26 @@ impl Tx {
         rows.first().map_or(Ok(false), |row| row.get("taken"))
     }
 
-    /// Carries out all statements of a migration.
-    pub(super) async fn batch(&mut self, statements: &Statements) -> Result<()> {
+    /// Runs all statements of a migration: those for the engine at hand.
+    pub(super) async fn batch(&mut self, sqlite: &'static str, postgres: &'static str) -> Result<()> {
         let done = match &self.connection {
-            Connection::Sqlite(connection) => connection.batch(statements.sqlite),
-            Connection::Postgres(session) => session.batch(statements.postgres).await,
+            Connection::Sqlite(connection) => connection.batch(sqlite),
+            Connection::Postgres(session) => session.batch(postgres).await,
         };
         self.noted(done)
     }
 
-    /// Waits until no other process migrates. Must come before anything else: what is read after it is up to date.
+    /// Waits until no other process migrates. It must be the first statement: what is read after it is up to date.
     pub(super) async fn lock_migrations(&mut self) -> Result<()> {
         let locked = match &self.connection {
-            // Whoever may write is alone.
+            // Only one transaction writes at a time.
             Connection::Sqlite(_) => Ok(()),
             Connection::Postgres(session) => session.lock_migrations().await,
         };
         self.noted(locked)
     }
 
-    /// What people call the store.
+    /// The store's name in error messages.
     pub(super) fn store_name(&self) -> String {
         match &self.connection {
             Connection::Sqlite(connection) => connection.path.display().to_string(),
@@ -104,7 +123,7 @@ impl Tx {
         }
     }
 
-    /// Whether the closure that is just running waits for the store, and not for something else.
+    /// Whether the closure that runs waits for the store, and not for something else.
     pub(super) fn waits(&self) -> impl Fn() -> bool + use<> {
         let connection = self.connection.clone();
         move || match &connection {
@@ -125,82 +144,5 @@ impl Tx {
             self.failed.get_or_insert_with(|| error.clone());
         }
         result
-    }
-}
-
-/// The same step for both engines.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Statements {
-    pub(super) sqlite: &'static str,
-    pub(super) postgres: &'static str,
-}
-
-/// A statement takes no more values than this.
-pub(super) const MOST_VALUES: usize = 24;
-
-/// What neither engine shall see.
-pub(super) fn check(sql: &str, params: Params<'_>) -> Result<()> {
-    if let Some(word) = forbidden(sql) {
-        return Err(StoreError::Sql(format!("{word} is the store's own business")));
-    }
-    if params.len() > MOST_VALUES {
-        return Err(StoreError::Sql(format!("a statement takes at most {MOST_VALUES} values")));
-    }
-    if params.iter().any(|value| matches!(value, Value::Text(text) if text.contains('\0'))) {
-        return Err(StoreError::Nul);
-    }
-    Ok(())
-}
-
-/// Words that begin statements which would pull a transaction, or the connection, from under the store.
-const FORBIDDEN: &[&str] = &[
-    "ABORT",
-    "ATTACH",
-    "BEGIN",
-    "COMMIT",
-    "DETACH",
-    "DISCARD",
-    "END",
-    "PRAGMA",
-    "PREPARE",
-    "RELEASE",
-    "RESET",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "SET",
-    "START",
-    "VACUUM",
-];
-
-/// The forbidden word that a statement begins with, if it does.
-pub(super) fn forbidden(sql: &str) -> Option<&'static str> {
-    let mut rest = sql.trim_start();
-    loop {
-        if let Some(comment) = rest.strip_prefix("--") {
-            rest = comment.split_once('\n').map_or("", |(_, rest)| rest).trim_start();
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            rest = comment.split_once("*/").map_or("", |(_, rest)| rest).trim_start();
-        } else if let Some(after) = rest.strip_prefix(';') {
-            rest = after.trim_start();
-        } else {
-            break;
-        }
-    }
-    let word = rest.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
-    FORBIDDEN.iter().find(|forbidden| forbidden.eq_ignore_ascii_case(word)).copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statements_that_steer_the_transaction_are_recognised() {
-        for sql in ["COMMIT", " commit;", "-- x\n\tROLLBACK TO a", "/* x */ pragma user_version", ";attach 'a' AS b"] {
-            assert!(forbidden(sql).is_some(), "{sql}");
-        }
-        for sql in ["SELECT 'COMMIT'", "-- COMMIT", "UPDATE begin_times SET a = 1", "", "commits"] {
-            assert!(forbidden(sql).is_none(), "{sql}");
-        }
     }
 }

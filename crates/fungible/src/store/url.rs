@@ -1,20 +1,22 @@
-//! Where the store is, as people write it: `sqlite:PATH` or `postgres://..`. Opens and reaches nothing.
+//! The address of a store, read from text: `sqlite:PATH` or `postgres://..`. Opens nothing.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use super::postgres::{self, Server};
 
 /// The address of a store. Its `Debug` and `Display` show no password.
 ///
 /// | text | store |
 /// |---|---|
 /// | `sqlite:data/store.db` | a file; its directory must exist and be on a local disk |
-/// | `postgres://user:password@host:5432/database` | a PostgreSQL server; all of libpq's words that tokio-postgres knows |
-/// | `postgres://user@one,two/database` | whichever of the two takes writes |
-/// | `..?sslmode=require&sslrootcert=ca.pem` | encrypted, and the server's certificate must be signed by this authority |
+/// | `postgres://user:password@host:5432/database` | a PostgreSQL server; with the options of libpq that tokio-postgres knows |
+/// | `postgres://user@one,two/database` | the one of the two servers that takes writes |
+/// | `..?sslmode=require&sslrootcert=ca.pem` | over TLS, with a certificate that this authority has signed |
 ///
 /// Over TLS the certificate is always verified, by the system's authorities or those in `sslrootcert`. Without
-/// `sslmode` a server on this machine is spoken to in the clear, any other one over TLS only.
+/// `sslmode`, the connection to a server on this machine is in clear text, and to any other over TLS only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl(pub(super) Place);
 
@@ -24,17 +26,7 @@ pub(super) enum Place {
     Postgres(Box<Server>),
 }
 
-/// A PostgreSQL server.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Server {
-    pub(super) config: tokio_postgres::Config,
-    /// A file with the certificates of the authorities to believe.
-    pub(super) authorities: Option<PathBuf>,
-    /// What people call it: without password and options.
-    pub(super) name: String,
-}
-
-/// Why a text is no address of a store. It never repeats the text, in which a password may stand.
+/// Why a text is no address of a store. The message never repeats the text, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreUrlError {
@@ -46,18 +38,18 @@ pub enum StoreUrlError {
     /// `sqlite:` without a path.
     #[error("the path is missing: write sqlite:PATH, such as sqlite:data/store.db")]
     NoPath,
-    /// PostgreSQL's part cannot be read.
+    /// The address of a PostgreSQL server is malformed.
     #[error("{0}: write postgres://user:password@host:port/database")]
     Postgres(String),
 }
 
 impl StoreUrl {
-    /// A SQLite file.
+    /// The address of a SQLite file.
     pub fn sqlite(path: impl Into<PathBuf>) -> StoreUrl {
         StoreUrl(Place::Sqlite(path.into()))
     }
 
-    /// The file, where it is one.
+    /// The path, if it is a SQLite file.
     pub fn path(&self) -> Option<&std::path::Path> {
         match &self.0 {
             Place::Sqlite(path) => Some(path),
@@ -76,9 +68,7 @@ impl FromStr for StoreUrl {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(StoreUrlError::Scheme);
         }
-        super::postgres::parse(text)
-            .map(|server| StoreUrl(Place::Postgres(Box::new(server))))
-            .map_err(StoreUrlError::Postgres)
+        postgres::parse(text).map(|server| StoreUrl(Place::Postgres(Box::new(server)))).map_err(StoreUrlError::Postgres)
     }
 }
 

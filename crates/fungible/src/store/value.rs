@@ -1,4 +1,4 @@
-//! Values that go into statements and come out of rows: the types that both engines know.
+//! Values that go into statements and come out of rows: the types that both engines have.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::StoreError;
+use super::error::StoreError;
 
-/// One value of the portable subset. Truth values are stored as 0 and 1, UUIDs as text, times as epoch milliseconds.
+/// One value of the portable subset. Booleans are stored as 0 and 1, UUIDs as text, times as epoch milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value<'a> {
     /// No value.
@@ -22,7 +22,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// The same, of its own.
+    /// The same value without a borrow.
     pub(super) fn into_owned(self) -> Value<'static> {
         match self {
             Value::Null => Value::Null,
@@ -33,21 +33,21 @@ impl Value<'_> {
     }
 }
 
-/// The values for `$1`, `$2`, .. of a statement, in this order; made by [`params!`](crate::params).
+/// The values for `$1`, `$2`, .. of a statement, in this order, as [`params!`](crate::params) makes them.
 pub type Params<'a> = &'a [Value<'a>];
 
-/// What can be given to a statement.
+/// A type whose values can be given to a statement.
 pub trait ToValue {
     /// The value as it is stored.
     fn to_value(&self) -> Value<'_>;
 }
 
-/// What can be read from a column.
+/// A type that can be read from a column.
 pub trait FromValue: Sized {
-    /// What the column should hold, for the error message.
+    /// What the column must hold, for the error message.
     const EXPECTED: &'static str;
 
-    /// The value, or `None` when the column holds something else.
+    /// The value; `None` when the column holds something else.
     fn from_value(value: &Value<'_>) -> Option<Self>;
 }
 
@@ -204,10 +204,10 @@ impl Row {
         Row { columns, values }
     }
 
-    /// The value of a column, by its name in the result (`AS` names it).
+    /// The value of a column, by its name in the result (the name after `AS`).
     ///
     /// # Errors
-    /// When there is no such column, or it holds something else than `T`.
+    /// [`StoreError::Column`] when there is no such column, or it does not hold a `T`.
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T, StoreError> {
         let wrong = |problem: String| StoreError::Column { column: column.to_owned(), problem };
         let at = self.columns.iter().position(|name| name == column);
@@ -217,7 +217,7 @@ impl Row {
     }
 }
 
-/// Names the columns but not the values: rows hold what must not be logged.
+/// Shows the names of the columns but no values, which must not be logged.
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Row").field("columns", &self.columns).finish_non_exhaustive()

@@ -263,7 +263,7 @@ async fn a_commit_whose_answer_does_not_come_is_unknown() {
     .await;
     let error = add(&store, "x".to_owned()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unknown(_)), "{error:?}");
-    assert!(error.to_string().contains("it is not known whether the command was carried out"), "{error}");
+    assert!(error.to_string().contains("it is unknown whether the transaction was committed"), "{error}");
     assert_eq!(error.into_response().status().as_u16(), 503);
 }
 

@@ -155,7 +155,7 @@ async fn a_write_that_fails_during_commit_is_unknown_and_damages_nothing() {
     let helper = Helper::start_by(command, "grow", &directory.url());
     let kept: usize = helper.hear().parse().unwrap();
     let error = helper.hear();
-    assert!(error.starts_with("the store failed during COMMIT, it is not known whether"), "{error}");
+    assert!(error.starts_with("the store failed during COMMIT, and it is unknown whether"), "{error}");
     drop(helper);
     let there = ids(&directory.open().await).await.len();
     assert!(kept > 10 && (there == kept || there == kept + 1), "{kept} were acknowledged, {there} are there");

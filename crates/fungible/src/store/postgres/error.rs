@@ -1,19 +1,19 @@
-//! What the server and the driver say, as errors of the store.
+//! Errors of the server and of the driver as errors of the store.
 
 use deadpool_postgres::PoolError;
 use deadpool_postgres::{HookError, TimeoutType};
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
-use super::super::StoreError;
+use crate::store::error::StoreError;
 
-/// Reads an error of a statement, or of an attempt to connect.
+/// The error of a statement, or of an attempt to connect.
 pub(super) fn from_driver(error: &Error, store: &str) -> StoreError {
     if let Some(said) = error.as_db_error() {
         return from_server(said, store);
     }
     let reason = with_sources(error);
-    // Certificates that do not fit are no matter of time.
+    // Trying again does not help against a wrong certificate.
     if reason.contains("certificate") || reason.contains("server does not support TLS") {
         return StoreError::Refused { store: store.to_owned(), reason };
     }
@@ -49,9 +49,9 @@ fn from_server(said: &DbError, store: &str) -> StoreError {
         // Serialization failures and deadlocks; a lock, or a statement, that took too long; too little memory.
         ("40" | "55", _) => StoreError::Busy,
         (_, state) if *state == SqlState::QUERY_CANCELED => StoreError::Busy,
-        // A plan of before a migration: the next connection makes its own.
+        // The cached plan is older than a migration: a new connection makes its own.
         ("0A", _) if reason.contains("cached plan") => StoreError::Busy,
-        // Connections, too many of them, and a server that is stopping, starting, or only reads.
+        // Lost connections, too many of them, and a server that is stopping, starting, or read-only.
         ("08" | "53" | "57", _) => StoreError::Unreachable { store, reason },
         (_, state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unreachable { store, reason },
         ("28" | "3D", _) => StoreError::Refused { store, reason },
@@ -64,8 +64,8 @@ fn from_server(said: &DbError, store: &str) -> StoreError {
     }
 }
 
-/// What the end of a COMMIT means: an error of the server itself ends the transaction for certain; everything else
-/// leaves open whether it was carried out.
+/// The error of a COMMIT. An error of the server itself means that the transaction was rolled back; with any other, it is
+/// unknown whether it was committed.
 pub(super) fn of_commit(error: &Error, store: &str) -> StoreError {
     match error.as_db_error() {
         Some(said)
@@ -78,7 +78,7 @@ pub(super) fn of_commit(error: &Error, store: &str) -> StoreError {
     }
 }
 
-/// Reads why there is no connection.
+/// The error of the pool when there is no connection.
 pub(super) fn from_pool(error: &PoolError, store: &str) -> StoreError {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,

@@ -1,17 +1,18 @@
-//! The engine beyond one machine: a PostgreSQL server that the instances share.
+//! The engine for more than one machine: a PostgreSQL server that the instances share.
 //!
-//! One thread of the process speaks to the server; closures run on it, each over a connection of its own. What the
-//! server has not committed may be run again: after a conflict, after a lost connection, while another server takes
-//! over. Only a COMMIT whose answer is lost is unknown.
+//! One thread of the process talks to the server and runs the work there, each piece over a connection of its own. What
+//! the server has not committed may be run again: after a conflict, after a lost connection, during a switch-over to
+//! another server. Only a COMMIT whose answer is lost has an unknown outcome.
 
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::command::Command;
-use super::url::Server;
-use super::{Result, StoreError, StoreOptions};
+use super::error::{Result, StoreError};
+use super::options::StoreOptions;
+use super::work::Work;
 
+mod address;
 mod attempt;
 mod connect;
 mod error;
@@ -19,37 +20,20 @@ mod session;
 mod thread;
 mod types;
 
-pub(super) use connect::parse;
+pub(super) use address::{Server, parse};
+pub(super) use attempt::Kind;
 pub(super) use session::Session;
-
-/// What a command is run in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A serializable transaction that may write.
-    Write,
-    /// One state of the store.
-    Read,
-    /// A statement on its own that only reads.
-    Get,
-    /// A transaction that may write and in which each statement sees what is committed by then; also one statement on its own.
-    ReadCommitted,
-}
-
-/// A command on its way, and its place among those that may wait.
-struct Job {
-    kind: Kind,
-    command: Box<dyn Command>,
-    _place: tokio::sync::OwnedSemaphorePermit,
-}
+use thread::Queued;
 
 #[derive(Debug)]
 pub(super) struct Postgres {
-    queue: mpsc::UnboundedSender<Job>,
+    queue: mpsc::UnboundedSender<Queued>,
+    /// Places for work that waits or runs.
     places: Arc<Semaphore>,
 }
 
 impl Postgres {
-    /// Reaches the server and makes the store's own tables, if need be.
+    /// Connects to the server and creates the store's own tables if they are missing.
     pub(super) async fn open(server: &Server, options: &StoreOptions) -> Result<Postgres> {
         let pool = connect::pool(server, options)?;
         let queue = thread::start(pool, server.name.as_str().into(), options).await?;
@@ -57,8 +41,8 @@ impl Postgres {
         Ok(Postgres { queue, places: Arc::new(Semaphore::new(places)) })
     }
 
-    pub(super) fn send(&self, kind: Kind, command: Box<dyn Command>) -> Result<()> {
+    pub(super) fn send(&self, kind: Kind, work: Box<dyn Work<Session>>) -> Result<()> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| StoreError::Busy)?;
-        self.queue.send(Job { kind, command, _place: place }).map_err(|_| StoreError::Closed)
+        self.queue.send(Queued { kind, work, place }).map_err(|_| StoreError::Closed)
     }
 }

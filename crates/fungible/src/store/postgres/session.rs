@@ -1,5 +1,5 @@
-//! One connection in the hands of one command: statements in, rows out; when the transaction begins and ends is said
-//! from outside. Knows no retries.
+//! One connection while it runs one piece of work: statements in, rows out. When the transaction begins and ends is
+//! decided outside. Knows no retries.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,35 +10,36 @@ use deadpool_postgres::Object;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use super::super::tx::forbidden;
-use super::super::{Params, Result, Row, StoreError, Value};
 use super::error::{from_driver, of_commit};
 use super::types::Given;
 use crate::failpoint::failpoint;
+use crate::store::error::{Result, StoreError};
+use crate::store::statement::forbidden;
+use crate::store::value::{Params, Row, Value};
 
 pub(in crate::store) struct Session {
     client: Option<Object>,
     store: Rc<str>,
-    /// How long one statement may take.
+    /// The time for one statement.
     limit: Duration,
-    /// What begins the transaction, until the first statement has taken it along.
+    /// The BEGIN that is sent with the first statement, until then.
     begin: Cell<Option<&'static str>>,
     /// A transaction is open.
     open: Cell<bool>,
-    /// The connection is of no use any more: the next command gets another one.
+    /// The connection must not be used again.
     spoilt: Cell<bool>,
-    /// A closure that does not go on waits for us.
+    /// A statement is under way: a closure that is pending waits for it.
     busy: Cell<bool>,
-    /// A read that writes is the caller's mistake; a write that may not is the server's.
+    /// Whether it may write. A refused write is the caller's mistake in a read, and the server's state in a write.
     writes: bool,
 }
 
-/// The first statement of a transaction of migrations. As it is no query, what comes after it sees what others have
-/// committed before it was granted.
+/// The first statement of a transaction of migrations. It is no query, so the next statement takes the transaction's snapshot
+/// and sees what others committed before the lock was granted.
 const LOCK: &str = "SET LOCAL statement_timeout = 0; LOCK TABLE fungible_migrations IN SHARE ROW EXCLUSIVE MODE";
 
 impl Session {
-    /// `begin` goes along with the first statement.
+    /// `begin` is sent with the first statement.
     pub(super) fn new(
         client: Object,
         store: Rc<str>,
@@ -78,10 +79,10 @@ impl Session {
         rows.iter().map(row).collect()
     }
 
-    /// Carries out all statements of a text, however long it takes.
+    /// Runs all statements of a text, however long it takes.
     pub(in crate::store) async fn batch(&self, sql: &str) -> Result<()> {
         if let Some(word) = sql.split(';').find_map(|statement| forbidden(statement).filter(|word| *word != "SET")) {
-            return Err(StoreError::Sql(format!("{word} must not stand in a migration")));
+            return Err(StoreError::Sql(format!("{word} is not allowed in a migration")));
         }
         let client = self.client()?;
         self.begun(client).await?;
@@ -94,7 +95,7 @@ impl Session {
         self.call(self.limit, client.batch_execute(LOCK)).await
     }
 
-    /// Makes what the transaction did durable, if it did anything.
+    /// Commits the transaction, if a statement has opened it.
     pub(super) async fn commit(&self) -> Result<()> {
         if !self.open.get() {
             return Ok(());
@@ -115,7 +116,7 @@ impl Session {
         }
     }
 
-    /// Undoes what the transaction did. If that fails the connection is closed, which does the same.
+    /// Rolls the transaction back. If that fails the connection is closed, which does the same.
     pub(super) async fn roll_back(&self) {
         if !self.open.get() {
             return;
@@ -144,8 +145,8 @@ impl Session {
         self.call(self.limit, client.batch_execute(begin)).await
     }
 
-    /// A statement; BEGIN, if it is still to be sent, goes ahead in the same packet. Should BEGIN fail, the statement
-    /// cannot write: connections only read by default.
+    /// Sends a statement, with BEGIN before it in the same packet if that is still to be sent. Should BEGIN fail, the
+    /// statement cannot write: connections are read-only by default.
     async fn first<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Result<T> {
         let Some(begin) = self.begin.take() else { return self.call(self.limit, statement).await };
         self.open.set(true);
@@ -175,7 +176,7 @@ impl Session {
         let read_only = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
         let error = from_driver(error, &self.store);
         match error {
-            // For what may write it means that the server only reads by now.
+            // For a write it means that the server has become read-only.
             StoreError::Unreachable { .. } if !self.writes && read_only => StoreError::writes_in_a_read(),
             StoreError::Unreachable { .. } | StoreError::Busy => {
                 self.spoilt.set(true);
@@ -190,7 +191,7 @@ impl Session {
     }
 }
 
-/// A connection whose transaction may still be open is closed instead of being given to the next command.
+/// Closes a connection whose transaction may still be open, instead of returning it to the pool.
 impl Drop for Session {
     fn drop(&mut self) {
         if (self.open.get() || self.spoilt.get())

@@ -1,11 +1,11 @@
-//! Values as PostgreSQL's types, and back: those of the portable subset, and truth values as 0 and 1.
+//! Values as PostgreSQL's types, and back: those of the portable subset, and booleans as 0 and 1.
 
 use std::error::Error;
 
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::super::Value;
+use crate::store::value::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Sync + Send>>;
 
@@ -19,7 +19,7 @@ impl ToSql for Value<'_> {
             (Value::Integer(number @ (0 | 1)), &Type::BOOL) => (*number == 1).to_sql(kind, out),
             (Value::Text(text), kind) if is_text(kind) => text.as_ref().to_sql(kind, out),
             (Value::Blob(bytes), &Type::BYTEA) => bytes.as_ref().to_sql(kind, out),
-            (value, kind) => Err(format!("{} was given where {kind} is wanted", name(value)).into()),
+            (value, kind) => Err(format!("{} was given where {kind} is expected", name(value)).into()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A connection to the file: statements in, rows out. Knows nothing of who asks.
+//! A connection to the file: statements in, rows out. Knows no caller.
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -9,8 +9,9 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Batch, CachedStatement, ErrorCode};
 
 use super::error::from_sqlite;
-use crate::store::tx::{MOST_VALUES, forbidden};
-use crate::store::{Params, Result, Row, StoreError, Value};
+use crate::store::error::{Result, StoreError};
+use crate::store::statement::{MOST_VALUES, forbidden};
+use crate::store::value::{Params, Row, Value};
 
 #[derive(Debug)]
 pub(in crate::store) struct Connection {
@@ -30,19 +31,19 @@ impl Connection {
         statement.raw_execute().map(|rows| rows as u64).map_err(|error| self.error(error))
     }
 
-    /// Steps through all rows: a statement with RETURNING that is left early may not have done all its work.
+    /// Reads all rows: a statement with RETURNING that is left early may not have done all its work.
     pub(in crate::store) fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        Ok(self.query_up_to(usize::MAX, sql, params)?.unwrap_or_default())
+        Ok(self.query_up_to(None, sql, params)?.unwrap_or_default())
     }
 
-    /// All rows, unless there are more than `most`: then none.
-    pub(super) fn query_up_to(&self, most: usize, sql: &str, params: Params<'_>) -> Result<Option<Vec<Row>>> {
+    /// All rows; `None` when there are more than `most`.
+    pub(super) fn query_up_to(&self, most: Option<usize>, sql: &str, params: Params<'_>) -> Result<Option<Vec<Row>>> {
         let mut statement = self.statement(sql, params)?;
         let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.raw_query();
         let mut all = Vec::new();
         while let Some(row) = rows.next().map_err(|error| self.error(error))? {
-            if all.len() == most {
+            if most == Some(all.len()) {
                 return Ok(None);
             }
             let values = (0..columns.len()).map(|at| {
@@ -54,14 +55,14 @@ impl Connection {
         Ok(Some(all))
     }
 
-    /// Carries out all statements of a text.
+    /// Runs all statements of a text.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<()> {
         let mut statements = Batch::new(&self.inner, sql);
         while let Some(mut statement) = statements.next().map_err(|error| self.error(error))? {
             if let Some(word) = statement.expanded_sql().as_deref().and_then(forbidden) {
-                return Err(StoreError::Sql(format!("{word} must not stand in a migration")));
+                return Err(StoreError::Sql(format!("{word} is not allowed in a migration")));
             }
-            // A statement may give rows, like a SELECT that calls a function.
+            // A statement may return rows, like a SELECT that calls a function.
             let mut rows = statement.raw_query();
             while rows.next().map_err(|error| self.error(error))?.is_some() {}
         }
@@ -74,7 +75,7 @@ impl Connection {
         run().map(drop).map_err(|error| self.error(error))
     }
 
-    /// The statement, prepared once per connection, with its values bound by name: `$2` may stand before `$1`.
+    /// The statement, prepared once per connection, with its values bound by name: `$2` may come before `$1`.
     fn statement(&self, sql: &str, params: Params<'_>) -> Result<CachedStatement<'_>> {
         let mut statement = self.inner.prepare_cached(sql).map_err(|error| self.error(error))?;
         if statement.parameter_count() != params.len() {

@@ -1,4 +1,4 @@
-//! Opening the database file: is it ours, does it have a write-ahead log, and the settings of each kind of connection.
+//! Opens the database file: checks that it is a store and has a write-ahead log, and sets each kind of connection up.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,22 +10,23 @@ use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 
-use super::Connection;
+use super::connection::Connection;
 use super::error::{from_io, from_sqlite};
 use crate::clock::now_ms;
-use crate::store::{Result, StoreError, StoreOptions};
+use crate::store::error::{Result, StoreError};
+use crate::store::options::StoreOptions;
 
-/// The oldest SQLite without the bug that damages a write-ahead log which several connections reset.
+/// The oldest SQLite without the bug that corrupts a database when several connections reset its write-ahead log.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// "FNGB": marks a file as ours, so that another program's database is recognised.
+/// "FNGB": marks a file as a store, so that another program's database is recognised.
 const APPLICATION_ID: i64 = 0x464E_4742;
 
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 128;
 
-/// How long the writer waits inside SQLite for a program that writes without a ticket, before it looks again
-/// whether anybody still waits for it.
+/// How long the writer waits inside SQLite for a program that writes without a ticket, before it checks whether its
+/// caller still waits.
 const WRITER_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The side file whose lock orders the writers of all processes: the database's name with `-ticket` behind it.
@@ -36,7 +37,7 @@ pub(super) fn open_ticket(path: &Path) -> Result<File> {
     private(&name).map_err(|error| from_io(&error, &name))
 }
 
-/// Opens a file, or makes one that only its owner may read: password hashes will be in it. SQLite gives the files
+/// Opens a file, or creates one that only its owner may read: password hashes will be in it. SQLite gives the files
 /// beside a database the database's own mode.
 fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -46,7 +47,7 @@ fn private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Waits for the ticket, however long it takes.
+/// Waits for the ticket without a limit.
 pub(super) fn lock(ticket: &File, path: &Path) -> Result<()> {
     loop {
         match ticket.lock() {
@@ -70,7 +71,7 @@ pub(super) fn open_writer(path: &Arc<Path>, ticket: &File, options: &StoreOption
     }
     match is_set_up(&connection) {
         Ok(true) => {}
-        // Busy: another process is just setting it up.
+        // Busy: another process is setting it up.
         Ok(false) | Err(StoreError::Busy) => {
             lock(ticket, path)?;
             let result = set_up(&connection);
@@ -79,7 +80,7 @@ pub(super) fn open_writer(path: &Arc<Path>, ticket: &File, options: &StoreOption
         }
         Err(error) => return Err(error),
     }
-    // What is acknowledged survives a power cut.
+    // A commit that was answered survives a power failure.
     connection.inner.pragma_update(None, "synchronous", "FULL").map_err(on_path)?;
     if let Some(bytes) = options.max_bytes {
         let page: i64 = connection.inner.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(on_path)?;
@@ -90,12 +91,12 @@ pub(super) fn open_writer(path: &Arc<Path>, ticket: &File, options: &StoreOption
 }
 
 /// A connection that can only read. `patience` is how long it waits inside SQLite for another process that repairs
-/// the write-ahead log after a crash; nothing else can hold up a reader.
+/// the write-ahead log after a crash; nothing else can block a reader.
 pub(super) fn open_reader(path: &Arc<Path>, patience: Duration) -> Result<Connection> {
     let connection = open(path, false, patience)?;
     let on_path = |error| connection.error(error);
     connection.inner.pragma_update(None, "query_only", true).map_err(on_path)?;
-    // Its mmap_size stays 0: SQLite unmaps a file after each write of anybody, and mapping it anew costs more than it saves.
+    // Its mmap_size stays 0: SQLite maps the file anew after each write of any process, which costs more than it saves.
     Ok(connection)
 }
 
@@ -104,7 +105,7 @@ fn open(path: &Arc<Path>, writes: bool, patience: Duration) -> Result<Connection
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, writes);
     if writes {
-        // What is wrong with the path is said below, in SQLite's words.
+        // If the path is wrong, SQLite reports it below.
         let _ = private(path);
     }
     let inner = rusqlite::Connection::open_with_flags(path, flags).map_err(|error| from_sqlite(&error, path))?;
@@ -112,14 +113,14 @@ fn open(path: &Arc<Path>, writes: bool, patience: Duration) -> Result<Connection
     let on_path = |error| connection.error(error);
     connection.inner.busy_timeout(patience).map_err(on_path)?;
     connection.inner.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Else a statement is prepared anew whenever a value is bound that its plan might depend on: three quarters of the
-    // cost of a look-up.
+    // Without it a statement is prepared anew whenever a value is bound that its plan might depend on, which is three
+    // quarters of the cost of a look-up.
     let stable_plans = connection.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
     stable_plans.map_err(on_path)?;
     connection.inner.pragma_update(None, "foreign_keys", true).map_err(on_path)?;
     connection.inner.pragma_update(None, "trusted_schema", false).map_err(on_path)?;
     connection.inner.pragma_update(None, "temp_store", "MEMORY").map_err(on_path)?;
-    // The time of the store, in SQL: here all instances are on one machine.
+    // The store's time, in SQL. It is the machine's, as all instances are on one machine.
     let now =
         connection.inner.create_scalar_function("fungible_now_ms", 0, FunctionFlags::SQLITE_UTF8, |_| Ok(now_ms()));
     now.map_err(on_path)?;

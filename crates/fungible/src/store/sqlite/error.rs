@@ -1,12 +1,12 @@
-//! What SQLite and the system say of a file, as errors of the store.
+//! Errors of SQLite and of the system as errors of the store.
 
 use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
-/// Reads what SQLite says about the file at `path`.
+/// An error of SQLite about the file at `path`.
 pub(super) fn from_sqlite(error: &rusqlite::Error, path: &Path) -> StoreError {
     let store = path.display().to_string();
     let Some(code) = error.sqlite_error_code() else {
@@ -17,7 +17,7 @@ pub(super) fn from_sqlite(error: &rusqlite::Error, path: &Path) -> StoreError {
     match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => StoreError::Busy,
         ErrorCode::DiskFull => StoreError::Full { store },
-        // There is no room to make the file larger that the processes share their view of the log through.
+        // There is no space to extend the -shm file, which holds the index of the log.
         ErrorCode::SystemIoFailure if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
             StoreError::Full { store }
         }
@@ -32,7 +32,7 @@ pub(super) fn from_sqlite(error: &rusqlite::Error, path: &Path) -> StoreError {
     }
 }
 
-/// Reads what the system says about the file at `path`.
+/// An error of the system about the file at `path`.
 pub(super) fn from_io(error: &std::io::Error, path: &Path) -> StoreError {
     StoreError::Unwritable { store: path.display().to_string(), reason: error.to_string() }
 }

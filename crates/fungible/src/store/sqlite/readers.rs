@@ -1,4 +1,4 @@
-//! Reading: a few threads for longer reads, and spare connections for look-ups by key on the caller's own thread.
+//! Reads: a few threads for long ones, and spare connections for look-ups by key on the calling thread.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -7,16 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::connection::Connection;
+use super::database;
 use super::error::from_io;
-use super::{Connection, database, now};
-use crate::store::command::Command;
-use crate::store::{Params, Result, Row, StoreOptions, Tx, tx};
+use crate::store::error::Result;
+use crate::store::options::StoreOptions;
+use crate::store::value::{Params, Row};
+use crate::store::work::{Work, at_once};
 
-/// How long a look-up may hold up the caller's thread when another process repairs the log after a crash.
+/// How long a look-up may block the calling thread while another process repairs the log after a crash.
 const LOOK_UP_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Starts the reader threads, which live until the queue that comes back is dropped.
-pub(super) fn start(path: &Arc<Path>, options: &StoreOptions) -> Result<SyncSender<Box<dyn Command>>> {
+/// Starts the reader threads and returns their queue. They end when it is dropped.
+pub(super) fn start(path: &Arc<Path>, options: &StoreOptions) -> Result<SyncSender<Box<dyn Work<Connection>>>> {
     let (sender, queue) = mpsc::sync_channel(options.queue);
     let queue = Arc::new(Mutex::new(queue));
     for number in 1..=options.reader_threads.max(1) {
@@ -29,27 +32,27 @@ pub(super) fn start(path: &Arc<Path>, options: &StoreOptions) -> Result<SyncSend
     Ok(sender)
 }
 
-fn run(queue: &Mutex<Receiver<Box<dyn Command>>>, connection: Connection) {
+fn run(queue: &Mutex<Receiver<Box<dyn Work<Connection>>>>, connection: Connection) {
     let connection = Rc::new(connection);
-    let mut tx = Tx::new(tx::Connection::Sqlite(connection.clone()));
-    // The lock is held while waiting: the one reader that waits for the queue is as good as all of them.
+    // The lock is held while waiting: one reader that waits for the queue is enough.
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    while let Ok(mut command) = next() {
-        if command.take() {
-            let outcome = snapshot(&connection, &mut tx, &mut *command);
-            command.answer(outcome);
+    while let Ok(mut work) = next() {
+        if work.take() {
+            let outcome = snapshot(&connection, &mut *work);
+            work.answer(outcome);
         }
     }
 }
 
-/// Runs a command over one state of the database, whatever is written meanwhile.
-fn snapshot(connection: &Connection, tx: &mut Tx, command: &mut dyn Command) -> Result<()> {
+/// Runs a piece of work over one state of the database, whatever is written meanwhile.
+fn snapshot(connection: &Rc<Connection>, work: &mut dyn Work<Connection>) -> Result<()> {
     connection.control("BEGIN")?;
-    now(command.run(tx));
+    // How a read ends makes no difference to its transaction.
+    at_once(work.run(connection.clone()));
     connection.control("ROLLBACK")
 }
 
-/// Connections for look-ups: as many as were ever needed at the same moment, which is at most one per thread.
+/// Connections for look-ups: as many as were ever in use at once, at most one per thread.
 #[derive(Debug)]
 pub(super) struct LookUps {
     path: Arc<Path>,
@@ -61,8 +64,8 @@ impl LookUps {
         LookUps { path, spare: Mutex::default() }
     }
 
-    /// All rows, unless there are more than `most`: then none.
-    pub(super) fn rows(&self, most: usize, sql: &str, params: Params<'_>) -> Result<Option<Vec<Row>>> {
+    /// All rows; `None` when there are more than `most`.
+    pub(super) fn rows(&self, most: Option<usize>, sql: &str, params: Params<'_>) -> Result<Option<Vec<Row>>> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match spare {
             Some(connection) => connection,

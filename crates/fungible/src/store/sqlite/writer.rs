@@ -1,5 +1,5 @@
-//! The one thread of this process that writes. It takes the ticket, which orders the writers of all processes, puts
-//! the commands that wait into one transaction, commits, and only then answers. Knows nothing of what they do.
+//! The one thread of this process that writes. It takes the ticket, which orders the writers of all processes, runs the
+//! work that waits in one transaction, commits, and only then answers. Knows nothing of what the work does.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,27 +9,31 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::connection::Connection;
+use super::database;
 use super::error::from_io;
-use super::{Connection, database, now};
 use crate::failpoint::failpoint;
-use crate::store::command::Command;
-use crate::store::{Result, StoreError, StoreOptions, Tx, tx};
+use crate::store::error::{Result, StoreError};
+use crate::store::options::StoreOptions;
+use crate::store::work::{Ran, Work, at_once};
 
-/// A batch ends after this many commands or this long, so that other processes get their turn.
-const BATCH_COMMANDS: usize = 256;
+type Queued = Box<dyn Work<Connection>>;
+
+/// The limits of a batch in pieces of work and in time, so that other processes get their turn.
+const BATCH_SIZE: usize = 256;
 const BATCH_TIME: Duration = Duration::from_millis(5);
 
 struct Writer {
     connection: Rc<Connection>,
-    tx: Tx,
+    /// The side file whose lock orders the writers of all processes.
     ticket: File,
-    queue: Receiver<Box<dyn Command>>,
+    queue: Receiver<Queued>,
 }
 
-/// Opens the database on a new thread, which lives until the queue that comes back is dropped.
+/// Opens the database on a new thread and returns the thread's queue. The thread ends when the queue is dropped.
 ///
-/// The thread may wait for the ticket without limit, as the one who waits for the thread does not.
-pub(super) fn start(path: Arc<Path>, options: StoreOptions) -> Result<SyncSender<Box<dyn Command>>> {
+/// The thread waits for the ticket without a limit; whoever waits for the thread has one.
+pub(super) fn start(path: Arc<Path>, options: StoreOptions) -> Result<SyncSender<Queued>> {
     let (sender, queue) = mpsc::sync_channel(options.queue);
     let (opened, opening) = mpsc::sync_channel(1);
     let limit = options.wait_limit;
@@ -41,7 +45,7 @@ pub(super) fn start(path: Arc<Path>, options: StoreOptions) -> Result<SyncSender
                     writer.run();
                 }
             }
-            // When nobody listens any more, nobody misses the error.
+            // The caller may no longer wait for the error.
             Err(error) => drop(opened.send(Err(error))),
         }
     });
@@ -54,11 +58,10 @@ pub(super) fn start(path: Arc<Path>, options: StoreOptions) -> Result<SyncSender
 }
 
 impl Writer {
-    fn open(path: &Arc<Path>, queue: Receiver<Box<dyn Command>>, options: &StoreOptions) -> Result<Writer> {
+    fn open(path: &Arc<Path>, queue: Receiver<Queued>, options: &StoreOptions) -> Result<Writer> {
         let ticket = database::open_ticket(path)?;
         let connection = Rc::new(database::open_writer(path, &ticket, options)?);
-        let tx = Tx::new(tx::Connection::Sqlite(connection.clone()));
-        Ok(Writer { connection, tx, ticket, queue })
+        Ok(Writer { connection, ticket, queue })
     }
 
     fn run(mut self) {
@@ -68,39 +71,39 @@ impl Writer {
                 Err(error) => vec![(first, Err(error))],
             };
             let _ = self.ticket.unlock();
-            for (command, transaction) in answers {
-                command.answer(transaction);
+            for (work, transaction) in answers {
+                work.answer(transaction);
             }
         }
     }
 
-    /// One turn with the ticket: a batch; and when a batch fails as a whole without having been carried out, each of
-    /// its commands alone, so that only the culprit is hit.
-    fn turn(&mut self, first: Box<dyn Command>) -> Vec<(Box<dyn Command>, Result<()>)> {
-        let (commands, outcome) = self.transaction(first, BATCH_COMMANDS);
-        let again = matches!(&outcome, Err(error) if !matches!(error, StoreError::Unknown(_))) && commands.len() > 1;
+    /// One turn with the ticket: a batch. When a batch fails as a whole and was not committed, each piece of work is run
+    /// again alone, so that only the one that caused it fails.
+    fn turn(&mut self, first: Queued) -> Vec<(Queued, Result<()>)> {
+        let (batch, outcome) = self.transaction(first, BATCH_SIZE);
+        let again = matches!(&outcome, Err(error) if !matches!(error, StoreError::Unknown(_))) && batch.len() > 1;
         if !again {
-            return commands.into_iter().map(|command| (command, outcome.clone())).collect();
+            return batch.into_iter().map(|work| (work, outcome.clone())).collect();
         }
-        let alone = commands.into_iter().flat_map(|command| {
-            let (command, outcome) = self.transaction(command, 1);
-            command.into_iter().map(move |command| (command, outcome.clone()))
+        let alone = batch.into_iter().flat_map(|work| {
+            let (work, outcome) = self.transaction(work, 1);
+            work.into_iter().map(move |work| (work, outcome.clone()))
         });
         alone.collect()
     }
 
-    /// Runs `first` and up to `most` commands in one transaction. Gives back those that were begun.
-    fn transaction(&mut self, first: Box<dyn Command>, most: usize) -> (Vec<Box<dyn Command>>, Result<()>) {
+    /// Runs `first` and more work, up to `most` pieces, in one transaction. Returns the pieces that were begun.
+    fn transaction(&mut self, first: Queued, most: usize) -> (Vec<Queued>, Result<()>) {
         if let Err(error) = self.begin(&*first) {
             return (vec![first], Err(error));
         }
         let end = Instant::now() + BATCH_TIME;
         let mut begun = Vec::new();
         let mut next = Some(first);
-        while let Some(mut command) = next {
-            if command.take() {
-                let step = self.step(&mut *command);
-                begun.push(command);
+        while let Some(mut work) = next {
+            if work.take() {
+                let step = self.step(&mut *work);
+                begun.push(work);
                 if let Err(error) = step {
                     self.roll_back();
                     return (begun, Err(error));
@@ -114,8 +117,9 @@ impl Writer {
         (begun, outcome)
     }
 
-    /// Begins to write. As long as a program without a ticket holds SQLite's own lock, `first` can be taken back.
-    fn begin(&mut self, first: &dyn Command) -> Result<()> {
+    /// Begins to write. While a program that takes no ticket holds SQLite's own lock, the caller of `first` may take it
+    /// back.
+    fn begin(&mut self, first: &dyn Work<Connection>) -> Result<()> {
         loop {
             match self.connection.control("BEGIN IMMEDIATE") {
                 Err(StoreError::Busy) if first.is_queued() => {}
@@ -124,15 +128,15 @@ impl Writer {
         }
     }
 
-    /// Runs one command in a savepoint of its own. An error means that the transaction is lost.
-    fn step(&mut self, command: &mut dyn Command) -> Result<()> {
+    /// Runs one piece of work in a savepoint of its own. An error means that the whole transaction is lost.
+    fn step(&mut self, work: &mut dyn Work<Connection>) -> Result<()> {
         self.connection.control("SAVEPOINT command")?;
-        let keep = now(command.run(&mut self.tx));
-        // ON CONFLICT ROLLBACK, or SQLite itself on a full disk, takes everything back.
+        let ran = at_once(work.run(self.connection.clone()));
+        // ON CONFLICT ROLLBACK, or SQLite itself on a full disk, rolls everything back.
         if self.connection.inner.is_autocommit() {
             return Err(StoreError::Sql("a statement rolled the whole transaction back".to_owned()));
         }
-        if !keep {
+        if !matches!(ran, Ran::Keep) {
             self.connection.control("ROLLBACK TO command")?;
         }
         self.connection.control("RELEASE command")
@@ -141,7 +145,7 @@ impl Writer {
     fn commit(&mut self) -> Result<()> {
         failpoint("store.before-commit");
         self.connection.control("COMMIT").map_err(|error| match error {
-            // These come before the commit is in the log.
+            // These are reported before the commit is in the log.
             StoreError::Full { .. } | StoreError::Constraint(_) | StoreError::Busy => error,
             error => StoreError::Unknown(error.to_string()),
         })?;
@@ -149,7 +153,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends a transaction that is still open, if there is one.
+    /// Rolls back the transaction if one is still open.
     fn roll_back(&mut self) {
         if !self.connection.inner.is_autocommit()
             && let Err(error) = self.connection.control("ROLLBACK")
