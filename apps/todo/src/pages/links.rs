@@ -9,7 +9,7 @@ use fungible_web::{FormBody, Frame, IdInPath, LoggedIn, Notice, Origin, Problem,
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{LINK_ENDED, LINK_MADE};
+use super::notices::{LINK_ENDED, LINK_MADE};
 use crate::app::App;
 
 #[derive(Template)]

@@ -9,7 +9,7 @@ use fungible_web::{Carried, FormBody, Frame, IdInPath, LoggedIn, Notice, Problem
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ADDED, DELETED, RENAMED, TICKED, UNTICKED};
+use super::notices::{ADDED, DELETED, RENAMED, TICKED, UNTICKED};
 use crate::app::App;
 use crate::assets;
 use crate::tasks::{Said, Task, Title};

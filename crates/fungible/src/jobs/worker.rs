@@ -1,4 +1,4 @@
-//! Does the jobs of a store on this instance until it is told to stop. Knows handlers by the kind of their jobs.
+//! Runs the jobs of a store on this instance until it is told to stop. Knows handlers by the kind of their jobs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,20 +9,21 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep};
 
-use super::{Job, JobError, Jobs};
+use super::job::{Job, JobError};
+use super::queue::Jobs;
 
-/// How jobs are done.
+/// How a [`Worker`] runs jobs.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// How many at once on this instance.
+    /// The most jobs at the same time on this instance.
     pub at_once: usize,
     /// How often to look for jobs that are due.
     pub look_every: Duration,
-    /// A job whose instance has not said for this long that it is still at it is taken over.
+    /// How long a lease lasts. A worker renews it at each third of that; a job whose lease has expired is taken over.
     pub lease: Duration,
-    /// A job that has failed so often is dead.
+    /// The attempts after which a job is dead.
     pub attempts: u32,
-    /// The pause after the first failure; each further one is twice as long.
+    /// The pause after the first failed attempt; each further pause is twice as long.
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,
@@ -42,10 +43,10 @@ impl Default for WorkerOptions {
     }
 }
 
-type Doing = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
-type Handler = Arc<dyn Fn(Job) -> Doing + Send + Sync>;
+type Attempt = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
+type Handler = Arc<dyn Fn(Job) -> Attempt + Send + Sync>;
 
-/// Does jobs. Any number of instances may each have one over the same store.
+/// Runs jobs. Any number of instances may each have a worker over the same store.
 #[derive(Clone)]
 pub struct Worker {
     jobs: Jobs,
@@ -54,13 +55,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that knows no kind of job yet.
+    /// A worker without handlers.
     pub fn new(jobs: Jobs, options: WorkerOptions) -> Worker {
         Worker { jobs, options, handlers: HashMap::new() }
     }
 
-    /// Does jobs of this kind by `handler`, which ends with [`Job::finish`]. It may be run more than once for the same job,
-    /// also on two instances at once when one of them was frozen: what it asks of others must bear the job's id.
+    /// Runs jobs of this kind with `handler`, which ends with [`Job::finish`]. A job may be run more than once, also on two
+    /// instances at the same time when one of them was frozen: send the job's id with each request to another service.
     #[must_use]
     pub fn on<F, W>(mut self, kind: &'static str, handler: F) -> Worker
     where
@@ -71,7 +72,7 @@ impl Worker {
         self
     }
 
-    /// Works until `shutdown` is ready, and then finishes what it has begun.
+    /// Runs jobs until `shutdown` is ready, and then finishes those that it has begun.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut at_work = JoinSet::new();
@@ -81,14 +82,14 @@ impl Worker {
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(_) = at_work.join_next() => {}
-                () = self.jobs.nudge.notified() => {}
+                () = self.jobs.nudged() => {}
                 () = sleep(pause) => {}
             }
         }
         while at_work.join_next().await.is_some() {}
     }
 
-    /// Takes the next job that is due; false when there is none.
+    /// Begins the next job that is due; false when there is none.
     async fn take_one(&self, at_work: &mut JoinSet<()>) -> bool {
         let kinds: Vec<&str> = self.handlers.keys().copied().collect();
         match self.jobs.claim(&kinds, self.options.lease, self.options.attempts).await {
@@ -105,11 +106,11 @@ impl Worker {
         }
     }
 
-    /// Does one job and keeps its lease meanwhile.
+    /// Runs one job and renews its lease meanwhile.
     async fn work(&self, job: Job) {
-        // Only kinds that are known here are taken.
+        // Only jobs that have a handler are leased.
         let Some(handler) = self.handlers.get(job.kind.as_str()) else { return };
-        // A task of its own: a handler that panics is one that failed.
+        // In a task of its own, so that a panic is an attempt that failed.
         let mut doing = tokio::spawn(handler(job.clone()));
         let beat = self.options.lease / 3;
         // The lease has just begun.
@@ -127,10 +128,10 @@ impl Worker {
                 }
                 _ = beat.tick() => match job.keep(self.options.lease).await {
                     Ok(true) => {}
-                    // It may just have been finished; if not, it is another instance's, which does it from the beginning.
+                    // The handler may have finished it a moment ago; if not, another instance has taken it over.
                     Ok(false) if doing.is_finished() => {}
-                    Ok(false) => tracing::debug!(id = %job.id, "a job is not ours any more"),
-                    Err(error) => tracing::warn!(%error, id = %job.id, "keeping a job"),
+                    Ok(false) => tracing::debug!(id = %job.id, "another instance has taken a job over"),
+                    Err(error) => tracing::warn!(%error, id = %job.id, "renewing the lease of a job"),
                 }
             }
         }
@@ -140,15 +141,15 @@ impl Worker {
         let again = (again && job.attempts < self.options.attempts).then(|| self.pause(job.attempts));
         tracing::warn!(id = %job.id, kind = job.kind, attempts = job.attempts, ?again, why, "a job failed");
         if let Err(error) = job.give_back(again, why).await {
-            // Then its lease ends by itself.
-            tracing::warn!(%error, id = %job.id, "giving a job back");
+            // Then its lease expires by itself.
+            tracing::warn!(%error, id = %job.id, "ending the lease of a job");
         }
     }
 
-    /// Twice as long each time, and a little different for each job.
+    /// The pause after an attempt: twice as long each time, and in part random.
     fn pause(&self, attempts: u32) -> Duration {
         let mut random = [0];
-        // Without randomness all wait equally long.
+        // Without randomness all pauses are equally long.
         let _ = getrandom::fill(&mut random);
         let grown = self.options.first_pause.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)));
         grown.min(self.options.longest_pause).mul_f32(f32::midpoint(0.5, f32::from(random[0]) / 255.0) + 0.5)

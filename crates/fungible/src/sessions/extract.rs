@@ -1,4 +1,4 @@
-//! The extractors `User` and `Option<User>` for axum handlers. Knows of a session only what the store says.
+//! The extractors `User` and `Option<User>`, and the response to a request without a session.
 
 use axum::Json;
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
@@ -6,17 +6,17 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{Sessions, User};
+use super::table::{Sessions, User};
 use crate::store::StoreError;
 
-/// Why there is no [`User`]. As a response: a sentence, as JSON for those who ask for JSON or a path below `/api/`.
+/// Why there is no [`User`]. As a response: a sentence, as JSON if the client accepts JSON or the path is below `/api/`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UserRejection {
-    /// No cookie, or its session has ended.
+    /// The request has no cookie, or its session has ended.
     #[error("Please log in.")]
     NotLoggedIn {
-        /// Whether the client wants JSON.
+        /// Whether the response is JSON.
         json: bool,
     },
     /// The store cannot be read.

@@ -1,4 +1,4 @@
-//! The id of a session, which a cookie carries. Knows no store.
+//! The id of a session, as the cookie carries it. Knows no store.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::cookie::CookieMode;
 
-/// What the cookie is called.
+/// The name of the cookie.
 pub(super) const COOKIE: &str = "session";
 
-/// 256 random bits that name a session: whoever has them is logged in. Its `Debug` shows nothing of it.
+/// The id of a session: 256 random bits. Whoever has it is logged in, so `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId(pub(super) [u8; 32]);
 
@@ -27,7 +27,7 @@ impl SessionId {
         mode.values(COOKIE, headers).find_map(SessionId::parse)
     }
 
-    /// As it stands in the cookie.
+    /// As in the cookie.
     pub(super) fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }

@@ -1,4 +1,4 @@
-//! The extractors `Claims` and `Fresh` for axum handlers, and what clients are told who have no valid token.
+//! The extractors `Claims` and `Fresh`, and the responses to clients without a valid token.
 
 use axum::Json;
 use axum::extract::{FromRef, FromRequestParts};
@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{Claims, Fresh, RefreshError, Tokens};
+use super::table::{Claims, Fresh, RefreshError, Tokens};
 use crate::keys::KeyError;
 use crate::store::StoreError;
 
@@ -17,7 +17,7 @@ pub enum TokenRejection {
     /// There is no `Authorization: Bearer`.
     #[error("Please log in, and send the access token.")]
     Missing,
-    /// The token is none of ours, or has expired, or its login has ended.
+    /// The token is not one of this service, or has expired, or its login has ended.
     #[error("This access token is not valid; refresh it, or log in.")]
     Invalid,
     /// The store cannot be read.
@@ -29,7 +29,7 @@ impl From<KeyError> for TokenRejection {
     fn from(error: KeyError) -> TokenRejection {
         match error {
             KeyError::Store(error) => TokenRejection::Store(error),
-            // What else can be wrong with keys is said where the program starts.
+            // Other errors of keys are reported when the program starts.
             _ => TokenRejection::Store(StoreError::Closed),
         }
     }

@@ -1,8 +1,8 @@
-//! JSON Web Tokens (RFC 7519) of one make: HS256 under a key of the ring. What else the standard allows is refused. Knows
-//! claims as bytes.
+//! JSON Web Tokens (RFC 7519) of one kind: HS256 under a key of the ring. Everything else that the standard allows is
+//! refused. Knows claims as bytes.
 //!
-//! The first part of a token must be, byte for byte, what we write ourselves for the key that it names: so the algorithm is
-//! that of the key, and `none`, `crit`, `jwk` and whatever else may stand there are refused unread.
+//! The header of a token must be, byte for byte, what this file writes for the key that it names. So the algorithm is that of
+//! the key, and `none`, `crit`, `jwk` and so on are refused without parsing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,18 +11,18 @@ use sha2::Sha256;
 
 use crate::keys::{Key, KeyError, KeyRing};
 
-/// No token of ours is longer.
+/// The most bytes of a token.
 const LONGEST: usize = 2048;
 
-/// What the keys of the ring are used for here.
+/// The purpose for which the ring derives its keys.
 const PURPOSE: &str = "fungible access token";
 
-/// The first part of a token under this key. The type is that of RFC 9068.
+/// The header of a token under this key. The type is that of RFC 9068.
 fn head(id: u32) -> String {
     URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":"{id}"}}"#))
 }
 
-/// The number of the key that a first part names; none where we would have written it another way.
+/// The id of the key that a header names; `None` for a header that this file would not write.
 fn key_of(first: &str) -> Option<u32> {
     let bytes = URL_SAFE_NO_PAD.decode(first).ok()?;
     let text = std::str::from_utf8(&bytes).ok()?;
@@ -36,7 +36,7 @@ fn mac(key: &Key, signed: &str) -> Hmac<Sha256> {
     mac
 }
 
-/// A token with these claims, under the key that signs now.
+/// A token with these claims, under the current signing key.
 pub(super) async fn sign(ring: &KeyRing, claims: &[u8]) -> Result<String, KeyError> {
     let key = ring.signing().await?;
     let signed = format!("{}.{}", head(key.id), URL_SAFE_NO_PAD.encode(claims));
@@ -44,12 +44,12 @@ pub(super) async fn sign(ring: &KeyRing, claims: &[u8]) -> Result<String, KeyErr
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// The claims of a token that one of our instances has signed.
+/// The claims of a token that an instance of this service has signed; `None` for any other.
 pub(super) async fn verify(ring: &KeyRing, token: &str) -> Result<Option<Vec<u8>>, KeyError> {
     let Some((signed, signature)) = token.rsplit_once('.').filter(|_| token.len() <= LONGEST) else { return Ok(None) };
     let Some((first, claims)) = signed.split_once('.') else { return Ok(None) };
     let Some(id) = key_of(first) else { return Ok(None) };
-    // Strict: no padding, no other alphabet, no bits to spare.
+    // Strict: no padding, no other alphabet, no unused bits.
     let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return Ok(None) };
     let Some(key) = ring.find(id).await? else { return Ok(None) };
     // Compared in constant time.

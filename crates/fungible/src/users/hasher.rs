@@ -1,5 +1,5 @@
-//! Hashes passwords with argon2id, few at once: each takes much memory and time, and a flood of logins must not starve
-//! the instance. Knows no users.
+//! Hashes passwords with argon2id, a few at a time: each hash takes much memory and time, and a flood of logins must not
+//! take the instance down. Knows no users.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use tokio::sync::Semaphore;
 
-/// What a hash costs and how many may be computed at once.
+/// The cost of a hash, and how many are computed at the same time.
 #[derive(Debug, Clone)]
 pub struct HasherOptions {
     /// Memory per hash in KiB; at least 8.
@@ -16,30 +16,30 @@ pub struct HasherOptions {
     pub passes: u32,
     /// Hashes computed at the same time; at least 1.
     pub at_once: usize,
-    /// Requests that may wait for their turn; those beyond get [`TooManyAtOnce`].
+    /// Requests that may wait for their turn; any more get [`TooManyAtOnce`].
     pub waiting: usize,
 }
 
 impl Default for HasherOptions {
-    /// What OWASP recommends: 19 MiB, 2 passes. Half of the cores, so that the other half answers requests.
+    /// As OWASP recommends: 19 MiB, 2 passes. Half of the cores, so that the other half serves requests; 64 may wait.
     fn default() -> HasherOptions {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         HasherOptions { memory_kib: 19 * 1024, passes: 2, at_once: (cores / 2).max(1), waiting: 64 }
     }
 }
 
-/// Computes and checks password hashes; clones share the same bound.
+/// Computes and verifies password hashes. Clones share their limits.
 #[derive(Debug, Clone)]
 pub struct Hasher {
     argon2: Argon2<'static>,
-    /// A hash that no password has, as costly as the real ones: unknown names take as long as known ones.
+    /// A hash that no password has, at the same cost: so that an unknown name takes as long as a known one.
     nobody: Arc<str>,
-    /// Who may come in at all, and who may compute.
+    /// Places for those that wait or compute, and for those that compute.
     admitted: Arc<Semaphore>,
     computing: Arc<Semaphore>,
 }
 
-/// More passwords are being checked than the bound allows. Nothing was done; try again.
+/// More passwords are being hashed than [`HasherOptions`] allow. Nothing was done; try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are being checked at once: try again in a moment")]
 pub struct TooManyAtOnce;
@@ -51,7 +51,7 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// A hasher; options below the least possible are raised to it.
+    /// A hasher. Options below their minimum are raised to it.
     pub fn new(options: &HasherOptions) -> Hasher {
         let (memory, passes) = (options.memory_kib.max(Params::MIN_M_COST), options.passes.max(1));
         let params = Params::new(memory, passes, 1, None).unwrap_or(Params::DEFAULT);
@@ -64,7 +64,7 @@ impl Hasher {
         }
     }
 
-    /// The hash of a password with a salt of its own, as text that also says how it was made.
+    /// The hash of a password with a new salt, as text (PHC string format).
     ///
     /// # Errors
     /// [`TooManyAtOnce`].
@@ -73,7 +73,7 @@ impl Hasher {
         self.compute(move || argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string())).await
     }
 
-    /// Whether `hash` is that of `password`. Without a hash it takes as long and is false.
+    /// Whether `hash` is that of `password`. Without a hash the result is false, after the same time.
     ///
     /// # Errors
     /// [`TooManyAtOnce`].
@@ -99,16 +99,16 @@ impl Hasher {
     {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| TooManyAtOnce)?;
         let computing = self.computing.clone().acquire_owned().await.map_err(|_| TooManyAtOnce)?;
-        // Each is counted in the log: tests see by it that an unknown name is as much work as a known one.
+        // One line per hash: tests count them, to see that an unknown name is as much work as a known one.
         tracing::trace!("a password is hashed");
-        // The permits go along: when the caller goes away, the computation goes on and still counts.
+        // The permits move into the task: it goes on and still counts when the caller is dropped.
         let task = tokio::task::spawn_blocking(move || {
             let _permits = (admitted, computing);
             work()
         });
         match task.await {
             Ok(Ok(result)) => Ok(result),
-            // No memory, or a hash in the store that is no hash.
+            // Too little memory, or the text in the store is no hash.
             Ok(Err(error)) => {
                 tracing::error!(%error, "hashing a password");
                 Err(TooManyAtOnce)

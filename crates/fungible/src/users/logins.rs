@@ -1,21 +1,24 @@
-//! Logins that are limited over all instances together, so that passwords cannot be tried out. Knows how often somebody
-//! may fail, not what comes after a login.
+//! Logins with limits over all instances together, so that passwords cannot be guessed. Knows how often a login may fail,
+//! not what comes after it.
 
 use std::time::Duration;
 
-use super::{Account, ChangePasswordError, LoginError, RegisterError, UserId, Users, key_of};
+use super::account::{Account, UserId};
+use super::credentials::key_of;
+use super::error::{ChangePasswordError, LoginError, RegisterError};
+use super::table::Users;
 use crate::client::ClientAddress;
 use crate::limits::{Limit, Limits, Quota};
 use crate::store::StoreError;
 
-/// How often a login may fail. Each counts for itself; one that is used up refuses.
+/// How often a login may fail. Each limit counts by itself; a login is refused when one of them is used up.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginLimits {
-    /// From one address, of all accounts together.
+    /// From one address, to all accounts together.
     pub address: Limit,
-    /// Of one account, from one address.
+    /// To one account, from one address.
     pub pair: Limit,
-    /// Of one account, from all addresses together. Larger than what a pair may: no single address can shut somebody out.
+    /// To one account, from all addresses together. Larger than `pair`, so that no single address can lock a user out.
     pub account: Limit,
 }
 
@@ -31,8 +34,8 @@ impl Default for LoginLimits {
     }
 }
 
-/// [`Users`] whose passwords nobody can try out: who fails too often waits. Whether there is such an account makes no
-/// difference.
+/// [`Users`] with limits on failed attempts, so that passwords cannot be guessed. An unknown name is limited in the same
+/// way, so the limits do not tell which names exist.
 #[derive(Debug, Clone)]
 pub struct Logins {
     users: Users,
@@ -40,7 +43,7 @@ pub struct Logins {
     options: LoginLimits,
 }
 
-/// Whom a try is counted for.
+/// What an attempt is counted for.
 struct Tries {
     address: String,
     account: String,
@@ -50,13 +53,13 @@ struct Tries {
 impl Tries {
     fn new(name: &str, from: ClientAddress) -> Tries {
         let (account, address) = (key_of(name), from.subscriber());
-        // An address has no space in it.
+        // No address contains a space.
         Tries { pair: format!("{address} {account}"), account, address }
     }
 }
 
 impl Logins {
-    /// Over users and limits; both have tables to migrate.
+    /// Limits the logins of `users`. Migrate the tables of both first.
     pub fn new(users: Users, limits: Limits, options: LoginLimits) -> Logins {
         Logins { users, limits, options }
     }
@@ -64,7 +67,7 @@ impl Logins {
     /// As [`Users::check`].
     ///
     /// # Errors
-    /// The same, and [`LoginError::TooOften`].
+    /// As [`Users::check`], and [`LoginError::TooOften`].
     pub async fn check(&self, name: &str, password: &str, from: ClientAddress) -> Result<Account, LoginError> {
         let tries = Tries::new(name, from);
         self.look(&tries).await?.map_err(LoginError::TooOften)?;
@@ -73,10 +76,10 @@ impl Logins {
         checked
     }
 
-    /// As [`Users::register`], which says whether the password of an account is right, too.
+    /// As [`Users::register`]. It is limited, too, because it tells whether the password of an existing account is right.
     ///
     /// # Errors
-    /// The same, and [`RegisterError::TooOften`].
+    /// As [`Users::register`], and [`RegisterError::TooOften`].
     pub async fn register(&self, name: &str, password: &str, from: ClientAddress) -> Result<Account, RegisterError> {
         let tries = Tries::new(name, from);
         self.look(&tries).await?.map_err(RegisterError::TooOften)?;
@@ -85,10 +88,10 @@ impl Logins {
         registered
     }
 
-    /// As [`Users::change_password`], of the user with this name.
+    /// As [`Users::change_password`], for the user with this id and name.
     ///
     /// # Errors
-    /// The same, and [`ChangePasswordError::TooOften`].
+    /// As [`Users::change_password`], and [`ChangePasswordError::TooOften`].
     pub async fn change_password(
         &self,
         (user, name): (UserId, &str),
@@ -103,7 +106,7 @@ impl Logins {
         changed
     }
 
-    /// The quota that is used up, if one is.
+    /// Looks at the three limits; `Err` holds the quota that is used up.
     async fn look(&self, tries: &Tries) -> Result<Result<(), Quota>, StoreError> {
         let LoginLimits { address, pair, account } = self.options;
         for (limit, who) in [(address, &tries.address), (account, &tries.account), (pair, &tries.pair)] {
@@ -115,9 +118,9 @@ impl Logins {
         Ok(Ok(()))
     }
 
-    /// Counts a failure. It is counted when it is known to be one, not before: an instance that dies in between has taken
-    /// nothing from anybody. Many at once all pass the look; what they have taken too much they owe to their own address,
-    /// and the account is charged no more than the pair allows: so nobody shuts somebody out from one address.
+    /// Counts a failed attempt. It is counted when it is known to have failed, not before, so an instance that crashes in
+    /// between takes nothing from a quota. Concurrent attempts all pass the look; what they take beyond the quota is charged
+    /// to their address, and the account is charged no more than `pair` allows: no single address can lock a user out.
     async fn note(&self, tries: &Tries, failed: bool) -> Result<(), StoreError> {
         if !failed {
             return Ok(());
