@@ -1,11 +1,11 @@
-//! The attribute that leaves a field out, and its reason.
+//! The attribute that exempts a field from the check, and its reason.
 
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Error, Ident, LitStr, Result, Token};
 
-/// What is written for an attribute that says no reason.
+/// The error for an attribute without a reason.
 const SAY_WHY: &str =
-    "say why this may differ between instances and die with one of them: #[stateless(allow = \"reason\")]";
+    "give the reason why this may differ between instances and be lost with one: #[stateless(allow = \"reason\")]";
 
 struct Allow {
     word: Ident,
@@ -22,7 +22,7 @@ impl Parse for Allow {
     }
 }
 
-/// The reason why a field is left out, if it is.
+/// The reason why a field is exempt, if it is.
 pub(crate) fn reason(attributes: &[Attribute]) -> Result<Option<LitStr>> {
     let mut found = None;
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("stateless")) {
@@ -33,10 +33,12 @@ pub(crate) fn reason(attributes: &[Attribute]) -> Result<Option<LitStr>> {
     Ok(found)
 }
 
-/// Refuses the attribute where it would leave out more than a field.
+/// Refuses the attribute where it would exempt more than a field.
 pub(crate) fn only_on_fields(attributes: &[Attribute]) -> Result<()> {
     match attributes.iter().find(|attribute| attribute.path().is_ident("stateless")) {
-        Some(attribute) => Err(Error::new_spanned(attribute, "this goes on a field: each one says its own reason")),
+        Some(attribute) => {
+            Err(Error::new_spanned(attribute, "put this on a field: each exempt field needs its own reason"))
+        }
         None => Ok(()),
     }
 }

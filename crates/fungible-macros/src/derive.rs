@@ -1,4 +1,4 @@
-//! The impl: asks every field, and names those that are left out.
+//! Writes the impl: each field is checked, or listed as an exemption.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens as _, format_ident, quote};
@@ -8,10 +8,10 @@ use crate::allowed;
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     allowed::only_on_fields(&input.attrs)?;
-    let mut asked = Vec::new();
+    let mut checked = Vec::new();
     let body = match &input.data {
         Data::Struct(data) => {
-            let arm = arm(&input.ident, None, &data.fields, &mut asked)?;
+            let arm = arm(&input.ident, None, &data.fields, &mut checked)?;
             quote!(match self { #arm })
         }
         Data::Enum(data) if data.variants.is_empty() => quote!(match *self {}),
@@ -19,19 +19,22 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             let mut arms = TokenStream::new();
             for variant in &data.variants {
                 allowed::only_on_fields(&variant.attrs)?;
-                arms.extend(arm(&input.ident, Some(&variant.ident), &variant.fields, &mut asked)?);
+                arms.extend(arm(&input.ident, Some(&variant.ident), &variant.fields, &mut checked)?);
             }
             quote!(match self { #arms })
         }
         Data::Union(data) => {
-            return Err(Error::new_spanned(data.union_token, "nobody knows which field of a union is there"));
+            return Err(Error::new_spanned(
+                data.union_token,
+                "a union cannot be stateless: it is not known which of its fields is in use",
+            ));
         }
     };
 
-    // The compiler asks the fields of a generic type when it is used; that takes a bound for each.
+    // Fields whose types depend on a parameter are checked where the type is used, which takes a bound for each.
     let mut generics = input.generics.clone();
     let parameters: Vec<Ident> = generics.type_params().map(|parameter| parameter.ident.clone()).collect();
-    for field in asked {
+    for field in checked {
         if mentions(field.to_token_stream(), &parameters) {
             generics.make_where_clause().predicates.push(syn::parse_quote!(#field: ::fungible::Stateless));
         }
@@ -40,20 +43,20 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     Ok(quote! {
         #[automatically_derived]
         impl #impl_generics ::fungible::Stateless for #ident #type_generics #bounds {
-            fn exemptions(&self, found: &mut ::fungible::stateless::Exemptions) {
+            fn exemptions(&self, found: &mut ::fungible::Exemptions) {
                 #body
             }
         }
     })
 }
 
-/// The arm of a `match` for a struct or a variant: asks each field, or names it. The types of those that are asked go
-/// into `asked`.
+/// The arm of a `match` for a struct or a variant, which checks each field or lists it as an exemption. Adds the types of
+/// the checked fields to `checked`.
 fn arm<'a>(
     owner: &Ident,
     variant: Option<&Ident>,
     fields: &'a Fields,
-    asked: &mut Vec<&'a Type>,
+    checked: &mut Vec<&'a Type>,
 ) -> Result<TokenStream> {
     let owner = variant.map_or_else(|| owner.to_string(), |variant| format!("{owner}::{variant}"));
     let (mut bindings, mut calls) = (TokenStream::new(), TokenStream::new());
@@ -68,14 +71,14 @@ fn arm<'a>(
             bindings.extend(quote!(#member: #binding,));
             calls
                 .extend(quote!(<#ty as ::fungible::Stateless>::exemptions(#binding, &mut found.field(#owner, #name));));
-            asked.push(ty);
+            checked.push(ty);
         }
     }
     let variant = variant.map(|variant| quote!(::#variant));
     Ok(quote!(Self #variant { #bindings } => { #calls }))
 }
 
-/// Whether one of the type parameters stands somewhere in a type.
+/// Whether a type mentions one of the type parameters.
 fn mentions(tokens: TokenStream, parameters: &[Ident]) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => parameters.contains(&ident),

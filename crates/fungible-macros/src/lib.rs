@@ -1,5 +1,7 @@
-//! `#[derive(Stateless)]` of the crate `fungible`, which exports it and says what it is for. Knows syntax only: whether
-//! a field is stateless is for the compiler to say, where the code that is written here asks the field.
+//! `#[derive(Stateless)]` for the crate [`fungible`](https://docs.rs/fungible), which exports and documents it. Do not depend on
+//! this crate directly.
+//!
+//! It knows syntax only: whether a field is stateless, the compiler decides where it checks the generated code.
 
 mod allowed;
 mod derive;
@@ -7,9 +9,9 @@ mod derive;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, Error, parse_macro_input};
 
-/// Implements `fungible::Stateless` for a type all of whose fields are stateless.
+/// Implements the trait `fungible::Stateless` for a type whose fields are all stateless.
 ///
-/// `#[stateless(allow = "reason")]` on a field leaves that field out; the reason is printed when the program starts.
+/// `#[stateless(allow = "reason")]` exempts a field from the check. The reason is logged when the program starts.
 #[proc_macro_derive(Stateless, attributes(stateless))]
 pub fn stateless(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -1,19 +1,17 @@
-//! What `Stateless` does not look into, by name: collected from the state that a router is given, and printed.
+//! The exemptions of a state: what `Stateless` does not check. Knows no trait.
 
 use std::any::type_name;
 use std::fmt;
 
-use crate::stateless::Stateless;
-
-/// Something in the state that may differ between instances: where it is, what it is, and why it may be there.
+/// A part of the state that is not checked and may differ between instances: where it is, its type, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exemption {
-    /// The type with the field and the field, where it stands in one.
+    /// The struct or variant and its field, if the part is in a field.
     pub field: Option<(&'static str, &'static str)>,
-    /// The type of what is not looked into.
+    /// The type that is not checked.
     pub holds: &'static str,
-    /// Why it may be there.
+    /// Why it is allowed.
     pub reason: String,
 }
 
@@ -26,31 +24,31 @@ impl fmt::Display for Exemption {
     }
 }
 
-/// The exemptions found so far, and where the search stands.
+/// The exemptions found so far, and the place of the search.
 #[derive(Debug)]
 pub struct Exemptions<'a> {
     found: &'a mut Vec<Exemption>,
     field: Option<(&'static str, &'static str)>,
 }
 
+impl<'a> Exemptions<'a> {
+    /// A search that begins at the state itself and adds to `found`.
+    pub(super) fn into(found: &'a mut Vec<Exemption>) -> Exemptions<'a> {
+        Exemptions { found, field: None }
+    }
+}
+
 impl Exemptions<'_> {
-    /// The search inside the field of a type.
+    /// The search inside a field of a type.
     pub fn field(&mut self, owner: &'static str, field: &'static str) -> Exemptions<'_> {
         Exemptions { found: self.found, field: Some((owner, field)) }
     }
 
-    /// Notes that a `T` stands here, and why it may. The same twice is noted once.
+    /// Adds an exemption: a `T` at this place, for this reason. Equal exemptions are added once.
     pub fn allow<T: ?Sized>(&mut self, reason: impl Into<String>) {
         let exemption = Exemption { field: self.field, holds: type_name::<T>(), reason: reason.into() };
         if !self.found.contains(&exemption) {
             self.found.push(exemption);
         }
     }
-}
-
-/// All exemptions in a state, each once, in the order of its fields.
-pub fn exemptions(state: &(impl Stateless + ?Sized)) -> Vec<Exemption> {
-    let mut found = Vec::new();
-    state.exemptions(&mut Exemptions { found: &mut found, field: None });
-    found
 }

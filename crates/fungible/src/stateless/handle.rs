@@ -1,15 +1,16 @@
-//! Handles to what all instances share.
+//! Handles to something outside that all instances share.
 
 use std::fmt;
 use std::ops::Deref;
 
-use crate::stateless::{Exemptions, Stateless};
+use super::definition::Stateless;
+use super::exemptions::Exemptions;
 
-/// A way to something outside that all instances share: the client of a payment service, a pool of connections, a bucket.
-/// What it leads to is said where it is made, and printed when the program starts.
+/// A handle to something outside that all instances share: the client of a payment service, a pool of connections, a bucket.
+/// It is made with a description of what it leads to, which is logged when the program starts.
 ///
-/// Inside it `Stateless` sees nothing. It is for clients that hold connections, which may be lost with the instance; a
-/// map in it would be as trapped as anywhere.
+/// [`Stateless`](crate::Stateless) does not check its content. Use it for clients that hold connections, which may be lost with
+/// the instance. Do not put a map into it: that would be state of one instance.
 #[derive(Clone, Copy)]
 pub struct Handle<T> {
     value: T,
@@ -17,10 +18,10 @@ pub struct Handle<T> {
 }
 
 impl<T> Handle<T> {
-    /// A handle to what all instances share, in a few words: "the payment service".
+    /// A handle to something that all instances share, which `leads_to` names in a few words: "the payment service".
     ///
     /// # Panics
-    /// When `leads_to` says nothing.
+    /// When `leads_to` is empty.
     pub const fn new(value: T, leads_to: &'static str) -> Handle<T> {
         assert!(!leads_to.trim_ascii().is_empty(), "a Handle says what it leads to");
         Handle { value, leads_to }

@@ -1,4 +1,4 @@
-//! Data that cannot change while it is shared, and what is made of such data.
+//! Data that cannot change while it is shared, and collections of such data.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -12,13 +12,14 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 
-use crate::stateless::{Exemptions, Stateless};
+use super::definition::Stateless;
+use super::exemptions::Exemptions;
 
-/// Types with nothing inside that could be an exemption.
+/// Types that contain no exemption.
 macro_rules! plain {
     ($($type:ty),* $(,)?) => {
-        $(impl $crate::stateless::Stateless for $type {
-            fn exemptions(&self, _: &mut $crate::stateless::Exemptions<'_>) {}
+        $(impl $crate::Stateless for $type {
+            fn exemptions(&self, _: &mut $crate::Exemptions<'_>) {}
         })*
     };
 }
@@ -36,7 +37,7 @@ impl<T: ?Sized> Stateless for PhantomData<T> {
     fn exemptions(&self, _: &mut Exemptions<'_>) {}
 }
 
-// Without a macro, as the compiler shows it whenever there is a lock behind an `Arc`.
+// Without a macro, because the compiler shows this impl in each message about a lock behind an `Arc`.
 impl<T: Stateless + ?Sized> Stateless for Arc<T> {
     fn exemptions(&self, found: &mut Exemptions<'_>) {
         (**self).exemptions(found);
@@ -69,7 +70,7 @@ impl<T: Stateless> Stateless for Option<T> {
     }
 }
 
-/// Collections of one kind of thing.
+/// Collections of one type.
 macro_rules! collections {
     ($($type:ty $(, $more:ident)*;)*) => {
         $(impl<T: Stateless $(, $more)*> Stateless for $type {
@@ -90,7 +91,7 @@ impl<T: Stateless, const N: usize> Stateless for [T; N] {
     }
 }
 
-/// Maps that nobody can change, as no lock is around them: a lock has its own impl, which nothing satisfies.
+/// Maps. Without a lock around it a shared map cannot change, and a lock has an impl that nothing satisfies.
 macro_rules! maps {
     ($($type:ty $(, $more:ident)*;)*) => {
         $(impl<K: Stateless, V: Stateless $(, $more)*> Stateless for $type {
@@ -109,7 +110,7 @@ maps!(BTreeMap<K, V>; HashMap<K, V, S>, S;);
 macro_rules! tuples {
     ($($name:ident)+) => {
         impl<$($name: Stateless),+> Stateless for ($($name,)+) {
-            #[expect(non_snake_case, reason = "the parts are called as their types are")]
+            #[expect(non_snake_case, reason = "each part is named like its type")]
             fn exemptions(&self, found: &mut Exemptions<'_>) {
                 let ($($name,)+) = self;
                 $($name.exemptions(found);)+

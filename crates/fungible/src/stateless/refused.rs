@@ -1,8 +1,8 @@
-//! The types that change while they are shared. Each has an impl of `Stateless` that needs a verdict which nothing
-//! gives, so that the compiler answers with the sentence and the remedy of its class.
+//! The types that change while they are shared. Each has an impl of `Stateless` with a bound that nothing satisfies, so that
+//! the compiler prints the message of its class: what is wrong, and what to use instead.
 //!
-//! `for<'a>` is why this compiles at all: the compiler refuses a bound that is plainly false, but does not look through
-//! one that holds for every lifetime before somebody asks. `Instances` is private, so that nobody else gives a verdict.
+//! The bounds need `for<'a>`: the compiler rejects an impl whose bound is plainly false, but checks one over all lifetimes
+//! only where the impl is used. `Instances` is private, so that no other crate can satisfy the bounds.
 
 use std::cell::{Cell, LazyCell, RefCell, UnsafeCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,62 +14,64 @@ use std::sync::{LazyLock, OnceLock, mpsc as std_mpsc};
 
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 
-use crate::stateless::{Exemptions, Stateless};
+use super::definition::Stateless;
+use super::exemptions::Exemptions;
 
-/// All instances of an app. They would have to share what is in a lock, a cell and so on: they do not.
+/// All instances of an app. They do not share the content of a lock, a cell and so on.
 pub(crate) enum Instances {}
 
-/// What would make a lock around a `T` stateless. Nothing does.
+/// Would make a lock around a `T` stateless. Nothing implements it.
 #[diagnostic::on_unimplemented(
-    message = "`{Lock}` is a lock: what it guards is state of this one instance",
-    label = "no other instance sees it, and it is lost when this one is killed",
+    message = "`{Lock}` is a lock: what it guards is state of one instance",
+    label = "no other instance sees it, and it is lost when this instance is killed",
     note = "keep it in `fungible::Store`, which all instances read and write",
-    note = "if it is a copy of what is kept elsewhere, use `fungible::Cache`",
-    note = "if it is a way to something that all instances share, put that into `fungible::Handle`"
+    note = "if it is a copy of what is stored elsewhere, use `fungible::Cache`",
+    note = "if it is a client of something that all instances share, put it into a `fungible::Handle`"
 )]
 pub trait ShareLock<'a, Lock: ?Sized, T: ?Sized> {}
 
-/// What would make a map behind a lock stateless. Nothing does.
+/// Would make a map behind a lock stateless. Nothing implements it.
 #[diagnostic::on_unimplemented(
-    message = "`{Lock}` is a map behind a lock: what it remembers, only this one instance knows",
-    label = "the next request may go to another instance, which finds nothing; a kill loses all of it",
-    note = "who is logged in is for `fungible::Sessions`, what was already done for `fungible::Once`, \
-            how often somebody did it for `fungible::Limits`, all else for a table in `fungible::Store`",
-    note = "if it is a copy of what is kept elsewhere, use `fungible::Cache`"
+    message = "`{Lock}` is a map behind a lock: only this instance has its content",
+    label = "the next request may go to another instance, which has none of it; a kill loses all of it",
+    note = "use `fungible::Sessions` for logins, `fungible::Once` for effects that must not happen twice, \
+            `fungible::Limits` for rate limits, and a table in `fungible::Store` for the rest",
+    note = "if it is a copy of what is stored elsewhere, use `fungible::Cache`"
 )]
 pub trait ShareMap<'a, Lock: ?Sized> {}
 
-/// What would make an atomic stateless. Nothing does.
+/// Would make an atomic stateless. Nothing implements it.
 #[diagnostic::on_unimplemented(
-    message = "`{T}` is a number or flag of this one instance",
-    label = "three instances have three of it, and a kill sets one back to its start",
-    note = "a limit is for `fungible::Limits`, an id is a UUID, what must be counted is a row in `fungible::Store`",
-    note = "if it only measures this instance or protects it, and decides nothing: \
+    message = "`{T}` is a number or flag of one instance",
+    label = "each instance has its own, and a restart resets it",
+    note = "use `fungible::Limits` for limits, a UUID for ids, and a row in `fungible::Store` for counts",
+    note = "if it only measures or protects this instance and decides nothing, put \
             `#[stateless(allow = \"reason\")]` on the field"
 )]
 pub trait ShareAtomic<'a, T: ?Sized> {}
 
-/// What would make a cell stateless. Nothing does.
+/// Would make a cell stateless. Nothing implements it.
 #[diagnostic::on_unimplemented(
-    message = "`{T}` is filled while the instance runs, by each instance in its own way",
-    label = "what is in it depends on the requests that this instance has served, and is lost when it is killed",
-    note = "if all instances would fill it alike, work the value out before the router is made, and hold it as it is",
-    note = "if it is a copy of what is kept elsewhere, use `fungible::Cache`; all else belongs into `fungible::Store`"
+    message = "`{T}` is filled while the instance runs, so each instance has its own content",
+    label = "its content depends on the requests that this instance has served, and is lost when it is killed",
+    note = "if all instances would fill it alike, compute the value before the router is made, and hold the value",
+    note = "if it is a copy of what is stored elsewhere, use `fungible::Cache`; else use `fungible::Store`"
 )]
 pub trait ShareCell<'a, T: ?Sized> {}
 
-/// What would make a channel stateless. Nothing does.
+/// Would make a channel stateless. Nothing implements it.
 #[diagnostic::on_unimplemented(
-    message = "`{T}` does not lead out of this one instance",
-    label = "what is under way in it is lost when the instance is killed, and never reaches another",
-    note = "work for later is for `fungible::Jobs`: any instance takes it, and takes it over from one that died",
-    note = "what others must learn of is a row in `fungible::Store`, which they read"
+    message = "`{T}` does not lead out of this instance",
+    label = "what is in it is lost when the instance is killed, and never reaches another instance",
+    note = "use `fungible::Jobs` for background work: any instance runs it, and takes it over after a crash",
+    note = "use a row in `fungible::Store` for what other instances must learn"
 )]
 pub trait ShareChannel<'a, T: ?Sized> {}
 
 macro_rules! locks {
     ($(#[$attribute:meta])? $lock:ty) => {
         $(#[$attribute])?
+        #[doc(hidden)]
         impl<T: ?Sized> Stateless for $lock where for<'a> Instances: ShareLock<'a, Self, T> {
             fn exemptions(&self, _: &mut Exemptions<'_>) {}
         }
@@ -77,7 +79,7 @@ macro_rules! locks {
 }
 
 locks!(std::sync::Mutex<T>);
-locks!(#[expect(clippy::disallowed_types, reason = "named in order to be refused")] std::sync::RwLock<T>);
+locks!(#[expect(clippy::disallowed_types, reason = "it is named to be refused")] std::sync::RwLock<T>);
 locks!(tokio::sync::Mutex<T>);
 locks!(tokio::sync::RwLock<T>);
 
@@ -91,13 +93,14 @@ maps!(HashMap<K, V, S>, K V S; BTreeMap<K, V>, K V; HashSet<K, S>, K S; BTreeSet
 
 macro_rules! refused {
     ($verdict:ident: $type:ty $(, $part:ident)*) => {
+        #[doc(hidden)]
         impl<$($part),*> Stateless for $type where for<'a> Instances: $verdict<'a, Self> {
             fn exemptions(&self, _: &mut Exemptions<'_>) {}
         }
     };
 }
 
-// One call for each, as the compiler shows the whole call.
+// One call for each, because the compiler shows the whole call.
 refused!(ShareAtomic: AtomicBool);
 refused!(ShareAtomic: AtomicI8);
 refused!(ShareAtomic: AtomicI16);

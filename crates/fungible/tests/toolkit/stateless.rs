@@ -11,8 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use fungible::stateless::exemptions;
-use fungible::{Cache, Handle, Jobs, Limits, Once, Sessions, Stateless, Store, Users, WithStateless as _};
+use fungible::{Cache, Handle, Jobs, Limits, Once, Sessions, Stateless, Store, Users, WithStateless as _, exemptions};
 use tokio::sync::Semaphore;
 use tracing_subscriber::fmt::MakeWriter;
 
