@@ -14,7 +14,7 @@ pub mod limits;
 pub mod once;
 pub mod sealed;
 pub mod secret;
-pub mod serve;
+mod serve;
 pub mod sessions;
 mod stateless;
 pub mod store;
@@ -33,7 +33,7 @@ pub use limits::{Limit, Limits, Quota};
 pub use once::{IdempotencyKey, Once, OnceError, OnceOptions};
 pub use sealed::Seals;
 pub use secret::{Secret, SecretError};
-pub use serve::{ServeOptions, Served, serve, shutdown_signal};
+pub use serve::{ServeOptions, Served, body_limit, health_pages, serve, serve_layers, shutdown_signal};
 pub use sessions::{SessionId, SessionOptions, Sessions, User};
 #[doc(hidden)]
 pub use stateless::refused;

@@ -1,4 +1,4 @@
-//! One connection, from its first request to its last. Knows HTTP/1 and the phase that serving is in.
+//! One connection, from its first request to its last.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -18,16 +18,17 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::options::ServeOptions;
 use super::patience::Patient;
-use super::{Phase, ServeOptions};
+use super::phase::Phase;
 
 /// The most bytes of a request's line and headers.
 const HEADER_BYTES: usize = 64 << 10;
 
-/// How long a connection that has not sent anything yet may still do so during a drain: its request may be on the way.
+/// How long a connection without a request yet stays open during a drain: its first request may be on the way.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 
-/// Serves a connection until the client leaves it or serving ends.
+/// Serves a connection until the client closes it or serving ends.
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,

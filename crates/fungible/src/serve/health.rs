@@ -1,4 +1,4 @@
-//! The pages `/livez` and `/readyz`. Knows the phase that serving is in and whom to ask.
+//! The pages `/livez` and `/readyz`.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -6,23 +6,33 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use tokio::sync::watch;
 use tokio::time::timeout;
-
-use super::Phase;
 
 /// How long `/readyz` waits for the answer to its question.
 const READY_TIME: Duration = Duration::from_secs(2);
 
-/// The router with the two pages.
-pub(super) fn pages<R, F, E>(router: Router, ready: R, phase: watch::Receiver<Phase>) -> Router
+/// A router with the pages `/livez`, which answers 200 whenever the process answers at all, and `/readyz`, which answers 200
+/// when `ready` (usually `move || store.health()`) returns `Ok` within 2 s, else 503. [`serve`](crate::serve) has them already.
+pub fn health_pages<S, R, F, E>(ready: R) -> Router<S>
 where
+    S: Clone + Send + Sync + 'static,
+    R: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<(), E>> + Send,
+    E: Display,
+{
+    pages(ready, || false)
+}
+
+/// [`health_pages`], of which `/readyz` answers 503 while `leaving` is true.
+pub(super) fn pages<S, R, F, E>(ready: R, leaving: impl Fn() -> bool + Clone + Send + Sync + 'static) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
     R: Fn() -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<(), E>> + Send,
     E: Display,
 {
     let readyz = async move || {
-        if *phase.borrow() != Phase::Serving {
+        if leaving() {
             return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
         match timeout(READY_TIME, ready()).await {
@@ -35,5 +45,5 @@ where
         }
     };
     let livez = async || "alive\n";
-    router.route("/livez", get(livez)).route("/readyz", get(readyz))
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz))
 }

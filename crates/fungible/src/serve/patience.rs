@@ -1,4 +1,4 @@
-//! A connection that fails when the client has taken nothing of an answer for too long. Knows no HTTP.
+//! A stream that fails when the client has read nothing of a response for too long. Knows no HTTP.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,32 +9,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// A stream whose writes may stall no longer than `limit`.
+/// A stream whose writes may be blocked for at most `limit`.
 pub(super) struct Patient {
     stream: TcpStream,
     limit: Duration,
-    /// Runs while a write stalls.
-    stall: Pin<Box<Sleep>>,
-    stalled: bool,
+    /// Runs while a write is blocked.
+    timer: Pin<Box<Sleep>>,
+    blocked: bool,
 }
 
 impl Patient {
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Patient {
-        Patient { stream, limit, stall: Box::pin(tokio::time::sleep(limit)), stalled: false }
+        Patient { stream, limit, timer: Box::pin(tokio::time::sleep(limit)), blocked: false }
     }
 
-    /// What a write came to; an error when writes have stalled for too long.
+    /// Passes the result of a write on; an error when writes have been blocked for too long.
     fn judge<T>(&mut self, write: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if write.is_ready() {
-            self.stalled = false;
+            self.blocked = false;
             return write;
         }
-        if !self.stalled {
-            self.stalled = true;
-            self.stall.as_mut().reset(Instant::now() + self.limit);
+        if !self.blocked {
+            self.blocked = true;
+            self.timer.as_mut().reset(Instant::now() + self.limit);
         }
-        ready!(self.stall.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
     }
 }
 

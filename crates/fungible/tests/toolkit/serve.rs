@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
-use fungible::{ServeOptions, Served};
+use fungible::{ServeOptions, Served, body_limit, health_pages, serve_layers};
 use nix::sys::signal::Signal;
 use test_basics::{LIMIT, eventually_async};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -205,6 +207,80 @@ async fn bodies_and_headers_that_are_too_large_are_refused() {
     assert_eq!(status(&read_all(&mut send(server.address, &chunked).await).await), 413);
     let head = format!("POST /echo HTTP/1.1\r\nX-Large: {}", "x".repeat(70_000));
     assert_eq!(status(&request(server.address, &head, "").await), 431);
+}
+
+/// A handler that reads the body itself, without an extractor.
+async fn read_by_itself(body: Body) -> Result<String, StatusCode> {
+    let bytes = to_bytes(body, usize::MAX).await.map_err(|_| StatusCode::IM_A_TEAPOT)?;
+    Ok(bytes.len().to_string())
+}
+
+#[tokio::test]
+async fn a_route_may_take_larger_or_smaller_bodies_than_the_others() {
+    let echo = || post(async |body: Bytes| body);
+    let router = Router::new()
+        .route("/default", echo())
+        .route("/large", echo().layer(body_limit(3 << 20)))
+        .route("/small", echo().layer(body_limit(10)))
+        .route("/raw", post(read_by_itself))
+        .route("/raw/large", post(read_by_itself).layer(body_limit(200)))
+        .route("/lowered", echo().layer(DefaultBodyLimit::max(10)).layer(body_limit(200)))
+        .nest("/inner", Router::new().route("/large", echo().layer(body_limit(200))).layer(body_limit(10)));
+    let options = ServeOptions { body_bytes: 100, ..ServeOptions::default() };
+    let server = start(router, None, options).await;
+    let sent = async |path: &str, bytes: usize| {
+        status(&request(server.address, &format!("POST {path} HTTP/1.1"), &"x".repeat(bytes)).await)
+    };
+    for (path, most) in [("/default", 100), ("/small", 10), ("/lowered", 10), ("/inner/large", 200)] {
+        assert_eq!((sent(path, most).await, sent(path, most + 1).await), (200, 413), "{path}");
+    }
+    for (path, most) in [("/raw", 100), ("/raw/large", 200)] {
+        assert_eq!((sent(path, most).await, sent(path, most + 1).await), (200, 418), "{path}");
+    }
+    // More than the 2 MB that axum's extractors take by default.
+    assert_eq!((sent("/large", 3 << 20).await, announced(server.address, "/large", (3 << 20) + 1).await), (200, 413));
+}
+
+/// The status of the answer to a body that is announced and never sent.
+async fn announced(address: std::net::SocketAddr, path: &str, bytes: usize) -> u16 {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n");
+    status(&read_all(&mut send(address, &head).await).await)
+}
+
+#[tokio::test]
+async fn health_pages_and_layers_work_with_plain_axum_serve() {
+    async fn panics() -> &'static str {
+        panic!("on purpose")
+    }
+    let directory = Directory::new();
+    let store = directory.open().await;
+    let router = Router::new()
+        .route("/panics", get(panics))
+        .route("/echo", post(async |body: Bytes| body))
+        .route("/large", post(async |body: Bytes| body).layer(body_limit(3 << 20)))
+        .merge(health_pages(move || store.health()));
+    let options = ServeOptions { body_bytes: 100, body_time: Duration::from_millis(200), ..ServeOptions::default() };
+    let router = serve_layers(router, &options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let get = async |path: &str| status(&request(address, &format!("GET {path} HTTP/1.1"), "").await);
+    assert_eq!((get("/livez").await, get("/readyz").await, get("/panics").await), (200, 200, 500));
+    let sent = async |path: &str, bytes: usize| {
+        status(&request(address, &format!("POST {path} HTTP/1.1"), &"x".repeat(bytes)).await)
+    };
+    assert_eq!((sent("/echo", 100).await, sent("/echo", 101).await), (200, 413));
+    assert_eq!((sent("/large", 3 << 20).await, announced(address, "/large", (3 << 20) + 1).await), (200, 413));
+    let mut late =
+        send(address, "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\nabc").await;
+    let answer = read_all(&mut late).await;
+    assert!(status(&answer) == 400 || status(&answer) == 408, "{answer}");
+    // The store's content is gone: this instance lives, but is not ready.
+    let other = rusqlite::Connection::open(directory.store()).unwrap();
+    other.execute_batch("DROP TABLE fungible_migrations").unwrap();
+    assert_eq!((get("/livez").await, get("/readyz").await), (200, 503));
+    server.abort();
 }
 
 #[tokio::test]
