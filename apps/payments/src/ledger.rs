@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use fungible::once::{Done, OnceKey, OnceOptions};
-use fungible::store::Row;
-use fungible::{Migration, Once, OnceError, Store, StoreError, Tx, params};
+use fungible::{Done, Migration, Once, OnceError, OnceKey, OnceOptions, Row, Store, StoreError, Tx, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

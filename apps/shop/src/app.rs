@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use fungible::keys::KeyError;
-use fungible::once::OnceOptions;
-use fungible::{Config, Jobs, Migration, Once, Stateless, Store};
+use fungible::{Config, Jobs, KeyError, Migration, Once, OnceOptions, Stateless, Store};
 use fungible_web::Access;
 
 use crate::carts::Carts;

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fungible::store::Row;
-use fungible::{Stateless, Store, StoreError, Tx, UserId, params};
+use fungible::{Row, Stateless, Store, StoreError, Tx, UserId, params};
 use serde::Serialize;
 use uuid::Uuid;
 

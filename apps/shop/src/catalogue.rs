@@ -1,7 +1,6 @@
 //! What there is to buy. Knows neither carts nor orders.
 
-use fungible::store::Row;
-use fungible::{Stateless, Store, StoreError, Tx, params};
+use fungible::{Row, Stateless, Store, StoreError, Tx, params};
 
 /// A product.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -32,7 +31,7 @@ impl Catalogue {
             let clauses = if clauses.is_empty() { "1 = 1".to_owned() } else { clauses.join(" AND ") };
             let sql =
                 format!("SELECT id, name, description, cents, stock FROM products WHERE {clauses} ORDER BY name, id");
-            let words: Vec<_> = words.iter().map(fungible::store::ToValue::to_value).collect();
+            let words: Vec<_> = words.iter().map(fungible::ToValue::to_value).collect();
             tx.query(&sql, &words).await
         };
         let rows: Vec<Row> = self.store.read(read).await?;

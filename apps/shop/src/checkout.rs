@@ -10,9 +10,7 @@
 use std::time::{Duration, Instant};
 
 use fungible::failpoint::failpoint;
-use fungible::jobs::WorkerOptions;
-use fungible::once::OnceKey;
-use fungible::{Job, JobError, Tx, UserId, Worker};
+use fungible::{Job, JobError, OnceKey, Tx, UserId, Worker, WorkerOptions};
 use uuid::Uuid;
 
 use crate::app::App;

@@ -28,8 +28,7 @@ mod pages;
 mod payments;
 mod routes;
 
-use fungible::keys::KeyError;
-use fungible::{Config, ServeOptions, Store, serve};
+use fungible::{Config, KeyError, ServeOptions, Store, serve};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 

@@ -3,8 +3,7 @@
 //! no payment service.
 
 use fungible::failpoint::failpoint;
-use fungible::store::Row;
-use fungible::{Jobs, OnceError, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible::{Jobs, OnceError, Row, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -193,7 +192,7 @@ impl Orders {
         let read = async move |tx: &mut Tx| {
             let ids: Vec<String> =
                 user.map(|user| user.to_string()).into_iter().chain(order.map(|id| id.to_string())).collect();
-            let values: Vec<_> = ids.iter().map(fungible::store::ToValue::to_value).collect();
+            let values: Vec<_> = ids.iter().map(fungible::ToValue::to_value).collect();
             let mut orders = Vec::new();
             for row in tx.query(&sql, &values).await? {
                 let id: Uuid = row.get("id")?;

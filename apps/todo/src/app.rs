@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use fungible::keys::KeyError;
-use fungible::{Config, Migration, Stateless, Store};
+use fungible::{Config, KeyError, Migration, Stateless, Store};
 use fungible_web::Access;
 
 use crate::links::Links;

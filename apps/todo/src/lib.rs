@@ -23,8 +23,7 @@ mod routes;
 mod share;
 mod tasks;
 
-use fungible::keys::KeyError;
-use fungible::{Config, ServeOptions, Store, serve};
+use fungible::{Config, KeyError, ServeOptions, Store, serve};
 use tokio::net::TcpListener;
 
 use crate::app::App;

@@ -7,8 +7,7 @@
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fungible::store::Row;
-use fungible::{Secret, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible::{Row, Secret, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
 use fungible_web::{Origin, Problem};
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, put};
-use fungible::{WithStateless as _, csrf};
+use fungible::{WithStateless as _, csrf_protection};
 use fungible_web::pages::{catch_panics, not_found, wrong_method};
 use fungible_web::{answers, api as session, home, openapi, pages as common};
 
@@ -26,7 +26,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(common::routes(&assets::ALL))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(csrf::protection())
+        .layer(csrf_protection())
         .layer(catch_panics())
         .layer(from_fn_with_state(app.clone(), common::render::<App>));
 
@@ -38,7 +38,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/links/{id}", put(api::make_link).delete(api::end_link))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(csrf::protection())
+        .layer(csrf_protection())
         .layer(catch_panics())
         .layer(map_response(session::render))
         .with_stateless(app.clone());

@@ -2,8 +2,7 @@
 //! Of HTTP it knows the status of its errors. Who may see a list is decided elsewhere.
 
 use axum::http::StatusCode;
-use fungible::store::Row;
-use fungible::{OnceError, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible::{OnceError, Row, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
 use fungible_web::Problem;
 use uuid::Uuid;
 

@@ -4,10 +4,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use fungible::keys::KeyError;
-use fungible::tokens::Issued;
-use fungible::users::LoginError;
-use fungible::{Account, ClientAddress, Config, Kit, SetCookie, Stateless, Store, User};
+use fungible::{Account, ClientAddress, Config, Issued, KeyError, Kit, LoginError, SetCookie, Stateless, Store, User};
 use serde::Deserialize;
 
 use crate::problem::Problem;

@@ -5,8 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use fungible::tokens::Issued;
-use fungible::{Tokens, UserId};
+use fungible::{Issued, Tokens, UserId};
 use serde_json::{Value, json};
 
 use crate::access::{Credentials, PasswordChange, Refresh};

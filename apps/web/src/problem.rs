@@ -5,10 +5,7 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fungible::keys::KeyError;
-use fungible::tokens::RefreshError;
-use fungible::users::{ChangePasswordError, LoginError, RegisterError};
-use fungible::{Quota, StoreError};
+use fungible::{ChangePasswordError, KeyError, LoginError, Quota, RefreshError, RegisterError, StoreError};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone)]

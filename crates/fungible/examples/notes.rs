@@ -6,8 +6,10 @@ use axum::extract::State;
 use axum::response::{Redirect, Result};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
-use fungible::{ClientAddress, Config, IdempotencyKey, Kit, Limit, Migration, Quota, ServeOptions, SetCookie};
-use fungible::{Tx, User, WithStateless as _, csrf, now_ms, params, serve, shutdown_signal};
+use fungible::{
+    ClientAddress, Config, IdempotencyKey, Kit, Limit, Migration, Quota, ServeOptions, SetCookie, Tx, User,
+    WithStateless as _, csrf_protection, now_ms, params, serve, shutdown_signal,
+};
 
 const TABLE: &str = "CREATE TABLE notes (user_id TEXT NOT NULL, text TEXT NOT NULL, added_ms BIGINT NOT NULL)";
 const NOTES: &[Migration] = &[Migration { version: 1, name: "notes", sqlite: TABLE, postgres: TABLE }];
@@ -51,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     kit.store.migrate("notes", NOTES).await?;
     let (listener, store) = (tokio::net::TcpListener::bind(config.listen).await?, kit.store.clone());
     let router = Router::new().route("/login", post(log_in)).route("/", get(list).post(add));
-    let router = router.layer(csrf::protection()).with_stateless(kit);
+    let router = router.layer(csrf_protection()).with_stateless(kit);
     serve(listener, router, move || store.health(), shutdown_signal(), ServeOptions::default()).await;
     Ok(())
 }

@@ -1,22 +1,5 @@
-//! Copies of what is kept elsewhere, for a while. There is no way to put something in but to load it, so that a cache
-//! never holds the only copy. Knows nothing of where values come from.
-//!
-//! ```no_run
-//! # use std::time::Duration;
-//! # use fungible::{Cache, CacheOptions, Config, Store, StoreError, params};
-//! # async fn f(config: Config, store: Store) -> Result<(), StoreError> {
-//! let prices = Cache::new(config.cache, CacheOptions { most: 10_000, keep: Duration::from_secs(5) });
-//! let tea: Option<i64> = prices
-//!     .get_or_load("tea", async || {
-//!         let row = store.get("SELECT cents FROM prices WHERE id = $1", params!["tea"]).await?;
-//!         row.map(|row| row.get("cents")).transpose()
-//!     })
-//!     .await?;
-//! # Ok(()) }
-//! ```
-//!
-//! Another instance has other copies: for `keep` after a change, an old value may follow a new one. What must be
-//! right is read from the store. `FUNGIBLE_CACHE=off` turns every cache off, for a look at the app without.
+//! Copies of what is stored elsewhere, for a limited time. The only way to put a value in is to load it, so a cache never
+//! holds the only copy. Knows nothing of where values come from.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -27,62 +10,79 @@ use std::{fmt, mem};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Whether caches keep anything.
+/// Whether caches keep values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheMode {
-    /// They do.
+    /// They keep them.
     #[default]
     On,
-    /// They load each time.
+    /// They load the value each time.
     Off,
 }
 
-/// How much a cache keeps, and for how long.
+/// How many values a cache keeps, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// How many values at most, and two at least; those that were not asked for lately go first.
+    /// The most values, at least 2. Those that were not used recently are dropped first.
     pub most: usize,
-    /// For how long a value is served, counted from the moment at which its load began.
+    /// How long a value is served, counted from the start of its load.
     pub keep: Duration,
 }
 
-/// Copies of what is kept elsewhere. Clones share them.
+/// Copies of what is stored elsewhere, for a limited time. Clones share them. The only way to put a value in is to load it.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use fungible::{Cache, CacheOptions, Config, Store, StoreError, params};
+/// # async fn f(config: Config, store: Store) -> Result<(), StoreError> {
+/// let prices = Cache::new(config.cache, CacheOptions { most: 10_000, keep: Duration::from_secs(5) });
+/// let tea: Option<i64> = prices
+///     .get_or_load("tea", async || {
+///         let row = store.get("SELECT cents FROM prices WHERE id = $1", params!["tea"]).await?;
+///         row.map(|row| row.get("cents")).transpose()
+///     })
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// Each instance has copies of its own: for `keep` after a change, requests may see the old value after the new one. Read
+/// from the store what must be current. `FUNGIBLE_CACHE=off` turns every cache off, to test the app without.
 pub struct Cache<K, V> {
-    /// None where caches are off.
+    /// `None` when caches are off.
     places: Option<Arc<StdMutex<Places<K, V>>>>,
     options: CacheOptions,
 }
 
-/// Two generations: a key that is asked for comes into the young one, and when that is full it becomes the old one,
-/// whose rest goes. Both together hold at most what may be held.
+/// Two generations: a key that is used moves into the young one. When that is full it becomes the old one, and what is left
+/// of the old one is dropped. Both together hold at most `most` keys.
 struct Places<K, V> {
     young: HashMap<K, Arc<Place<V>>>,
     old: HashMap<K, Arc<Place<V>>>,
 }
 
-/// One key's place. Whoever loads holds its lock, and those that want the same wait for that.
+/// The place of one key. A load holds its lock, and others that need the same value wait for it.
 type Place<V> = Mutex<Content<V>>;
 
 enum Content<V> {
-    /// Not loaded, or whoever loaded it went away over it.
+    /// Not loaded, or its load was dropped.
     Nothing,
     Loaded {
         value: V,
         began: Instant,
     },
-    /// The last load failed. Whoever has waited for it loads on its own: not one after the other.
+    /// The last load failed. Those that have waited for it load by themselves, all at once and not one after another.
     Failed,
 }
 
 impl<K: Eq + Hash, V: Clone> Cache<K, V> {
-    /// An empty cache, or one that is off: what [`Config`](crate::Config) says.
+    /// An empty cache; with [`CacheMode::Off`] one that keeps nothing. The mode is [`Config::cache`](crate::Config::cache).
     pub fn new(mode: CacheMode, options: CacheOptions) -> Cache<K, V> {
         let places = Places { young: HashMap::new(), old: HashMap::new() };
         Cache { places: (mode == CacheMode::On).then(|| Arc::new(StdMutex::new(places))), options }
     }
 
-    /// The value of a key, from here or by `load`. Of several at once that want the same, one loads and the others wait for
-    /// it. An error is not kept. `load` must not ask this cache again: it might wait for itself.
+    /// The value of a key, from the cache or from `load`. Of concurrent calls for one key, one loads and the others wait
+    /// for it. An error is not kept. `load` must not use the same cache, as it could wait for itself.
     ///
     /// # Errors
     /// Those of `load`.
@@ -117,7 +117,7 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
 }
 
 impl<K: Eq + Hash, V> Places<K, V> {
-    /// The place of a key: the one that it has, or a new one.
+    /// The place of a key, which is made if it has none.
     fn of(&mut self, key: K, most: usize) -> Arc<Place<V>> {
         if let Some(place) = self.young.get(&key) {
             return Arc::clone(place);
@@ -137,7 +137,7 @@ impl<K, V> Clone for Cache<K, V> {
     }
 }
 
-/// Shows no copy.
+/// Shows no values.
 impl<K, V> fmt::Debug for Cache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mode = if self.places.is_some() { CacheMode::On } else { CacheMode::Off };

@@ -1,4 +1,4 @@
-//! Refuses requests that another site made a browser send. Needs no state: the browser itself says, in
+//! Refuses requests that another site made a browser send. It needs no state: the browser itself says, in
 //! `Sec-Fetch-Site` and `Origin`, where a request comes from. Knows nothing of sessions.
 
 use axum::body::Body;
@@ -8,13 +8,13 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 /// What a refused client reads.
 const SENTENCE: &str = "This request was made by another site and was refused. Open the page itself and try again.\n";
 
-/// The layer: `router.layer(csrf::protection())`, around all routes that a browser may reach.
+/// A layer that refuses requests which another site made a browser send: `router.layer(csrf_protection())`, around all
+/// routes that a browser can reach. It needs no token and no state.
 ///
-/// GET, HEAD and OPTIONS pass. Any other method passes when `Sec-Fetch-Site` is `same-origin` or `none`; when
-/// that header is absent, the host of `Origin` must be the `Host`; when both are absent it is no browser.
-/// This is the rule of Go's `CrossOriginProtection`. Everything else gets 403 with a sentence.
-/// A balancer in front must keep `Host` as the client sent it.
-pub fn protection() -> CsrfLayer<fn(ProtectionError) -> Response<Body>> {
+/// GET, HEAD and OPTIONS pass. Any other method passes when `Sec-Fetch-Site` is `same-origin` or `none`; without that header,
+/// when the host of `Origin` is that of `Host`; without both, as then it is no browser. Everything else gets 403. This is the
+/// rule of Go's `CrossOriginProtection`. A proxy in front must pass `Host` on unchanged.
+pub fn csrf_protection() -> CsrfLayer<fn(ProtectionError) -> Response<Body>> {
     CsrfLayer::new().with_rejection_response(refusal)
 }
 

@@ -1,11 +1,5 @@
-//! Values that travel through a client and come back unread and unchanged: links, the state of a redirect, challenges.
-//! Each is for one purpose and for a while. Knows nothing of what is inside.
-//!
-//! | what | sealed | opened |
-//! |---|---|---|
-//! | the state of an OAuth redirect | the verifier of PKCE and a nonce, which a cookie also carries | [`Seals::ticket`] at the callback, used up with the login; the nonce must be the cookie's |
-//! | a challenge, a one-time code | what was asked, and of whom | [`Seals::ticket`], or [`Seals::open_once`] where nothing is written |
-//! | a link in a mail | who may do what | [`Seals::open`], or `ticket` where it does something |
+//! Values that a client carries for a while and cannot read or change: links, the state of a redirect, challenges. Each is
+//! for one purpose. Knows nothing of their content.
 
 use std::time::Duration;
 
@@ -31,17 +25,17 @@ const MIGRATIONS: &[Migration] = &[Migration {
 
 const NONCE: usize = 24;
 
-/// Why a value could not be opened. All of these are 400 to a client; which it was is for the log.
+/// Why a value could not be sealed or opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// It is none of ours, for another purpose, or was changed.
+    /// It was not sealed by this service or for this purpose, or it was changed.
     #[error("This value is not valid; please start again.")]
     Invalid,
-    /// Its time is over.
+    /// Its time has expired.
     #[error("This took too long; please start again.")]
     Expired,
-    /// It was used before.
+    /// It has been used before.
     #[error("This was used already; please start again.")]
     Spent,
     /// There is no key.
@@ -52,24 +46,30 @@ pub enum SealError {
     Store(#[from] StoreError),
 }
 
-/// Seals values under the keys of a ring: encrypted and authenticated by XChaCha20-Poly1305, each purpose under a key of its
-/// own. What one instance seals any other opens.
+/// Seals values that a client carries and cannot read or change. They are encrypted and authenticated with
+/// XChaCha20-Poly1305 under the keys of a ring, with a derived key for each purpose. Any instance opens what another sealed.
+///
+/// | use | sealed value | how to open it |
+/// |---|---|---|
+/// | the state of an OAuth redirect | the PKCE verifier, and a nonce that a cookie also carries | [`Seals::ticket`] at the callback, spent with the login; compare the nonce with the cookie's |
+/// | a challenge, a one-time code | the question and the user | [`Seals::ticket`], or [`Seals::open_once`] when nothing is written |
+/// | a link in a mail | who may do what | [`Seals::open`], or `ticket` if it changes something |
 #[derive(Debug, Clone)]
 pub struct Seals {
     store: Store,
     ring: KeyRing,
 }
 
-/// What was inside of a value that is good once, and how it is used up.
+/// The content of a value that can be used once, and the means to use it up.
 #[derive(Debug)]
 pub struct Ticket<T> {
-    /// What was inside.
+    /// The content.
     pub value: T,
-    /// How it is used up.
+    /// Uses it up.
     pub spend: Spend,
 }
 
-/// A sealed value that is good once.
+/// Uses up a sealed value, in the transaction of what it is used for.
 #[derive(Debug, Clone, Copy)]
 pub struct Spend {
     id: [u8; 32],
@@ -77,10 +77,10 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// Uses it up, as a part of a transaction.
+    /// Uses the value up, in a transaction.
     ///
     /// # Errors
-    /// [`SealError::Spent`] when that was done before; as [`Tx::execute`].
+    /// [`SealError::Spent`] when it was used before; else as [`Tx::execute`].
     pub async fn take(&self, tx: &mut Tx) -> Result<(), SealError> {
         let sql = "DELETE FROM fungible_spent WHERE id IN \
                    (SELECT id FROM fungible_spent WHERE expires_ms <= fungible_now_ms() LIMIT 50)";
@@ -90,19 +90,19 @@ impl Spend {
     }
 }
 
-/// What was inside, and until when it is valid.
+/// The content as JSON, and the time at which it expires.
 struct Opened {
     json: Vec<u8>,
     expires_ms: i64,
 }
 
 impl Seals {
-    /// Over a store and its keys. Call [`Seals::migrate`] once before anything else.
+    /// Seals under the keys of `ring`. Call [`Seals::migrate`] once before anything else.
     pub fn new(store: Store, ring: KeyRing) -> Seals {
         Seals { store, ring }
     }
 
-    /// Makes the table of values that were used up, if need be.
+    /// Creates the table of used values if it is missing.
     ///
     /// # Errors
     /// As [`Store::migrate`].
@@ -110,8 +110,8 @@ impl Seals {
         self.store.migrate("fungible-sealed", MIGRATIONS).await
     }
 
-    /// Seals a value for one purpose and for a while, as text that fits into an address or a cookie. It lasts no longer than
-    /// keys are kept: [`KeyOptions::keep`](crate::KeyOptions).
+    /// Seals a value for one purpose and a time, as text for a URL or a cookie. It expires no later than its key:
+    /// [`KeyOptions::keep`](crate::KeyOptions::keep).
     ///
     /// # Errors
     /// When there is no key, or the value cannot be written as JSON.
@@ -129,17 +129,17 @@ impl Seals {
         Ok(URL_SAFE_NO_PAD.encode([&key.id.to_be_bytes()[..], &nonce, &sealed].concat()))
     }
 
-    /// What was sealed for this purpose, as often as it is asked for.
+    /// Opens a value that was sealed for this purpose, any number of times.
     ///
     /// # Errors
-    /// When it is not valid or its time is over.
+    /// When it is not valid or has expired.
     pub async fn open<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Result<T, SealError> {
         let opened = self.opened(purpose, text).await?;
         serde_json::from_slice(&opened.json).map_err(|_| SealError::Invalid)
     }
 
-    /// What was sealed for this purpose, once, where nothing else is to be done: an instance that dies after this has used
-    /// it up. See [`Seals::ticket`].
+    /// Opens a value that was sealed for this purpose and uses it up, where nothing else is written. An instance that
+    /// crashes after that has used it up; [`Seals::ticket`] avoids this.
     ///
     /// # Errors
     /// As [`Seals::open`], and [`SealError::Spent`].
@@ -149,8 +149,8 @@ impl Seals {
         Ok(value)
     }
 
-    /// What was sealed for this purpose, to be used up in the transaction of what it is good for: so an instance that dies
-    /// has done both or neither.
+    /// Opens a value that was sealed for this purpose, to be used up in the transaction of what it is used for: an instance
+    /// that crashes has done both or neither.
     ///
     /// # Errors
     /// As [`Seals::open`].

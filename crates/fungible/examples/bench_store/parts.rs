@@ -5,10 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
-use fungible::once::IdempotencyKey;
 use fungible::{
-    CookieMode, Hasher, HasherOptions, KeyOptions, KeyRing, Once, OnceError, OnceOptions, Secret, SessionOptions,
-    Sessions, Store, StoreError, TokenOptions, Tokens, Tx, Users, params,
+    CookieMode, Hasher, HasherOptions, IdempotencyKey, KeyOptions, KeyRing, Once, OnceError, OnceOptions, Secret,
+    SessionOptions, Sessions, Store, StoreError, TokenOptions, Tokens, Tx, Users, params,
 };
 use nix::time::{ClockId, clock_gettime};
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 const READY_TIME: Duration = Duration::from_secs(2);
 
 /// A router with the pages `/livez`, which answers 200 whenever the process answers at all, and `/readyz`, which answers 200
-/// when `ready` (usually `move || store.health()`) returns `Ok` within 2 s, else 503. [`serve`](crate::serve) has them already.
+/// when `ready` (usually `move || store.health()`) returns `Ok` within 2 s, else 503. [`serve`](crate::serve()) has them already.
 pub fn health_pages<S, R, F, E>(ready: R) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

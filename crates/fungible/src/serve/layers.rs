@@ -12,7 +12,7 @@ use tower_http::timeout::RequestBodyDeadlineLayer;
 use super::body_limit::body_limit;
 use super::options::ServeOptions;
 
-/// The layers that [`serve`](crate::serve) puts around a router, for use with plain `axum::serve`: a handler that panics is
+/// The layers that [`serve`](crate::serve()) puts around a router, for use with plain `axum::serve`: a handler that panics is
 /// answered with 500, a body larger than [`ServeOptions::body_bytes`] fails when it is read (413), and so does one that
 /// takes longer than [`ServeOptions::body_time`] (408). The other options are those of the connection, which `axum::serve`
 /// does not limit.

@@ -29,7 +29,7 @@ pub struct Served {
 /// Serves `router` over HTTP/1.1 until `shutdown` is ready, then drains.
 ///
 /// It adds [`health_pages`](crate::health_pages), whose paths the router must not have, and
-/// [`serve_layers`](crate::serve_layers). When `shutdown` is ready, `/readyz` answers 503 at once, no new connection is
+/// [`serve_layers`]. When `shutdown` is ready, `/readyz` answers 503 at once, no new connection is
 /// accepted, idle ones are closed, and requests in flight are finished; [`ServeOptions`] limit the time. Handlers can extract
 /// `ConnectInfo<SocketAddr>`.
 ///

@@ -9,7 +9,7 @@ use super::exemptions::Exemptions;
 /// A handle to something outside that all instances share: the client of a payment service, a pool of connections, a bucket.
 /// It is made with a description of what it leads to, which is logged when the program starts.
 ///
-/// [`Stateless`](crate::Stateless) does not check its content. Use it for clients that hold connections, which may be lost with
+/// [`Stateless`] does not check its content. Use it for clients that hold connections, which may be lost with
 /// the instance. Do not put a map into it: that would be state of one instance.
 #[derive(Clone, Copy)]
 pub struct Handle<T> {

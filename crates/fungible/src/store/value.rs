@@ -55,7 +55,7 @@ pub trait FromValue: Sized {
 #[macro_export]
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::store::ToValue::to_value(&$value)),*] as $crate::store::Params<'_>
+        &[$($crate::ToValue::to_value(&$value)),*] as $crate::Params<'_>
     };
 }
 

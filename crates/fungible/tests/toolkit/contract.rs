@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fungible::store::{Migration, Value};
-use fungible::{Store, StoreError, Tx, now_ms, params};
+use fungible::{Migration, Store, StoreError, Tx, Value, now_ms, params};
 
 use crate::on_both_engines;
 use crate::support::Engine;

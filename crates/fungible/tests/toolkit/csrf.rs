@@ -9,7 +9,7 @@ use crate::support::{request, start, status};
 #[tokio::test]
 async fn only_requests_of_the_site_itself_change_anything() {
     let handler = get(async || "read").post(async || "changed").put(async || "changed").delete(async || "changed");
-    let router = Router::new().route("/", handler).layer(fungible::csrf::protection());
+    let router = Router::new().route("/", handler).layer(fungible::csrf_protection());
     let server = start(router, None, ServeOptions::default()).await;
     let here = server.address.to_string();
     let (own, own_https) = (format!("Origin: http://{here}"), format!("Origin: https://{here}"));

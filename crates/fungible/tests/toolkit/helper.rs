@@ -9,8 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fungible::store::Migration;
-use fungible::{ServeOptions, Store, StoreError, StoreUrl, Tx, params};
+use fungible::{Migration, ServeOptions, Store, StoreError, StoreUrl, Tx, params};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use test_basics::LIMIT;
@@ -277,7 +276,6 @@ async fn hold_job(store: &str) {
         say("holding");
         std::future::pending().await
     };
-    let options =
-        fungible::jobs::WorkerOptions { look_every: std::time::Duration::from_millis(20), ..Default::default() };
+    let options = fungible::WorkerOptions { look_every: std::time::Duration::from_millis(20), ..Default::default() };
     fungible::Worker::new(jobs, options).on("hold", hold).run(std::future::pending()).await;
 }

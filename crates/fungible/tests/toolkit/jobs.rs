@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fungible::jobs::WorkerOptions;
-use fungible::{Job, JobError, Jobs, Migration, Store, StoreError, Tx, Worker, params};
+use fungible::{Job, JobError, Jobs, Migration, Store, StoreError, Tx, Worker, WorkerOptions, params};
 use test_basics::eventually_async;
 use tokio::sync::oneshot;
 

@@ -1,7 +1,6 @@
 //! Passwords cannot be tried out, on however many instances.
 
-use fungible::users::{ChangePasswordError, LoginError, RegisterError};
-use fungible::{ClientAddress, LoginLimits, Logins, Users};
+use fungible::{ChangePasswordError, ClientAddress, LoginError, LoginLimits, Logins, RegisterError, Users};
 
 use crate::on_both_engines;
 use crate::support::{Engine, quick_hasher};

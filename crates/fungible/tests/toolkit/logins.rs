@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use fungible::users::LoginError;
-use fungible::{CookieMode, Hasher, HasherOptions, Secret, ServeOptions, SessionOptions, Sessions, User, Users};
+use fungible::{
+    CookieMode, Hasher, HasherOptions, LoginError, Secret, ServeOptions, SessionOptions, Sessions, User, Users,
+};
 use test_basics::eventually_async;
 
 use crate::support::{Directory, request, start, status};

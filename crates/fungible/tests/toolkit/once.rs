@@ -7,8 +7,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::IntoResponse as _;
-use fungible::once::{Done, IdempotencyKeyRejection, OnceKey};
-use fungible::{IdempotencyKey, Jobs, Migration, Once, OnceError, OnceOptions, Store, StoreError, Tx, params};
+use fungible::{
+    Done, IdempotencyKey, IdempotencyKeyRejection, Jobs, Migration, Once, OnceError, OnceKey, OnceOptions, Store,
+    StoreError, Tx, params,
+};
 use test_basics::{Random, eventually_async};
 
 use crate::helper::Helper;

@@ -3,8 +3,7 @@
 use std::fs::{self, File};
 use std::time::Duration;
 
-use fungible::store::Migration;
-use fungible::{Store, StoreError, StoreOptions, StoreUrl, Tx, params};
+use fungible::{Migration, Store, StoreError, StoreOptions, StoreUrl, Tx, params};
 
 use crate::support::{Directory, assert_sound};
 

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::response::IntoResponse as _;
-use fungible::store::Migration;
-use fungible::{Store, StoreError, StoreOptions, StoreUrl, Tx, params};
+use fungible::{Migration, Store, StoreError, StoreOptions, StoreUrl, Tx, params};
 use nix::sys::signal::Signal;
 use test_basics::eventually_async;
 use test_postgres::Server;

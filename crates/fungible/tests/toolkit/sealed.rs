@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use fungible::sealed::SealError;
-use fungible::{KeyOptions, KeyRing, Seals, Secret, Tx};
+use fungible::{KeyOptions, KeyRing, SealError, Seals, Secret, Tx};
 use sha2::{Digest as _, Sha256};
 use test_basics::{Random, eventually_async};
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fungible::store::Migration;
-use fungible::{Store, StoreError, StoreOptions, Tx, params};
+use fungible::{Migration, Store, StoreError, StoreOptions, Tx, params};
 use test_basics::eventually_async;
 use tokio::task::JoinHandle;
 

@@ -9,12 +9,9 @@ use axum::extract::FromRef;
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fungible::keys::KeyError;
-use fungible::tokens::{Issued, RefreshError};
-use fungible::users::LoginError;
 use fungible::{
-    Account, Claims, Clock, CookieMode, Fresh, KeyOptions, KeyRing, Secret, ServeOptions, SessionOptions, Sessions,
-    Store, TokenOptions, Tokens, Users,
+    Account, Claims, Clock, CookieMode, Fresh, Issued, KeyError, KeyOptions, KeyRing, LoginError, RefreshError, Secret,
+    ServeOptions, SessionOptions, Sessions, Store, TokenOptions, Tokens, Users,
 };
 use serde_json::json;
 use test_basics::eventually_async;

@@ -1,7 +1,6 @@
 //! Registering, checking and changing passwords.
 
-use fungible::users::{ChangePasswordError, LoginError, RegisterError};
-use fungible::{Hasher, HasherOptions, Users};
+use fungible::{ChangePasswordError, Hasher, HasherOptions, LoginError, RegisterError, Users};
 
 use crate::on_both_engines;
 use crate::support::{Engine, quick_hasher};
