@@ -38,25 +38,6 @@ pub(crate) struct Charge {
     pub(crate) charged: bool,
 }
 
-/// Why nothing was written.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    Store(StoreError),
-    Once(OnceError),
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Refusal {
-        Refusal::Store(error)
-    }
-}
-
-impl From<OnceError> for Refusal {
-    fn from(error: OnceError) -> Refusal {
-        Refusal::Once(error)
-    }
-}
-
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     store: Store,
@@ -72,7 +53,7 @@ impl Ledger {
     }
 
     /// Charges, unless that has been done under this key.
-    pub(crate) async fn charge(&self, key: OnceKey, demand: Demand) -> Result<Done<Charge>, Refusal> {
+    pub(crate) async fn charge(&self, key: OnceKey, demand: Demand) -> Result<Done<Charge>, OnceError> {
         let charge = async move |tx: &mut Tx| {
             // Keys are forgotten after a day; what was charged is not.
             let sql = "SELECT id, payee_order, cents, charged FROM charges WHERE payee_order = $1";
@@ -83,7 +64,7 @@ impl Ledger {
             let charge = Charge { id: Uuid::now_v7(), order, cents, charged: card != Card::Refused };
             let sql = "INSERT INTO charges (id, payee_order, cents, charged) VALUES ($1, $2, $3, $4)";
             tx.execute(sql, params![charge.id, charge.order, charge.cents, charge.charged]).await?;
-            Ok::<_, Refusal>(charge)
+            Ok(charge)
         };
         self.once.run(key, charge).await
     }
@@ -91,7 +72,7 @@ impl Ledger {
     /// All of it, the oldest first.
     pub(crate) async fn all(&self) -> Result<Vec<Charge>, StoreError> {
         let sql = "SELECT id, payee_order, cents, charged FROM charges ORDER BY id";
-        let rows: Vec<Row> = self.store.read(async move |tx: &mut Tx| tx.query(sql, &[]).await).await?;
+        let rows = self.store.read(async move |tx| tx.query(sql, &[]).await).await?;
         rows.iter().map(charge_of).collect()
     }
 }

@@ -7,27 +7,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use fungible::IdempotencyKey;
+use fungible::{IdempotencyKey, OnceError, StoreError};
 use serde_json::{Value, json};
 
 use crate::card::Card;
-use crate::ledger::{Demand, Ledger, Refusal};
+use crate::ledger::{Demand, Ledger};
 
 pub(crate) fn router(ledger: Ledger) -> Router {
     Router::new().route("/charges", get(all).post(charge)).with_state(ledger)
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Refusal::Store(error) => error.into_response(),
-            Refusal::Once(error) => error.into_response(),
-        }
-    }
-}
-
 /// `GET /charges`
-async fn all(State(ledger): State<Ledger>) -> Result<Json<Value>, Refusal> {
+async fn all(State(ledger): State<Ledger>) -> Result<Json<Value>, StoreError> {
     Ok(Json(json!({ "charges": ledger.all().await? })))
 }
 
@@ -36,7 +27,7 @@ async fn charge(
     State(ledger): State<Ledger>,
     key: IdempotencyKey,
     Json(order): Json<Demand>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, OnceError> {
     if order.cents <= 0 {
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, "Only more than nothing can be charged.\n").into_response());
     }

@@ -19,7 +19,7 @@ impl From<PlaceError> for Problem {
     fn from(error: PlaceError) -> Self {
         let status = match error {
             PlaceError::Store(error) => return error.into(),
-            PlaceError::Once(error) => error.status(),
+            PlaceError::Once(ref error) => error.status(),
             PlaceError::Empty | PlaceError::TooFew { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, error.to_string())

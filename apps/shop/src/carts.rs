@@ -91,7 +91,7 @@ impl Carts {
                        JOIN products p ON p.id = c.product_id WHERE c.user_id = $1 ORDER BY p.name, p.id";
             tx.query(sql, params![user]).await
         };
-        let rows: Vec<Row> = self.store.read(read).await?;
+        let rows = self.store.read(read).await?;
         rows.iter().map(|row| line(row, row.get("quantity")?)).collect::<Result<_, _>>().map(view)
     }
 
@@ -109,7 +109,7 @@ impl Carts {
                     found.push(line(row, *quantity)?);
                 }
             }
-            Ok::<_, StoreError>(found)
+            Ok(found)
         };
         self.store.read(read).await.map(view)
     }

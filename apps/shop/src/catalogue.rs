@@ -34,7 +34,7 @@ impl Catalogue {
             let words: Vec<_> = words.iter().map(fungible::ToValue::to_value).collect();
             tx.query(&sql, &words).await
         };
-        let rows: Vec<Row> = self.store.read(read).await?;
+        let rows = self.store.read(read).await?;
         rows.iter().map(product).collect()
     }
 

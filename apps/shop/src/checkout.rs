@@ -43,7 +43,7 @@ pub(crate) async fn check_out(
 ) -> Result<Option<Order>, PlaceError> {
     failpoint("checkout.begun");
     let place = async move |tx: &mut Tx| Orders::place(tx, user, &card).await;
-    let placed = app.once.run(key, place).await?.answer;
+    let placed = app.once.try_run(key, place).await?.answer;
     failpoint("checkout.placed");
     // Whoever sends it again waits for the same order.
     app.jobs.nudge();
@@ -89,7 +89,7 @@ async fn pay(app: App, job: Job, attempts: u32) -> Result<(), JobError> {
         }
     };
     failpoint("pay.charged");
-    job.finish(async move |tx: &mut Tx| Orders::settle(tx, order, state).await.map_err(JobError::from)).await?;
+    job.finish(async move |tx| Ok(Orders::settle(tx, order, state).await?)).await?;
     app.jobs.nudge();
     Ok(())
 }
@@ -102,7 +102,7 @@ async fn confirm(app: App, job: Job) -> Result<(), JobError> {
         return Err(JobError::GivenUp("there is no such order".to_owned()));
     };
     let text = receipt(&found);
-    job.finish(async move |tx: &mut Tx| Orders::confirm(tx, order, &text).await.map_err(JobError::from)).await
+    job.finish(async move |tx| Ok(Orders::confirm(tx, order, &text).await?)).await
 }
 
 fn receipt(order: &Order) -> String {

@@ -205,7 +205,7 @@ impl Orders {
                     receipt: row.get("receipt")?,
                 });
             }
-            Ok::<_, StoreError>(orders)
+            Ok(orders)
         };
         self.store.read(read).await
     }

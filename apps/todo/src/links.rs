@@ -7,7 +7,7 @@
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fungible::{Row, Secret, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
+use fungible::{Row, Secret, Stateless, Store, StoreError, UserId, now_ms, params};
 use fungible_web::{Origin, Problem};
 use uuid::Uuid;
 
@@ -94,7 +94,7 @@ impl Links {
     pub(crate) async fn list(&self, user: UserId) -> Result<Vec<Link>, LinkError> {
         let rows = self
             .store
-            .read(async move |tx: &mut Tx| {
+            .read(async move |tx| {
                 let sql = "SELECT id FROM links WHERE user_id = $1 AND ended_ms IS NULL ORDER BY made_ms, id";
                 tx.query(sql, params![user]).await
             })
@@ -109,7 +109,7 @@ impl Links {
         let (hash, now) = (self.stored(&link.secret), now_ms());
         let made = self
             .store
-            .write(async move |tx: &mut Tx| {
+            .try_write(async move |tx| {
                 let sql = "SELECT ended_ms FROM links WHERE user_id = $1 AND id = $2";
                 if let Some(row) = tx.query_opt(sql, params![user, id]).await? {
                     let ended = row.get::<Option<i64>>("ended_ms")?.is_some();
@@ -132,7 +132,7 @@ impl Links {
     pub(crate) async fn end(&self, user: UserId, id: Uuid) -> Result<(), LinkError> {
         let now = now_ms();
         self.store
-            .write(async move |tx: &mut Tx| {
+            .try_write(async move |tx| {
                 let sql = "UPDATE links SET ended_ms = COALESCE(ended_ms, $3) WHERE user_id = $1 AND id = $2";
                 if tx.execute(sql, params![user, id, now]).await? == 0 {
                     return Err(LinkError::NotThere);

@@ -20,7 +20,7 @@ use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::tasks::{self, Added, PLACE_MAX, Said, Task, TaskError, Title};
+use crate::tasks::{self, PLACE_MAX, Said, Task, Title};
 
 /// What one link allows: plenty for people, and an end to a loop that went wild.
 const LIMIT: Limit = Limit { name: "link", burst: 600, window: Duration::from_mins(1) };
@@ -137,14 +137,11 @@ pub(crate) async fn add(
     let (said, user, id) = (sent.parse()?, guest.user, Uuid::new_v4());
     let task = match key {
         Some(key) => {
-            let effect = async move |tx: &mut Tx| match tasks::add(tx, user, id, &said).await? {
-                Added::Now(task) | Added::Before(task) => Ok::<Kept, TaskError>(task.into()),
-            };
-            app.access.once.run(key.of(&guest.secret, &sent), effect).await?.answer.into()
+            let effect =
+                async move |tx: &mut Tx| tasks::add(tx, user, id, &said).await.map(|added| Kept::from(added.task()));
+            app.access.once.try_run(key.of(&guest.secret, &sent), effect).await?.answer.into()
         }
-        None => match app.tasks.add(user, id, said).await? {
-            Added::Now(task) | Added::Before(task) => task,
-        },
+        None => app.tasks.add(user, id, said).await?.task(),
     };
     let todo = guest.todo(task);
     Ok((StatusCode::CREATED, [(header::LOCATION, todo.url.clone())], Json(todo)).into_response())

@@ -63,7 +63,7 @@ impl From<TaskError> for Problem {
     fn from(error: TaskError) -> Self {
         let status = match error {
             TaskError::Store(error) => return error.into(),
-            TaskError::Once(error) => error.status(),
+            TaskError::Once(ref error) => error.status(),
             TaskError::Title(_) => StatusCode::UNPROCESSABLE_ENTITY,
             TaskError::NotThere => StatusCode::NOT_FOUND,
             TaskError::Deleted => StatusCode::GONE,
@@ -101,6 +101,14 @@ pub(crate) enum Added {
     Before(Task),
 }
 
+impl Added {
+    /// The task, either way.
+    pub(crate) fn task(self) -> Task {
+        let (Self::Now(task) | Self::Before(task)) = self;
+        task
+    }
+}
+
 /// The tasks of all users; each call is about one user's.
 #[derive(Debug, Clone, Stateless)]
 pub(crate) struct Tasks {
@@ -128,7 +136,7 @@ impl Tasks {
 
     /// Adds a task under the id that the client made. The same id with the same title again is success.
     pub(crate) async fn add(&self, user: UserId, id: Uuid, said: Said) -> Result<Added, TaskError> {
-        self.store.write(async move |tx: &mut Tx| add(tx, user, id, &said).await).await
+        self.store.try_write(async move |tx| add(tx, user, id, &said).await).await
     }
 
     /// Sets what is given; the rest stays.
@@ -136,7 +144,7 @@ impl Tasks {
         let Said { title, done, place } = said;
         let title = title.map(|Title(title)| title);
         self.store
-            .write(async move |tx: &mut Tx| {
+            .try_write(async move |tx| {
                 let changed = tx
                     .query_opt(
                         "UPDATE tasks SET title = COALESCE($3, title), done = COALESCE($4, done),
@@ -154,7 +162,7 @@ impl Tasks {
     pub(crate) async fn delete(&self, user: UserId, id: Uuid) -> Result<(), TaskError> {
         let now = now_ms();
         self.store
-            .write(async move |tx: &mut Tx| {
+            .try_write(async move |tx| {
                 let found = tx
                     .execute(
                         "UPDATE tasks SET title = '', added_as = '', deleted_at = COALESCE(deleted_at, $3)
@@ -174,7 +182,7 @@ impl Tasks {
     pub(crate) async fn delete_all(&self, user: UserId) -> Result<(), TaskError> {
         let now = now_ms();
         self.store
-            .write(async move |tx: &mut Tx| {
+            .try_write(async move |tx| {
                 tx.execute(
                     "UPDATE tasks SET title = '', added_as = '', deleted_at = $2
                      WHERE user_id = $1 AND deleted_at IS NULL",

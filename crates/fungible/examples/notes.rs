@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use fungible::{
     ClientAddress, Config, IdempotencyKey, Kit, Limit, Migration, Quota, ServeOptions, SetCookie, Tx, User,
-    WithStateless as _, csrf_protection, now_ms, params, serve, shutdown_signal,
+    WithStateless as _, csrf_protection, params, serve, shutdown_signal,
 };
 
 const TABLE: &str = "CREATE TABLE notes (user_id TEXT NOT NULL, text TEXT NOT NULL, added_ms BIGINT NOT NULL)";
@@ -29,20 +29,16 @@ async fn log_in(State(kit): State<Kit>, from: ClientAddress, Form(who): Form<Who
 
 async fn list(State(kit): State<Kit>, user: User) -> Result<Json<Vec<String>>> {
     let sql = "SELECT text FROM notes WHERE user_id = $1 ORDER BY added_ms";
-    let rows =
-        kit.store.read(async move |tx: &mut Tx| -> Result<_> { Ok(tx.query(sql, params![user.id]).await?) }).await?;
+    let rows = kit.store.read(async move |tx| tx.query(sql, params![user.id]).await).await?;
     Ok(Json(rows.iter().map(|row| row.get("text")).collect::<Result<_, _>>()?))
 }
 
 async fn add(State(kit): State<Kit>, user: User, key: IdempotencyKey, text: String) -> Result<(Quota, Json<i64>)> {
     let quota = kit.limits.take(ADDS, &user.id.to_string()).await?.allowed()?;
     let key = key.of(user.id, &text);
-    let add = async move |tx: &mut Tx| -> Result<i64> {
-        let now = now_ms();
-        tx.execute("INSERT INTO notes (user_id, text, added_ms) VALUES ($1, $2, $3)", params![user.id, text, now])
-            .await?;
-        Ok(now)
-    };
+    // By the store's clock, which is the same for all instances.
+    let sql = "INSERT INTO notes (user_id, text, added_ms) VALUES ($1, $2, fungible_now_ms()) RETURNING added_ms";
+    let add = async move |tx: &mut Tx| Ok(tx.query(sql, params![user.id, text]).await?[0].get("added_ms")?);
     Ok((quota, Json(kit.once.run(key, add).await?.answer)))
 }
 

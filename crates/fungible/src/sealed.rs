@@ -145,7 +145,7 @@ impl Seals {
     /// As [`Seals::open`], and [`SealError::Spent`].
     pub async fn open_once<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Result<T, SealError> {
         let Ticket { value, spend } = self.ticket(purpose, text).await?;
-        self.store.write(async move |tx: &mut Tx| spend.take(tx).await).await?;
+        self.store.try_write(async move |tx| spend.take(tx).await).await?;
         Ok(value)
     }
 

@@ -118,9 +118,9 @@ fn effects(path: &Path, once: bool) -> [usize; 2] {
                 Ok(tx.execute(INSERT, params![id, "x".repeat(100)]).await?)
             };
             if once {
-                assert!(!exactly_once.run(key, effect).await.unwrap().repeated);
+                assert!(!exactly_once.try_run(key, effect).await.unwrap().repeated);
             } else {
-                store.write(effect).await.unwrap();
+                store.try_write(effect).await.unwrap();
             }
         }
         [commits(path) - before[0], rows(path) - before[1]]

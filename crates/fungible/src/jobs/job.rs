@@ -64,22 +64,21 @@ impl Job {
     /// finishes it; the transactions of the others are rolled back.
     ///
     /// # Errors
-    /// The effect's own, and [`JobError::TakenOver`].
-    pub async fn finish<T, E, F>(&self, effect: F) -> Result<T, E>
+    /// The effect's own, [`JobError::TakenOver`], and those of [`Store::write`].
+    pub async fn finish<T, F>(&self, effect: F) -> Result<T, JobError>
     where
-        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T, JobError> + Send + 'static,
         T: Send + 'static,
-        E: From<StoreError> + From<JobError> + Send + 'static,
     {
         let (id, lease) = (self.id, self.lease);
         let finish = async move |tx: &mut Tx| {
             let sql = "DELETE FROM fungible_jobs WHERE id = $1 AND lease = $2";
-            if tx.execute(sql, params![id, lease]).await.map_err(E::from)? == 0 {
-                return Err(E::from(JobError::TakenOver));
+            if tx.execute(sql, params![id, lease]).await? == 0 {
+                return Err(JobError::TakenOver);
             }
             effect(tx).await
         };
-        self.store.write(finish).await
+        self.store.try_write(finish).await
     }
 
     /// Renews the lease; false when another instance has taken the job over, or it is finished.

@@ -227,7 +227,7 @@ impl KeyRing {
         let read = async move |tx: &mut Tx| {
             let now = tx.query("SELECT fungible_now_ms() AS now", &[]).await?;
             let keys = tx.query("SELECT id, wrapped, signs_from_ms FROM fungible_keys ORDER BY id", &[]).await?;
-            Ok::<_, StoreError>((now, keys))
+            Ok((now, keys))
         };
         let (now, rows) = self.shared.store.read(read).await?;
         // Taken late rather than early: the time that the answer took makes us think that it is earlier than it is, and the
@@ -260,7 +260,7 @@ impl KeyRing {
             tx.execute(sql, params![id, wrapped, signs_from_ms]).await?;
             tx.execute("DELETE FROM fungible_keys WHERE id <= $1", params![needless]).await
         };
-        let _: u64 = self.shared.store.write(make).await?;
+        self.shared.store.write(make).await?;
         Ok(())
     }
 

@@ -1,8 +1,5 @@
-//! Effects that happen exactly once, however often a request is sent: the answer is stored in the transaction of the
-//! effect, under the client's key. Knows requests by their hash.
-//!
-//! It follows draft-ietf-httpapi-idempotency-key-header: the same key with the same request gets the stored answer, with
-//! another request 422, and while the first one is still being carried out 409.
+//! Effects that happen exactly once, however often a request is sent: the answer is stored under the client's key, in the
+//! transaction of the effect. Knows requests by their hash.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,21 +24,21 @@ const MIGRATIONS: &[Migration] = &[Migration {
     postgres: include_str!("../../migrations/postgres/once-1.sql"),
 }];
 
-/// One key in so many sweeps a few expired ones away.
+/// One key in this many also deletes a few expired answers.
 const SWEEP_EVERY: u8 = 16;
 
-/// Between two looks at whether the first request has been carried out.
+/// The pause between two attempts while an equal request is in progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
-/// How long answers are kept, and how long one waits for another.
+/// How long answers are stored, and how long a request waits for an equal one.
 #[derive(Debug, Clone)]
 pub struct OnceOptions {
-    /// A request that is sent again within this time has no second effect.
+    /// How long an answer is stored: a request that is repeated within this time has no second effect.
     pub keep: Duration,
-    /// How long a request waits for an equal one that is being carried out, before it gets 409. A second click within this
-    /// time gets the answer of the first.
+    /// How long a request waits for an equal one in progress before it gets 409. A second click within this time gets the
+    /// answer of the first.
     pub wait: Duration,
-    /// How long the fate of a commit whose answer was lost is looked for, before the client gets 503.
+    /// How long it tries to find out whether a COMMIT whose answer was lost succeeded, before the client gets 503.
     pub resolve: Duration,
 }
 
@@ -52,54 +49,65 @@ impl Default for OnceOptions {
     }
 }
 
-/// Carries out effects exactly once.
+/// Runs effects exactly once per idempotency key, on whatever instance and however often a request is sent.
+///
+/// It follows draft-ietf-httpapi-idempotency-key-header: the same key with the same request gets the stored answer, with another
+/// request 422, and while the first request is in progress 409.
 #[derive(Debug, Clone)]
 pub struct Once {
     store: Store,
     options: OnceOptions,
 }
 
-/// What came of an effect.
+/// The answer of an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done<T> {
-    /// What the effect answered when it happened.
+    /// What the effect returned when it happened.
     pub answer: T,
-    /// It had happened before this call.
+    /// Whether it had happened before this call.
     pub repeated: bool,
 }
 
-/// Why an effect was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why an effect did not happen. The message is a sentence for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OnceError {
-    /// The key came before with another request.
+    /// The key was used before, for another request.
     #[error("This idempotency key was used for another request; send this one under a key of its own.")]
     OtherRequest,
-    /// An equal request is being carried out.
+    /// An equal request is in progress.
     #[error("This request is being carried out already; ask again in a moment.")]
     Running,
+    /// The store failed.
+    #[error("{}", .0.sentence())]
+    Store(#[from] StoreError),
 }
 
 impl OnceError {
-    /// 422 or 409.
-    pub fn status(self) -> StatusCode {
+    /// The HTTP status: 422, 409, or that of the store's error.
+    pub fn status(&self) -> StatusCode {
         match self {
             OnceError::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
             OnceError::Running => StatusCode::CONFLICT,
+            OnceError::Store(error) => error.status(),
         }
     }
 }
 
 impl IntoResponse for OnceError {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), format!("{self}\n")).into_response();
-        if self == OnceError::Running {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        match self {
+            OnceError::Store(error) => error.into_response(),
+            OnceError::OtherRequest => (self.status(), format!("{self}\n")).into_response(),
+            OnceError::Running => {
+                let later = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+                (self.status(), later, format!("{self}\n")).into_response()
+            }
         }
-        response
     }
 }
 
-/// What a transaction ended with, told apart from what the effect itself says.
+/// Why a transaction failed. It keeps the errors of the store and of the key apart from those of the effect.
 enum Failure<E> {
     Store(StoreError),
     Once(OnceError),
@@ -113,12 +121,12 @@ impl<E> From<StoreError> for Failure<E> {
 }
 
 impl Once {
-    /// Over a store. Call [`Once::migrate`] once before anything else.
+    /// Effects in `store`. Call [`Once::migrate`] once before anything else.
     pub fn new(store: Store, options: OnceOptions) -> Once {
         Once { store, options }
     }
 
-    /// Makes the table of answers, if need be.
+    /// Creates the table of answers if it is missing.
     ///
     /// # Errors
     /// As [`Store::migrate`].
@@ -126,16 +134,29 @@ impl Once {
         self.store.migrate("fungible-once", MIGRATIONS).await
     }
 
-    /// Carries `effect` out in one transaction with its answer, unless that has happened before: then the answer comes
-    /// from the store. One row is added to what the effect writes. Jobs that it enqueues belong to the same transaction.
+    /// Runs `effect` and stores its answer, in one transaction, unless that has happened before under this key: then the
+    /// stored answer is returned. It adds one row to what the effect writes. Jobs that the effect enqueues are part of the
+    /// same transaction.
     ///
-    /// An effect that returns an error is undone, and its key is free. What `Ok` holds is kept, also when it says that
-    /// something was refused. When the answer to a COMMIT is lost, the same is tried again under the same key: what was
-    /// committed answers, what was not is done now.
+    /// When the effect returns an error it is rolled back, and its key can be used again. An `Ok` is stored, also one that
+    /// says that something was refused. When the answer to a COMMIT is lost, the effect is tried again under the same key: if
+    /// it was committed the stored answer is returned, else it happens now.
     ///
     /// # Errors
-    /// The effect's own, those of [`Store::write`], and [`OnceError`].
-    pub async fn run<T, E, F>(&self, key: OnceKey, effect: F) -> Result<Done<T>, E>
+    /// The effect's own, and those of [`Store::write`] and [`OnceError`].
+    pub async fn run<T, F>(&self, key: OnceKey, effect: F) -> Result<Done<T>, OnceError>
+    where
+        F: AsyncFn(&mut Tx) -> Result<T, OnceError> + Send + Sync + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.try_run(key, effect).await
+    }
+
+    /// As [`Once::run`], for an effect that can also refuse with an error of its own type.
+    ///
+    /// # Errors
+    /// As [`Once::run`].
+    pub async fn try_run<T, E, F>(&self, key: OnceKey, effect: F) -> Result<Done<T>, E>
     where
         F: AsyncFn(&mut Tx) -> Result<T, E> + Send + Sync + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,
@@ -146,11 +167,11 @@ impl Once {
         loop {
             let effect = effect.clone();
             let once = async move |tx: &mut Tx| once(tx, key, keep, &*effect).await;
-            match self.store.write(once).await {
-                // Was it this very call that committed it?
+            match self.store.try_write(once).await {
+                // After an unknown COMMIT it was probably this call itself that committed.
                 Ok(done) => return Ok(Done { repeated: done.repeated && !unknown, ..done }),
                 Err(Failure::Store(StoreError::Unknown(_))) if began.elapsed() < self.options.resolve => unknown = true,
-                // What is not known to have failed must not be said to have.
+                // It may have been committed, so it must not be reported as failed.
                 Err(Failure::Store(error)) if unknown && error.is_retryable() => {
                     if began.elapsed() >= self.options.resolve {
                         return Err(StoreError::Unknown(error.to_string()).into());
@@ -194,7 +215,7 @@ where
     Ok(Done { answer, repeated: false })
 }
 
-/// The answer of before.
+/// The stored answer, if it is that of this request.
 fn before<T: DeserializeOwned, E>(key: OnceKey, row: &Row) -> Result<Done<T>, Failure<E>> {
     if row.get::<Vec<u8>>("request")? != key.request {
         return Err(Failure::Once(OnceError::OtherRequest));
@@ -207,7 +228,7 @@ fn unreadable(error: &serde_json::Error) -> StoreError {
     StoreError::Column { column: "answer".to_owned(), problem: format!("an answer must be JSON: {error}") }
 }
 
-/// Removes some answers that have expired, never so many that others wait.
+/// Deletes some expired answers, but not so many that others have to wait.
 async fn sweep(tx: &mut Tx) -> Result<(), StoreError> {
     let sql = "DELETE FROM fungible_once WHERE id IN \
                (SELECT id FROM fungible_once WHERE expires_ms <= fungible_now_ms() LIMIT 50)";

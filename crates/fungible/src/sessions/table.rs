@@ -99,7 +99,7 @@ impl Sessions {
                        VALUES ($1, $2, $3, fungible_now_ms(), fungible_now_ms() + $4, fungible_now_ms() + $5)";
             tx.execute(sql, params![new, user, generation, idle.min(absolute), absolute]).await
         };
-        let _: u64 = self.store.write(start).await?;
+        self.store.write(start).await?;
         Ok(self.options.cookies.set(id::COOKIE, &id.text(), self.options.absolute))
     }
 
@@ -111,7 +111,7 @@ impl Sessions {
         let id = self.stored(session);
         let end =
             async move |tx: &mut Tx| tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![id]).await;
-        let _: u64 = self.store.write(end).await?;
+        self.store.write(end).await?;
         Ok(self.options.cookies.remove(id::COOKIE))
     }
 
@@ -165,7 +165,6 @@ impl Sessions {
                 tx.execute(sql, params![idle, id, seen]).await
             };
             if let Err(error) = store.write(refresh).await {
-                let error: StoreError = error;
                 tracing::warn!(%error, "moving the expiry of a session on");
             }
         });

@@ -49,7 +49,10 @@ pub(super) struct Command<F, T, E> {
 }
 
 /// A closure as work for an engine, and its caller's end.
-pub(super) fn command<F, T, E>(closure: F) -> (Command<F, T, E>, Waiting<T, E>) {
+pub(super) fn command<F, T, E>(closure: F) -> (Command<F, T, E>, Waiting<T, E>)
+where
+    F: AsyncFn(&mut Tx) -> Result<T, E>,
+{
     let claim = Arc::new(Claim::default());
     let (sender, receiver) = oneshot::channel();
     let command = Command { closure, result: None, claim: claim.clone(), answer: sender };

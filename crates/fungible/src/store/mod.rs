@@ -32,7 +32,7 @@ pub use value::{FromValue, Params, Row, ToValue, Value};
 /// several. Clones are handles to the same store.
 ///
 /// ```
-/// use fungible::{Migration, Store, StoreError, StoreUrl, Tx, params};
+/// use fungible::{Migration, Store, StoreError, StoreUrl, params};
 ///
 /// const TABLE: &str = "CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)";
 /// const NOTES: &[Migration] = &[Migration { version: 1, name: "notes", sqlite: TABLE, postgres: TABLE }];
@@ -45,10 +45,8 @@ pub use value::{FromValue, Params, Row, ToValue, Value};
 /// let store = Store::open(&url).await?;
 /// store.migrate("notes", NOTES).await?;
 /// let text = String::from("milk");
-/// let add = async move |tx: &mut Tx| {
-///     tx.execute("INSERT INTO notes (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING", params![7, text]).await
-/// };
-/// let added = store.write(add).await?;
+/// let sql = "INSERT INTO notes (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+/// let added = store.write(async move |tx| tx.execute(sql, params![7, text]).await).await?;
 /// let note = store.get("SELECT text FROM notes WHERE id = $1", params![7]).await?;
 /// assert_eq!(note.unwrap().get::<String>("text")?, "milk");
 /// # assert_eq!(added, 1);
@@ -117,7 +115,7 @@ impl Store {
     }
 
     /// Runs `closure` in a transaction that may write. When it returns `Ok` the transaction is committed and durable; when
-    /// the closure returns an error, the transaction is rolled back. Transactions are serializable; see also
+    /// it returns an error, the transaction is rolled back. Transactions are serializable; see also
     /// [`Store::read_committed`].
     ///
     /// The closure may be run more than once, so it must have no effect outside the store. It may await nothing but its
@@ -127,7 +125,20 @@ impl Store {
     /// The closure's own. [`StoreError::Busy`] when its turn did not come within [`StoreOptions::wait_limit`], and
     /// [`StoreError::Unreachable`] when the server did not come back within it: nothing was done.
     /// [`StoreError::Unknown`] when it is unknown whether the transaction was committed.
-    pub async fn write<T, E, F>(&self, closure: F) -> Result<T, E>
+    pub async fn write<T, F>(&self, closure: F) -> Result<T>
+    where
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.try_write(closure).await
+    }
+
+    /// As [`Store::write`], for a closure that can also refuse with an error of its own type: the transaction is rolled
+    /// back, and the error returned.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn try_write<T, E, F>(&self, closure: F) -> Result<T, E>
     where
         F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -149,11 +160,10 @@ impl Store {
     ///
     /// # Errors
     /// The closure's own; [`StoreError::Busy`] and [`StoreError::Unreachable`] as with [`Store::write`].
-    pub async fn read<T, E, F>(&self, closure: F) -> Result<T, E>
+    pub async fn read<T, F>(&self, closure: F) -> Result<T>
     where
-        F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
     {
         let (command, waiting) = command(closure);
         match &self.shared.engine {
@@ -192,7 +202,7 @@ impl Store {
                     return Ok(rows);
                 }
                 let (sql, params) = (sql.to_owned(), owned(params));
-                self.read(async move |tx: &mut Tx| tx.query(&sql, &params).await).await
+                self.read(async move |tx| tx.query(&sql, &params).await).await
             }
             Engine::Postgres(postgres) => self.one(postgres, postgres::Kind::Get, sql, params).await,
         }
@@ -207,7 +217,7 @@ impl Store {
         match &self.shared.engine {
             Engine::Sqlite(_) => {
                 let (sql, params) = (sql.to_owned(), owned(params));
-                self.write(async move |tx: &mut Tx| tx.query(&sql, &params).await).await
+                self.write(async move |tx| tx.query(&sql, &params).await).await
             }
             Engine::Postgres(postgres) => self.one(postgres, postgres::Kind::ReadCommitted, sql, params).await,
         }
@@ -239,11 +249,10 @@ impl Store {
     /// in the list; else as [`Store::write`].
     pub async fn migrate(&self, component: &'static str, migrations: &'static [Migration]) -> Result<()> {
         migrate::check_order(component, migrations)?;
-        let missing = async move |tx: &mut Tx| migrate::missing(tx, component, migrations).await;
-        if self.read(missing).await?.is_empty() {
+        if self.read(async move |tx| migrate::missing(tx, component, migrations).await).await?.is_empty() {
             return Ok(());
         }
-        self.write(async move |tx: &mut Tx| migrate::apply(tx, component, migrations).await).await
+        self.write(async move |tx| migrate::apply(tx, component, migrations).await).await
     }
 
     async fn one(
@@ -254,7 +263,7 @@ impl Store {
         params: Params<'_>,
     ) -> Result<Vec<Row>> {
         let (sql, params) = (sql.to_owned(), owned(params));
-        let (command, waiting) = command(async move |tx: &mut Tx| tx.query(&sql, &params).await);
+        let (command, waiting) = command(async move |tx| tx.query(&sql, &params).await);
         postgres.send(kind, Box::new(command))?;
         waiting.within(self.shared.wait_limit).await
     }

@@ -164,7 +164,7 @@ impl Tokens {
                        VALUES ($1, $2, $3, $4, fungible_now_ms() + $5, fungible_now_ms() + $6)";
             tx.execute(sql, params![refresh.login, user, generation, current, idle.min(absolute), absolute]).await
         };
-        let _: u64 = self.store.write(start).await?;
+        self.store.write(start).await?;
         self.issue(user, &account.name, &refresh).await
     }
 
@@ -195,7 +195,7 @@ impl Tokens {
                 return Ok(Turn::Next(who));
             }
             tx.execute("DELETE FROM fungible_logins WHERE id = $1", params![given.login]).await?;
-            Ok::<_, StoreError>(Turn::Reused)
+            Ok(Turn::Reused)
         };
         match self.store.write(turn).await? {
             Turn::Next((user, name)) => self.issue(user, &name, &next).await,

@@ -113,7 +113,7 @@ impl Users {
                        WHERE id = $2 AND password = $3 RETURNING id, name, password, generation, disabled";
             tx.query_opt(sql, params![hash, user, known.password]).await?.map(|row| stored(&row)).transpose()
         };
-        let changed: Option<Stored> = self.store.write(change).await?;
+        let changed = self.store.write(change).await?;
         changed.map(|changed| changed.account).ok_or(ChangePasswordError::Wrong)
     }
 
@@ -153,7 +153,7 @@ impl Users {
             let key = key_of(&account.name);
             tx.execute(sql, params![account.id, account.name, key, hash, account.generation, now_ms()]).await
         };
-        self.store.write(insert).await.map(|rows: u64| rows == 1)
+        self.store.write(insert).await.map(|rows| rows == 1)
     }
 
     /// The answer to a registration under a name that exists.

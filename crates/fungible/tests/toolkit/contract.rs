@@ -140,7 +140,7 @@ on_both_engines! {
             add(tx, 1).await?;
             panic!("on purpose")
         };
-        assert_eq!(store.write::<(), StoreError, _>(panics).await, Err(StoreError::Panicked));
+        assert_eq!(store.write::<(), _>(panics).await, Err(StoreError::Panicked));
         let waits = async |tx: &mut Tx| {
             add(tx, 2).await?;
             tokio::task::yield_now().await;

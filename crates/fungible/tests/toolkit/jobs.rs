@@ -48,7 +48,7 @@ pub(crate) async fn write_down(job: Job) -> Result<(), JobError> {
 
 async fn done(store: &Store) -> Vec<(String, u32)> {
     let read = async move |tx: &mut Tx| tx.query("SELECT what, attempt FROM done ORDER BY what, attempt", &[]).await;
-    let rows = store.read::<_, StoreError, _>(read).await.unwrap();
+    let rows = store.read(read).await.unwrap();
     rows.iter().map(|row| (row.get("what").unwrap(), row.get("attempt").unwrap())).collect()
 }
 

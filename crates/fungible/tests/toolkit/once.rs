@@ -71,7 +71,7 @@ impl Instance {
     }
 
     pub(crate) async fn run(&self, key: OnceKey, who: &'static str) -> Result<Done<i64>, Problem> {
-        self.once.run(key, async move |tx: &mut Tx| effect(tx, who).await).await
+        self.once.try_run(key, async move |tx: &mut Tx| effect(tx, who).await).await
     }
 
     /// Effects, jobs, kept answers.
@@ -109,9 +109,27 @@ on_both_engines! {
             effect(tx, "a").await?;
             Err::<i64, _>(Problem::Mine)
         };
-        assert_eq!(instance.once.run(key("a", "x"), fails).await, Err(Problem::Mine));
+        assert_eq!(instance.once.try_run(key("a", "x"), fails).await, Err(Problem::Mine));
         assert_eq!(instance.counts().await, [0, 0, 0]);
         assert_eq!(instance.run(key("a", "x"), "a").await, Ok(Done { answer: 1, repeated: false }));
+    }
+
+    async fn an_effect_needs_no_error_of_its_own(engine: &Engine) {
+        let instance = Instance::on(engine).await;
+        let add = async |tx: &mut Tx| Ok(tx.execute("INSERT INTO effects (who) VALUES ('a')", &[]).await?);
+        let fails = async |tx: &mut Tx| {
+            tx.execute("INSERT INTO effects (who) VALUES ('a')", &[]).await?;
+            tx.execute("INSERT INTO effects (who) VALUES (NULL)", &[]).await?;
+            Ok(())
+        };
+        let failed = instance.once.run(key("a", "x"), fails).await.unwrap_err();
+        assert!(matches!(failed, OnceError::Store(StoreError::Constraint(_))), "{failed:?}");
+        assert_eq!((failed.status().as_u16(), instance.counts().await), (500, [0, 0, 0]));
+        assert_eq!(failed.into_response().status().as_u16(), 500);
+        for repeated in [false, true] {
+            assert_eq!(instance.once.run(key("a", "x"), add).await, Ok(Done { answer: 1, repeated }));
+        }
+        assert_eq!(instance.counts().await, [1, 0, 1]);
     }
 
     async fn a_hundred_at_the_same_moment_have_one_effect(engine: &Engine) {
@@ -199,7 +217,7 @@ async fn while_the_first_is_at_work_an_equal_one_waits_and_is_then_refused() {
         tx.query("SELECT pg_sleep(2) IS NULL AS slept", &[]).await?;
         Ok::<_, Problem>(answer)
     };
-    let first = tokio::spawn(async move { slow.once.run(key("a", "x"), sleeps).await });
+    let first = tokio::spawn(async move { slow.once.try_run(key("a", "x"), sleeps).await });
     let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
     let Engine::Postgres(server, _) = &engine else { unreachable!() };
     eventually_async("the first is at work", async || server.sql("postgres", running) == "1").await;

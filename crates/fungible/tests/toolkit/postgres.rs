@@ -124,10 +124,10 @@ async fn a_read_that_the_server_has_no_memory_for_begins_again() {
         let sql = if began.swap(true, Ordering::SeqCst) { "SELECT 1 AS one" } else { "SELECT short() AS one" };
         tx.query(sql, &[]).await
     };
-    assert_eq!(store.read::<_, StoreError, _>(read).await.unwrap().len(), 1);
+    assert_eq!(store.read(read).await.unwrap().len(), 1);
     // One that writes is told so, and not tried for long.
     let write = async move |tx: &mut Tx| tx.execute("DELETE FROM rows", &[]).await;
-    let error = store.read::<_, StoreError, _>(write).await.unwrap_err();
+    let error = store.read(write).await.unwrap_err();
     assert!(matches!(&error, StoreError::Sql(said) if said.contains("Store::write")), "{error}");
 }
 
@@ -148,7 +148,7 @@ async fn many_that_change_one_row_wait_for_each_other_where_each_statement_is_ri
                         tx.query("SELECT 1 AS one FROM pg_sleep(0.1)", &[]).await?;
                         tx.execute("UPDATE rows SET who = who + 1 WHERE id = $1", params!["one"]).await
                     };
-                    store.write::<_, StoreError, _>(write).await.unwrap();
+                    store.write(write).await.unwrap();
                 })
             })
             .collect();

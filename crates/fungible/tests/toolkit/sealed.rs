@@ -69,7 +69,7 @@ on_both_engines! {
                 spend.take(tx).await?;
                 if works { Ok(()) } else { Err(SealError::Expired) }
             };
-            assert_eq!(store.write(effect).await.is_ok(), works);
+            assert_eq!(store.try_write(effect).await.is_ok(), works);
         }
         assert_eq!(seals.open_once::<String>("reset link", &sealed).await, Err(SealError::Spent));
         assert_eq!(seals.open::<String>("reset link", &sealed).await, Ok("ann".to_owned()));
