@@ -33,7 +33,7 @@ pub async fn run(
     }
     let ready = move || store.health();
     // A card that is silent would be so for ever.
-    let options = ServeOptions { drain_time: Duration::from_secs(1), ..ServeOptions::default() };
+    let options = ServeOptions::default().drain_time(Duration::from_secs(1));
     serve(listener, routes::router(ledger), ready, shutdown, options).await;
     Ok(())
 }

@@ -60,7 +60,7 @@ pub(crate) async fn check_out(
 
 /// What does the jobs on this instance.
 pub(crate) fn worker(app: &App) -> Worker {
-    let options = WorkerOptions { at_once: 16, first_pause: Duration::from_millis(250), ..WorkerOptions::default() };
+    let options = WorkerOptions::default().at_once(16).first_pause(Duration::from_millis(250));
     let attempts = options.attempts;
     let (paying, confirming) = (app.clone(), app.clone());
     Worker::new(app.jobs.clone(), options)

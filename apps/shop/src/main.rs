@@ -14,16 +14,15 @@ async fn main() -> ExitCode {
     if let Err(error) = program::log(env::var("RUST_LOG").ok().as_deref()) {
         return refuse(error);
     }
-    let lookup = |name: &str| env::var(name).ok();
     #[cfg(feature = "failpoints")]
-    if let Some(name) = lookup("FUNGIBLE_FAILPOINT") {
+    if let Ok(name) = env::var("FUNGIBLE_FAILPOINT") {
         fungible::failpoint::arm(&name);
     }
-    let payments = match Payments::from_env(lookup) {
+    let payments = match Payments::from_lookup(|name| env::var(name).ok()) {
         Ok(payments) => payments,
         Err(error) => return refuse(error),
     };
-    let config = match Config::from_env(lookup) {
+    let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return refuse(error),
     };

@@ -61,11 +61,11 @@ struct Charge {
 }
 
 impl Payments {
-    /// Reads `SHOP_PAYMENTS=http://HOST:PORT`.
+    /// Reads `SHOP_PAYMENTS=http://HOST:PORT` through `lookup`.
     ///
     /// # Errors
     /// When it is missing or no such address.
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, PaymentsUrlError> {
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, PaymentsUrlError> {
         let text = lookup("SHOP_PAYMENTS").ok_or_else(|| {
             PaymentsUrlError(
                 "SHOP_PAYMENTS is not set: set it to the payment service, such as http://127.0.0.1:9000".into(),
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn url(text: &str) -> Result<String, String> {
-        let payments = Payments::from_env(|_| Some(text.to_owned()));
+        let payments = Payments::from_lookup(|_| Some(text.to_owned()));
         payments.map(|payments| payments.charges.to_string()).map_err(|error| error.to_string())
     }
 
@@ -151,7 +151,7 @@ mod tests {
             let error = url(text).unwrap_err();
             assert!(error.ends_with("set it to http://HOST:PORT") && !error.contains("hunter2"), "{error}");
         }
-        assert!(Payments::from_env(|_| None).unwrap_err().to_string().starts_with("SHOP_PAYMENTS is not set"));
+        assert!(Payments::from_lookup(|_| None).unwrap_err().to_string().starts_with("SHOP_PAYMENTS is not set"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     if let Ok(name) = env::var("FUNGIBLE_FAILPOINT") {
         fungible::failpoint::arm(&name);
     }
-    let config = match Config::from_env(|name| env::var(name).ok()) {
+    let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return refuse(error),
     };

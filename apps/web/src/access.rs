@@ -70,9 +70,9 @@ impl Access {
     /// Over an open store, whose tables it makes where they are missing. Tokens are for `audience`.
     ///
     /// # Errors
-    /// As [`Kit::over`].
+    /// As [`Kit::open`].
     pub async fn new(store: &Store, config: &Config, audience: &str) -> Result<Self, KeyError> {
-        Kit::over(store.clone(), config, audience).await.map(Self)
+        Kit::builder().with_store(store.clone()).audience(audience).open(config).await.map(Self)
     }
 
     /// Registers a user and logs in. The same again is a success.

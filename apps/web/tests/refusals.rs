@@ -70,7 +70,7 @@ async fn an_api_answers_json_whatever_goes_wrong() {
         ("GET /panics", JSON, "Content-Length: 0", b"", 500, "The service failed"),
         ("GET /full", JSON, "Content-Length: 0", b"", 507, "Insufficient Storage"),
     ];
-    each(ServeOptions { body_bytes: 100, ..ServeOptions::default() }, table).await;
+    each(ServeOptions::default().body_bytes(100), table).await;
 }
 
 #[tokio::test]
@@ -80,5 +80,5 @@ async fn a_body_that_takes_too_long_is_a_408() {
         ("POST /form", FORM, "Content-Length: 10", b"a", 408, "took too long"),
         ("POST /json", JSON, CHUNKED, b"1\r\n{\r\n", 408, "took too long"),
     ];
-    each(ServeOptions { body_time: Duration::from_millis(100), ..ServeOptions::default() }, table).await;
+    each(ServeOptions::default().body_time(Duration::from_millis(100)), table).await;
 }

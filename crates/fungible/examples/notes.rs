@@ -44,8 +44,8 @@ async fn add(State(kit): State<Kit>, user: User, key: IdempotencyKey, text: Stri
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::from_env(|name| std::env::var(name).ok())?;
-    let kit = Kit::open(&config, "notes").await?;
+    let config = Config::from_env()?;
+    let kit = Kit::open(&config).await?;
     kit.store.migrate("notes", NOTES).await?;
     let (listener, store) = (tokio::net::TcpListener::bind(config.listen).await?, kit.store.clone());
     let router = Router::new().route("/login", post(log_in)).route("/", get(list).post(add));

@@ -10,6 +10,8 @@ use std::{fmt, mem};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::setters::setters;
+
 /// Whether caches keep values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheMode {
@@ -22,6 +24,7 @@ pub enum CacheMode {
 
 /// How many values a cache keeps, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CacheOptions {
     /// The most values, at least 2. Those that were not used recently are dropped first.
     pub most: usize,
@@ -29,13 +32,22 @@ pub struct CacheOptions {
     pub keep: Duration,
 }
 
+impl CacheOptions {
+    /// At most `most` values, each for `keep`.
+    pub const fn new(most: usize, keep: Duration) -> CacheOptions {
+        CacheOptions { most, keep }
+    }
+}
+
+setters!(CacheOptions: most: usize, keep: Duration);
+
 /// Copies of what is stored elsewhere, for a limited time. Clones share them. The only way to put a value in is to load it.
 ///
 /// ```no_run
 /// # use std::time::Duration;
 /// # use fungible::{Cache, CacheOptions, Config, Store, StoreError, params};
 /// # async fn f(config: Config, store: Store) -> Result<(), StoreError> {
-/// let prices = Cache::new(config.cache, CacheOptions { most: 10_000, keep: Duration::from_secs(5) });
+/// let prices = Cache::new(config.cache, CacheOptions::new(10_000, Duration::from_secs(5)));
 /// let tea: Option<i64> = prices
 ///     .get_or_load("tea", async || {
 ///         let row = store.get("SELECT cents FROM prices WHERE id = $1", params!["tea"]).await?;

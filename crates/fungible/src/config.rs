@@ -1,5 +1,4 @@
-//! What an instance is told by its environment, read once and checked. It opens and binds nothing. A service that is
-//! told otherwise does without.
+//! The settings of an instance, usually from its environment. Opens and binds nothing.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -7,40 +6,79 @@ use crate::cache::CacheMode;
 use crate::client::Proxies;
 use crate::cookie::CookieMode;
 use crate::secret::Secret;
+use crate::setters::setters;
 use crate::store::StoreUrl;
 
-/// What every instance of the fleet is told alike, and the two things that differ: address and name.
+/// The settings of an instance. Those of all instances of a fleet are equal, except for the address and the name.
+///
+/// | variable | field | default |
+/// |---|---|---|
+/// | `HOST` | the address of `listen` | `127.0.0.1` |
+/// | `PORT` | the port of `listen` | none: it must be set |
+/// | `FUNGIBLE_STORE` | `store`, as `sqlite:PATH` or `postgres://..` | none: it must be set |
+/// | `FUNGIBLE_SECRET` | `secret`, 32 bytes or more in base64 | none: it must be set |
+/// | `FUNGIBLE_COOKIES` | `cookies`, `secure` or `plain` | `secure` |
+/// | `FUNGIBLE_PROXIES` | `proxies`, as networks with commas between them | this machine |
+/// | `FUNGIBLE_CACHE` | `cache`, `on` or `off` | `on` |
+/// | `FUNGIBLE_INSTANCE` | `instance` | the process id |
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Config {
-    /// Where the program listens (`HOST`, `PORT`).
+    /// The address that the instance listens on.
     pub listen: SocketAddr,
-    /// The store that all instances share (`FUNGIBLE_STORE=sqlite:PATH` or `postgres://..`).
+    /// The store that all instances share.
     pub store: StoreUrl,
-    /// The secret that all instances share (`FUNGIBLE_SECRET`). No instance makes one: it would be its own.
+    /// The secret that all instances share. No instance makes one, as the others would not have it.
     pub secret: Secret,
-    /// Whether the session cookie insists on https (`FUNGIBLE_COOKIES`).
+    /// How cookies are protected.
     pub cookies: CookieMode,
-    /// Whose word on where a request came from is taken (`FUNGIBLE_PROXIES`, such as `10.0.0.0/8`): this machine's unless
-    /// it says otherwise.
+    /// The proxies whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
-    /// Whether caches keep anything (`FUNGIBLE_CACHE`).
+    /// Whether caches keep values.
     pub cache: CacheMode,
-    /// The name in small print and in the header `X-Served-By` (`FUNGIBLE_INSTANCE`). Nothing depends on it.
+    /// The name of the instance, for people. Nothing depends on it.
     pub instance: String,
 }
 
-/// A value of the environment that cannot be used: one line that says which, why and what to do.
+setters!(
+    Config: listen: SocketAddr, cookies: CookieMode, proxies: Proxies, cache: CacheMode, instance: String,
+);
+
+/// A variable that is missing or cannot be used. The message says which, why and what to do, and never shows a password or
+/// secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
 
 impl Config {
-    /// Reads the environment through `lookup`, which gives the value of a variable.
+    /// Settings that do not come from the environment: the store and the secret as given, everything else as by default. It
+    /// listens on a port of 127.0.0.1 that the system chooses.
+    pub fn new(store: StoreUrl, secret: Secret) -> Config {
+        Config {
+            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+            store,
+            secret,
+            cookies: CookieMode::default(),
+            proxies: Proxies::default(),
+            cache: CacheMode::default(),
+            instance: std::process::id().to_string(),
+        }
+    }
+
+    /// The settings in the environment of this process. A variable that is not UTF-8 counts as missing.
     ///
     /// # Errors
-    /// The first variable that is missing or wrong.
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        Ok(Self {
+    /// The first variable that is missing or cannot be used.
+    pub fn from_env() -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// [`Config::from_env`] with the variables from `lookup`.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        Ok(Config {
             listen: SocketAddr::new(host(lookup("HOST"))?, port(lookup("PORT"))?),
             store: store(lookup("FUNGIBLE_STORE"))?,
             secret: secret(lookup("FUNGIBLE_SECRET"))?,
@@ -65,7 +103,7 @@ fn port(value: Option<String>) -> Result<u16, ConfigError> {
     port.parse().map_err(|_| ConfigError(format!("PORT is {port:?}: set it to a number from 0 to 65535")))
 }
 
-/// The value itself is never repeated: a password may stand in it.
+/// The message never shows the value, which may hold a password.
 fn store(value: Option<String>) -> Result<StoreUrl, ConfigError> {
     let text = value.ok_or_else(|| {
         ConfigError(
@@ -75,7 +113,7 @@ fn store(value: Option<String>) -> Result<StoreUrl, ConfigError> {
     text.parse().map_err(|error| ConfigError(format!("FUNGIBLE_STORE cannot be used: {error}")))
 }
 
-/// The value itself is never repeated.
+/// The message never shows the value.
 fn secret(value: Option<String>) -> Result<Secret, ConfigError> {
     let text = value.ok_or_else(|| {
         ConfigError(

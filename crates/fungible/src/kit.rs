@@ -1,4 +1,4 @@
-//! All pieces over one store, as most services want them. Each can be had alone; knows nothing that they do not.
+//! All pieces over one store, as most services need them. Knows nothing that the pieces do not.
 
 use axum::extract::FromRef;
 
@@ -13,72 +13,159 @@ use crate::sealed::Seals;
 use crate::sessions::{SessionOptions, Sessions};
 use crate::store::Store;
 use crate::tokens::{TokenOptions, Tokens};
-use crate::users::{Hasher, LoginLimits, Logins, Users};
+use crate::users::{Hasher, HasherOptions, LoginLimits, Logins, Users};
 
-/// The pieces of the toolkit over one store, each with its defaults. As axum state, or as a part of one that gives them by
-/// `FromRef`, it makes all extractors work.
+/// The pieces of the toolkit over one store. All extractors work with a `Kit` as axum state, and with a state that gives its
+/// pieces by `FromRef`.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Kit {
     /// The store itself.
     pub store: Store,
     /// Names and passwords.
     pub users: Users,
-    /// The same for whoever comes from outside.
+    /// Logins with limits, for requests from outside.
     pub logins: Logins,
-    /// Who a browser is.
+    /// Browser sessions.
     pub sessions: Sessions,
-    /// What signs and seals.
+    /// The keys that sign and seal.
     pub keys: KeyRing,
-    /// Who an API client is.
+    /// Tokens for API clients.
     pub tokens: Tokens,
-    /// Values that travel through a client.
+    /// Values that a client carries.
     pub seals: Seals,
     /// Effects that happen once.
     pub once: Once,
-    /// How often somebody may do something.
+    /// Rate limits.
     pub limits: Limits,
-    /// Work for later.
+    /// Background jobs.
     pub jobs: Jobs,
-    /// Who is believed about where a request came from.
+    /// The proxies whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
     /// How cookies are protected.
     pub cookies: CookieMode,
 }
 
 impl Kit {
-    /// Opens the store and makes the tables that are missing. Access tokens are for `audience`: services that share a store
-    /// take only their own.
+    /// Opens the store and creates the tables that are missing; each piece has its default options.
     ///
     /// # Errors
-    /// When the store cannot be opened, its tables cannot be made, or its keys are under another secret.
-    pub async fn open(config: &Config, audience: &str) -> Result<Kit, KeyError> {
-        Kit::over(Store::open(&config.store).await?, config, audience).await
+    /// When the store cannot be opened, its tables cannot be created, or its keys were made under another secret.
+    pub async fn open(config: &Config) -> Result<Kit, KeyError> {
+        Kit::builder().open(config).await
     }
 
-    /// The same over a store that is open.
+    /// A kit with other options.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use fungible::{Config, Kit, SessionOptions, Store, StoreOptions};
+    ///
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::from_env()?;
+    /// let store = Store::open_with(&config.store, StoreOptions::default().connections(16)).await?;
+    /// let kit = Kit::builder()
+    ///     .with_store(store)
+    ///     .sessions(SessionOptions::default().idle(Duration::from_hours(1)))
+    ///     .audience("notes")
+    ///     .open(&config)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn builder() -> KitBuilder {
+        KitBuilder::default()
+    }
+}
+
+/// The options of a [`Kit`]: those of each piece. What is not set is as by default.
+#[derive(Debug, Clone, Default)]
+#[must_use = "it makes a Kit when it is opened"]
+pub struct KitBuilder {
+    store: Option<Store>,
+    hasher: HasherOptions,
+    logins: LoginLimits,
+    sessions: SessionOptions,
+    keys: KeyOptions,
+    tokens: TokenOptions,
+    once: OnceOptions,
+}
+
+impl KitBuilder {
+    /// Uses a store that is open already, instead of opening [`Config::store`].
+    pub fn with_store(mut self, store: Store) -> KitBuilder {
+        self.store = Some(store);
+        self
+    }
+
+    /// The cost of password hashes.
+    pub fn hasher(mut self, options: HasherOptions) -> KitBuilder {
+        self.hasher = options;
+        self
+    }
+
+    /// How often logins may fail.
+    pub fn login_limits(mut self, limits: LoginLimits) -> KitBuilder {
+        self.logins = limits;
+        self
+    }
+
+    /// The lifetime of sessions.
+    pub fn sessions(mut self, options: SessionOptions) -> KitBuilder {
+        self.sessions = options;
+        self
+    }
+
+    /// When keys change.
+    pub fn keys(mut self, options: KeyOptions) -> KitBuilder {
+        self.keys = options;
+        self
+    }
+
+    /// The lifetime and the audience of tokens.
+    pub fn tokens(mut self, options: TokenOptions) -> KitBuilder {
+        self.tokens = options;
+        self
+    }
+
+    /// The audience of tokens alone; see [`TokenOptions::audience`](struct@TokenOptions). Needed when several services share
+    /// the store.
+    pub fn audience(mut self, audience: impl Into<String>) -> KitBuilder {
+        self.tokens = self.tokens.audience(audience);
+        self
+    }
+
+    /// How long answers are stored and waited for.
+    pub fn once(mut self, options: OnceOptions) -> KitBuilder {
+        self.once = options;
+        self
+    }
+
+    /// Opens the store, unless it was given, and creates the tables that are missing.
     ///
     /// # Errors
     /// As [`Kit::open`].
-    pub async fn over(store: Store, config: &Config, audience: &str) -> Result<Kit, KeyError> {
-        let secret = || config.secret.clone();
-        let users = Users::new(store.clone(), Hasher::default());
-        let options = SessionOptions { cookies: config.cookies, ..SessionOptions::default() };
-        let sessions = Sessions::new(store.clone(), secret(), options);
+    pub async fn open(self, config: &Config) -> Result<Kit, KeyError> {
+        let store = match self.store {
+            Some(store) => store,
+            None => Store::open(&config.store).await?,
+        };
+        let (proxies, cookies, secret) = (config.proxies.clone(), config.cookies, &config.secret);
+        let users = Users::new(store.clone(), Hasher::new(&self.hasher));
+        let sessions = Sessions::new(store.clone(), secret.clone(), cookies, self.sessions);
         let limits = Limits::new(store.clone());
-        let once = Once::new(store.clone(), OnceOptions::default());
+        let once = Once::new(store.clone(), self.once);
         let jobs = Jobs::new(store.clone());
         users.migrate().await?;
         sessions.migrate().await?;
         limits.migrate().await?;
         once.migrate().await?;
         jobs.migrate().await?;
-        let keys = KeyRing::open(store.clone(), &config.secret, KeyOptions::default()).await?;
-        let tokens = Tokens::new(store.clone(), keys.clone(), secret(), TokenOptions::new(audience));
+        let keys = KeyRing::open(store.clone(), secret, self.keys).await?;
+        let tokens = Tokens::new(store.clone(), keys.clone(), secret.clone(), self.tokens);
         let seals = Seals::new(store.clone(), keys.clone());
         tokens.migrate().await?;
         seals.migrate().await?;
-        let logins = Logins::new(users.clone(), limits.clone(), LoginLimits::default());
-        let (proxies, cookies) = (config.proxies.clone(), config.cookies);
+        let logins = Logins::new(users.clone(), limits.clone(), self.logins);
         Ok(Kit { store, users, logins, sessions, keys, tokens, seals, once, limits, jobs, proxies, cookies })
     }
 }

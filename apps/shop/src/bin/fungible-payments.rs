@@ -13,7 +13,7 @@ async fn main() -> ExitCode {
     if let Err(error) = program::log(env::var("RUST_LOG").ok().as_deref()) {
         return refuse(error);
     }
-    let config = match Config::from_env(|name| env::var(name).ok()) {
+    let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return refuse(error),
     };

@@ -112,10 +112,10 @@ pub(super) fn instance(app: &str) -> anyhow::Result<()> {
         let port: u16 = lookup("PORT").unwrap_or_default().parse().context("PORT is not a port")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         match app {
-            "todo" => fungible_todo::run(listener, Config::from_env(lookup)?, shutdown_signal()).await?,
+            "todo" => fungible_todo::run(listener, Config::from_lookup(lookup)?, shutdown_signal()).await?,
             "shop" => {
-                let payments = fungible_shop::Payments::from_env(lookup)?;
-                fungible_shop::run(listener, Config::from_env(lookup)?, payments, shutdown_signal()).await?;
+                let payments = fungible_shop::Payments::from_lookup(lookup)?;
+                fungible_shop::run(listener, Config::from_lookup(lookup)?, payments, shutdown_signal()).await?;
             }
             "todo-broken" => {
                 fungible_todo_broken::run(listener, &lookup("FUNGIBLE_INSTANCE").unwrap_or_default()).await?;
@@ -130,10 +130,10 @@ pub(super) fn instance(app: &str) -> anyhow::Result<()> {
 fn prepare(app: &str, env: &[(String, String)]) -> anyhow::Result<()> {
     let value = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let lookup = |name: &str| if name == "PORT" { Some("0".to_owned()) } else { value(name) };
-    let config = Config::from_env(lookup)?;
+    let config = Config::from_lookup(lookup)?;
     let runtime = process::runtime()?;
     if app == "shop" {
-        let payments = fungible_shop::Payments::from_env(lookup)?;
+        let payments = fungible_shop::Payments::from_lookup(lookup)?;
         return Ok(runtime.block_on(fungible_shop::prepare(config, payments))?);
     }
     Ok(runtime.block_on(fungible_todo::prepare(config))?)

@@ -33,7 +33,7 @@ fn secret() -> Secret {
 
 /// Users whose passwords cost nothing.
 fn users(store: &Store) -> Users {
-    Users::new(store.clone(), Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, ..HasherOptions::default() }))
+    Users::new(store.clone(), Hasher::new(&HasherOptions::default().memory_kib(8).passes(1)))
 }
 
 /// Microseconds of this thread's CPU that one of many takes.
@@ -50,8 +50,7 @@ async fn cpu_of_one(each: impl AsyncFn(usize)) -> f64 {
 pub(super) fn session_look_up(path: &Path) -> f64 {
     let store = open(path);
     let users = users(&store);
-    let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
-    let sessions = Sessions::new(store, secret(), options);
+    let sessions = Sessions::new(store, secret(), CookieMode::Plain, SessionOptions::default());
     let cookies: Vec<HeaderMap> = run(async {
         users.migrate().await.unwrap();
         sessions.migrate().await.unwrap();
@@ -80,7 +79,7 @@ fn token_check(path: &Path) -> f64 {
         users.migrate().await.unwrap();
         let secret = secret();
         let ring = KeyRing::open(store.clone(), &secret, KeyOptions::default()).await.unwrap();
-        let tokens = Tokens::new(store, ring, secret, TokenOptions::new("bench"));
+        let tokens = Tokens::new(store, ring, secret, TokenOptions::default().audience("bench"));
         tokens.migrate().await.unwrap();
         let account = users.register("a user", "correct horse").await.unwrap();
         let token = tokens.start(&account).await.unwrap().access_token;

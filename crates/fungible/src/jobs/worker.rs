@@ -11,9 +11,11 @@ use tokio::time::{Instant, interval_at, sleep};
 
 use super::job::{Job, JobError};
 use super::queue::Jobs;
+use crate::setters::setters;
 
 /// How a [`Worker`] runs jobs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct WorkerOptions {
     /// The most jobs at the same time on this instance.
     pub at_once: usize,
@@ -30,7 +32,7 @@ pub struct WorkerOptions {
 }
 
 impl Default for WorkerOptions {
-    /// Four at once; taken over after 3 s; 20 attempts, with pauses from 1 s to 10 min.
+    /// 4 jobs at once; a look every 500 ms; leases of 3 s; 20 attempts, with pauses from 1 s to 10 min.
     fn default() -> WorkerOptions {
         WorkerOptions {
             at_once: 4,
@@ -42,6 +44,11 @@ impl Default for WorkerOptions {
         }
     }
 }
+
+setters!(
+    WorkerOptions: at_once: usize, look_every: Duration, lease: Duration, attempts: u32, first_pause: Duration,
+    longest_pause: Duration,
+);
 
 type Attempt = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 type Handler = Arc<dyn Fn(Job) -> Attempt + Send + Sync>;

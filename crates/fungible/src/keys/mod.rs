@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use crate::clock::{Clock, ms};
 use crate::params;
 use crate::secret::Secret;
+use crate::setters::setters;
 use crate::store::{Migration, Store, StoreError, Tx};
 
 const MIGRATIONS: &[Migration] = &[Migration {
@@ -35,6 +36,7 @@ const LOOK_AGAIN_MS: i64 = 1000;
 
 /// When keys change.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct KeyOptions {
     /// How long one key signs.
     pub period: Duration,
@@ -60,6 +62,8 @@ impl Default for KeyOptions {
         }
     }
 }
+
+setters!(KeyOptions: period: Duration, lead: Duration, look_every: Duration, keep: Duration, clock: Clock);
 
 /// Why there are no keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::ms;
 use crate::params;
+use crate::setters::setters;
 use crate::store::{Migration, Row, Store, StoreError, Tx};
 
 mod key;
@@ -32,6 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// How long answers are stored, and how long a request waits for an equal one.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct OnceOptions {
     /// How long an answer is stored: a request that is repeated within this time has no second effect.
     pub keep: Duration,
@@ -43,11 +45,13 @@ pub struct OnceOptions {
 }
 
 impl Default for OnceOptions {
-    /// A day, a second, five seconds.
+    /// 1 day, 1 s, 5 s.
     fn default() -> OnceOptions {
         OnceOptions { keep: Duration::from_hours(24), wait: Duration::from_secs(1), resolve: Duration::from_secs(5) }
     }
 }
+
+setters!(OnceOptions: keep: Duration, wait: Duration, resolve: Duration);
 
 /// Runs effects exactly once per idempotency key, on whatever instance and however often a request is sent.
 ///

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use crate::setters::setters;
+
 /// The limits on clients and on the drain. Start from [`ServeOptions::default`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ServeOptions {
     /// The time from the start of a connection, or from the end of a request, to the end of the next request's headers.
     /// An idle connection is closed after it.
@@ -31,3 +34,7 @@ impl Default for ServeOptions {
         }
     }
 }
+
+setters!(
+    ServeOptions: header_time: Duration, body_time: Duration, body_bytes: usize, notice_time: Duration, drain_time: Duration,
+);

@@ -9,6 +9,7 @@ use crate::clock::ms;
 use crate::cookie::{CookieMode, SetCookie};
 use crate::params;
 use crate::secret::Secret;
+use crate::setters::setters;
 use crate::store::{Migration, Row, Store, StoreError, Tx};
 use crate::users::{Account, UserId, raise_generation};
 
@@ -22,30 +23,32 @@ const MIGRATIONS: &[Migration] = &[Migration {
 /// The expiry of a session in use is moved on at most this often.
 const REFRESH_MS: i64 = 60_000;
 
-/// The lifetime of sessions, and the protection of their cookie.
+/// The lifetime of sessions.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SessionOptions {
     /// A session that is not used for this long expires.
     pub idle: Duration,
     /// A session ends this long after the login, used or not.
     pub absolute: Duration,
-    /// How the cookie is protected.
-    pub cookies: CookieMode,
 }
 
 impl Default for SessionOptions {
-    /// One day idle, 30 days in all, secure cookies.
+    /// 1 day idle, 30 days in all.
     fn default() -> SessionOptions {
         let day = Duration::from_hours(24);
-        SessionOptions { idle: day, absolute: 30 * day, cookies: CookieMode::Secure }
+        SessionOptions { idle: day, absolute: 30 * day }
     }
 }
+
+setters!(SessionOptions: idle: Duration, absolute: Duration);
 
 /// The sessions in a store. The extractor [`User`] takes them from the axum state, by `FromRef`.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     store: Store,
     secret: Secret,
+    cookies: CookieMode,
     options: SessionOptions,
 }
 
@@ -62,9 +65,10 @@ pub struct User {
 }
 
 impl Sessions {
-    /// The sessions in `store`. Call [`Sessions::migrate`] once before anything else.
-    pub fn new(store: Store, secret: Secret, options: SessionOptions) -> Sessions {
-        Sessions { store, secret, options }
+    /// The sessions in `store`, whose ids are hashed with `secret` and carried by cookies with this protection. Call
+    /// [`Sessions::migrate`] once before anything else.
+    pub fn new(store: Store, secret: Secret, cookies: CookieMode, options: SessionOptions) -> Sessions {
+        Sessions { store, secret, cookies, options }
     }
 
     /// Creates the table of sessions if it is missing. The table of users must exist.
@@ -77,7 +81,7 @@ impl Sessions {
 
     /// The name of the cookie that carries a session's id.
     pub fn cookie_name(&self) -> String {
-        self.options.cookies.name(id::COOKIE)
+        self.cookies.name(id::COOKIE)
     }
 
     /// Logs a user in: starts a session and ends the `old` one of the request. Also deletes some expired sessions, of any
@@ -100,7 +104,7 @@ impl Sessions {
             tx.execute(sql, params![new, user, generation, idle.min(absolute), absolute]).await
         };
         self.store.write(start).await?;
-        Ok(self.options.cookies.set(id::COOKIE, &id.text(), self.options.absolute))
+        Ok(self.cookies.set(id::COOKIE, &id.text(), self.options.absolute))
     }
 
     /// Ends one session. It is no error when there is none.
@@ -112,7 +116,7 @@ impl Sessions {
         let end =
             async move |tx: &mut Tx| tx.execute("DELETE FROM fungible_sessions WHERE id_hash = $1", params![id]).await;
         self.store.write(end).await?;
-        Ok(self.options.cookies.remove(id::COOKIE))
+        Ok(self.cookies.remove(id::COOKIE))
     }
 
     /// Ends all sessions and tokens of a user.
@@ -126,7 +130,7 @@ impl Sessions {
             raise_generation(tx, user).await
         };
         self.store.write(end_all).await?;
-        Ok(self.options.cookies.remove(id::COOKIE))
+        Ok(self.cookies.remove(id::COOKIE))
     }
 
     /// The user of the valid session in these headers, if there is one: one look-up by key. The expiry of a session that
@@ -135,7 +139,7 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be read.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, StoreError> {
-        let Some(session) = SessionId::from_headers(headers, self.options.cookies) else {
+        let Some(session) = SessionId::from_headers(headers, self.cookies) else {
             return Ok(None);
         };
         let id = self.stored(&session);

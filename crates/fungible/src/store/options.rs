@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use crate::setters::setters;
+
 /// The limits of a store. Start from [`StoreOptions::default`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StoreOptions {
     /// How long a call waits for its turn, or for a server that is away to come back, before it fails with
     /// [`StoreError::Busy`](crate::StoreError::Busy) or [`StoreError::Unreachable`](crate::StoreError::Unreachable).
@@ -32,5 +35,16 @@ impl Default for StoreOptions {
             connections: 8,
             statement_limit: Duration::from_secs(10),
         }
+    }
+}
+
+setters!(StoreOptions: wait_limit: Duration, queue: usize, reader_threads: usize, connections: usize, statement_limit: Duration);
+
+impl StoreOptions {
+    /// Sets the field `max_bytes`.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> StoreOptions {
+        self.max_bytes = Some(bytes);
+        self
     }
 }

@@ -13,6 +13,7 @@ use crate::clock::ms;
 use crate::keys::{KeyError, KeyRing};
 use crate::params;
 use crate::secret::Secret;
+use crate::setters::setters;
 use crate::store::{Migration, Store, StoreError, Tx};
 use crate::users::{Account, UserId};
 
@@ -28,8 +29,10 @@ const LEEWAY_MS: i64 = 30_000;
 
 /// The lifetime of tokens, and the services that they are for.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TokenOptions {
-    /// The audience of access tokens. Services that share a store accept only tokens of their own audience.
+    /// The audience of access tokens, usually the name of the service. Services that share a store accept only tokens of
+    /// their own audience.
     pub audience: String,
     /// How long an access token is valid: for as long, [`Claims`] may accept it after a logout.
     pub access: Duration,
@@ -39,11 +42,23 @@ pub struct TokenOptions {
     pub absolute: Duration,
 }
 
-impl TokenOptions {
-    /// Access tokens live 5 minutes; a login expires after 7 idle days, and ends after 30 days.
-    pub fn new(audience: impl Into<String>) -> TokenOptions {
+impl Default for TokenOptions {
+    /// For the audience `fungible`. Access tokens live 5 minutes; a login expires after 7 idle days, and ends after 30 days.
+    fn default() -> TokenOptions {
         let day = Duration::from_hours(24);
-        TokenOptions { audience: audience.into(), access: Duration::from_mins(5), idle: 7 * day, absolute: 30 * day }
+        let audience = "fungible".to_owned();
+        TokenOptions { audience, access: Duration::from_mins(5), idle: 7 * day, absolute: 30 * day }
+    }
+}
+
+setters!(TokenOptions: access: Duration, idle: Duration, absolute: Duration);
+
+impl TokenOptions {
+    /// Sets the field `audience`.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> TokenOptions {
+        self.audience = audience.into();
+        self
     }
 }
 

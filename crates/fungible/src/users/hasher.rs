@@ -7,8 +7,11 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use tokio::sync::Semaphore;
 
+use crate::setters::setters;
+
 /// The cost of a hash, and how many are computed at the same time.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct HasherOptions {
     /// Memory per hash in KiB; at least 8.
     pub memory_kib: u32,
@@ -27,6 +30,8 @@ impl Default for HasherOptions {
         HasherOptions { memory_kib: 19 * 1024, passes: 2, at_once: (cores / 2).max(1), waiting: 64 }
     }
 }
+
+setters!(HasherOptions: memory_kib: u32, passes: u32, at_once: usize, waiting: usize);
 
 /// Computes and verifies password hashes. Clones share their limits.
 #[derive(Debug, Clone)]
@@ -126,7 +131,7 @@ mod tests {
     use super::*;
 
     fn quick(at_once: usize, waiting: usize) -> Hasher {
-        Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, at_once, waiting })
+        Hasher::new(&HasherOptions::default().memory_kib(8).passes(1).at_once(at_once).waiting(waiting))
     }
 
     #[tokio::test]

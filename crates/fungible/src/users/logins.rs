@@ -9,10 +9,12 @@ use super::error::{ChangePasswordError, LoginError, RegisterError};
 use super::table::Users;
 use crate::client::ClientAddress;
 use crate::limits::{Limit, Limits, Quota};
+use crate::setters::setters;
 use crate::store::StoreError;
 
 /// How often a login may fail. Each limit counts by itself; a login is refused when one of them is used up.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct LoginLimits {
     /// From one address, to all accounts together.
     pub address: Limit,
@@ -23,7 +25,7 @@ pub struct LoginLimits {
 }
 
 impl Default for LoginLimits {
-    /// 100 in an hour, 10 in 10 minutes, 100 in an hour.
+    /// 100 per hour and address, 10 in 10 minutes per account and address, 100 per hour and account.
     fn default() -> LoginLimits {
         let hour = Duration::from_hours(1);
         LoginLimits {
@@ -33,6 +35,8 @@ impl Default for LoginLimits {
         }
     }
 }
+
+setters!(LoginLimits: address: Limit, pair: Limit, account: Limit);
 
 /// [`Users`] with limits on failed attempts, so that passwords cannot be guessed. An unknown name is limited in the same
 /// way, so the limits do not tell which names exist.

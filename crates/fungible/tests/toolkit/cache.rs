@@ -9,7 +9,7 @@ use fungible::{Cache, CacheMode, CacheOptions, Config};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::advance;
 
-const OPTIONS: CacheOptions = CacheOptions { most: 100, keep: Duration::from_secs(10) };
+const OPTIONS: CacheOptions = CacheOptions::new(100, Duration::from_secs(10));
 
 /// Something that is loaded: the n-th load gives n.
 #[derive(Default)]
@@ -137,7 +137,7 @@ async fn an_error_is_not_kept() {
 #[tokio::test]
 async fn it_keeps_no_more_than_it_may_and_what_is_asked_for() {
     for most in [2, 3, 10, 101] {
-        let cache = Cache::new(CacheMode::On, CacheOptions { most, ..OPTIONS });
+        let cache = Cache::new(CacheMode::On, OPTIONS.most(most));
         let (copy, loads) = (Arc::new(()), AtomicU32::new(0));
         let ask = async |key: usize| {
             let load = async || {
@@ -176,7 +176,7 @@ fn the_environment_turns_caches_off() {
             "FUNGIBLE_CACHE" => cache.map(str::to_owned),
             _ => None,
         };
-        Config::from_env(lookup).map(|config| config.cache).map_err(|error| error.to_string())
+        Config::from_lookup(lookup).map(|config| config.cache).map_err(|error| error.to_string())
     };
     assert_eq!(mode(None), Ok(CacheMode::On));
     assert_eq!(mode(Some("on")), Ok(CacheMode::On));

@@ -32,7 +32,7 @@ impl Forge {
     async fn new(engine: &Engine) -> Forge {
         let first = Instance::new(engine).await;
         // A second key, at once.
-        let at_once = KeyOptions { period: Duration::ZERO, lead: Duration::ZERO, ..KeyOptions::default() };
+        let at_once = KeyOptions::default().period(Duration::ZERO).lead(Duration::ZERO);
         KeyRing::open(first.store.clone(), &secret(), at_once).await.unwrap();
         let instance = Instance::new(engine).await;
         let issued = instance.tokens.start(&instance.ann().await).await.unwrap();
@@ -193,7 +193,7 @@ async fn what_is_not_ours_is_refused_also_under_a_rightful_key() {
         forge.instance.store.clone(),
         KeyRing::open(forge.instance.store.clone(), &secret(), KeyOptions::default()).await.unwrap(),
         secret(),
-        TokenOptions::new("bank"),
+        TokenOptions::default().audience("bank"),
     );
     let issued = bank.start(&forge.instance.ann().await).await.unwrap();
     forge.refuses(&issued.access_token).await;

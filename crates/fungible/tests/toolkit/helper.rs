@@ -276,6 +276,6 @@ async fn hold_job(store: &str) {
         say("holding");
         std::future::pending().await
     };
-    let options = fungible::WorkerOptions { look_every: std::time::Duration::from_millis(20), ..Default::default() };
+    let options = fungible::WorkerOptions::default().look_every(std::time::Duration::from_millis(20));
     fungible::Worker::new(jobs, options).on("hold", hold).run(std::future::pending()).await;
 }

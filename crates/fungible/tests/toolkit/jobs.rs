@@ -22,13 +22,11 @@ pub(crate) async fn jobs(store: &Store) -> Jobs {
 }
 
 pub(crate) fn quick() -> WorkerOptions {
-    WorkerOptions {
-        look_every: Duration::from_millis(20),
-        lease: Duration::from_millis(600),
-        attempts: 3,
-        first_pause: Duration::from_millis(10),
-        ..WorkerOptions::default()
-    }
+    WorkerOptions::default()
+        .look_every(Duration::from_millis(20))
+        .lease(Duration::from_millis(600))
+        .attempts(3)
+        .first_pause(Duration::from_millis(10))
 }
 
 async fn enqueue(store: &Store, kind: &'static str, what: &'static str) {
@@ -152,7 +150,7 @@ on_both_engines! {
             count.fetch_add(1, Ordering::SeqCst);
             write_down(job)
         };
-        let options = WorkerOptions { look_every: Duration::from_millis(20), ..WorkerOptions::default() };
+        let options = WorkerOptions::default().look_every(Duration::from_millis(20));
         let running = Running::start(Worker::new(jobs.clone(), options).on("hold", take_over));
         // As long as its holder lives nobody else gets it, though it takes longer than a lease lasts.
         let due = async || {
@@ -177,7 +175,7 @@ on_both_engines! {
         // So often it was begun, and nobody has ever said how it went.
         store.statement("UPDATE fungible_jobs SET attempts = 3", &[]).await.unwrap();
         enqueue(&store, "write", "harmless").await;
-        let worker = Worker::new(jobs.clone(), WorkerOptions { attempts: 3, ..quick() }).on("write", write_down);
+        let worker = Worker::new(jobs.clone(), quick().attempts(3)).on("write", write_down);
         let running = Running::start(worker);
         eventually_async("the other one is done", async || done(&store).await.len() == 1).await;
         running.stop().await;

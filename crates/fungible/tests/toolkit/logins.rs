@@ -28,11 +28,10 @@ async fn log_in(State(users): State<Users>) -> Result<&'static str, LoginError> 
 async fn a_flood_of_logins_leaves_room_for_those_who_are_logged_in() {
     let directory = Directory::new();
     let store = directory.open().await;
-    let hasher = Hasher::new(&HasherOptions { at_once: 1, waiting: 29, ..HasherOptions::default() });
+    let hasher = Hasher::new(&HasherOptions::default().at_once(1).waiting(29));
     let users = Users::new(store.clone(), hasher);
     let secret = Secret::parse(&"A".repeat(44)).unwrap();
-    let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
-    let sessions = Sessions::new(store, secret, options);
+    let sessions = Sessions::new(store, secret, CookieMode::Plain, SessionOptions::default());
     users.migrate().await.unwrap();
     sessions.migrate().await.unwrap();
     let ann = users.register("Ann", "correct horse").await.unwrap();

@@ -8,6 +8,7 @@ mod csrf;
 mod forged;
 mod helper;
 mod jobs;
+mod kit;
 mod limits;
 mod login_limits;
 mod logins;

@@ -157,7 +157,7 @@ on_both_engines! {
     }
 
     async fn an_answer_is_kept_for_its_time(engine: &Engine) {
-        let options = OnceOptions { keep: Duration::from_millis(1), ..OnceOptions::default() };
+        let options = OnceOptions::default().keep(Duration::from_millis(1));
         let instance = Instance::new(engine.open().await, options).await;
         instance.run(key("a", "x"), "a").await.unwrap();
         let expired = "SELECT count(*) AS n FROM fungible_once WHERE expires_ms <= fungible_now_ms()";
@@ -174,7 +174,7 @@ on_both_engines! {
     }
 
     async fn an_answer_may_be_kept_for_ever(engine: &Engine) {
-        let instance = Instance::new(engine.open().await, OnceOptions { keep: Duration::MAX, ..OnceOptions::default() }).await;
+        let instance = Instance::new(engine.open().await, OnceOptions::default().keep(Duration::MAX)).await;
         for repeated in [false, true] {
             assert_eq!(instance.run(key("a", "x"), "a").await, Ok(Done { answer: 1, repeated }));
         }
@@ -210,7 +210,7 @@ on_both_engines! {
 async fn while_the_first_is_at_work_an_equal_one_waits_and_is_then_refused() {
     let engine = Engine::postgres();
     let slow = Instance::on(&engine).await;
-    let options = OnceOptions { wait: Duration::from_millis(100), ..OnceOptions::default() };
+    let options = OnceOptions::default().wait(Duration::from_millis(100));
     let other = Instance::new(engine.open().await, options).await;
     let sleeps = async move |tx: &mut Tx| {
         let answer = effect(tx, "a").await?;

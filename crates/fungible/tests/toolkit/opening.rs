@@ -65,7 +65,7 @@ async fn opening_an_empty_file_waits_for_the_ticket_up_to_the_limit() {
     let directory = Directory::new();
     let ticket = File::create(directory.ticket()).unwrap();
     ticket.lock().unwrap();
-    let options = StoreOptions { wait_limit: Duration::from_millis(100), ..StoreOptions::default() };
+    let options = StoreOptions::default().wait_limit(Duration::from_millis(100));
     assert_eq!(Store::open_with(&directory.url(), options.clone()).await.unwrap_err(), StoreError::Busy);
     ticket.unlock().unwrap();
     // A generous limit: the thread of the first attempt may just be setting the file up.
@@ -77,7 +77,7 @@ async fn opening_an_empty_file_waits_for_the_ticket_up_to_the_limit() {
 #[tokio::test]
 async fn a_store_that_has_reached_its_size() {
     let directory = Directory::new();
-    let options = StoreOptions { max_bytes: Some(200_000), ..StoreOptions::default() };
+    let options = StoreOptions::default().max_bytes(200_000);
     let store = Store::open_with(&directory.url(), options).await.unwrap();
     store.migrate("part", TWO).await.unwrap();
     let add = async |text: String| {

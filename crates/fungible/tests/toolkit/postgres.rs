@@ -187,7 +187,7 @@ async fn a_restart_and_a_crash_in_the_midst_of_traffic_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_for_long_is_a_clear_503() {
     let mut server = Server::start();
-    let options = StoreOptions { wait_limit: Duration::from_millis(500), ..StoreOptions::default() };
+    let options = StoreOptions::default().wait_limit(Duration::from_millis(500));
     let store = Store::open_with(&url(&server), options).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     server.signal(Signal::SIGINT);
@@ -211,7 +211,7 @@ async fn a_server_that_is_away_for_long_is_a_clear_503() {
 async fn a_server_that_stands_still_is_a_clear_503() {
     let server = Server::start();
     let limit = Duration::from_millis(500);
-    let options = StoreOptions { wait_limit: limit, statement_limit: limit, ..StoreOptions::default() };
+    let options = StoreOptions::default().wait_limit(limit).statement_limit(limit);
     let store = Store::open_with(&url(&server), options).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     add(&store, "before".to_owned()).await.unwrap();
@@ -251,7 +251,7 @@ async fn another_server_takes_over_in_the_midst_of_traffic() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_does_not_come_is_unknown() {
     let server = Server::start();
-    let options = StoreOptions { statement_limit: Duration::from_millis(500), ..StoreOptions::default() };
+    let options = StoreOptions::default().statement_limit(Duration::from_millis(500));
     let store = Store::open_with(&url(&server), options).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     // A commit waits for a standby that there is not.
@@ -269,7 +269,7 @@ async fn a_commit_whose_answer_does_not_come_is_unknown() {
 #[tokio::test]
 async fn addresses_that_lead_nowhere_are_one_clear_line() {
     let server = Server::start();
-    let options = StoreOptions { wait_limit: Duration::from_millis(300), ..StoreOptions::default() };
+    let options = StoreOptions::default().wait_limit(Duration::from_millis(300));
     let open = async |address: String| {
         let url: StoreUrl = address.parse().unwrap();
         Store::open_with(&url, options.clone()).await.unwrap_err()
@@ -302,7 +302,7 @@ async fn addresses_that_lead_nowhere_are_one_clear_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_work_than_connections_waits_and_too_much_is_busy() {
     let server = Server::start_with(&["max_connections=10"]);
-    let options = StoreOptions { connections: 2, queue: 20, ..StoreOptions::default() };
+    let options = StoreOptions::default().connections(2).queue(20);
     let store = Store::open_with(&url(&server), options).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     let tasks: Vec<_> = (0..100)
@@ -363,7 +363,7 @@ async fn over_tls_the_server_must_be_the_right_one() {
     let stranger = server.file("stranger.pem", &certificates()[0]);
     let open = async |port: u16, options: &str| {
         let url: StoreUrl = format!("postgres://postgres@localhost:{port}/postgres?{options}").parse().unwrap();
-        let options = StoreOptions { wait_limit: Duration::from_millis(500), ..StoreOptions::default() };
+        let options = StoreOptions::default().wait_limit(Duration::from_millis(500));
         Store::open_with(&url, options).await
     };
     let trusted = format!("sslmode=require&sslrootcert={}", authority.display());

@@ -55,7 +55,7 @@ on_both_engines! {
 async fn frozen(how: Signal) -> (Store, Directory) {
     let directory = Directory::new();
     let limit = Duration::from_millis(300);
-    let options = StoreOptions { wait_limit: limit, ..StoreOptions::default() };
+    let options = StoreOptions::default().wait_limit(limit);
     let store = Store::open_with(&directory.url(), options.clone()).await.unwrap();
     store.migrate("rows", ROWS).await.unwrap();
     let add = async |id: &'static str| {

@@ -92,7 +92,7 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
 #[tokio::test]
 async fn a_drain_cuts_what_takes_too_long() {
     let (router, slow) = Slow::router();
-    let options = ServeOptions { drain_time: Duration::from_millis(100), ..ServeOptions::default() };
+    let options = ServeOptions::default().drain_time(Duration::from_millis(100));
     let server = start(router, None, options).await;
     let mut busy = send(server.address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
     slow.entered().await;
@@ -104,7 +104,7 @@ async fn a_drain_cuts_what_takes_too_long() {
 #[tokio::test]
 async fn during_the_notice_it_is_not_ready_but_answers_everything() {
     let (router, slow) = Slow::router();
-    let options = ServeOptions { notice_time: Duration::from_millis(500), ..ServeOptions::default() };
+    let options = ServeOptions::default().notice_time(Duration::from_millis(500));
     let server = start(router, None, options).await;
     let address = server.address;
     assert_eq!(status(&request(address, "GET /readyz HTTP/1.1", "").await), 200);
@@ -160,7 +160,7 @@ async fn the_first_request_of_a_connection_may_come_when_the_drain_has_begun() {
 #[tokio::test]
 async fn clients_that_are_too_slow_are_cut_and_others_served() {
     let brief = Duration::from_millis(200);
-    let options = ServeOptions { header_time: brief, body_time: brief, ..ServeOptions::default() };
+    let options = ServeOptions::default().header_time(brief).body_time(brief);
     let router = Router::new()
         .route("/echo", post(async |body: Bytes| body))
         .route("/large", get(async || vec![b'x'; 64 << 20]));
@@ -191,7 +191,7 @@ async fn marked(response: Response) -> ([(&'static str, &'static str); 1], Respo
 
 #[tokio::test]
 async fn bodies_and_headers_that_are_too_large_are_refused() {
-    let options = ServeOptions { body_bytes: 100, ..ServeOptions::default() };
+    let options = ServeOptions::default().body_bytes(100);
     // The router answers, not something around it: so its layers see the refusal.
     let router = Router::new().route("/echo", post(async |body: Bytes| body)).layer(map_response(marked));
     let server = start(router, None, options).await;
@@ -226,7 +226,7 @@ async fn a_route_may_take_larger_or_smaller_bodies_than_the_others() {
         .route("/raw/large", post(read_by_itself).layer(body_limit(200)))
         .route("/lowered", echo().layer(DefaultBodyLimit::max(10)).layer(body_limit(200)))
         .nest("/inner", Router::new().route("/large", echo().layer(body_limit(200))).layer(body_limit(10)));
-    let options = ServeOptions { body_bytes: 100, ..ServeOptions::default() };
+    let options = ServeOptions::default().body_bytes(100);
     let server = start(router, None, options).await;
     let sent = async |path: &str, bytes: usize| {
         status(&request(server.address, &format!("POST {path} HTTP/1.1"), &"x".repeat(bytes)).await)
@@ -259,7 +259,7 @@ async fn health_pages_and_layers_work_with_plain_axum_serve() {
         .route("/echo", post(async |body: Bytes| body))
         .route("/large", post(async |body: Bytes| body).layer(body_limit(3 << 20)))
         .merge(health_pages(move || store.health()));
-    let options = ServeOptions { body_bytes: 100, body_time: Duration::from_millis(200), ..ServeOptions::default() };
+    let options = ServeOptions::default().body_bytes(100).body_time(Duration::from_millis(200));
     let router = serve_layers(router, &options);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -30,12 +30,8 @@ impl Instance {
     async fn new(engine: &Engine) -> Instance {
         let store = engine.open().await;
         let users = Users::new(store.clone(), quick_hasher());
-        let options = SessionOptions {
-            idle: Duration::from_mins(10),
-            absolute: Duration::from_hours(1),
-            cookies: CookieMode::Plain,
-        };
-        let sessions = Sessions::new(store.clone(), Secret::parse(SECRET).unwrap(), options);
+        let options = SessionOptions::default().idle(Duration::from_mins(10)).absolute(Duration::from_hours(1));
+        let sessions = Sessions::new(store.clone(), Secret::parse(SECRET).unwrap(), CookieMode::Plain, options);
         users.migrate().await.unwrap();
         sessions.migrate().await.unwrap();
         Instance { store, users, sessions }
@@ -207,8 +203,7 @@ on_both_engines! {
         let hash = Secret::parse(SECRET).unwrap().keyed_hash("fungible session id", &bits);
         assert!(engine.holds(&hash));
         let other = Secret::parse(&"B".repeat(44)).unwrap();
-        let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
-        let stranger = Sessions::new(instance.store.clone(), other, options);
+                let stranger = Sessions::new(instance.store.clone(), other, CookieMode::Plain, SessionOptions::default());
         assert_eq!(stranger.user(&with(&cookie)).await, Ok(None));
     }
 }

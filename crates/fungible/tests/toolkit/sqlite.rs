@@ -194,7 +194,7 @@ async fn a_caller_that_goes_away_takes_its_command_back() {
 async fn a_full_queue_is_busy_at_once() {
     let directory = Directory::new();
     drop(store_with_notes(&directory).await);
-    let options = StoreOptions { queue: 2, wait_limit: Duration::from_hours(1), ..StoreOptions::default() };
+    let options = StoreOptions::default().queue(2).wait_limit(Duration::from_hours(1));
     let store = Store::open_with(&directory.url(), options).await.unwrap();
     let ticket = File::options().write(true).open(directory.ticket()).unwrap();
     ticket.lock().unwrap();
@@ -222,7 +222,7 @@ async fn a_full_queue_is_busy_at_once() {
 async fn a_foreign_program_that_writes_without_a_ticket_costs_a_clear_busy() {
     let directory = Directory::new();
     drop(store_with_notes(&directory).await);
-    let options = StoreOptions { wait_limit: Duration::from_millis(100), ..StoreOptions::default() };
+    let options = StoreOptions::default().wait_limit(Duration::from_millis(100));
     let store = Store::open_with(&directory.url(), options).await.unwrap();
     let foreign = rusqlite::Connection::open(directory.store()).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();

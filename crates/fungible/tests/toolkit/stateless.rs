@@ -75,7 +75,7 @@ fn app() -> App {
         store: None,
         toolkit: Vec::new(),
         names: Arc::default(),
-        prices: Cache::new(fungible::CacheMode::On, fungible::CacheOptions { most: 1, keep: Duration::MAX }),
+        prices: Cache::new(fungible::CacheMode::On, fungible::CacheOptions::new(1, Duration::MAX)),
         mailers: vec![Arc::new(ByPost { street: "Main Street", stamps: Handle::new(Client, "the post office") })],
         payments: Arc::new(Payments::There { by: by(), at_once: Semaphore::new(1) }),
         again: Arc::new(Payments::Here(Client)),

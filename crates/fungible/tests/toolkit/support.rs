@@ -146,7 +146,7 @@ macro_rules! on_both_engines {
 
 /// Password hashes that cost next to nothing.
 pub(crate) fn quick_hasher() -> Hasher {
-    Hasher::new(&HasherOptions { memory_kib: 8, passes: 1, at_once: 2, waiting: 64 })
+    Hasher::new(&HasherOptions::default().memory_kib(8).passes(1).at_once(2).waiting(64))
 }
 
 #[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]

@@ -37,7 +37,7 @@ pub(crate) struct Instance {
 
 impl Instance {
     pub(crate) async fn new(engine: &Engine) -> Instance {
-        Instance::with(engine, KeyOptions::default(), TokenOptions::new("shop")).await
+        Instance::with(engine, KeyOptions::default(), TokenOptions::default().audience("shop")).await
     }
 
     async fn with(engine: &Engine, keys: KeyOptions, options: TokenOptions) -> Instance {
@@ -75,7 +75,7 @@ on_both_engines! {
         assert_ne!(next.refresh_token, issued.refresh_token);
         assert_eq!(one.takes(&next).await, (true, true));
         // A service for others takes none of it.
-        let other = Instance::with(engine, KeyOptions::default(), TokenOptions::new("bank")).await;
+        let other = Instance::with(engine, KeyOptions::default(), TokenOptions::default().audience("bank")).await;
         assert_eq!(other.takes(&issued).await, (false, false));
     }
 
@@ -133,8 +133,7 @@ on_both_engines! {
 
     async fn what_ends_a_login_ends_it_at_once_on_every_instance(engine: &Engine) {
         let [one, two] = [Instance::new(engine).await, Instance::new(engine).await];
-        let options = SessionOptions { cookies: CookieMode::Plain, ..SessionOptions::default() };
-        let sessions = [&one, &two].map(|instance| Sessions::new(instance.store.clone(), secret(), options.clone()));
+                let sessions = [&one, &two].map(|instance| Sessions::new(instance.store.clone(), secret(), CookieMode::Plain, SessionOptions::default()));
         sessions[0].migrate().await.unwrap();
         let ends = ["log out", "log out everywhere", "password change", "disabled"];
         for end in ends {
@@ -176,15 +175,9 @@ on_both_engines! {
 
     async fn keys_change_under_load_and_no_request_is_refused(engine: &Engine) {
         // Three instances whose clocks are up to a minute apart, and keys that change every second.
-        let keys = |off: i64| KeyOptions {
-            period: Duration::from_secs(1),
-            lead: Duration::from_millis(500),
-            look_every: Duration::from_millis(100),
-            keep: Duration::from_secs(5),
-            clock: Clock::off_by(off),
-        };
+        let keys = |off: i64| KeyOptions::default().period(Duration::from_secs(1)).lead(Duration::from_millis(500)).look_every(Duration::from_millis(100)).keep(Duration::from_secs(5)).clock(Clock::off_by(off));
         // What a token says of its end is in whole seconds: it is good for one at least.
-        let options = TokenOptions { access: Duration::from_secs(2), ..TokenOptions::new("shop") };
+        let options = TokenOptions::default().audience("shop").access(Duration::from_secs(2));
         let good_for = Duration::from_secs(1);
         let mut instances = Vec::new();
         for off in [0, 30_000, -30_000] {
@@ -232,18 +225,12 @@ on_both_engines! {
     }
 
     async fn a_key_that_signs_is_found_by_whoever_looked_just_before_it_did(engine: &Engine) {
-        let keys = |clock: Clock| KeyOptions {
-            period: Duration::from_millis(1),
-            lead: Duration::from_millis(500),
-            look_every: Duration::from_millis(100),
-            clock,
-            ..KeyOptions::default()
-        };
+        let keys = |clock: Clock| KeyOptions::default().period(Duration::from_millis(1)).lead(Duration::from_millis(500)).look_every(Duration::from_millis(100)).clock(clock);
         // The clock of this one stands still: it looked 600 ms ago, before there was a second key.
         let clock = Clock::set_to(fungible::now_ms());
-        let still = Instance::with(engine, KeyOptions { period: Duration::from_hours(1), ..keys(clock.clone()) }, TokenOptions::new("shop")).await;
+        let still = Instance::with(engine, keys(clock.clone()).period(Duration::from_hours(1)), TokenOptions::default().audience("shop")).await;
         clock.advance(600);
-        let other = Instance::with(engine, keys(Clock::system()), TokenOptions::new("shop")).await;
+        let other = Instance::with(engine, keys(Clock::system()), TokenOptions::default().audience("shop")).await;
         let ann = other.ann().await;
         let first = head_of(&other.tokens.start(&ann).await.unwrap());
         eventually_async("another key signs", async || {
@@ -262,8 +249,8 @@ on_both_engines! {
         let year = 365 * 24 * 3_600_000;
         let mut instances = Vec::new();
         for off in [0, year, -fungible::now_ms()] {
-            let keys = KeyOptions { clock: Clock::off_by(off), ..KeyOptions::default() };
-            instances.push(Instance::with(engine, keys, TokenOptions::new("shop")).await);
+            let keys = KeyOptions::default().clock(Clock::off_by(off));
+            instances.push(Instance::with(engine, keys, TokenOptions::default().audience("shop")).await);
         }
         let ann = instances[0].ann().await;
         for from in &instances {
@@ -277,16 +264,11 @@ on_both_engines! {
     }
 
     async fn who_only_checks_tokens_looks_for_keys_too(engine: &Engine) {
-        let keys = || KeyOptions {
-            period: Duration::from_secs(1),
-            lead: Duration::from_secs(2),
-            look_every: Duration::from_millis(50),
-            ..KeyOptions::default()
-        };
-        let signs = Instance::with(engine, KeyOptions { period: Duration::from_hours(1), ..keys() }, TokenOptions::new("shop")).await;
+        let keys = || KeyOptions::default().period(Duration::from_secs(1)).lead(Duration::from_secs(2)).look_every(Duration::from_millis(50));
+        let signs = Instance::with(engine, keys().period(Duration::from_hours(1)), TokenOptions::default().audience("shop")).await;
         let issued = signs.tokens.start(&signs.ann().await).await.unwrap();
-        let ring = KeyRing::open(engine.open().await, &secret(), KeyOptions { period: Duration::from_hours(1), ..keys() }).await.unwrap();
-        let checks = Tokens::new(engine.open().await, ring.clone(), secret(), TokenOptions::new("shop"));
+        let ring = KeyRing::open(engine.open().await, &secret(), keys().period(Duration::from_hours(1))).await.unwrap();
+        let checks = Tokens::new(engine.open().await, ring.clone(), secret(), TokenOptions::default().audience("shop"));
         assert!(format!("{ring:?}").contains("keys: 1"), "{ring:?}");
         // Another one makes the next key.
         let other = KeyRing::open(engine.open().await, &secret(), keys()).await.unwrap();
@@ -366,8 +348,8 @@ async fn an_access_token_ends_after_its_time() {
     let engine = Engine::sqlite();
     // Clocks that tests set stand still: this instance's time is the store's and what has passed since.
     let clock = Clock::set_to(fungible::now_ms());
-    let keys = KeyOptions { clock: clock.clone(), look_every: Duration::from_hours(24), ..KeyOptions::default() };
-    let instance = Instance::with(&engine, keys, TokenOptions::new("shop")).await;
+    let keys = KeyOptions::default().clock(clock.clone()).look_every(Duration::from_hours(24));
+    let instance = Instance::with(&engine, keys, TokenOptions::default().audience("shop")).await;
     let issued = instance.tokens.start(&instance.ann().await).await.unwrap();
     let began = Instant::now();
     clock.advance(299_000);

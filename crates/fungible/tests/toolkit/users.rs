@@ -85,7 +85,7 @@ on_both_engines! {
     }
 
     async fn an_unknown_name_costs_the_same_work(engine: &Engine) {
-        let nobody_waits = Hasher::new(&HasherOptions { memory_kib: 64 * 1024, passes: 4, at_once: 1, waiting: 0 });
+        let nobody_waits = Hasher::new(&HasherOptions::default().memory_kib(64 * 1024).passes(4).at_once(1).waiting(0));
         let users = users(engine, nobody_waits).await;
         // While one unknown name is being checked, the second finds the hasher taken: the first does hash.
         let (one, two) = tokio::join!(users.check("nobody", "some password"), users.check("no one", "some password"));
