@@ -1,4 +1,4 @@
-//! Which address a request came from, behind balancers that are known. Knows nothing of what it is used for.
+//! The address of a request's client, behind known proxies. Knows nothing of what it is used for.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word on where a request came from is taken: networks such as `10.0.0.0/8`.
+/// The proxies whose `X-Forwarded-For` is believed, as networks such as `10.0.0.0/8`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxies(Arc<[IpNet]>);
 
@@ -22,7 +22,7 @@ pub struct Proxies(Arc<[IpNet]>);
 pub struct ProxiesError(String);
 
 impl Default for Proxies {
-    /// This machine only: where the balancer listens beside the instances.
+    /// This machine only, for a balancer beside its instances.
     fn default() -> Proxies {
         let local = [IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))];
         Proxies(local.into())
@@ -32,7 +32,7 @@ impl Default for Proxies {
 impl FromStr for Proxies {
     type Err = ProxiesError;
 
-    /// Addresses and networks, with commas between them; nothing for none.
+    /// Addresses and networks, with commas between them. An empty text is no proxy.
     fn from_str(text: &str) -> Result<Proxies, ProxiesError> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let network = |part: &str| {
@@ -44,10 +44,10 @@ impl FromStr for Proxies {
 }
 
 impl Proxies {
-    /// Where a request came from: the connection's other end or, when that is a known proxy, the last address in
-    /// `X-Forwarded-For` that is none. What clients write further left in that header counts for nothing.
+    /// The address of a request's client: the peer of the connection or, when that is a known proxy, the last address in
+    /// `X-Forwarded-For` that is not. Addresses further left, which a client can write itself, are ignored.
     ///
-    /// Without a connection (a router that is called by itself) it is the unspecified address.
+    /// Without `ConnectInfo` (a router that is called directly) it is the unspecified address, `0.0.0.0`.
     pub fn client(&self, parts: &Parts) -> ClientAddress {
         let peer = parts.extensions.get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
         ClientAddress(self.behind(peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), &parts.headers).to_canonical())
@@ -60,7 +60,7 @@ impl Proxies {
                 if !self.has(known) {
                     return known;
                 }
-                // What cannot be read is not believed, nor is what stands before it.
+                // What cannot be parsed is not believed, nor is anything left of it.
                 let Some(address) = address(part.trim()) else { return known };
                 known = address;
             }
@@ -74,18 +74,18 @@ impl Proxies {
     }
 }
 
-/// An address as proxies write it, some with a port.
+/// An address as proxies write it, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()))
 }
 
-/// The address that a request came from. As an extractor it takes the word of the state's [`Proxies`].
+/// The address of a request's client. As an extractor it believes the [`Proxies`] of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// Who is behind it, for limits: the address itself, or of IPv6 the first 56 bits, as a customer of a provider has
-    /// all of the rest.
+    /// The subscriber, for rate limits: an IPv4 address, or the first 56 bits of an IPv6 address, as one customer of a provider
+    /// has all addresses below them.
     pub fn subscriber(self) -> String {
         match self.0 {
             IpAddr::V4(address) => address.to_string(),

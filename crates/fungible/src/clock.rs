@@ -1,11 +1,10 @@
-//! The time as epoch milliseconds, and what has passed as an argument: by the machine's measure, or one that a test sets.
-//! Knows no one else.
+//! The time as epoch milliseconds, and a clock for elapsed time that a test can set. Knows no other part.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Where the time comes from. Cheap to clone; clones of a set clock share its time.
+/// A clock for elapsed time: the machine's, or one that a test sets. Clones of a set clock share its time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Source);
 
@@ -13,18 +12,18 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    /// The machine's, so many milliseconds off.
+    /// The machine's clock plus this many milliseconds.
     Off(i64),
     Set(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The time of the machine.
+    /// The machine's clock.
     pub fn system() -> Clock {
         Clock(Source::System)
     }
 
-    /// The time of a machine whose clock is `ms` milliseconds ahead, or behind where it is negative.
+    /// The clock of a machine that is `ms` milliseconds ahead, or behind if `ms` is negative.
     pub fn off_by(ms: i64) -> Clock {
         Clock(Source::Off(ms))
     }
@@ -34,15 +33,14 @@ impl Clock {
         Clock(Source::Set(Arc::new(AtomicI64::new(ms))))
     }
 
-    /// Moves a set clock by `ms` milliseconds; does nothing to the system's.
+    /// Moves a set clock by `ms` milliseconds. It has no effect on other clocks.
     pub fn advance(&self, ms: i64) {
         if let Source::Set(now) = &self.0 {
             now.fetch_add(ms, Ordering::SeqCst);
         }
     }
 
-    /// Milliseconds since some moment: for what has passed between two looks. Whoever sets the machine's clock does not
-    /// change it.
+    /// Milliseconds since some moment, for the time between two calls. Setting the machine's clock does not change it.
     pub(crate) fn ticks_ms(&self) -> i64 {
         match &self.0 {
             Source::System => ms(BEGAN.get_or_init(Instant::now).elapsed()),
@@ -52,15 +50,16 @@ impl Clock {
     }
 }
 
-/// When this process first asked.
+/// When this process first asked for the time.
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 
-/// A duration in whole milliseconds; one that is too long to be added to a time is cut.
+/// A duration in whole milliseconds, cut so that it can be added to a time.
 pub(crate) fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX).min(i64::MAX / 4)
 }
 
-/// The machine's time in epoch milliseconds: how times are stored.
+/// The machine's time in epoch milliseconds, as times are stored. Use `fungible_now_ms()` in SQL, the store's clock, for times
+/// that several instances compare.
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

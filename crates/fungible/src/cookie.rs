@@ -1,4 +1,4 @@
-//! Cookies that only this site's own requests carry. Knows neither what is in them nor a store.
+//! Cookies that only requests of the site itself carry. Knows no content and no store.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use axum::response::{AppendHeaders, IntoResponseParts, ResponseParts};
 /// How cookies are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CookieMode {
-    /// `__Host-NAME`, Secure: for https, and for everything that is not on this machine.
+    /// `__Host-NAME` with `Secure`: for https, and so for everything that is not on this machine.
     #[default]
     Secure,
-    /// `NAME`, for plain http on loopback, where clients such as curl drop the other kind.
+    /// `NAME`, for http on this machine, where clients such as curl drop the other kind.
     Plain,
 }
 
 impl CookieMode {
-    /// What the cookie is called in full.
+    /// The full name of the cookie.
     pub fn name(self, name: &str) -> String {
         if self == CookieMode::Secure { format!("__Host-{name}") } else { name.to_owned() }
     }
 
-    /// The header that has a browser keep a value under a name, for a while. The value is of the letters that base64url has.
+    /// The header that sets a cookie for a time. The value must consist of the characters of base64url.
     pub fn set(self, name: &str, value: &str, lasts: Duration) -> SetCookie {
         let (name, seconds) = (self.name(name), lasts.as_secs());
         let secure = if self == CookieMode::Secure { "Secure; " } else { "" };
         SetCookie(format!("{name}={value}; Max-Age={seconds}; Path=/; {secure}HttpOnly; SameSite=Lax"))
     }
 
-    /// The header that has a browser forget it.
+    /// The header that deletes a cookie.
     pub fn remove(self, name: &str) -> SetCookie {
         self.set(name, "", Duration::ZERO)
     }
 
-    /// The values that a request carries under a name; more than one where somebody tries something.
+    /// The values of a cookie in a request. There can be more than one: a client can send what it likes.
     pub fn values<'a>(self, name: &'a str, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
@@ -46,9 +46,9 @@ impl CookieMode {
     }
 }
 
-/// A `Set-Cookie` header: put it in front of the response, `(cookie, Redirect::to("/"))`.
+/// A `Set-Cookie` header. Return it in front of the response: `(cookie, Redirect::to("/"))`.
 #[derive(Clone)]
-#[must_use = "the browser must be told"]
+#[must_use = "it has no effect unless it is part of the response"]
 pub struct SetCookie(String);
 
 impl SetCookie {
@@ -66,7 +66,7 @@ impl IntoResponseParts for SetCookie {
     }
 }
 
-/// Shows no value.
+/// Shows no value of the cookie.
 impl fmt::Debug for SetCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SetCookie(..)")

@@ -1,5 +1,5 @@
-//! Limits that hold over all instances together: how often somebody may do something. GCRA (the generic cell rate
-//! algorithm of ITU-T I.371) in one statement, by the store's time. Knows nothing of logins or addresses.
+//! Rate limits over all instances together: GCRA (the generic cell rate algorithm of ITU-T I.371) in one statement, by the
+//! store's clock. Knows nothing of logins or addresses.
 
 use std::time::Duration;
 
@@ -17,40 +17,40 @@ const MIGRATIONS: &[Migration] = &[Migration {
     postgres: include_str!("../migrations/postgres/limits-1.sql"),
 }];
 
-/// One key in so many sweeps some of those away whose quota is full again.
+/// One key in this many also deletes some rows whose quota is full again.
 const SWEEP_EVERY: u8 = 64;
 
-/// How often something may be done: `burst` times at once, and as often again over each `window`.
+/// A rate limit: `burst` times at once, and `burst` times in each `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Its name, for headers and to tell limits apart: lower-case letters, digits and dashes.
+    /// Its name, in headers and to tell limits apart: lower-case letters, digits and dashes.
     pub name: &'static str,
-    /// How often at once; at least 1.
+    /// How many times at once; at least 1.
     pub burst: u32,
-    /// The time in which a used-up quota is full again; at least a millisecond for each.
+    /// The time in which an empty quota is full again; at least 1 ms for each of `burst`.
     pub window: Duration,
 }
 
-/// What is left of a quota.
+/// What is left of a quota. In a response it adds the headers `RateLimit` and `RateLimit-Policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     limit: Limit,
-    /// How often it may be done now.
+    /// How many times are left.
     pub remaining: u32,
-    /// When the quota is full again.
+    /// The time until the quota is full again.
     pub full_in: Duration,
-    /// When it may be done the next time; zero when it was allowed now.
+    /// The time until the next one is allowed; zero when this one was allowed.
     pub retry_in: Duration,
 }
 
-/// The limits in a store.
+/// Rate limits in a store.
 #[derive(Debug, Clone)]
 pub struct Limits {
     store: Store,
 }
 
 impl Limit {
-    /// The time that one takes of the window.
+    /// The part of the window that one takes.
     fn step_ms(&self) -> i64 {
         let window = i64::try_from(self.window.as_millis()).unwrap_or(i64::MAX / 4);
         (window / i64::from(self.burst.max(1))).max(1)
@@ -60,7 +60,7 @@ impl Limit {
         self.step_ms().saturating_mul(i64::from(self.burst.max(1)))
     }
 
-    /// SHA-256 of its name and of who is limited.
+    /// SHA-256 of its name and of the subject.
     fn id(&self, who: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update((self.name.len() as u64).to_be_bytes());
@@ -71,12 +71,12 @@ impl Limit {
 }
 
 impl Limits {
-    /// Over a store. Call [`Limits::migrate`] once before anything else.
+    /// The limits in `store`. Call [`Limits::migrate`] once before anything else.
     pub fn new(store: Store) -> Limits {
         Limits { store }
     }
 
-    /// Makes the table, if need be.
+    /// Creates the table if it is missing.
     ///
     /// # Errors
     /// As [`Store::migrate`].
@@ -84,7 +84,8 @@ impl Limits {
         self.store.migrate("fungible-limits", MIGRATIONS).await
     }
 
-    /// Takes one from the quota of `who`, on whatever instance. See [`Quota::is_allowed`].
+    /// Takes one from the quota of `who` (a user id, an address, ..), which all instances share. [`Quota::is_allowed`] says
+    /// whether there was one.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -92,7 +93,7 @@ impl Limits {
         let (id, step) = (limit.id(who), limit.step_ms());
         let room = limit.window_ms() - step;
         self.sweep(id).await?;
-        // What would be inserted is the time of the store and one step.
+        // `excluded.tat_ms` is the store's time plus one step.
         let sql = "INSERT INTO fungible_limits (id, tat_ms) VALUES ($1, fungible_now_ms() + $2) \
                    ON CONFLICT (id) DO UPDATE SET tat_ms = CASE WHEN fungible_limits.tat_ms > excluded.tat_ms - $2 \
                    THEN fungible_limits.tat_ms + $2 ELSE excluded.tat_ms END \
@@ -107,8 +108,8 @@ impl Limits {
         Ok(limit.quota(ahead, false))
     }
 
-    /// What is left of the quota of `who`; takes nothing. For what counts only once it is known how it went: see
-    /// [`Limits::charge`].
+    /// What is left of the quota of `who`, without taking anything. For events that count only when their outcome is known:
+    /// then call [`Limits::charge`].
     ///
     /// # Errors
     /// As [`Store::get`].
@@ -119,8 +120,8 @@ impl Limits {
         Ok(limit.quota(ahead, ahead <= limit.window_ms() - limit.step_ms()))
     }
 
-    /// Takes one from the quota of `who`, also one that is not there: it is owed. So many that have looked at once gain
-    /// nothing over time.
+    /// Takes one from the quota of `who`, even if it is empty: then the next ones wait longer. So concurrent requests that
+    /// have all looked at the same quota gain nothing over time.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -133,7 +134,7 @@ impl Limits {
         self.store.statement(sql, params![id, limit.step_ms()]).await.map(drop)
     }
 
-    /// Gives `who` the whole quota back.
+    /// Makes the quota of `who` full.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -141,7 +142,7 @@ impl Limits {
         self.store.statement("DELETE FROM fungible_limits WHERE id = $1", params![limit.id(who)]).await.map(drop)
     }
 
-    /// Removes some quotas that are full again, at some of the keys.
+    /// Deletes some rows whose quota is full again, for some of the keys.
     async fn sweep(&self, id: [u8; 32]) -> Result<(), StoreError> {
         if !id[31].is_multiple_of(SWEEP_EVERY) {
             return Ok(());
@@ -168,25 +169,25 @@ impl Limit {
 }
 
 impl Quota {
-    /// Whether it may be done now.
+    /// Whether it is allowed.
     pub fn is_allowed(&self) -> bool {
         self.retry_in.is_zero()
     }
 
-    /// Itself when it may be done, else as an error: `limits.take(..).await?.allowed()?` ends a handler with 429.
+    /// `Ok` when it is allowed: `limits.take(..).await?.allowed()?` ends a handler with 429 when it is not.
     ///
     /// # Errors
-    /// When it may not be done now.
+    /// The quota itself, when it is not allowed.
     pub fn allowed(self) -> Result<Quota, Quota> {
         if self.is_allowed() { Ok(self) } else { Err(self) }
     }
 
-    /// What a client is told when it may not.
+    /// The sentence for a client that is refused.
     pub fn sentence(&self) -> String {
         format!("This was done too often; please try again in {} s.", self.seconds())
     }
 
-    /// Whole seconds until it may be done again; at least one.
+    /// Whole seconds until the next one is allowed; at least 1.
     fn seconds(&self) -> u64 {
         seconds(self.retry_in).max(1)
     }
@@ -219,7 +220,7 @@ impl IntoResponseParts for Quota {
     }
 }
 
-/// 429 with `Retry-After`, the headers above and a sentence, for one that was not allowed.
+/// For a quota that is not allowed: 429 with `Retry-After`, the headers above and a sentence.
 impl IntoResponse for Quota {
     fn into_response(self) -> Response {
         let sentence = format!("{}\n", self.sentence());

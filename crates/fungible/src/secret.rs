@@ -1,6 +1,5 @@
-//! The secret that all instances share: given from outside. Nothing here makes one: an instance that did would not be equal
-//! to the others, and after its end would have forgotten what it signed.
-//! Knows hashing, not what is hashed.
+//! The secret that all instances share, given from outside. Nothing here makes one: an instance with a secret of its own would
+//! not accept what the others have signed, nor after a restart what it signed itself. Knows hashing, not what is hashed.
 
 use std::fmt;
 
@@ -9,19 +8,19 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Standard base64; the padding may be missing, as many tools leave it out.
+/// Standard base64, with or without padding, as many tools leave it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Bytes below which a secret is refused.
+/// The fewest bytes of a secret.
 const LEAST_BYTES: usize = 32;
 
-/// Bytes of a hash below which somebody might guess it.
+/// The fewest bytes of a hash that cannot be guessed.
 const LEAST_HASH: usize = 16;
 
-/// A key that is equal on all instances. Its `Debug` shows nothing of it.
+/// The secret that all instances share, as a key for hashes. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Secret {
     keyed: Hmac<Sha256>,
@@ -58,14 +57,13 @@ impl Secret {
         Ok(Secret { keyed })
     }
 
-    /// HMAC-SHA256 of `data` under this secret. Hashes for different purposes have nothing to do with each other:
-    /// the purpose goes in with its length in front.
+    /// HMAC-SHA256 of `data` under this secret, for one purpose: hashes of equal data for different purposes are unrelated.
+    /// The length of the purpose is hashed before it.
     pub fn keyed_hash(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
         self.mac(purpose, data).finalize().into_bytes().into()
     }
 
-    /// Whether `hash` is what [`Secret::keyed_hash`] gives, or the beginning of it, 16 bytes at least. How long that takes
-    /// does not depend on where the two differ.
+    /// Whether `hash` is what [`Secret::keyed_hash`] returns, or its first 16 bytes or more. It compares in constant time.
     pub fn is_keyed_hash(&self, purpose: &str, data: &[u8], hash: &[u8]) -> bool {
         hash.len() >= LEAST_HASH && self.mac(purpose, data).verify_truncated_left(hash).is_ok()
     }

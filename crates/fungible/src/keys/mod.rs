@@ -1,9 +1,9 @@
-//! The keys that sign and seal, shared by all instances: made by whichever is first, kept in the store under the secret
-//! from the environment, and changed without anybody noticing. Knows nothing of what is signed.
+//! The keys that sign and seal, shared by all instances: made by the first instance, stored encrypted under the shared
+//! secret, and rotated. Knows nothing of what is signed.
 //!
-//! A new key is in the store for [`KeyOptions::lead`] before it signs, and instances look more often than that: so no
-//! token is ever signed by a key that some instance does not know. All times are the store's; an instance only measures
-//! what has passed since it looked, so that a clock which is off or is set does no harm.
+//! A new key is in the store for [`KeyOptions::lead`] before it signs, and instances read the store more often than that: so
+//! no token is signed by a key that some instance does not know. All times are the store's; an instance only measures the
+//! time since it read them, so a wrong clock, or one that is set, does no harm.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,30 +28,30 @@ const MIGRATIONS: &[Migration] = &[Migration {
     postgres: include_str!("../../migrations/postgres/keys-1.sql"),
 }];
 
-/// Bytes of a nonce of XChaCha20-Poly1305.
+/// The bytes of a nonce of XChaCha20-Poly1305.
 const NONCE: usize = 24;
 
-/// For the sake of keys that are not known one looks at most this often.
+/// The shortest time between two reads because of an unknown key.
 const LOOK_AGAIN_MS: i64 = 1000;
 
-/// When keys change.
+/// How keys are rotated.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct KeyOptions {
     /// How long one key signs.
     pub period: Duration,
-    /// How long a new key is known before it signs. Longer than `look_every`.
+    /// How long a new key is in the store before it signs. It must be longer than `look_every`.
     pub lead: Duration,
-    /// How often each instance looks for new keys.
+    /// How often each instance reads the keys.
     pub look_every: Duration,
-    /// How long a key is kept after it has signed for the last time: longer than anything that it signed is valid.
+    /// How long a key is kept after it has stopped signing: longer than anything that it signed is valid.
     pub keep: Duration,
-    /// How an instance measures what has passed since it looked.
+    /// How an instance measures the time since it read the keys.
     pub clock: Clock,
 }
 
 impl Default for KeyOptions {
-    /// A day, known ten minutes ahead, looked for each minute, kept for 31 days.
+    /// A new key each day, in the store 10 minutes ahead, read each minute, kept for 31 days.
     fn default() -> KeyOptions {
         KeyOptions {
             period: Duration::from_hours(24),
@@ -65,25 +65,25 @@ impl Default for KeyOptions {
 
 setters!(KeyOptions: period: Duration, lead: Duration, look_every: Duration, keep: Duration, clock: Clock);
 
-/// Why there are no keys.
+/// Why there is no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The keys in the store were made under another secret.
     #[error(
-        "the keys in the store were made under another secret: give all instances the one of before; if it is lost, \
+        "the keys in the store were made under another secret: give all instances the secret of before; if it is lost, \
          empty the table fungible_keys, which ends all tokens and sealed values"
     )]
     OtherSecret,
-    /// The operating system has no randomness to give.
-    #[error("there is no randomness for a new key: {0}")]
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes for a new key: {0}")]
     NoRandomness(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The key ring of an instance; clones are the same. What it holds in memory is a copy of what is in the store.
+/// The keys of a store, as copies in the memory of an instance. Clones share them.
 #[derive(Clone)]
 pub struct KeyRing {
     shared: Arc<Shared>,
@@ -94,18 +94,18 @@ struct Shared {
     wrap: XChaCha20Poly1305,
     options: KeyOptions,
     known: Mutex<Known>,
-    /// One look at a time.
+    /// For one read at a time.
     looking: Semaphore,
 }
 
-/// What was seen in the store.
+/// What was read from the store.
 #[derive(Clone, Default)]
 struct Known {
-    /// The oldest first.
+    /// The oldest key first.
     keys: Vec<Key>,
-    /// The store's time less ours.
+    /// The store's time minus that of this instance.
     ahead_ms: i64,
-    /// When we looked, by the store's time.
+    /// When the store was read, by the store's time.
     looked_ms: i64,
 }
 
@@ -118,15 +118,15 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// HMAC-SHA256, ready for what is to be signed for this purpose.
+    /// HMAC-SHA256 under a key that is derived for this purpose.
     pub(crate) fn mac(&self, purpose: &str) -> Hmac<Sha256> {
         let mut derived = self.keyed.clone();
         derived.update(purpose.as_bytes());
-        // Any length will do as a key for HMAC.
+        // HMAC takes a key of any length.
         Hmac::new_from_slice(&derived.finalize().into_bytes()).unwrap_or_else(|_| self.keyed.clone())
     }
 
-    /// A cipher for what is to be sealed for this purpose.
+    /// A cipher under a key that is derived for this purpose.
     pub(crate) fn cipher(&self, purpose: &str) -> XChaCha20Poly1305 {
         let mut derived = self.keyed.clone();
         derived.update(b"seal ");
@@ -136,10 +136,11 @@ impl Key {
 }
 
 impl KeyRing {
-    /// The keys in `store`, under `secret`. The first instance makes the first key.
+    /// The keys in `store`, decrypted with `secret`. It creates the table if it is missing, and the first instance makes the
+    /// first key.
     ///
     /// # Errors
-    /// When the store fails or the keys in it were made under another secret.
+    /// When the store fails, or the keys in it were made under another secret.
     pub async fn open(store: Store, secret: &Secret, options: KeyOptions) -> Result<KeyRing, KeyError> {
         store.migrate("fungible-keys", MIGRATIONS).await?;
         let wrap = XChaCha20Poly1305::new(&secret.keyed_hash("fungible key ring", b"").into());
@@ -149,12 +150,12 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The store's time in epoch milliseconds, as far as this instance knows.
+    /// The store's time in epoch milliseconds, as this instance estimates it.
     pub(crate) fn now_ms(&self) -> i64 {
         self.shared.options.clock.ticks_ms().saturating_add(self.known(|known| known.ahead_ms))
     }
 
-    /// How long what is signed or sealed now can be read.
+    /// How long something that is signed or sealed now can be verified or opened.
     pub(crate) fn keep(&self) -> Duration {
         self.shared.options.keep
     }
@@ -162,11 +163,11 @@ impl KeyRing {
     /// The key that signs now.
     ///
     /// # Errors
-    /// When the store cannot be read and has not been for so long that the key may be out of use.
+    /// When the store could not be read for so long that the key may be out of use.
     pub(crate) async fn signing(&self) -> Result<Key, KeyError> {
         let stale = self.now_ms() - ms(self.shared.options.look_every);
         if let Err(error) = self.look(stale).await {
-            // What is known is good until a key of which we could not hear begins to sign.
+            // The known key is right until a key that this instance could not read yet may sign.
             let too_old = self.now_ms() - ms(self.shared.options.lead) / 2;
             if self.known(|known| known.looked_ms) < too_old {
                 return Err(error);
@@ -180,25 +181,25 @@ impl KeyRing {
         signing.ok_or(KeyError::Store(StoreError::Closed))
     }
 
-    /// The key with this number; looks into the store for one that is not known yet.
+    /// The key with this id. It reads the store for one that is not known yet.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn find(&self, id: u32) -> Result<Option<Key>, KeyError> {
         let known = |known: &Known| known.keys.iter().find(|key| key.id == id).cloned();
         if let Some(key) = self.known(known) {
-            // Who only checks tokens looks, too: how late it is, it knows from the store. A store that is away is no harm yet.
+            // An instance that only verifies reads the store, too, for its time. A failure does no harm yet.
             let stale = self.now_ms() - ms(self.shared.options.look_every);
             let _ = self.look(stale).await;
             return Ok(Some(key));
         }
-        // Whoever makes numbers up does not make us ask for each of them. A key that signs has been there for `lead`: who
-        // has looked since knows it.
+        // Made-up ids do not cause a read each: a key that signs has been in the store for `lead`, so an instance that has
+        // read the store since knows it.
         self.look(self.now_ms() - LOOK_AGAIN_MS.min(ms(self.shared.options.lead) / 2)).await?;
         Ok(self.known(known))
     }
 
-    /// Looks into the store unless somebody has since `fresh_ms`; makes the next key when it is time.
+    /// Reads the store, unless that was done since `fresh_ms`, and makes the next key when it is due.
     async fn look(&self, fresh_ms: i64) -> Result<(), KeyError> {
         let is_fresh = || self.known(|known| known.looked_ms > fresh_ms && !known.keys.is_empty());
         if is_fresh() {
@@ -215,7 +216,7 @@ impl KeyRing {
             Some(last) => {
                 let due = last.signs_from_ms.saturating_add(ms(options.period));
                 let soon = seen.looked_ms.saturating_add(ms(options.lead));
-                // Also when nobody was there for long: the old one goes on until all can know the new one.
+                // Even after a long pause, the old key signs until all instances can know the new one.
                 (due <= soon).then(|| (last.id + 1, due.max(soon)))
             }
         };
@@ -234,8 +235,8 @@ impl KeyRing {
             Ok((now, keys))
         };
         let (now, rows) = self.shared.store.read(read).await?;
-        // Taken late rather than early: the time that the answer took makes us think that it is earlier than it is, and the
-        // key of before signs for so long. An early guess would sign with a key that others may not know yet.
+        // Measured after the answer, so the store's time is estimated too early rather than too late: then the previous key
+        // signs a little longer. Too late, and a key would sign that other instances may not know yet.
         let after = self.shared.options.clock.ticks_ms();
         let looked_ms: i64 = now.first().map_or(Ok(after), |row| row.get("now"))?;
         let mut keys = Vec::new();
@@ -246,7 +247,7 @@ impl KeyRing {
         Ok(Known { keys, ahead_ms: looked_ms - after, looked_ms })
     }
 
-    /// Puts a new key into the store, unless another instance was quicker, and removes those that nobody needs any more.
+    /// Stores a new key, unless another instance has done so, and deletes those that are out of use.
     async fn make(&self, id: u32, signs_from_ms: i64, keys: &[Key]) -> Result<(), KeyError> {
         let mut random = [0; 32 + NONCE];
         getrandom::fill(&mut random).map_err(|error| KeyError::NoRandomness(error.to_string()))?;
@@ -255,7 +256,7 @@ impl KeyRing {
         let nonce: [u8; NONCE] = nonce.try_into().unwrap_or([0; NONCE]);
         let sealed = self.shared.wrap.encrypt(&XNonce::from(nonce), payload).map_err(|_| KeyError::OtherSecret)?;
         let wrapped = [&nonce[..], &sealed].concat();
-        // A key is out of use when its successor has signed for long enough.
+        // A key is out of use when its successor has signed for `keep`.
         let old = signs_from_ms - ms(self.shared.options.keep);
         let needless = keys.windows(2).filter(|two| two[1].signs_from_ms < old).map(|two| two[0].id).max().unwrap_or(0);
         let make = async move |tx: &mut Tx| {
@@ -280,7 +281,7 @@ impl KeyRing {
     }
 }
 
-/// Shows how many keys there are, and nothing of them.
+/// Shows the number of keys, and nothing of them.
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.known(|known| known.keys.len());

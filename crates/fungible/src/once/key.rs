@@ -1,4 +1,4 @@
-//! The client's key: read from the header `Idempotency-Key`, bound to whose it is and to what was asked. Knows no store.
+//! The client's key: read from the header `Idempotency-Key`, and bound to the client and the request. Knows no store.
 
 use std::fmt::Display;
 
@@ -11,11 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A UUID has 36.
+/// In characters; a UUID has 36.
 const LONGEST_KEY: usize = 255;
 
-/// The key that a request came with, as an extractor: `IdempotencyKey` where it must be there, `Option<IdempotencyKey>`
-/// where it may.
+/// The idempotency key of a request, as an extractor: `IdempotencyKey` if it is required, `Option<IdempotencyKey>` if it is
+/// optional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
     text: String,
@@ -23,22 +23,24 @@ pub struct IdempotencyKey {
     target: String,
 }
 
-/// A key with whose it is and what was asked, as hashes.
+/// A key bound to its client and to one request, as hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnceKey {
+    /// Of the client and the key.
     pub(super) id: [u8; 32],
+    /// Of the method, the path and the body.
     pub(super) request: [u8; 32],
 }
 
 /// Why a request has no usable key. As a response: 400 with a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdempotencyKeyRejection {
-    /// The header is not there.
+    /// There is no such header.
     #[error(
         "This request needs the header Idempotency-Key: a new UUID for each thing to be done, the same when it is sent again."
     )]
     Missing,
-    /// The header holds no key.
+    /// The header is no key, or comes twice.
     #[error("The header Idempotency-Key must hold one key of 1 to 255 visible ASCII characters, such as a UUID.")]
     Malformed,
 }
@@ -50,12 +52,13 @@ impl IntoResponse for IdempotencyKeyRejection {
 }
 
 impl IdempotencyKey {
-    /// A key that came elsewhere than in the header, as in a field of a form; `target` says what it is for.
+    /// A key from elsewhere than the header, such as a field of a form. `target` names the operation, as the method and the
+    /// path do for a key from the header.
     ///
     /// # Errors
-    /// When it is no key.
+    /// When the text is no key.
     pub fn parse(text: &str, target: &str) -> Result<IdempotencyKey, IdempotencyKeyRejection> {
-        // The draft writes it as a string in quotes; many clients leave them out.
+        // The draft has a string in quotes; many clients send it without.
         let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let fine = (1..=LONGEST_KEY).contains(&bare.len())
             && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
@@ -65,18 +68,18 @@ impl IdempotencyKey {
         Ok(IdempotencyKey { text: bare.to_owned(), target: target.to_owned() })
     }
 
-    /// The key of one client (`whose`: nobody else's keys are the same) for one request: `body` is what was sent, as it was
-    /// understood.
+    /// The key of the client `whose` for the request `body`. Equal keys of other clients are other keys; the same key with
+    /// another body is refused.
     pub fn of(&self, whose: impl Display, body: &impl Serialize) -> OnceKey {
         let whose = whose.to_string();
-        // What cannot be written as JSON is as good as nothing: then the key alone decides.
+        // A body that cannot be written as JSON is not compared.
         let body = serde_json::to_vec(body).unwrap_or_default();
         OnceKey { id: hash(&[whose.as_bytes(), self.text.as_bytes()]), request: hash(&[self.target.as_bytes(), &body]) }
     }
 }
 
 impl OnceKey {
-    /// A number for locks.
+    /// The number of its lock.
     pub(super) fn lock(&self) -> i64 {
         self.id.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
     }

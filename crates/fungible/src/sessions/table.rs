@@ -90,7 +90,8 @@ impl Sessions {
     /// # Errors
     /// As [`Store::write`].
     pub async fn start(&self, account: &Account, old: Option<&SessionId>) -> Result<SetCookie, StoreError> {
-        let id = SessionId::random().map_err(|error| StoreError::Sql(format!("no randomness: {error}")))?;
+        let id = SessionId::random()
+            .map_err(|error| StoreError::Sql(format!("the operating system gives no random bytes: {error}")))?;
         let (new, old) = (self.stored(&id), old.map(|old| self.stored(old)));
         let (user, generation) = (account.id, account.generation);
         let (idle, absolute) = (ms(self.options.idle), ms(self.options.absolute));
