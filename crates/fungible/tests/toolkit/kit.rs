@@ -7,9 +7,10 @@ use fungible::{
     ClientAddress, Config, CookieMode, HasherOptions, Kit, KitBuilder, Limit, LoginError, LoginLimits, Secret,
     SessionOptions, TokenOptions,
 };
+use test_basics::eventually_async;
 
 use crate::on_both_engines;
-use crate::support::{Engine, eventually};
+use crate::support::Engine;
 
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const PASSWORD: &str = "correct horse";
@@ -49,7 +50,7 @@ on_both_engines! {
 
         // What one instance starts another ends, but each by its own options.
         let (long, short) = (logged_in(&plain).await, logged_in(&other).await);
-        eventually("the session has expired", async || plain.sessions.user(&short).await.unwrap().is_none()).await;
+        eventually_async("the session has expired", async || plain.sessions.user(&short).await.unwrap().is_none()).await;
         assert!(other.sessions.user(&long).await.unwrap().is_some());
 
         let account = plain.users.check("ann", PASSWORD).await.unwrap();

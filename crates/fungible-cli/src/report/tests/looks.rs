@@ -3,7 +3,7 @@
 
 use super::world::{answer_header, difference, login, request_header, step, verdict};
 use crate::exchange::Outcome;
-use crate::prove::{Finding, FindingKind, Ignored, Judgement, Step, NotJudged, Verdict};
+use crate::prove::{Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict};
 use crate::report::{Style, json, markdown, text};
 
 /// The sections of a report, in their order, and how each begins, behind an empty line. A report need not have all of them.
