@@ -30,7 +30,7 @@ pub(crate) use lab::{Archive, Lab, ProveError, Recorder};
 pub(crate) use model::Ignore;
 pub(crate) use placeholders::misspelt;
 pub(crate) use plan::Plan;
-pub(crate) use verdict::{Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
+pub(crate) use verdict::{AttackRun, Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
 #[cfg(test)]
 pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
 

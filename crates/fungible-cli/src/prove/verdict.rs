@@ -54,8 +54,8 @@ impl Judgement {
 /// What was tried, and what was not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage {
-    /// Each attack that was carried out, in words: "amnesia: each of 31 requests on an instance that had served nothing".
-    pub(crate) attacks: Vec<String>,
+    /// Each attack that was carried out.
+    pub(crate) attacks: Vec<AttackRun>,
     /// "positive control: with the shared paths withheld the traffic breaks at #4".
     pub(crate) control: Option<String>,
     /// Sentences about what was not covered: "kill in the middle of a request". The most important first.
@@ -64,6 +64,15 @@ pub(crate) struct Coverage {
     pub(crate) limits: usize,
     /// Sentences about the world: "the disk of each instance was private except /home, because ..".
     pub(crate) notes: Vec<String>,
+}
+
+/// One attack that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AttackRun {
+    /// Its name: "amnesia".
+    pub(crate) name: &'static str,
+    /// What it covered: "each of 31 requests on an instance that had served nothing".
+    pub(crate) covers: String,
 }
 
 impl Coverage {

@@ -3,12 +3,12 @@
 
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
-    AnswerView, AnsweredBy, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, KindView, LabelView,
-    MaskView, ReasonView, RenamingView, StepView, TrialView, UnstableView, VerdictView, VerdictWord,
+    AnswerView, AnsweredBy, AttackView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, KindView,
+    LabelView, MaskView, ReasonView, RenamingView, StepView, TrialView, UnstableView, VerdictView, VerdictWord,
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
-use crate::prove::{Deviation, Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
+use crate::prove::{AttackRun, Deviation, Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
 
 pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
     let mut safe = Safe { redactor: Redactor::new(verdict) };
@@ -33,7 +33,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         command: safe.text(&verdict.command),
         drive: safe.text(&verdict.drive),
         covered: CoverageView {
-            attacks: safe.texts(&verdict.covered.attacks),
+            attacks: verdict.covered.attacks.iter().map(|one| safe.attack(one)).collect(),
             control: verdict.covered.control.as_deref().map(|control| safe.text(control)),
             not_covered: safe.texts(&verdict.covered.not_covered),
             limits: if verdict.judgement.is_acquittal() { verdict.covered.limits } else { 0 },
@@ -95,6 +95,10 @@ impl Safe {
 
     fn minted(&mut self, text: &str) -> String {
         plain::line(&self.redactor.minted(&plain::without_colours(text)))
+    }
+
+    fn attack(&mut self, attack: &AttackRun) -> AttackView {
+        AttackView { name: attack.name, covers: self.text(&attack.covers) }
     }
 
     fn finding(&mut self, finding: &Finding) -> FindingView {

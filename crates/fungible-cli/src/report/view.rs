@@ -1,7 +1,9 @@
 //! The content of a report: a verdict with secrets hidden and control characters escaped. Every text in it is safe to
 //! print. As JSON it is described by `docs/verdict.schema.json`.
 
-use serde::Serialize;
+use std::fmt::{self, Display, Formatter};
+
+use serde::{Serialize, Serializer};
 
 /// A whole report.
 #[derive(Debug, Serialize)]
@@ -58,7 +60,7 @@ pub(super) struct ReasonView {
 /// What was tried, and what was not.
 #[derive(Debug, Serialize)]
 pub(super) struct CoverageView {
-    pub(super) attacks: Vec<String>,
+    pub(super) attacks: Vec<AttackView>,
     /// The positive control; `None` if it was not run.
     pub(super) control: Option<String>,
     /// The most important first.
@@ -68,6 +70,25 @@ pub(super) struct CoverageView {
     pub(super) limits: usize,
     /// What else is worth knowing, such as a disk that is not private.
     pub(super) notes: Vec<String>,
+}
+
+/// An attack that was carried out, printed as `name: covers`.
+#[derive(Debug)]
+pub(super) struct AttackView {
+    pub(super) name: &'static str,
+    pub(super) covers: String,
+}
+
+impl Display for AttackView {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.covers)
+    }
+}
+
+impl Serialize for AttackView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// A finding with its evidence.

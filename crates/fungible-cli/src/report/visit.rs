@@ -6,7 +6,8 @@ use crate::prove::{Deviation, Judgement, Verdict};
 /// Calls `visit` with the place and the text of every text outside of exchanges; the place may be empty.
 pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str, &'a str)) {
     let covered = &verdict.covered;
-    let plain = [&verdict.command, &verdict.drive].into_iter().chain(&covered.attacks).chain(&covered.control);
+    let attacks = covered.attacks.iter().map(|one| &one.covers);
+    let plain = [&verdict.command, &verdict.drive].into_iter().chain(attacks).chain(&covered.control);
     plain.chain(&covered.not_covered).chain(&covered.notes).for_each(|text| visit("", text));
     verdict.driver_lines.iter().for_each(|line| visit("", line));
     for one in &verdict.ignored {

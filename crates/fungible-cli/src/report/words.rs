@@ -1,7 +1,9 @@
 //! The sentences of reports: what a finding is, and what helps. They claim no more than the experiment has shown.
 
 use super::plain::shortened;
-use super::view::{AnswerView, AnsweredBy, CarriedView, DifferenceView, StepView, VerdictView, VerdictWord};
+use super::view::{
+    AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, StepView, VerdictView, VerdictWord,
+};
 use crate::prove::FindingKind;
 
 /// The verdict as it is printed.
@@ -245,14 +247,14 @@ pub(super) fn status(given: &AnswerView) -> String {
 }
 
 /// The attacks, with the passes of one attack combined.
-pub(super) fn attacks(attacks: &[String]) -> Vec<String> {
-    let word = |text: &String| text.split(':').next().unwrap_or_default().to_owned();
-    let told = attacks.chunk_by(|one, other| word(one) == word(other)).map(|passes| {
-        let [first, .., _] = passes else { return passes.concat() };
-        let rest = first.split_once(": ").map_or("", |(_, rest)| rest);
-        format!("{}: {} passes, {rest}", word(first), passes.len())
-    });
-    told.collect()
+pub(super) fn attacks(attacks: &[AttackView]) -> Vec<String> {
+    let same = attacks.chunk_by(|one, other| one.name == other.name);
+    same.map(|passes| match passes {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, ..] => format!("{}: {} passes, {}", first.name, passes.len(), first.covers),
+    })
+    .collect()
 }
 
 /// The lines of a log that are not empty.

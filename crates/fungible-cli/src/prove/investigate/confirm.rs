@@ -12,7 +12,7 @@ use crate::prove::event::Event;
 use crate::prove::journal::{Alone, Journal};
 use crate::prove::lab::ProveError;
 use crate::prove::schedule::{Experiment, HandOver, Schedule};
-use crate::prove::verdict::{Finding, FindingKind};
+use crate::prove::verdict::{AttackRun, Finding, FindingKind};
 
 /// Baselines in all, at most.
 const BASELINES: usize = 5;
@@ -96,11 +96,8 @@ async fn one_at_a_time(proof: &mut Proof<'_, '_>, experiment: &Experiment, first
         proof.results.reasons.push(reason);
         return Ok(());
     }
-    proof
-        .results
-        .covered
-        .attacks
-        .push(format!("{}: it ended where a second instance did not start", experiment.name()));
+    let covers = "it ended where a second instance did not start".to_owned();
+    proof.results.covered.attacks.push(AttackRun { name: experiment.name(), covers });
     let baselines = proof.baselines.count();
     proof.results.findings.push(Finding {
         kind: FindingKind::OneAtATime,
@@ -183,24 +180,25 @@ fn pace_of(baselines: &Baselines, journal: &Journal) -> Duration {
     journal.held / u32::try_from(requests).unwrap_or(u32::MAX)
 }
 
-fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> String {
+fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> AttackRun {
     let requests = journal.exchanges.len();
-    match &experiment.schedule {
+    let covers = match &experiment.schedule {
         Schedule::Amnesia(HandOver::Each) => {
             let all = if requests == expected { format!("{requests}") } else { format!("{requests} (of {expected})") };
-            format!("amnesia: each of {all} requests on an instance that had served nothing")
+            format!("each of {all} requests on an instance that had served nothing")
         }
         Schedule::Amnesia(HandOver::Only(_)) => {
             let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();
             served.sort();
             served.dedup();
             format!(
-                "amnesia: {requests} requests on {} instances, a new one for each that writes, comes next or uses what \
+                "{requests} requests on {} instances, a new one for each that writes, comes next or uses what \
                  was made earlier: for more there is no time, as an instance starts slowly (more with --budget)",
                 served.len()
             )
         }
-        Schedule::Rotate { .. } => format!("rotate: {requests} requests over two live instances"),
-        Schedule::Baseline { .. } | Schedule::Withheld(_) => experiment.name().to_owned(),
-    }
+        Schedule::Rotate { .. } => format!("{requests} requests over two live instances"),
+        Schedule::Baseline { .. } | Schedule::Withheld(_) => format!("{requests} requests"),
+    };
+    AttackRun { name: experiment.name(), covers }
 }

@@ -1,7 +1,7 @@
 //! What the reports look like: each section has a snapshot in the folder `snapshots`. Reports that show the same section
 //! share its snapshot. After an intended change, `INSTA_UPDATE=always` writes them anew; read what it wrote.
 
-use super::world::{answer_header, difference, login, request_header, step, verdict};
+use super::world::{answer_header, attack_run, difference, login, request_header, step, verdict};
 use crate::exchange::Outcome;
 use crate::prove::{Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict};
 use crate::report::{Style, json, markdown, text};
@@ -199,7 +199,7 @@ fn an_unstable_failure_shows_the_log_of_its_instance() {
         why: why.to_owned(),
         last_lines: (1..=8).map(|n| format!("  at line {n}")).collect(),
     }];
-    verdict.covered.attacks.extend(vec!["rotate: 5 passes over 3 live instances".to_owned(); 2]);
+    verdict.covered.attacks.extend(vec![attack_run("rotate", "5 passes over 3 live instances"); 2]);
     assert_sections("unstable", "80-rotate", &plain(&verdict, 80));
 }
 

@@ -8,7 +8,7 @@ use proptest::strategy::Strategy;
 
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
-    Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict,
+    AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict,
 };
 
 pub(super) fn verdict(outcome: Judgement) -> Verdict {
@@ -23,8 +23,8 @@ pub(super) fn verdict(outcome: Judgement) -> Verdict {
         command: "node server.js --port {port}".to_owned(),
         covered: Coverage {
             attacks: vec![
-                "amnesia: each of 31 requests on an instance that had served nothing".to_owned(),
-                "rotate: 5 passes over 3 live instances".to_owned(),
+                attack_run("amnesia", "each of 31 requests on an instance that had served nothing"),
+                attack_run("rotate", "5 passes over 3 live instances"),
             ],
             control: Some("positive control: with the shared paths withheld the traffic breaks at #4".to_owned()),
             not_covered: vec![
@@ -125,6 +125,10 @@ pub(super) fn filled(next: &mut impl FnMut() -> String) -> Vec<Verdict> {
     outcomes.map(|outcome| filled_verdict(outcome, next)).to_vec()
 }
 
+pub(super) fn attack_run(name: &'static str, covers: &str) -> AttackRun {
+    AttackRun { name, covers: covers.to_owned() }
+}
+
 fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verdict {
     Verdict {
         judgement: outcome,
@@ -136,7 +140,7 @@ fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verd
         drive: next(),
         command: next(),
         covered: Coverage {
-            attacks: vec![next(), next()],
+            attacks: vec![attack_run("amnesia", &next()), attack_run("rotate", &next())],
             control: Some(next()),
             not_covered: vec![next(), next()],
             limits: 0,
