@@ -60,7 +60,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         renaming: verdict
             .renaming
             .iter()
-            .map(|(reference, attack)| RenamingView { reference: safe.minted(reference), attack: safe.minted(attack) })
+            .map(|(baseline, attack)| RenamingView { baseline: safe.minted(baseline), attack: safe.minted(attack) })
             .collect(),
     }
 }
@@ -139,7 +139,7 @@ impl Safe {
             .iter()
             .map(|one| DifferenceView {
                 place: self.text(&one.place),
-                reference: self.at(&one.place, &one.baseline),
+                baseline: self.at(&one.place, &one.baseline),
                 attack: self.at(&one.place, &one.attack),
             })
             .collect()
@@ -222,6 +222,6 @@ fn kind_of(kind: FindingKind) -> KindView {
     }
 }
 
-fn trial((as_reference, runs): (usize, usize)) -> TrialView {
-    TrialView { runs, as_reference }
+fn trial((as_baseline, runs): (usize, usize)) -> TrialView {
+    TrialView { runs, as_baseline }
 }

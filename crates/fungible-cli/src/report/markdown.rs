@@ -100,7 +100,7 @@ fn log(title: &str, lines: &[String]) -> Vec<String> {
 }
 
 fn differences(differences: &[DifferenceView]) -> Option<String> {
-    let rows = differences.iter().map(|one| vec![code(&one.place), code(&one.reference), code(&one.attack)]);
+    let rows = differences.iter().map(|one| vec![code(&one.place), code(&one.baseline), code(&one.attack)]);
     table(&["place", "baseline", "attack"], rows.collect())
 }
 
@@ -110,7 +110,7 @@ fn details(view: &VerdictView, blocks: &mut Vec<String>) {
         vec![code(&one.place), values.join(", ")]
     });
     let masks = view.masks.iter().map(|one| vec![code(&one.place), words_of(&one.compared)]);
-    let renaming = view.renaming.iter().map(|one| vec![code(&one.reference), code(&one.attack)]);
+    let renaming = view.renaming.iter().map(|one| vec![code(&one.baseline), code(&one.attack)]);
     for (title, table) in [
         ("## Instance labels, not judged", table(&["place", "values"], labels.collect())),
         ("## Places that differ between baselines", table(&["place", "compared"], masks.collect())),

@@ -144,15 +144,15 @@ impl Page {
 
     fn differences(&mut self, indent: &str, differences: &[DifferenceView]) {
         for one in differences.iter().take(MANY) {
-            let whole = format!("{indent}{}: {} -> {}", one.place, one.reference, one.attack);
+            let whole = format!("{indent}{}: {} -> {}", one.place, one.baseline, one.attack);
             if width(&whole) <= self.width {
                 self.raw(&whole);
                 continue;
             }
             let room = self.width - indent.len();
-            let (reference, attack) = shortened_pair(&one.reference, &one.attack, room - 5);
+            let (baseline, attack) = shortened_pair(&one.baseline, &one.attack, room - 5);
             self.raw(&format!("{indent}{}:", shortened(&one.place, room - 1)));
-            self.raw(&format!("{indent}     {reference}"));
+            self.raw(&format!("{indent}     {baseline}"));
             self.raw(&format!("{indent}  -> {attack}"));
         }
         if differences.len() > MANY {
@@ -217,7 +217,7 @@ impl Page {
         self.list("instance labels, not judged:", &labels.collect::<Vec<String>>());
         let masks = view.masks.iter().map(|one| format!("{}: {}", one.place, one.compared));
         self.list("places that differ between baselines:", &masks.collect::<Vec<String>>());
-        let renaming = view.renaming.iter().map(|one| format!("{} = {}", one.reference, one.attack));
+        let renaming = view.renaming.iter().map(|one| format!("{} = {}", one.baseline, one.attack));
         self.list("renaming, baseline = attack:", &renaming.collect::<Vec<String>>());
     }
 
@@ -273,17 +273,17 @@ pub(super) fn last_lines_of(finding: &FindingView) -> String {
 pub(super) fn trials(finding: &FindingView) -> String {
     if finding.kind == KindView::OneAtATime {
         let (alone, beside) = (&finding.together, &finding.apart);
-        let failed = beside.runs.saturating_sub(beside.as_reference);
+        let failed = beside.runs.saturating_sub(beside.as_baseline);
         return format!(
             "alone it starts ({}/{}) · with another it does not ({failed}/{})",
-            alone.as_reference, alone.runs, beside.runs
+            alone.as_baseline, alone.runs, beside.runs
         );
     }
     let reader = |story: &[StepView]| {
         story.iter().find(|step| step.number == finding.reader.number).map(|step| words::status(&step.answer))
     };
     let status = finding.differences.iter().find(|one| one.place == "status");
-    let sound = reader(&finding.sound).or_else(|| status.map(|one| one.reference.clone()));
+    let sound = reader(&finding.sound).or_else(|| status.map(|one| one.baseline.clone()));
     let sound = sound.unwrap_or_else(|| "as in the baseline".to_owned());
     let failing = words::status(&finding.reader.answer);
     let only_the_driver = finding.differences.iter().all(|one| one.place == "driver exit code");
@@ -295,10 +295,10 @@ pub(super) fn trials(finding: &FindingView) -> String {
     let (together, apart) = (&finding.together, &finding.apart);
     let mut parts = Vec::new();
     if together.runs > 0 {
-        parts.push(format!("together {sound} ({}/{})", together.as_reference, together.runs));
+        parts.push(format!("together {sound} ({}/{})", together.as_baseline, together.runs));
     }
     if apart.runs > 0 {
-        parts.push(format!("apart {failing} ({}/{})", apart.runs.saturating_sub(apart.as_reference), apart.runs));
+        parts.push(format!("apart {failing} ({}/{})", apart.runs.saturating_sub(apart.as_baseline), apart.runs));
     }
     if together.runs > 0 && apart.runs > 0 {
         parts.push("nothing else changed".to_owned());

@@ -137,7 +137,7 @@ pub(super) enum KindView {
 pub(super) struct TrialView {
     pub(super) runs: usize,
     /// In how many of these runs the reader was answered as in the baseline.
-    pub(super) as_reference: usize,
+    pub(super) as_baseline: usize,
 }
 
 /// A request with its response.
@@ -190,7 +190,7 @@ pub(super) struct CarriedView {
 pub(super) struct DifferenceView {
     pub(super) place: String,
     /// The value in the baseline.
-    pub(super) reference: String,
+    pub(super) baseline: String,
     pub(super) attack: String,
 }
 
@@ -232,7 +232,7 @@ pub(super) struct MaskView {
 /// A value of the baseline, and its counterpart in the last attack.
 #[derive(Debug, Serialize)]
 pub(super) struct RenamingView {
-    pub(super) reference: String,
+    pub(super) baseline: String,
     pub(super) attack: String,
 }
 

@@ -24,8 +24,8 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
         visit("", place);
         visit("", compared);
     }
-    for (reference, attack) in &verdict.renaming {
-        visit("", reference);
+    for (baseline, attack) in &verdict.renaming {
+        visit("", baseline);
         visit("", attack);
     }
     let mut differences: Vec<&Deviation> = Vec::new();

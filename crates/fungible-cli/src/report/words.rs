@@ -191,7 +191,7 @@ pub(super) fn is_of_forms(name: &str) -> bool {
 /// Whether the difference is that of a rate limit.
 fn is_limit(differences: &[DifferenceView]) -> bool {
     let too_many =
-        differences.iter().any(|one| one.place == "status" && [&*one.reference, &*one.attack].contains(&"429"));
+        differences.iter().any(|one| one.place == "status" && [&*one.baseline, &*one.attack].contains(&"429"));
     let counts = |one: &DifferenceView| {
         let name = one.place.strip_prefix("header ").unwrap_or_default().to_ascii_lowercase();
         name.contains("ratelimit") || name.contains("rate-limit")
@@ -203,7 +203,7 @@ fn is_limit(differences: &[DifferenceView]) -> bool {
 fn is_count(writers: &[StepView], reader: &StepView, differences: &[DifferenceView]) -> bool {
     let is_number = |text: &str| text.parse::<f64>().is_ok();
     let numbers = differences.iter().filter(|one| one.place != "status");
-    let mut numbers = numbers.map(|one| is_number(&one.reference) && is_number(&one.attack)).peekable();
+    let mut numbers = numbers.map(|one| is_number(&one.baseline) && is_number(&one.attack)).peekable();
     writers.len() > 2 && writers.len() + 1 == reader.number && numbers.peek().is_some() && numbers.all(|is| is)
 }
 

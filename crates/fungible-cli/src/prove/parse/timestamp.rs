@@ -39,8 +39,8 @@ const DAY: f64 = 86_400.0;
 
 impl Shift {
     /// Whether both say the same time, seen from their own runs.
-    pub(crate) fn same(&self, reference: Moment, attack: Moment) -> bool {
-        match (reference, attack) {
+    pub(crate) fn same(&self, baseline: Moment, attack: Moment) -> bool {
+        match (baseline, attack) {
             (Moment::Epoch(r), Moment::Epoch(a)) => (a - r - self.between).abs() <= self.slack,
             (Moment::Clock(r), Moment::Clock(a)) => {
                 let off = (a - r - self.between).rem_euclid(DAY);

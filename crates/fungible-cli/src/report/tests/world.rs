@@ -108,8 +108,8 @@ pub(super) fn answer_header(mut step: Step, name: &str, value: &str) -> Step {
     step
 }
 
-pub(super) fn difference(place: &str, reference: &str, attack: &str) -> Deviation {
-    let (place, baseline, attack) = (place.to_owned(), reference.to_owned(), attack.to_owned());
+pub(super) fn difference(place: &str, baseline: &str, attack: &str) -> Deviation {
+    let (place, baseline, attack) = (place.to_owned(), baseline.to_owned(), attack.to_owned());
     Deviation { exchange: Some(1), place, kind: DeviationKind::Body, baseline, attack }
 }
 

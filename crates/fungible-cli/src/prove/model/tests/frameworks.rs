@@ -33,8 +33,8 @@ impl Tried {
         }
     }
 
-    fn found(&mut self, what: &str, reference: impl Fn(u64) -> Log, attack: Log) {
-        if against(reference, attack).deviations.is_empty() {
+    fn found(&mut self, what: &str, baseline: impl Fn(u64) -> Log, attack: Log) {
+        if against(baseline, attack).deviations.is_empty() {
             self.0.push(format!("a miss: {what}"));
         }
     }
@@ -305,8 +305,8 @@ fn numbers_of_a_process_and_numbers_of_things() {
     tried.clean("compiled at first", |n| field(n, "server-timing", timing(n)));
     tried.clean("cold start", |n| field(n, "x-cold-start", if n < 3 { "false" } else { "true" }));
     let one = |key: &str, number: u64| format!(r#"{{"{key}":{number}}}"#);
-    for (key, reference, attack) in [("uptime_percent", 50, 100), ("total_ms", 121_080, 0), ("preset", 4, 1)] {
-        tried.found(key, |n| json(n, &one(key, reference)), json(3, &one(key, attack)));
+    for (key, baseline, attack) in [("uptime_percent", 50, 100), ("total_ms", 121_080, 0), ("preset", 4, 1)] {
+        tried.found(key, |n| json(n, &one(key, baseline)), json(3, &one(key, attack)));
     }
     tried.found("what is cached", |n| json(n, r#"{"data":1,"cached":true}"#), json(3, r#"{"data":2,"cached":false}"#));
     tried.found(

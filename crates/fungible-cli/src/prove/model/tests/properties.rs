@@ -73,7 +73,7 @@ fn say(leaf: &Leaf, nth: u64, instance: &str) -> String {
     }
 }
 
-/// The run. References stay on one instance, as they do.
+/// The run. Baselines stay on one instance, as they do.
 fn show(pages: &[Page], nth: u64) -> Log {
     pages.iter().enumerate().fold(run(nth), |log, (at, page)| {
         let instance = if nth < 3 { "i1".to_owned() } else { format!("i{}", page.instance + 1) };
@@ -204,8 +204,8 @@ fn equals(nth: u64, clients: usize, draws: &[Index]) -> Log {
 fn any_interleaving_of_equal_clients_is_clean() {
     let draws = || vec(any::<Index>(), 15);
     for_any(&(2..4_usize, draws(), draws(), draws()), |(clients, first, second, attack)| {
-        let references = [equals(1, clients, &first).journal(), equals(2, clients, &second).journal()];
-        let comparison = learned(&references, &[]).compare(&equals(3, clients, &attack).journal());
+        let baselines = [equals(1, clients, &first).journal(), equals(2, clients, &second).journal()];
+        let comparison = learned(&baselines, &[]).compare(&equals(3, clients, &attack).journal());
         clean(&comparison);
         assert_eq!(comparison.pairs.len(), clients * 5);
     });
@@ -276,8 +276,8 @@ fn rows(nth: u64, ids: [u128; 2], turned: bool) -> Log {
 fn any_rows_in_any_order_are_clean() {
     let draws = || any::<[u128; 2]>();
     for_any(&(draws(), draws(), draws(), any::<bool>()), |(one, two, three, turned)| {
-        let references = [rows(1, one, false).journal(), rows(2, two, true).journal()];
-        clean(&learned(&references, &[]).compare(&rows(3, three, turned).journal()));
+        let baselines = [rows(1, one, false).journal(), rows(2, two, true).journal()];
+        clean(&learned(&baselines, &[]).compare(&rows(3, three, turned).journal()));
     });
 }
 
@@ -285,8 +285,8 @@ fn any_rows_in_any_order_are_clean() {
 fn any_short_token_is_clean() {
     let draws = || vec(any::<u8>(), 16);
     for_any(&(draws(), draws(), draws()), |(one, two, three)| {
-        let references = [short_tokens(1, &one).journal(), short_tokens(2, &two).journal()];
-        clean(&learned(&references, &[]).compare(&short_tokens(3, &three).journal()));
+        let baselines = [short_tokens(1, &one).journal(), short_tokens(2, &two).journal()];
+        clean(&learned(&baselines, &[]).compare(&short_tokens(3, &three).journal()));
     });
 }
 
@@ -300,8 +300,8 @@ fn any_number_of_polls_is_one() {
     };
     let polls = || vec(0..6_u8, 3);
     for_any(&(polls(), polls(), polls()), |(one, two, three)| {
-        let references = [story(1, &one).journal(), story(2, &two).journal()];
-        let comparison = learned(&references, &[]).compare(&story(3, &three).journal());
+        let baselines = [story(1, &one).journal(), story(2, &two).journal()];
+        let comparison = learned(&baselines, &[]).compare(&story(3, &three).journal());
         clean(&comparison);
         let last =
             |polls: &[u8], at: usize| polls[..=at].iter().map(|polls| usize::from(*polls) + 2).sum::<usize>() - 1;

@@ -40,7 +40,7 @@ fn names_that_the_driver_makes_up() {
     clean(&compare(|nth| story(nth, "You are")));
     let wrong = against(|nth| story(nth, "You are"), story(3, "You were"));
     assert_eq!(wrong.deviations.len(), 1, "{:#?}", wrong.deviations);
-    // Somebody else's name is a difference, also where the names of the references vary.
+    // Somebody else's name is a difference, also where the names of the baselines vary.
     let mixed_up = |nth: u64, shown: &str| {
         run(nth)
             .post_json("/users", &format!(r#"{{"name":"{}","friend":"{}"}}"#, token(nth, "me"), token(nth, "friend")))
@@ -91,7 +91,7 @@ fn tokens_of_every_make() {
         clean(&compare(|nth| story(nth, "a")));
         clean(&compare(|nth| story(nth, "b")));
         assert!(!against(|nth| story(nth, "a"), story(3, "b")).deviations.is_empty(), "{}", make(1, "a"));
-        // With one reference alone, what looks random may still be renamed.
+        // With one baseline alone, what looks random may still be renamed.
         let alone = super::world::learned(&[story(1, "a").journal()], &[]);
         clean(&alone.compare(&story(3, "a").journal()));
     }
@@ -139,7 +139,7 @@ fn cookies_signed_with_a_time() {
             .text("b")
             .field("set-cookie", &format!("session={}; HttpOnly; Path=/", flask(nth, user, now + seconds)))
     };
-    // In the references both fall into one second, in the attack they do not.
+    // In the baselines both fall into one second, in the attack they do not.
     clean(&against(|nth| story(nth, 0, "ann"), story(3, 1, "ann")));
     clean(&against(|nth| story(nth, nth - 1, "ann"), story(3, 1, "ann")));
     let difference = found(
@@ -237,7 +237,7 @@ fn words_in_cookies_are_words() {
 
 #[test]
 fn tokens_that_change_each_second() {
-    // The references see one token twice or two, by luck.
+    // The baselines see one token twice or two, by luck.
     let story = |nth: u64, second: &str| {
         run(nth)
             .get("/a")
@@ -245,21 +245,21 @@ fn tokens_that_change_each_second() {
             .get("/b")
             .json(&format!(r#"{{"otp":"{}"}}"#, token(nth, second)))
     };
-    let references = |nth: u64| story(nth, if nth == 1 { "a" } else { "b" });
-    clean(&against(references, story(3, "a")));
-    clean(&against(references, story(3, "b")));
+    let baselines = |nth: u64| story(nth, if nth == 1 { "a" } else { "b" });
+    clean(&against(baselines, story(3, "a")));
+    clean(&against(baselines, story(3, "b")));
 }
 
 #[test]
 fn tokens_of_a_second_are_fickle_wherever_they_stand() {
-    // The second reference shows that one token may become two; the attack does so elsewhere.
+    // The second baseline shows that one token may become two; the attack does so elsewhere.
     let story = |nth: u64, names: [&str; 3]| {
         ["/a", "/a", "/b"].iter().zip(names).fold(run(nth), |log, (path, name)| {
             log.post(path, "x=1").json(&format!(r#"{{"otp":"{}"}}"#, token(nth, name)))
         })
     };
-    let references = |nth: u64| story(nth, if nth == 1 { ["a", "a", "a"] } else { ["a", "a", "b"] });
-    clean(&against(references, story(3, ["a", "b", "b"])));
+    let baselines = |nth: u64| story(nth, if nth == 1 { ["a", "a", "a"] } else { ["a", "a", "b"] });
+    clean(&against(baselines, story(3, ["a", "b", "b"])));
     found(&against(|nth| story(nth, ["a", "a", "a"]), story(3, ["a", "b", "b"])), 2, "body $.otp");
 }
 
@@ -315,7 +315,7 @@ fn objects_keyed_by_ids() {
 
 #[test]
 fn words_that_a_request_carries_are_renamed() {
-    // Short codes, not random enough to be tokens: both references got the same one.
+    // Short codes, not random enough to be tokens: both baselines got the same one.
     let story = |nth: u64, code: &str| -> Log {
         run(nth)
             .post("/links", "to=x")

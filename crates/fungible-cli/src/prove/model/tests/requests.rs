@@ -11,7 +11,7 @@ use crate::exchange::Outcome;
 use crate::prove::deviation::DeviationKind;
 use crate::prove::journal::DriverEnd;
 
-fn baseline(describe: impl Fn(u64) -> Log) -> Model {
+fn model(describe: impl Fn(u64) -> Log) -> Model {
     learned(&[describe(1).journal(), describe(2).journal()], &[])
 }
 
@@ -74,11 +74,11 @@ fn a_poll_that_finds_nothing_is_the_one_that_missed() {
             log.json(r#"{"state":"done"}"#).get("/").text("x")
         }
     };
-    let references = |nth: u64| story(nth, usize::try_from(nth).unwrap() + 1, false);
-    clean(&against(references, story(3, 0, false)));
-    clean(&against(references, story(3, 5, false)));
+    let baselines = |nth: u64| story(nth, usize::try_from(nth).unwrap() + 1, false);
+    clean(&against(baselines, story(3, 0, false)));
+    clean(&against(baselines, story(3, 5, false)));
     for polls in 0..2 {
-        let comparison = against(references, story(3, polls, true));
+        let comparison = against(baselines, story(3, polls, true));
         let difference = found(&comparison, polls + 2, "status");
         assert_eq!((difference.baseline.as_str(), difference.attack.as_str()), ("200", "404"));
         assert!(!comparison.pairs.iter().any(|(r, _)| *r > polls + 2), "{comparison:#?}");
@@ -89,13 +89,13 @@ fn a_poll_that_finds_nothing_is_the_one_that_missed() {
     if let Outcome::Answered { status, .. } = &mut log.exchanges[1].outcome {
         *status = 404;
     }
-    let references = [story(1, 2, false).journal(), story(2, 3, false).journal()];
-    assert_eq!(learned(&references, &[]).compare(&log).deviations[0].exchange, Some(2));
+    let baselines = [story(1, 2, false).journal(), story(2, 3, false).journal()];
+    assert_eq!(learned(&baselines, &[]).compare(&log).deviations[0].exchange, Some(2));
 }
 
 #[test]
 fn cookies_of_one_second_and_of_two() {
-    // In the references two answers fall into one second and give equal cookies; in the attack they do not.
+    // In the baselines two answers fall into one second and give equal cookies; in the attack they do not.
     let story = |nth: u64, seconds: u64| {
         let cookie = |log: &Log, more: u64| format!("session={}", signed(nth, log.now() + more));
         let log = run(nth);
@@ -138,7 +138,7 @@ fn messages_of_a_client_are_writes() {
         let log = run(nth).get("/ws").status(101);
         log.field("sec-websocket-accept", &token(nth, "key")[..nth.try_into().unwrap()]).frame(from_client, "hello")
     };
-    assert_eq!((baseline(|nth| socket(nth, true)).writes(), baseline(|nth| socket(nth, false)).writes()), (1, 0));
+    assert_eq!((model(|nth| socket(nth, true)).writes(), model(|nth| socket(nth, false)).writes()), (1, 0));
     clean(&compare(|nth| socket(nth, true)));
     // Sockets that are opened one after the other do not wait for anything.
     let three = |nth: u64, count: usize, said: &str| {
@@ -172,7 +172,7 @@ fn what_the_driver_left_out_in_the_middle_is_one() {
     clean(&compare(|nth| story(nth, false)));
     let difference = found(&against(|nth| story(nth, false), story(3, true)), 2, "request");
     assert_eq!(difference.kind, DeviationKind::LeftOut);
-    // Unless a reference left it out too.
+    // Unless a baseline left it out too.
     clean(&against(|nth| story(nth, nth == 2), story(3, true)));
 }
 
@@ -214,10 +214,10 @@ fn two_clients_at_once_in_any_order() {
         log
     };
     let own = ["ann", "bob"];
-    let references = |nth| story(nth, [0, 1, 0, 1, 0, 1], own);
+    let baselines = |nth| story(nth, [0, 1, 0, 1, 0, 1], own);
     for order in [[1, 0, 1, 0, 1, 0], [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0, 1], [1, 0, 0, 0, 1, 1]] {
-        clean(&against(references, story(3, order, own)));
-        assert!(!against(references, story(3, order, ["bob", "bob"])).deviations.is_empty());
+        clean(&against(baselines, story(3, order, own)));
+        assert!(!against(baselines, story(3, order, ["bob", "bob"])).deviations.is_empty());
     }
 }
 
@@ -250,18 +250,18 @@ fn what_two_writes_at_once_leave_comes_in_either_order() {
         let log = if at_once { log.meanwhile() } else { log };
         log.get("/").html(&format!("<ul><li>1. from {}</li><li>2. from {}</li></ul>", list[0], list[1]))
     };
-    let references = |nth: u64| story(nth, "ann", "bob", ["ann", "bob"], true);
-    clean(&against(references, story(3, "bob", "ann", ["bob", "ann"], true)));
+    let baselines = |nth: u64| story(nth, "ann", "bob", ["ann", "bob"], true);
+    clean(&against(baselines, story(3, "bob", "ann", ["bob", "ann"], true)));
     // A thing under another's number is another matter.
-    assert_eq!(against(references, story(3, "ann", "bob", ["bob", "ann"], true)).deviations[0].exchange, Some(3));
+    assert_eq!(against(baselines, story(3, "ann", "bob", ["bob", "ann"], true)).deviations[0].exchange, Some(3));
     found(
-        &against(references, story(3, "bob", "ann", ["bob", "bob"], true)),
+        &against(baselines, story(3, "bob", "ann", ["bob", "bob"], true)),
         3,
         "body html[0] > body[0] > ul[0] > li[0] > text[0]",
     );
     // One after the other they have one order.
-    let references = |nth: u64| story(nth, "ann", "bob", ["ann", "bob"], false);
-    assert_eq!(against(references, story(3, "ann", "bob", ["bob", "ann"], false)).deviations[0].exchange, Some(3));
+    let baselines = |nth: u64| story(nth, "ann", "bob", ["ann", "bob"], false);
+    assert_eq!(against(baselines, story(3, "ann", "bob", ["bob", "ann"], false)).deviations[0].exchange, Some(3));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn conditional_requests() {
     clean(&against(|nth| story(nth, 304, ""), story(3, 200, "all")));
     clean(&against(|nth| story(nth, 200, "all"), story(3, 304, "")));
     found(&against(|nth| story(nth, 304, ""), story(3, 200, "other")), 3, "body line 1");
-    // A stale copy: the reference saw the change.
+    // A stale copy: the baseline saw the change.
     found(&against(|nth| story(nth, 200, "changed"), story(3, 304, "")), 3, "body line 1");
 }
 
@@ -300,7 +300,7 @@ fn what_the_traffic_proves() {
             .with("cookie", &format!("sid={sid}"))
             .text("it")
     };
-    let baseline = baseline(story);
+    let baseline = model(story);
     assert_eq!(baseline.writes(), 2);
     assert!(baseline.cookies_never_sent_back().is_empty());
     assert_eq!(baseline.exchanges().len(), 4);
@@ -319,7 +319,7 @@ fn what_the_traffic_proves() {
 
 #[test]
 fn traffic_that_would_notice_a_loss() {
-    let notices = |story: &dyn Fn(u64) -> Log| baseline(story).notices();
+    let notices = |story: &dyn Fn(u64) -> Log| model(story).notices();
     let feedback =
         |nth: u64| run(nth).post("/feedback", "text=splendid+work").json(r#"{"ok":true,"text":"splendid work"}"#);
     // It writes and never looks.
@@ -381,13 +381,13 @@ fn clients_that_hang_up_have_seen_what_they_have_seen() {
         let log = log.get("/cart").answer(status, "text/plain", seen.to_owned());
         if left { log.cut_short().left() } else { log }
     };
-    let references = |nth: u64| story(nth, 401, &"please log in".repeat(usize::try_from(nth).unwrap()), true);
+    let baselines = |nth: u64| story(nth, 401, &"please log in".repeat(usize::try_from(nth).unwrap()), true);
     for (seen, left) in [("", true), ("please", true), ("please log in", false)] {
-        let comparison = against(references, story(3, 401, seen, left));
+        let comparison = against(baselines, story(3, 401, seen, left));
         clean(&comparison);
         assert!(comparison.not_compared.is_empty(), "{comparison:#?}");
     }
-    found(&against(references, story(3, 200, "", true)), 2, "status");
+    found(&against(baselines, story(3, 200, "", true)), 2, "status");
     // What broke off by itself is another matter.
     let broken = |nth: u64| story(nth, 200, "", false).cut_short();
     found(&against(|nth| story(nth, 200, "cart: socks", false), broken(3)), 2, "end of the answer");
@@ -399,21 +399,21 @@ fn clients_that_hang_up_have_seen_what_they_have_seen() {
         ("text/event-stream", ["data: 1\n\n", "data: 2\n\n", "data: 7\n\n"]),
         ("application/x-ndjson", ["{\"n\":1}\n", "{\"n\":2}\n", "{\"n\":7}\n"]),
     ] {
-        let references = |nth: u64| stream(nth, kind, &whole[..2].concat());
-        clean(&against(references, stream(3, kind, whole[0])));
-        clean(&against(references, stream(3, kind, &format!("{}{}", whole[0], &whole[2][..5]))));
-        clean(&against(references, stream(3, kind, &whole.concat())));
-        let wrong = against(references, stream(3, kind, &format!("{}{}", whole[0], whole[2])));
+        let baselines = |nth: u64| stream(nth, kind, &whole[..2].concat());
+        clean(&against(baselines, stream(3, kind, whole[0])));
+        clean(&against(baselines, stream(3, kind, &format!("{}{}", whole[0], &whole[2][..5]))));
+        clean(&against(baselines, stream(3, kind, &whole.concat())));
+        let wrong = against(baselines, stream(3, kind, &format!("{}{}", whole[0], whole[2])));
         assert_eq!(wrong.deviations[0].exchange, Some(1));
-        clean(&against(references, stream(3, kind, "")));
+        clean(&against(baselines, stream(3, kind, "")));
     }
     let events = |nth: u64, events: &[&str]| {
         events.iter().fold(run(nth).get("/events").cut_short().left(), |log, event| log.frame(false, event))
     };
-    let references = |nth: u64| events(nth, &["one", "two", "three"]);
-    clean(&against(references, events(3, &["one", "two"])));
-    clean(&against(references, events(3, &[])));
-    found(&against(references, events(3, &["one", "other"])), 1, "frames $[1] line 1");
+    let baselines = |nth: u64| events(nth, &["one", "two", "three"]);
+    clean(&against(baselines, events(3, &["one", "two"])));
+    clean(&against(baselines, events(3, &[])));
+    found(&against(baselines, events(3, &["one", "other"])), 1, "frames $[1] line 1");
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn cookies_that_the_driver_throws_away() {
                 .get(path)
                 .text("hm")
         };
-        baseline(story).cookies_never_sent_back().to_vec()
+        model(story).cookies_never_sent_back().to_vec()
     };
     assert_eq!(unused("sid=TOKEN; Path=/", "/people/ann"), ["sid"]);
     assert_eq!(unused("seen=7", "/people/ann"), ["seen"]);
@@ -436,7 +436,7 @@ fn cookies_that_the_driver_throws_away() {
     // Nobody asked for what it is sent to.
     assert!(unused("sid=TOKEN; Path=/admin", "/people/ann").is_empty());
     assert_eq!(unused("sid=TOKEN; Path=/admin", "/admin/people"), ["sid"]);
-    let last = baseline(|nth| run(nth).post("/login", "a=b").field("set-cookie", &format!("sid={}", token(nth, "s"))));
+    let last = model(|nth| run(nth).post("/login", "a=b").field("set-cookie", &format!("sid={}", token(nth, "s"))));
     assert!(last.cookies_never_sent_back().is_empty());
     // A driver that keeps its cookies drops none by mistake, but for a token.
     let keeps = |other: &str| {
@@ -446,7 +446,7 @@ fn cookies_that_the_driver_throws_away() {
             let log = run(nth).post("/login", "user=ann").field("set-cookie", &sid).field("set-cookie", &other);
             log.get("/").with("cookie", &sid).text("hello")
         };
-        baseline(story).cookies_never_sent_back().to_vec()
+        model(story).cookies_never_sent_back().to_vec()
     };
     assert!(keeps("lang=en-GB; Secure").is_empty());
     assert_eq!(keeps("cart=TOKEN"), ["cart"]);
@@ -463,8 +463,8 @@ fn shared_state_that_was_not_fresh() {
             .get("/items")
             .json(&format!(r#"["{id}"{more}]"#))
     };
-    assert_eq!(baseline(|nth| story(nth, None)).leftovers(), []);
-    let leftovers = baseline(|nth| story(nth, (nth == 2).then_some(1))).leftovers().to_vec();
+    assert_eq!(model(|nth| story(nth, None)).leftovers(), []);
+    let leftovers = model(|nth| story(nth, (nth == 2).then_some(1))).leftovers().to_vec();
     assert_eq!(leftovers.len(), 1);
     assert_eq!((leftovers[0].minted, leftovers[0].answered), ((1, 1), (2, 2)));
     // What two runs make in the same second may be the same: it is theirs, each time at its own place.
@@ -476,7 +476,7 @@ fn shared_state_that_was_not_fresh() {
     assert_eq!(three.leftovers(), []);
     // What is the same in every run is no leftover.
     let fixed = |nth: u64| run(nth).get("/").html(&format!("<script src=\"/app.{}.js\"></script>", token(9, "asset")));
-    assert_eq!(baseline(fixed).leftovers(), []);
+    assert_eq!(model(fixed).leftovers(), []);
 }
 
 #[test]
@@ -497,10 +497,10 @@ fn a_reference_without_an_answer_is_not_compared() {
 #[test]
 fn statuses_that_vary_between_references() {
     let story = |nth: u64, status: u16| run(nth).get("/").text("x").status(status);
-    let references = |nth: u64| story(nth, if nth == 1 { 200 } else { 503 });
-    clean(&against(references, story(3, 503)));
-    clean(&against(references, story(3, 200)));
-    found(&against(references, story(3, 500)), 1, "status");
+    let baselines = |nth: u64| story(nth, if nth == 1 { 200 } else { 503 });
+    clean(&against(baselines, story(3, 503)));
+    clean(&against(baselines, story(3, 200)));
+    found(&against(baselines, story(3, 500)), 1, "status");
 }
 
 #[test]
@@ -514,7 +514,7 @@ fn an_event_for_which_a_client_waited_long_enough_is_missing() {
     found(&against(usual, story(3, &["data: {\"n\": 1}\n"], 2_000)), 1, "frames $[1]");
     clean(&against(usual, story(3, &["data: {\"n\": 1}\n"], 12)));
     clean(&against(usual, story(3, &[], 12)));
-    // The other way round: what a client had to see and did not in the references.
+    // The other way round: what a client had to see and did not in the baselines.
     found(&against(|nth| story(nth, &[], 2_000), usual(3)), 1, "frames $[0]");
     clean(&against(|nth| story(nth, &[], 12), usual(3)));
 }

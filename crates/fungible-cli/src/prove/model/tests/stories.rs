@@ -110,10 +110,10 @@ fn a_job_that_is_forgotten() {
             if *state == "gone" { log.status(status) } else { log }
         })
     };
-    let references =
+    let baselines =
         |nth: u64| story(nth, if nth == 1 { &["running", "done"] } else { &["running", "running", "done"] }, 0);
-    clean(&against(references, story(3, &["done"], 0)));
-    found(&against(references, story(3, &["running", "gone"], 404)), 3, "status");
+    clean(&against(baselines, story(3, &["done"], 0)));
+    found(&against(baselines, story(3, &["running", "gone"], 404)), 3, "status");
 }
 
 #[test]
@@ -156,12 +156,12 @@ fn a_list_of_random_names_in_random_order_with_ids_from_blocks() {
             log.get(&format!("/users/{id}")).html(&format!("<h1>{name}</h1><a href=\"/users/{id}/edit\">edit</a>"))
         })
     };
-    let references = |nth: u64| story(nth, [1, 2], nth == 2);
-    clean(&against(references, story(3, [1, 2], false)));
-    clean(&against(references, story(3, [1, 2], true)));
-    clean(&against(references, story(3, [1, 33], true)));
-    clean(&against(references, story(3, [34, 1], false)));
-    let twice = against(references, story(3, [1, 1], false));
+    let baselines = |nth: u64| story(nth, [1, 2], nth == 2);
+    clean(&against(baselines, story(3, [1, 2], false)));
+    clean(&against(baselines, story(3, [1, 2], true)));
+    clean(&against(baselines, story(3, [1, 33], true)));
+    clean(&against(baselines, story(3, [34, 1], false)));
+    let twice = against(baselines, story(3, [1, 1], false));
     assert_eq!(twice.deviations[0].kind, DeviationKind::Collision, "{twice:#?}");
     assert_eq!(twice.deviations[0].exchange, Some(2));
 }

@@ -37,7 +37,7 @@ fn times_in_any_common_format() {
         let text = |nth: u64| format!("made at {} by ann", formats(run(nth).now())[format]);
         clean(&compare(|nth| says(nth, &text(nth))));
         clean(&compare(|nth| run(nth).get("/").json(&format!(r#"{{"created":"{}"}}"#, text(nth)))));
-        // Also where two references agree by luck.
+        // Also where two baselines agree by luck.
         clean(&against(|nth| says(nth, &text(1)).began_with_the_first(), says(3, &text(3))));
         // What stands beside a time is still judged.
         let wrong = text(3).replace("ann", "bob");
@@ -117,11 +117,11 @@ fn what_is_never_judged() {
 #[test]
 fn noise_of_the_references_is_compared_by_shape() {
     let story = |nth: u64, load: &str| says(nth, &format!("load {load}, items 3"));
-    let references = |nth: u64| story(nth, &format!("0.{nth}7"));
-    clean(&against(references, story(3, "0.93")));
-    found(&against(references, story(3, "unknown")), 1, "body line 1");
+    let baselines = |nth: u64| story(nth, &format!("0.{nth}7"));
+    clean(&against(baselines, story(3, "0.93")));
+    found(&against(baselines, story(3, "unknown")), 1, "body line 1");
     let other = run(3).get("/").text("load 0.55, items 1");
-    let difference = found(&against(references, other), 1, "body line 1");
+    let difference = found(&against(baselines, other), 1, "body line 1");
     assert_eq!((difference.baseline.as_str(), difference.attack.as_str()), ("3", "1"));
 }
 
@@ -132,17 +132,17 @@ fn random_order() {
             order.iter().map(|n| format!(r#"{{"n":{n},"token":"{}"}}"#, token(nth, &n.to_string()))).collect();
         run(nth).get("/").json(&format!("[{}]", items.join(",")))
     };
-    let references = |nth: u64| list(nth, if nth == 1 { [1, 2, 3] } else { [3, 1, 2] });
-    clean(&against(references, list(3, [2, 1, 3])));
-    let wrong = against(references, list(3, [2, 1, 1]));
+    let baselines = |nth: u64| list(nth, if nth == 1 { [1, 2, 3] } else { [3, 1, 2] });
+    clean(&against(baselines, list(3, [2, 1, 3])));
+    let wrong = against(baselines, list(3, [2, 1, 1]));
     assert_eq!(wrong.deviations.first().and_then(|difference| difference.exchange), Some(1));
     let page = |nth: u64, order: &[&str]| {
         run(nth).get("/").html(&order.iter().map(|n| format!("<li>{n}</li>")).collect::<Vec<_>>().concat())
     };
-    let references = |nth: u64| page(nth, if nth == 1 { &["a", "b", "c"] } else { &["c", "b", "a"] });
-    clean(&against(references, page(3, &["b", "c", "a"])));
-    assert_eq!(against(references, page(3, &["b", "c"])).deviations.len(), 1);
-    // Where every reference has one order, another is a difference.
+    let baselines = |nth: u64| page(nth, if nth == 1 { &["a", "b", "c"] } else { &["c", "b", "a"] });
+    clean(&against(baselines, page(3, &["b", "c", "a"])));
+    assert_eq!(against(baselines, page(3, &["b", "c"])).deviations.len(), 1);
+    // Where every baseline has one order, another is a difference.
     found(&against(|nth| list(nth, [1, 2, 3]), list(3, [2, 1, 3])), 1, "body $[0].n");
 }
 
@@ -196,9 +196,9 @@ fn sets_within_lists_in_random_order() {
 #[test]
 fn numbers_that_change_their_places_are_other_numbers() {
     let says = |nth: u64, text: &str| run(nth).get("/").text(text);
-    let references = |nth: u64| says(nth, ["2 of 5", "5 of 2"][usize::from(nth > 1)]);
+    let baselines = |nth: u64| says(nth, ["2 of 5", "5 of 2"][usize::from(nth > 1)]);
     found(&against(|nth| says(nth, "soup vegan cold"), says(3, "vegan soup cold")), 1, "body line 1");
-    clean(&against(references, says(3, "3 of 4")));
+    clean(&against(baselines, says(3, "3 of 4")));
 }
 
 #[test]
@@ -233,9 +233,9 @@ fn a_value_that_comes_from_several_instances_is_no_label() {
             log.on(instance).get(&format!("/{at}")).json(&format!(r#"{{"lot":"{}"}}"#, token(nth, value)))
         })
     };
-    let references = |nth| story(nth, [("i1", "a"), ("i1", "a"), ("i1", "a")]);
-    found(&against(references, story(3, [("i1", "a"), ("i2", "b"), ("i1", "b")])), 2, "body $.lot");
-    clean(&against(references, story(3, [("i1", "a"), ("i2", "b"), ("i1", "a")])));
+    let baselines = |nth| story(nth, [("i1", "a"), ("i1", "a"), ("i1", "a")]);
+    found(&against(baselines, story(3, [("i1", "a"), ("i2", "b"), ("i1", "b")])), 2, "body $.lot");
+    clean(&against(baselines, story(3, [("i1", "a"), ("i2", "b"), ("i1", "a")])));
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn whether_a_cache_had_it() {
 
 #[test]
 fn a_day_and_its_clock_are_one_moment() {
-    // The references expire before midnight, the attack after it.
+    // The baselines expire before midnight, the attack after it.
     let texts = [
         "sid=1; Expires=Mon, 23 Nov 2026 23:58:10 GMT",
         "sid=1; Expires=Mon, 23 Nov 2026 23:58:50 GMT",
@@ -277,8 +277,8 @@ fn a_day_and_its_clock_are_one_moment() {
     ];
     clean(&compare(|nth| says(nth, "x").field("set-cookie", texts[usize::try_from(nth).unwrap() - 1])));
     let other = says(3, "x").field("set-cookie", "sid=1; Expires=Wed, 25 Nov 2026 00:00:10 GMT");
-    let references = |nth: u64| says(nth, "x").field("set-cookie", texts[usize::try_from(nth).unwrap() - 1]);
-    found(&against(references, other), 1, "header set-cookie sid.expires");
+    let baselines = |nth: u64| says(nth, "x").field("set-cookie", texts[usize::try_from(nth).unwrap() - 1]);
+    found(&against(baselines, other), 1, "header set-cookie sid.expires");
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn a_session_is_made_anew() {
     };
     clean(&compare(|nth| story(nth, None)));
     found(&against(|nth| story(nth, None), story(3, Some("second"))), 2, "header set-cookie sid");
-    // The same cookie again is as good as in the reference, another one is not.
+    // The same cookie again is as good as in the baseline, another one is not.
     clean(&compare(|nth| story(nth, Some("first"))));
     found(&against(|nth| story(nth, Some("first")), story(3, Some("second"))), 2, "header set-cookie sid.value");
 }
@@ -203,11 +203,11 @@ fn parts_that_not_every_reference_has_may_be_missing() {
         let banner = if banner { "<div class=\"ad\">Buy!</div>" } else { "" };
         run(nth).get("/").html(&format!("{banner}<p>views: 3</p>")).field("x-cache-hits", "1")
     };
-    let references = |nth| page(nth, nth == 1);
-    clean(&against(references, page(3, true)));
-    clean(&against(references, page(3, false)));
+    let baselines = |nth| page(nth, nth == 1);
+    clean(&against(baselines, page(3, true)));
+    clean(&against(baselines, page(3, false)));
     let wrong = run(3).get("/").html("<p>views: 1</p>").field("x-cache-hits", "1");
-    assert_eq!(against(references, wrong).deviations.len(), 1);
+    assert_eq!(against(baselines, wrong).deviations.len(), 1);
 }
 
 #[test]
@@ -323,11 +323,11 @@ fn heartbeats_are_as_many_as_there_is_time() {
         let log = log.frame(false, said);
         (0..beats[1]).fold(log, |log, _| log.frame(false, "2"))
     };
-    let references = |nth: u64| socket(nth, &[1, 1], r#"{"said":"hi"}"#);
-    let comparison = against(references, socket(3, &[0, 3], r#"{"said":"hi"}"#));
+    let baselines = |nth: u64| socket(nth, &[1, 1], r#"{"said":"hi"}"#);
+    let comparison = against(baselines, socket(3, &[0, 3], r#"{"said":"hi"}"#));
     clean(&comparison);
     assert!(comparison.not_compared.is_empty(), "{comparison:#?}");
-    assert!(!against(references, socket(3, &[2, 0], r#"{"said":"no"}"#)).deviations.is_empty());
+    assert!(!against(baselines, socket(3, &[2, 0], r#"{"said":"no"}"#)).deviations.is_empty());
     // What answers a client's own word is no heartbeat too many.
     let echo = |nth: u64, said: &str| run(nth).get("/ws").frame(true, "ping").frame(false, said);
     found(&against(|nth| echo(nth, "pong"), echo(3, "who are you?")), 1, "frames $[0] line 1");
@@ -337,11 +337,11 @@ fn heartbeats_are_as_many_as_there_is_time() {
 fn ignored_places_are_not_judged() {
     let base = |nth| run(nth).get("/status").json(r#"{"load":1,"ok":true,"items":[{"seen":1}]}"#);
     let other = || run(3).get("/status").json(r#"{"load":2,"ok":true,"items":[{"seen":2}]}"#).journal();
-    let references = [base(1).journal(), base(2).journal()];
+    let baselines = [base(1).journal(), base(2).journal()];
     let judge = |places: &[&str]| {
         let ignores: Vec<Ignore> =
             places.iter().map(|place| Ignore { place: (*place).to_owned(), reason: "it moves".to_owned() }).collect();
-        learned(&references, &ignores).compare(&other()).deviations.len()
+        learned(&baselines, &ignores).compare(&other()).deviations.len()
     };
     assert_eq!(judge(&[]), 2);
     assert_eq!(judge(&["body $.load"]), 1);
@@ -350,7 +350,7 @@ fn ignored_places_are_not_judged() {
     assert_eq!(judge(&["body"]), 0);
     let ignore = |place: &str| Ignore { place: place.to_owned(), reason: "it moves".to_owned() };
     let ignores = [ignore("body $.items"), ignore("body $.load"), ignore("body"), ignore("header etag")];
-    assert_eq!(learned(&references, &ignores).compare(&other()).ignored, [1, 1, 0, 0]);
+    assert_eq!(learned(&baselines, &ignores).compare(&other()).ignored, [1, 1, 0, 0]);
 }
 
 #[test]

@@ -259,9 +259,9 @@ pub(super) fn compare(describe: impl Fn(u64) -> Log) -> Comparison {
     against(&describe, describe(3))
 }
 
-/// Two references by a description, against another run.
-pub(super) fn against(reference: impl Fn(u64) -> Log, attack: Log) -> Comparison {
-    learned(&[reference(1).journal(), reference(2).journal()], &[]).compare(&attack.journal())
+/// Two baselines by a description, against another run.
+pub(super) fn against(baseline: impl Fn(u64) -> Log, attack: Log) -> Comparison {
+    learned(&[baseline(1).journal(), baseline(2).journal()], &[]).compare(&attack.journal())
 }
 
 #[track_caller]
