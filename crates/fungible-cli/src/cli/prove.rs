@@ -190,7 +190,7 @@ fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyho
             proved = prove(&mut lab) => Some(proved),
             _ = stops.recv() => None,
         };
-        let closed = lab.close().await;
+        let closed = lab.close(matches!(proved, Some(Ok(_)))).await;
         bar.finish_and_clear();
         match proved {
             Some(Ok(verdict)) => {

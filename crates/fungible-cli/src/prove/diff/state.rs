@@ -13,6 +13,9 @@ use crate::prove::parse::{Dataflow, Place, Segment, Shift};
 /// Longer values are cut for printing.
 const LONGEST_PRINT: usize = 300;
 
+/// Questions within questions, from which on lists are taken in the order in which they stand.
+const DEEPEST_QUESTION: usize = 2;
+
 /// How strictly two runs are compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strictness {
@@ -76,8 +79,10 @@ pub(crate) struct Diff<'a> {
     pub(crate) texts: Option<(String, String)>,
     /// Deviations so far that nothing explains.
     unexplained: usize,
-    /// It is only asked whether two parts are alike: nothing of it will stay.
-    probing: bool,
+    /// It is only asked whether two parts are alike, and nothing of it will stay: so many such questions within each other.
+    probing: usize,
+    /// How many deviations nothing explained when that was asked.
+    probed_from: usize,
 }
 
 /// A state to which the comparison can be rolled back.
@@ -109,7 +114,8 @@ impl<'a> Diff<'a> {
             place: Place::default(),
             texts: None,
             unexplained: 0,
-            probing: false,
+            probing: 0,
+            probed_from: 0,
         }
     }
 
@@ -145,16 +151,28 @@ impl<'a> Diff<'a> {
     /// Whether two parts would pass as one: they are compared, and all of that is taken back.
     pub(super) fn would_pass(&mut self, compare: impl FnOnce(&mut Self)) -> bool {
         let checkpoint = self.checkpoint();
-        let (probing, texts) = (std::mem::replace(&mut self.probing, true), self.texts.take());
+        let before = (self.probing, self.probed_from, self.texts.take());
+        (self.probing, self.probed_from) = (self.probing + 1, self.unexplained);
         compare(self);
         let clean = self.is_clean_since(&checkpoint);
-        (self.probing, self.texts) = (probing, texts);
+        (self.probing, self.probed_from, self.texts) = before;
         self.rollback(&checkpoint);
         clean
     }
 
     pub(super) fn is_probing(&self) -> bool {
-        self.probing
+        self.probing > 0
+    }
+
+    /// Whether the question is so deep within others that lists are taken in the order in which they stand: else the work
+    /// would double with each level.
+    pub(super) fn is_deep(&self) -> bool {
+        self.probing > DEEPEST_QUESTION
+    }
+
+    /// Whether it is settled that two parts would not pass as one: looking further shows nothing more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.is_probing() && self.unexplained > self.probed_from
     }
 
     /// The kind of the place at hand: all items of a list are one.
@@ -169,7 +187,7 @@ impl<'a> Diff<'a> {
     }
 
     fn seen(&self) -> Seen {
-        if self.probing {
+        if self.is_probing() {
             return Seen::default();
         }
         Seen { exchange: self.at.exchange, place: self.place.to_string() }
@@ -275,6 +293,8 @@ pub(crate) enum Part {
     Name,
     /// The order of all.
     Order,
+    /// An atom whose place in its text is not known yet: nothing is ever learned of it.
+    Probe,
 }
 
 /// The key of a part of a place of this kind.

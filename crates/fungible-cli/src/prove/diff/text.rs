@@ -138,7 +138,7 @@ fn in_common(diff: &mut Diff<'_>, baseline: &[Atom<'_>], attack: &[Atom<'_>]) ->
 fn atoms_alike(diff: &mut Diff<'_>, baseline: &Atom<'_>, attack: &Atom<'_>) -> bool {
     let both = baseline.kind != Kind::Separator && attack.kind != Kind::Separator;
     baseline.text == attack.text
-        || both && diff.would_pass(|diff| atom(diff, Part::Whole, (baseline, attack), &mut Payloads::new()))
+        || both && diff.would_pass(|diff| atom(diff, Part::Probe, (baseline, attack), &mut Payloads::new()))
 }
 
 fn atom(diff: &mut Diff<'_>, part: Part, (baseline, attack): (&Atom<'_>, &Atom<'_>), payloads: &mut Payloads) {

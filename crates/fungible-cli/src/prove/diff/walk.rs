@@ -29,6 +29,9 @@ pub(super) fn part(diff: &mut Diff<'_>, root: &str, baseline: Option<&Node>, att
 }
 
 fn walk(diff: &mut Diff<'_>, baseline: &Node, attack: &Node) {
+    if diff.has_failed() {
+        return;
+    }
     match (baseline, attack) {
         (Node::Text(r), Node::Text(a)) | (Node::Number(r), Node::Number(a)) => leaf(diff, r, a),
         (Node::Map(r), Node::Map(a)) => map(diff, r, a, Segment::Key),
@@ -202,11 +205,14 @@ fn is_number(key: &str) -> bool {
 fn items(diff: &mut Diff<'_>, baseline: &[Node], attack: &[Node], segment: impl Fn(usize, &Node) -> Segment) {
     let kind = diff.kind();
     let anywhere = |at: usize, part: &Node| segment(at, part).anywhere();
-    if diff.noise.is_unordered(kind) || is_reordered(diff, baseline, attack, &anywhere) {
-        let together = diff.at.after_parallel_writes && !diff.noise.is_unordered(kind);
-        diff.passes(kind, if together { Explanation::InFlightTogether } else { Explanation::AnyOrder });
+    let known = diff.noise.is_unordered(kind);
+    let reordered = if known { None } else { reordered(diff, baseline, attack, &anywhere) };
+    if known || reordered.is_some() {
+        let why =
+            if known || !diff.at.after_parallel_writes { Explanation::AnyOrder } else { Explanation::InFlightTogether };
+        diff.passes(kind, why);
         diff.notes.push(Note::AnyOrder { key: kind });
-        let pairs = match_items(diff, (baseline, attack), &anywhere, list::in_any_order);
+        let pairs = reordered.unwrap_or_else(|| match_items(diff, (baseline, attack), &anywhere, list::in_any_order));
         return compare_items(diff, (baseline, attack), &pairs, anywhere);
     }
     if baseline.len() == attack.len() {
@@ -258,25 +264,36 @@ fn compare_items(
     }
 }
 
-/// Whether both hold the same items in another order. That says something of the app only where baselines always have
-/// one order, and where nothing was written by requests that may come in either order.
-fn is_reordered(
+/// The pairs of two lists that hold the same items in another order. That says something of the app only where baselines
+/// always have one order, and where nothing was written by requests that may come in either order.
+fn reordered(
     diff: &mut Diff<'_>,
     baseline: &[Node],
     attack: &[Node],
     segment: &impl Fn(usize, &Node) -> Segment,
-) -> bool {
+) -> Option<Pairs> {
     let largest = if diff.is_probing() { LARGEST_PROBED * LARGEST_PROBED } else { LARGEST_TABLE };
-    let may_be = (diff.strictness.any_order || diff.at.after_parallel_writes)
+    let may_be = !diff.is_deep()
+        && (diff.strictness.any_order || diff.at.after_parallel_writes)
         && baseline.len() == attack.len()
-        && baseline.len() > 1
         && baseline.len() * attack.len() <= largest;
+    // A single item that differs has changed places with none; most lists are settled by this, without a look inside.
+    let unequal = baseline.iter().zip(attack).filter(|(r, a)| r != a).count();
+    if !may_be || unequal < 2 {
+        return None;
+    }
     let mut alike = |r: usize, a: usize| alike(diff, segment(r, &baseline[r]), &baseline[r], &attack[a]);
-    may_be
-        && !(0..baseline.len()).all(|at| alike(at, at))
-        && list::in_any_order(baseline, attack, &mut alike)
-            .iter()
-            .all(|pair| matches!(pair, (Some(r), Some(a)) if alike(*r, *a)))
+    if (0..baseline.len()).all(|at| alike(at, at)) {
+        return None;
+    }
+    let mut matched = 0;
+    let pairs = list::in_any_order(baseline, attack, &mut |r, a| {
+        let alike = alike(r, a);
+        matched += usize::from(alike);
+        alike
+    });
+    let same = pairs.iter().filter(|pair| matches!(pair, (Some(r), Some(a)) if baseline[*r] == attack[*a])).count();
+    (same + matched == baseline.len()).then_some(pairs)
 }
 
 /// Something that only one side has; `whole`: the list that it is a part of.

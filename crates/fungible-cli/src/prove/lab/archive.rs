@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ProveError;
@@ -29,6 +30,8 @@ pub(crate) enum ArchiveError {
     Io { path: PathBuf, error: io::Error },
     #[error("{path}: it is no journal of this format: {error}")]
     Format { path: PathBuf, error: serde_json::Error },
+    #[error("{path}: the numbers of its exchanges must be 1, 2, 3 and so on")]
+    Numbers { path: PathBuf },
     #[error("{path}: its format has version {found}, this program reads version {}", SCHEMA_VERSION)]
     Version { path: PathBuf, found: u32 },
 }
@@ -44,16 +47,17 @@ impl Archive {
     /// When a file is missing, cannot be read, or says something else than expected.
     pub(crate) fn read(folder: &Path) -> Result<Archive, ArchiveError> {
         let path = folder.join(PROOF);
-        let proof: RecordedProof = read(&path)?;
-        if proof.schema_version != SCHEMA_VERSION {
-            return Err(ArchiveError::Version { path, found: proof.schema_version });
+        let Version { schema_version: found } = read(&path)?;
+        if found != SCHEMA_VERSION {
+            return Err(ArchiveError::Version { path, found });
         }
+        let proof: RecordedProof = read(&path)?;
         let io = |error| ArchiveError::Io { path: folder.to_owned(), error };
         let entries = std::fs::read_dir(folder).map_err(io)?.collect::<io::Result<Vec<_>>>().map_err(io)?;
         let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-        paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("run-")));
-        paths.sort();
-        let runs = paths.iter().map(|path| read(path)).collect::<Result<VecDeque<RecordedRun>, ArchiveError>>()?;
+        paths.retain(|path| number(path).is_some());
+        paths.sort_by_key(|path| number(path));
+        let runs = paths.iter().map(|path| run(path)).collect::<Result<VecDeque<RecordedRun>, ArchiveError>>()?;
         Ok(Archive { proof, runs })
     }
 
@@ -113,6 +117,23 @@ fn is_alike(one: &Experiment, other: &Experiment) -> bool {
         (Schedule::Baseline { swap, .. }, Schedule::Baseline { swap: there, .. }) => swap == there,
         _ => one == other,
     }
+}
+
+/// What is read of a file first.
+#[derive(Deserialize)]
+struct Version {
+    schema_version: u32,
+}
+
+/// The number of a run, by the name of its file: `run-012.json`.
+fn number(path: &Path) -> Option<usize> {
+    path.file_name()?.to_str()?.strip_prefix("run-")?.strip_suffix(".json")?.parse().ok()
+}
+
+fn run(path: &Path) -> Result<RecordedRun, ArchiveError> {
+    let run: RecordedRun = read(path)?;
+    let in_order = run.journal.exchanges.iter().zip(1..).all(|(exchange, number)| exchange.number == number);
+    if in_order { Ok(run) } else { Err(ArchiveError::Numbers { path: path.to_owned() }) }
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ArchiveError> {

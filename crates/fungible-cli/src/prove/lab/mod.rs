@@ -196,17 +196,18 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// Ends everything; nothing is left running, mounted, or on the disk.
+    /// Ends everything; nothing is left running, mounted, or on the disk. A recording is completed where there is a
+    /// verdict: without one nobody shall take it for whole.
     ///
     /// # Errors
     /// When a recording cannot be completed.
-    pub(crate) async fn close(self) -> Result<(), ProveError> {
+    pub(crate) async fn close(self, has_verdict: bool) -> Result<(), ProveError> {
         let Source::Live(live) = self.source else { return Ok(()) };
         let (private, notes) = (live.launcher.world().disk != Apart::Copies, live.launcher.world().notes.clone());
         live.launcher.close().await;
         match live.recorder {
-            Some(recorder) => Ok(recorder.close(self.plan, self.cores, private, notes)?),
-            None => Ok(()),
+            Some(recorder) if has_verdict => Ok(recorder.close(self.plan, self.cores, private, notes)?),
+            _ => Ok(()),
         }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::exchange::{Body, Outcome};
 use crate::prove::journal::Journal;
-use crate::prove::parse::{Kind, ParsedRun, atoms};
+use crate::prove::parse::{Kind, ParsedRun, Place, atoms, plain};
 use crate::prove::schedule::Experiment;
 
 /// Shorter runs of letters and digits stand in many texts by chance: they are left as they are.
@@ -34,9 +34,8 @@ impl Pseudonyms {
         Ok(Pseudonyms { key, is_secret, replaced: HashMap::new(), used: HashSet::new() })
     }
 
-    /// Replaces what is secret in a run, and what was found to be in an earlier one.
-    pub(super) fn redact(&mut self, journal: &mut Journal, experiment: &mut Experiment) {
-        self.learn(journal);
+    /// Replaces what is known to be secret in a run.
+    pub(super) fn redact(&self, journal: &mut Journal, experiment: &mut Experiment) {
         for exchange in &mut journal.exchanges {
             self.text(&mut exchange.request.target);
             self.body(&mut exchange.request.body);
@@ -53,8 +52,16 @@ impl Pseudonyms {
                 self.body(&mut frame.data);
             }
         }
+        for instance in &mut journal.instances {
+            for file in &mut instance.files {
+                let mut text = file.to_string_lossy().into_owned();
+                self.text(&mut text);
+                *file = text.into();
+            }
+        }
         let lines = journal.instances.iter_mut().flat_map(|instance| &mut instance.last_lines);
-        for line in journal.driver_lines.iter_mut().chain(lines) {
+        let alone = journal.alone.iter_mut().flat_map(|alone| alone.lines.iter_mut().chain([&mut alone.how]));
+        for line in journal.driver_lines.iter_mut().chain(lines).chain(alone) {
             self.text(line);
         }
         for key in experiment.keys_mut() {
@@ -80,31 +87,35 @@ impl Pseudonyms {
     }
 
     fn body(&self, body: &mut Body) {
-        if let Body::Kept(bytes) = body {
-            let mut text = bytes.to_vec();
-            self.bytes(&mut text);
-            *body = Body::Kept(text.into());
-        }
+        let Body::Kept(bytes) = &*body else { return };
+        // Nobody can look for secrets in what is packed or no text: of that only the hash is kept.
+        *body = match String::from_utf8(bytes.to_vec()) {
+            Ok(mut text) => {
+                self.text(&mut text);
+                Body::Kept(text.into())
+            }
+            Err(_) => body.by_hash(),
+        };
     }
 
     /// Finds the secrets of a run: tokens, credentials, and what stands under the names of secrets.
-    fn learn(&mut self, journal: &Journal) {
+    pub(super) fn learn(&mut self, journal: &Journal) {
         let run = ParsedRun::new(journal.clone());
         for (at, request) in run.requests.iter().enumerate() {
             for value in &request.values {
-                let name = value.place.rsplit(['.', ' ']).next().unwrap_or_default();
                 let credential = value.place.starts_with("cookie ") || value.place == "header authorization";
-                self.learn_value(&value.text, credential || (self.is_secret)(name));
+                self.learn_value(&value.text, credential || (self.is_secret)(&value.of));
             }
             for (name, value) in &run.exchanges()[at].request.headers {
                 if name == "authorization" {
-                    self.learn_value(&String::from_utf8_lossy(value), true);
+                    let text = String::from_utf8_lossy(value);
+                    self.learn_value(text.split_once(' ').map_or(&*text, |(_, credentials)| credentials), true);
                 }
             }
             let parts = run.response(at).map_or(&[][..], |response| &response.parts);
             for (root, node) in parts {
                 let is_cookie = root.starts_with("header set-cookie ");
-                node.leaves(&mut crate::prove::parse::Place::root(root.clone()), &mut |place, text| {
+                node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
                     let credential = is_cookie && place.name() == "value";
                     self.learn_value(text, credential || (self.is_secret)(place.name()));
                 });
@@ -114,14 +125,13 @@ impl Pseudonyms {
 
     /// The secrets in one value; all of it, where it is one.
     fn learn_value(&mut self, text: &str, is_secret: bool) {
-        if is_secret {
-            return self.learn_runs(text);
-        }
-        for atom in atoms(text) {
+        let text = plain(text);
+        for atom in atoms(&text) {
             match atom.kind {
-                Kind::Opaque => self.learn_runs(atom.text),
-                // What it says is no secret; that it is signed is.
+                // What it says is no secret, and is compared; that it is signed is what opens doors.
                 Kind::Signed => self.learn_runs(atom.text.rsplit(['.', ':']).next().unwrap_or_default()),
+                Kind::Opaque => self.learn_runs(atom.text),
+                _ if is_secret => self.learn_runs(atom.text),
                 _ => {}
             }
         }
@@ -155,7 +165,11 @@ impl Pseudonyms {
                 .finalize();
             stream.extend_from_slice(&digest);
         }
+        // A number must stay one: it does not begin with 0.
+        let is_number = run.bytes().all(|byte| byte.is_ascii_digit());
+        let mut first = is_number && !run.starts_with('0');
         let change = |(letter, random): (u8, u8)| match letter {
+            b'0'..=b'9' if std::mem::take(&mut first) => b'1' + random % 9,
             b'0'..=b'9' => b'0' + random % 10,
             b'a'..=b'z' => b'a' + random % letters,
             _ => b'A' + random % letters,

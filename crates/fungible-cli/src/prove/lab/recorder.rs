@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,8 @@ pub(crate) struct Recorder {
     runs: usize,
     ended_early: bool,
     pseudonyms: Option<Pseudonyms>,
+    /// Runs that are written at the end: before that it is not known what is a secret in them.
+    kept: Vec<RecordedRun>,
 }
 
 impl Recorder {
@@ -75,11 +77,12 @@ impl Recorder {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
         if fs::read_dir(folder)?.next().is_some() {
             return Err(io::Error::other("the folder is not empty: give a new one, or remove what is in it"));
         }
         let pseudonyms = redact.map(Pseudonyms::new).transpose()?;
-        Ok(Recorder { folder: folder.to_owned(), runs: 0, ended_early: false, pseudonyms })
+        Ok(Recorder { folder: folder.to_owned(), runs: 0, ended_early: false, pseudonyms, kept: Vec::new() })
     }
 
     /// The budget did not allow all that was wanted.
@@ -87,18 +90,30 @@ impl Recorder {
         self.ended_early = true;
     }
 
-    /// Writes one run down.
+    /// Writes one run down; where secrets are replaced, at the end.
     pub(super) fn add(&mut self, experiment: &Experiment, journal: &Journal, starts: usize) -> io::Result<()> {
-        self.runs += 1;
-        let mut run = RecordedRun { experiment: experiment.clone(), starts, journal: journal.clone() };
+        let run = RecordedRun { experiment: experiment.clone(), starts, journal: journal.clone() };
         if let Some(pseudonyms) = &mut self.pseudonyms {
-            pseudonyms.redact(&mut run.journal, &mut run.experiment);
+            pseudonyms.learn(journal);
+            self.kept.push(run);
+            return Ok(());
         }
-        write(&self.folder.join(format!("run-{:03}.json", self.runs)), &run)
+        self.write_run(&run)
+    }
+
+    fn write_run(&mut self, run: &RecordedRun) -> io::Result<()> {
+        self.runs += 1;
+        write(&self.folder.join(format!("run-{:03}.json", self.runs)), run)
     }
 
     /// Writes down what all runs have in common; until then nobody takes the folder for a recording.
-    pub(super) fn close(self, plan: &Plan, cores: usize, disk_is_private: bool, notes: Vec<String>) -> io::Result<()> {
+    pub(super) fn close(
+        mut self,
+        plan: &Plan,
+        cores: usize,
+        disk_is_private: bool,
+        notes: Vec<String>,
+    ) -> io::Result<()> {
         let mut proof = RecordedProof {
             schema_version: SCHEMA_VERSION,
             program: plan.program.clone(),
@@ -114,6 +129,12 @@ impl Recorder {
             ended_early: self.ended_early,
             redacted: self.pseudonyms.is_some(),
         };
+        for mut run in std::mem::take(&mut self.kept) {
+            if let Some(pseudonyms) = &self.pseudonyms {
+                pseudonyms.redact(&mut run.journal, &mut run.experiment);
+            }
+            self.write_run(&run)?;
+        }
         if let Some(pseudonyms) = &self.pseudonyms {
             for text in proof.args.iter_mut().chain([&mut proof.program, &mut proof.drive]) {
                 pseudonyms.text(text);
@@ -125,7 +146,9 @@ impl Recorder {
 
 /// Journals hold what the traffic held: only their owner may read them.
 fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = io::BufWriter::new(file);
     serde_json::to_writer_pretty(&mut file, value)?;
-    file.write_all(b"\n")
+    file.write_all(b"\n")?;
+    file.flush()
 }

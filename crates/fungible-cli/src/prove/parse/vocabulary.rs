@@ -235,7 +235,8 @@ pub(crate) fn is_id(name: &str) -> bool {
     let one = name.strip_suffix(['s', 'S']).unwrap_or(name);
     // `IDS` may be a word of capitals; `ids` and `Ids` are several of `id` and `Id`.
     let as_written = name.strip_suffix('s').unwrap_or(name);
-    means(BareId, Anywhere, one) || means(Id, Anywhere, one) || means(Id, Anywhere, as_written)
+    let marked = |name: &str| ["_id", "-id"].iter().any(|end| ends(name, end).is_some());
+    means(BareId, Anywhere, one) || marked(one) || means(Id, Anywhere, as_written)
 }
 
 /// Whether two unequal values at a place only say whether a cache had the rest: which the rest itself shows.
@@ -352,7 +353,7 @@ mod tests {
         for name in ["id", "ids", "IDS", "userId", "userIds", "user_id", "order-ids", "customerID", "no"] {
             assert!(is_id(name), "{name}");
         }
-        for name in ["paid", "idea", "grid", "void", "title", "customerid"] {
+        for name in ["paid", "idea", "grid", "void", "title", "customerid", "KIDS"] {
             assert!(!is_id(name), "{name}");
         }
     }

@@ -487,3 +487,24 @@ fn a_version_of_an_asset_that_each_process_makes_for_itself() {
     let refused = |nth: u64| story(nth, if nth == 3 { "no such version" } else { "run()" });
     assert!(compare(refused).deviations.iter().any(|one| one.exchange == Some(3)), "another version is refused");
 }
+
+#[test]
+fn a_sentence_with_a_hole_keeps_its_words() {
+    let says = |nth: u64, text: &str| run(nth).get("/").text(text);
+    let baselines = |nth: u64| {
+        says(nth, ["Your order will arrive on Monday", "Your order will arrive in two weeks"][usize::from(nth > 1)])
+    };
+    clean(&against(baselines, says(3, "Your order will arrive at once")));
+    found(&against(baselines, says(3, "Please log in to see your order")), 1, "body line 1");
+}
+
+/// Two baselines with counters in lists within lists once took twice as long for each level, and more.
+#[test]
+fn lists_within_lists_are_compared_in_any_depth() {
+    let nested = |nth: u64| {
+        let leaf = format!("[{}, {}]", nth * 7, nth * 11);
+        let body = (0..60).fold(leaf, |inner, level| format!("[{inner}, {}]", nth * 13 + level));
+        run(nth).get("/").json(&body)
+    };
+    clean(&compare(nested));
+}
