@@ -3,8 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
+use rustix::io::{Errno, Result};
+use rustix::process::{WaitOptions, wait};
 use serde::{Deserialize, Serialize};
 
 /// How a process ended. Printed as `exit status 1`, `SIGKILL` or a sentence.
@@ -25,12 +26,24 @@ impl ProcessEnd {
         self == ProcessEnd::Exited(0)
     }
 
-    /// The process that `status` reports as ended, and how; `None` for a status that reports no end.
-    pub(super) fn of(status: WaitStatus) -> Option<(Pid, ProcessEnd)> {
-        match status {
-            WaitStatus::Exited(pid, code) => Some((pid, ProcessEnd::Exited(code))),
-            WaitStatus::Signaled(pid, signal, _) => Some((pid, ProcessEnd::Killed(signal as i32))),
-            _ => None,
+    /// Collects one child of this process that has ended, and waits until one has. With [`WaitOptions::NOHANG`] it does
+    /// not wait, and returns `None` if none has.
+    ///
+    /// # Errors
+    /// When there is no child.
+    pub(super) fn collect(options: WaitOptions) -> Result<Option<(Pid, ProcessEnd)>> {
+        loop {
+            let (pid, status) = match wait(options) {
+                Ok(Some(ended)) => ended,
+                Err(Errno::INTR) => continue,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let end = status.exit_status().map(ProcessEnd::Exited);
+            // Any number: real-time signals have no names, but kill like others.
+            if let Some(end) = end.or_else(|| status.terminating_signal().map(ProcessEnd::Killed)) {
+                return Ok(Some((Pid::from_raw(pid.as_raw_nonzero().get()), end)));
+            }
         }
     }
 }

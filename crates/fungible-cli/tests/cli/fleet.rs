@@ -79,6 +79,22 @@ fn what_is_killed_is_started_again() {
     assert!(fleet.said().contains("web-1 ended (SIGKILL)"), "{}", fleet.said());
 }
 
+/// A real-time signal has no name. An instance that one killed was once taken to be alive, and the fleet never ended.
+#[test]
+fn an_instance_that_is_killed_by_a_real_time_signal_is_restarted() {
+    for mode in [&[][..], &["--no-namespaces"]] {
+        let place = Place::new();
+        let start = ["run", "-n", "1", "--listen", "127.0.0.1:0", "--name", "web"];
+        let mut fleet = place.fleet(&[&start[..], mode, &["--", "python3", &program("plain.py")]].concat());
+        let pid = fleet.healthy(1)[0]["pid"].as_i64().unwrap();
+        signal(i32::try_from(pid).unwrap(), "40");
+        eventually("another process", || (fleet.healthy(1)[0]["restarts"] == 1).then_some(()));
+        assert!(fleet.said().contains("web-1 ended (signal 40)"), "{}", fleet.said());
+        signal(fleet.pid(), "INT");
+        assert_eq!(fleet.exit_code(), Some(0), "{}", fleet.said());
+    }
+}
+
 #[test]
 fn a_fleet_grows_and_shrinks_without_losing_a_request() {
     let place = Place::new();

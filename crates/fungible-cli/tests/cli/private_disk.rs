@@ -529,6 +529,8 @@ fn a_program_that_cannot_be_started_is_reported() {
         has(&shown, "cell-1-1 ended (exit status 7)");
         let shown = world.cells(&["--", "sh", "-c", "kill -9 $$"]);
         has(&shown, "cell-1-1 ended (SIGKILL)");
+        let shown = world.cells(&["--", "python3", "-c", "import os; os.kill(os.getpid(), 40)"]);
+        has(&shown, "cell-1-1 ended (signal 40)");
     }
 }
 

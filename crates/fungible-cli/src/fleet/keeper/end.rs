@@ -2,12 +2,12 @@
 
 use std::io;
 
-use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
-use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+use rustix::process::WaitOptions;
 
 use super::protocol::Isolation;
+use crate::fleet::process_end::ProcessEnd;
 use crate::fleet::process_tree::with_descendants;
 
 /// Makes this process the parent of all its orphaned descendants, where the system supports that.
@@ -32,9 +32,8 @@ pub(crate) fn end_all(isolation: Isolation, groups: &[Pid]) {
             }
         }
         // A process that ends may leave us its children, so search again after every single end.
-        match waitpid(None, None) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => break,
+        if ProcessEnd::collect(WaitOptions::empty()).is_err() {
+            break;
         }
     }
 }

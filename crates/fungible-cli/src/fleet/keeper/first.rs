@@ -8,10 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 
-use nix::errno::Errno;
 use nix::sys::signal::{self, killpg};
-use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+use rustix::process::WaitOptions;
 use serde::{Deserialize, Serialize};
 
 use super::end::end_all;
@@ -104,10 +103,10 @@ fn obey(orders: BufReader<UnixStream>, child: Pid) {
 /// Collects ended processes until `child` has ended.
 fn wait_for(child: Pid) -> io::Result<ProcessEnd> {
     loop {
-        match waitpid(None, None).map(ProcessEnd::of) {
-            Ok(Some((pid, end))) if pid == child => return Ok(end),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+        if let Some((pid, end)) = ProcessEnd::collect(WaitOptions::empty())?
+            && pid == child
+        {
+            return Ok(end);
         }
     }
 }

@@ -9,11 +9,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::signal::{self, killpg};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
+use rustix::process::WaitOptions;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
@@ -239,13 +238,7 @@ fn start(launch: &Launch, printer: &OutputRelay) -> io::Result<Child> {
 /// Collects every child that has ended, including orphans that became our children.
 fn reap(running: &mut HashMap<Pid, Kept>) -> Vec<Report> {
     let mut reports = Vec::new();
-    loop {
-        let (pid, end) = match waitpid(None, Some(WaitPidFlag::WNOHANG)).map(ProcessEnd::of) {
-            Ok(Some(ended)) => ended,
-            Err(Errno::EINTR) => continue,
-            // No further child has ended.
-            Ok(None) | Err(_) => break,
-        };
+    while let Ok(Some((pid, end))) = ProcessEnd::collect(WaitOptions::NOHANG) {
         match running.remove(&pid) {
             Some(Kept::Plain(id)) => {
                 // A process that the instance leaves in its group would keep its port. As long as one is left, no other
