@@ -1,4 +1,4 @@
-//! How a process ended, as a value: what waits for a process reports it, and whoever shows it prints it.
+//! How a process ended, as a value; it becomes text only where it is printed.
 
 use std::fmt::{self, Display, Formatter};
 

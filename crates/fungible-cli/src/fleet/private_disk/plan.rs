@@ -1,4 +1,4 @@
-//! What private disks shall contain, and what is available. Pure data.
+//! The contents of private disks as requested, and which isolation is available. Pure data.
 
 use std::path::{Path, PathBuf};
 
