@@ -1,4 +1,4 @@
-//! The cards of this service. Each goes wrong in its own way, so that a shop can be tried.
+//! The cards of this service. Each fails in its own way, to test a shop.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ pub(crate) enum Card {
     Refused,
     /// It is charged, after a while.
     Slow,
-    /// It is charged, and whoever asked first never hears of it.
+    /// It is charged, and the first request gets no response.
     Silent,
     /// It is charged, and the service says that it charged something else.
     Lying,
-    /// It is charged, and the service answers with what is no answer.
+    /// It is charged, and the response is garbage.
     Garbled,
 }
 

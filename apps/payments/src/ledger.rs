@@ -1,4 +1,4 @@
-//! What was charged, and what was refused: one row per order, in one transaction with the answer under its key.
+//! The charges and the refusals: one row per order, in one transaction with the answer under its key.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const TABLE: &str = "CREATE TABLE charges (
 
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "charges", sqlite: TABLE, postgres: TABLE }];
 
-/// What somebody wants charged.
+/// A request for a charge.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Demand {
     /// What it is for.
@@ -55,7 +55,7 @@ impl Ledger {
     /// Charges, unless that has been done under this key.
     pub(crate) async fn charge(&self, key: OnceKey, demand: Demand) -> Result<Done<Charge>, OnceError> {
         let charge = async move |tx: &mut Tx| {
-            // Keys are forgotten after a day; what was charged is not.
+            // Keys are kept for a day; charges for ever.
             let sql = "SELECT id, payee_order, cents, charged FROM charges WHERE payee_order = $1";
             if let Some(row) = tx.query_opt(sql, params![demand.order]).await? {
                 return Ok(charge_of(&row)?);

@@ -1,11 +1,11 @@
-//! A payment service, as small as the shop needs it, and a process of its own as real ones are. It keeps a ledger, charges
-//! once per idempotency key, and its cards go wrong on purpose: it can be told to refuse, to be slow, to charge and then
-//! say nothing, and to lie. The program `fungible-payments` stands beside the shop.
+//! A payment service for the shop, in a process of its own as real ones are. It keeps a ledger and charges once per idempotency
+//! key. Its cards fail on purpose: one is refused, one is slow, one is charged without a response, one gets a wrong response.
+//! The program `fungible-payments` runs beside the shop.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `ledger` | what was charged: one row per idempotency key |
-//! | `card` | how a card goes wrong |
+//! | `card` | how a card fails |
 //! | `routes` | the addresses |
 
 mod card;
@@ -32,7 +32,7 @@ pub async fn run(
         tracing::info!("listening on {address}");
     }
     let ready = move || store.health();
-    // A card that is silent would be so for ever.
+    // The request of a silent card would never finish.
     let options = ServeOptions::default().drain_time(Duration::from_secs(1));
     serve(listener, routes::router(ledger), ready, shutdown, options).await;
     Ok(())

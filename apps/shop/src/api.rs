@@ -65,7 +65,7 @@ fn whole(quantity: &Number) -> Result<u32, Problem> {
     whole.ok_or_else(|| Problem::invalid("A quantity is a whole number from 0 to 99."))
 }
 
-/// `PUT /api/cart/{product}`: how many there shall be.
+/// `PUT /api/cart/{product}`: sets the quantity.
 pub(crate) async fn set(
     State(app): State<App>,
     cart: Cart,

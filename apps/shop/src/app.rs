@@ -1,5 +1,5 @@
-//! What a handler can reach: the shared store, seen as users, products, carts and orders, the payment service, and the
-//! instance's name. There is nothing else, and nothing here changes while the instance runs.
+//! The state of the handlers: users, products, carts and orders in the shared store, the payment service, and the instance's
+//! name. Nothing in it changes while the instance runs.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::orders::Orders;
 use crate::payments::Payments;
 
 const TABLES: &str = include_str!("../migrations/1_shop.sql");
-/// The same words on both engines.
+/// The same SQL for both engines.
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "shop", sqlite: TABLES, postgres: TABLES }];
 
 #[derive(Debug, Clone, Stateless)]
@@ -29,7 +29,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Over an open store, whose tables it makes where they are missing.
+    /// Over an open store, whose tables are created if they are missing.
     pub(crate) async fn new(store: &Store, config: Config, payments: Payments) -> Result<Self, KeyError> {
         let access = Access::new(store, &config, "shop").await?;
         let app = Self {

@@ -1,4 +1,4 @@
-//! The cart that a request is about: the user's, or the guest's in its cookie.
+//! The cart of a request: the user's in the store, or the guest's in its cookie.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::carts::{LINES_MAX, Lines, QUANTITY_MAX, View};
 
 const COOKIE: &str = "cart";
-/// What the value is sealed for.
+/// The purpose for which the cookie is sealed.
 const PURPOSE: &str = "shop cart";
 /// How long a guest's cart lasts after the last change.
 const LASTS: Duration = Duration::from_hours(30 * 24);
@@ -24,12 +24,12 @@ const LASTS: Duration = Duration::from_hours(30 * 24);
 /// What the cookie holds.
 #[derive(Serialize, Deserialize)]
 struct Carried {
-    /// Names this cart, and after the next change another one.
+    /// The id of this version of the cart; each change makes a new one.
     id: Uuid,
     lines: Lines,
 }
 
-/// Whose cart a request is about.
+/// The cart of a request.
 #[derive(Debug)]
 pub(crate) enum Cart {
     /// In the store.
@@ -58,7 +58,7 @@ impl Cart {
         })
     }
 
-    /// Sets how many of a product there shall be; none removes it. A guest gets the new cart as a cookie.
+    /// Sets the quantity of a product; 0 removes it. A guest gets the new cart as a cookie.
     pub(crate) async fn set(
         self,
         app: &App,
@@ -85,7 +85,7 @@ impl Cart {
                 if lines.len() > LINES_MAX {
                     return Err(Problem::invalid("This cart is full. Log in, and it has room for everything."));
                 }
-                // A cart of its own: each is merged once.
+                // With a new id, as each is merged once.
                 let carried = Carried { id: Uuid::new_v4(), lines: lines.clone() };
                 let sealed = app.access.seals.seal(PURPOSE, &carried, LASTS).await.map_err(problem)?;
                 Ok((Cart::Guest(lines), Some(app.access.cookies.set(COOKIE, &sealed, LASTS))))
@@ -94,13 +94,13 @@ impl Cart {
     }
 }
 
-/// Merges the guest's cart that a browser still carries after a login, and takes the cookie back. When the answer is
-/// lost the cookie comes again, and the store knows that its cart was merged.
+/// Merges the guest's cart that a browser still sends after a login, and removes the cookie. When the response is lost the
+/// cookie comes again, and the store knows that its cart was merged.
 pub(crate) async fn merge(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
     let Some(cart) = carried(&app, request.headers()).await? else { return Ok(next.run(request).await) };
     let (mut parts, body) = request.into_parts();
     let user = match caller(&mut parts, &app).await {
-        // Whoever must know the caller refuses the token; a login or a refresh need not.
+        // Handlers that need the caller refuse the token; a login or a refresh does not need it.
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED => None,
         found => found?,
     };
@@ -116,7 +116,7 @@ pub(crate) async fn merge(State(app): State<App>, request: Request, next: Next) 
     Ok(response)
 }
 
-/// Who is logged in, if somebody is. A token that is no good is refused and not taken for a guest.
+/// The user of the request, if there is one. An invalid token is refused, not taken for a guest.
 async fn caller(parts: &mut Parts, app: &App) -> Result<Option<UserId>, Problem> {
     if Tokens::bearer(&parts.headers).is_some() {
         return Ok(Some(Caller::from_request_parts(parts, app).await?.id));
@@ -124,7 +124,7 @@ async fn caller(parts: &mut Parts, app: &App) -> Result<Option<UserId>, Problem>
     Ok(app.access.sessions.user(&parts.headers).await?.map(|user| user.id))
 }
 
-/// The guest's cart in the cookies of a request. One that is none of ours, or too old, is no cart.
+/// The guest's cart in the cookies of a request. One that is invalid or has expired is ignored.
 async fn carried(app: &App, headers: &HeaderMap) -> Result<Option<Carried>, Problem> {
     for value in app.access.cookies.values(COOKIE, headers) {
         match app.access.seals.open(PURPOSE, value).await {

@@ -1,7 +1,7 @@
-//! Carts. A guest's travels in a sealed cookie: there is nobody yet to keep it for. Whoever is logged in has one in the
-//! store, so that it is the same in every browser; the guest's is merged into it.
+//! Carts. A guest's cart is in a sealed cookie. A user's cart is in the store, so that it is the same in every browser; the
+//! guest's cart is merged into it after the login.
 //!
-//! Every write says how many there shall be, not how many more, and each guest's cart is merged once: so it may arrive twice.
+//! Every write sets a quantity instead of adding to it, and each guest's cart is merged once, so any request may arrive twice.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ pub(crate) const QUANTITY_MAX: u32 = 99;
 /// The most lines of a guest's cart, which must fit into a cookie.
 pub(crate) const LINES_MAX: usize = 40;
 
-/// No cookie with a guest's cart lasts longer.
+/// The longest lifetime of a cookie with a guest's cart.
 const COOKIES_LAST_MS: i64 = 31 * 24 * 3_600_000;
 
 /// How many of which product.
 pub(crate) type Lines = BTreeMap<String, u32>;
 
-/// A cart as people see it.
+/// A cart as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct View {
     pub(crate) lines: Vec<Line>,
@@ -44,7 +44,7 @@ impl Line {
     }
 }
 
-/// The carts of those who are logged in.
+/// The carts of users.
 #[derive(Debug, Clone, Stateless)]
 pub(crate) struct Carts {
     store: Store,
@@ -55,7 +55,7 @@ impl Carts {
         Self { store }
     }
 
-    /// Sets how many of a product there shall be; none removes it.
+    /// Sets the quantity of a product; 0 removes it.
     pub(crate) async fn set(&self, user: UserId, product: &str, quantity: u32) -> Result<(), StoreError> {
         let sql = if quantity == 0 {
             "DELETE FROM cart_lines WHERE user_id = $1 AND product_id = $2"
@@ -67,7 +67,7 @@ impl Carts {
         self.store.statement(sql, if quantity == 0 { &values[..2] } else { values }).await.map(drop)
     }
 
-    /// Merges a guest's cart into that of a user, once: of each product the larger number.
+    /// Merges a guest's cart into that of a user, once: of each product the larger quantity.
     pub(crate) async fn merge(&self, user: UserId, guest: Uuid, lines: Lines) -> Result<(), StoreError> {
         let merge = async move |tx: &mut Tx| {
             let sql =
@@ -75,7 +75,7 @@ impl Carts {
             if tx.execute(sql, params![guest]).await? == 0 {
                 return Ok(());
             }
-            // Those whose cookies are gone by now.
+            // Those whose cookies have expired.
             let sql = "DELETE FROM merged_carts WHERE id IN \
                        (SELECT id FROM merged_carts WHERE merged_ms < fungible_now_ms() - $1 LIMIT 50)";
             tx.execute(sql, params![COOKIES_LAST_MS]).await?;
@@ -95,7 +95,7 @@ impl Carts {
         rows.iter().map(|row| line(row, row.get("quantity")?)).collect::<Result<_, _>>().map(view)
     }
 
-    /// These lines as a cart; what is no product any more is left out.
+    /// These lines as a cart, without products that no longer exist.
     pub(crate) async fn with(&self, lines: Lines) -> Result<View, StoreError> {
         if lines.is_empty() {
             return Ok(View::default());
@@ -115,7 +115,7 @@ impl Carts {
     }
 }
 
-/// Puts lines into the cart of a user, of each product the larger number; a part of a transaction.
+/// Puts lines into the cart of a user, of each product the larger quantity, as part of a transaction.
 pub(crate) async fn put(tx: &mut Tx, user: UserId, lines: &Lines) -> Result<(), StoreError> {
     let sql = "INSERT INTO cart_lines (user_id, product_id, quantity) SELECT $1, id, $3 FROM products WHERE id = $2 \
                ON CONFLICT (user_id, product_id) DO UPDATE SET quantity = CASE \

@@ -1,4 +1,4 @@
-//! What there is to buy. Knows neither carts nor orders.
+//! The products. Knows neither carts nor orders.
 
 use fungible::{Row, Stateless, Store, StoreError, Tx, params};
 
@@ -40,7 +40,7 @@ impl Catalogue {
 
     /// One product.
     pub(crate) async fn find(&self, id: &str) -> Result<Option<Product>, StoreError> {
-        // No id has it, and the store does not look for it.
+        // No id contains it, and the store refuses it.
         if id.contains('\0') {
             return Ok(None);
         }
@@ -54,7 +54,7 @@ pub(crate) fn money(cents: i64) -> String {
     format!("€{}.{:02}", cents / 100, cents % 100)
 }
 
-/// A word as LIKE looks for it, wherever it stands.
+/// The pattern with which LIKE finds a word anywhere.
 fn pattern(word: &str) -> String {
     let mut pattern = String::from("%");
     for letter in word.to_lowercase().chars().filter(|letter| *letter != '\0').take(200) {

@@ -1,5 +1,5 @@
-//! The order of steps of a checkout. An instance may die between any two of them: the next step is a job that is in the
-//! same transaction as the step before, and whoever takes it asks the payment service under the same key.
+//! The steps of a checkout. An instance may crash between any two of them: each step enqueues the next one as a job in its own
+//! transaction, and whatever instance runs that job sends the same key to the payment service.
 //!
 //! | step | one transaction |
 //! |---|---|
@@ -18,7 +18,7 @@ use crate::catalogue::money;
 use crate::orders::{Order, Orders, PAY, PlaceError, RECEIPT, State};
 use crate::payments::{ChargeError, Outcome};
 
-/// The cards that the payment service of this example knows, and what is said of each.
+/// The cards that the payment service of this example knows, with their descriptions.
 pub(crate) const CARDS: [(&str, &str); 6] = [
     ("good", "A card that works"),
     ("refused", "A card that is refused"),
@@ -28,10 +28,10 @@ pub(crate) const CARDS: [(&str, &str); 6] = [
     ("garbled", "A card for which the payment service talks nonsense"),
 ];
 
-/// How long a checkout waits for the payment before it answers that the payment goes on.
+/// How long a checkout waits for the payment before it answers that it is in progress.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// How often the payment service may talk nonsense of one order before somebody must look.
+/// The impossible responses for one order after which a person must look at it.
 const NONSENSE_MAX: u32 = 3;
 
 /// Places an order under the client's key, and waits for the payment for a while.
@@ -45,7 +45,7 @@ pub(crate) async fn check_out(
     let place = async move |tx: &mut Tx| Orders::place(tx, user, &card).await;
     let placed = app.once.try_run(key, place).await?.answer;
     failpoint("checkout.placed");
-    // Whoever sends it again waits for the same order.
+    // A repeated request waits for the same order.
     app.jobs.nudge();
     let began = Instant::now();
     let mut pause = Duration::from_millis(5);
@@ -54,11 +54,11 @@ pub(crate) async fn check_out(
         pause = (pause * 3 / 2).min(Duration::from_millis(100));
     }
     failpoint("checkout.answered");
-    // The receipt comes later, to whoever looks at the order.
+    // The receipt is written later; the order shows it.
     Ok(app.orders.find(user, placed).await?.map(|order| Order { receipt: None, ..order }))
 }
 
-/// What does the jobs on this instance.
+/// The worker for the jobs on this instance.
 pub(crate) fn worker(app: &App) -> Worker {
     let options = WorkerOptions::default().at_once(16).first_pause(Duration::from_millis(250));
     let attempts = options.attempts;
@@ -68,7 +68,7 @@ pub(crate) fn worker(app: &App) -> Worker {
         .on(RECEIPT, move |job| confirm(confirming.clone(), job))
 }
 
-/// Has an order paid, and notes what came of it.
+/// Has an order paid, and stores the outcome.
 async fn pay(app: App, job: Job, attempts: u32) -> Result<(), JobError> {
     failpoint("pay.taken");
     let order: Uuid = job.payload()?;

@@ -1,5 +1,5 @@
-//! The reference online store: browse, fill a cart, log in, check out. Killed anywhere, it charges once: an order is
-//! placed, paid and confirmed in steps, each of which is one transaction that the next one can be found from.
+//! The reference online store: browse, fill a cart, log in, check out. Wherever an instance is killed, an order is charged once:
+//! it is placed, paid and confirmed in steps, each of which is one transaction that enqueues the next step.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -8,11 +8,11 @@
 //! | `api` | the same as JSON |
 //! | `catalogue` | products, and how many there are |
 //! | `carts` | the carts of those who are logged in |
-//! | `cart` | the cart that a request is about: in the store, or a guest's in its cookie |
+//! | `cart` | the cart of a request: in the store, or a guest's in its cookie |
 //! | `orders` | orders, from the cart to the receipt |
 //! | `checkout` | the order of steps |
 //! | `payments` | the payment service, which is another program |
-//! | `app` | what a handler can reach |
+//! | `app` | the state of the handlers |
 //!
 //! The rest is what all apps have in common: the crate `fungible-web`.
 
@@ -36,10 +36,10 @@ use crate::app::App;
 pub use crate::payments::{Payments, PaymentsUrlError};
 
 /// Runs one instance on `listener` until `shutdown` is ready, and then lets requests and jobs in flight finish.
-/// The address in `config` is not looked at.
+/// It ignores the address in `config`.
 ///
 /// # Errors
-/// When the shared store cannot be opened, its tables cannot be made, or its keys are under another secret.
+/// When the shared store cannot be opened, its tables cannot be created, or its keys were made under another secret.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -51,7 +51,7 @@ pub async fn run(
     if let Ok(address) = listener.local_addr() {
         tracing::info!("listening on {address}");
     }
-    // The worker goes on as long as requests may wait for it.
+    // The worker runs as long as requests may wait for it.
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = tokio::spawn(checkout::worker(&app).run(async move { drop(stopped.await) }));
     let ready = move || store.health();
@@ -63,8 +63,8 @@ pub async fn run(
     Ok(())
 }
 
-/// Opens the shared store, makes the tables that are missing in it and lets go of it: so that whoever starts many
-/// instances learns once, and before them, what is wrong with it.
+/// Opens the shared store, creates the tables that are missing, and closes it: before many instances are started, to report a
+/// problem once.
 ///
 /// # Errors
 /// As [`run`].

@@ -1,6 +1,6 @@
-//! Orders in the shared store: placed from a cart, paid or refused, and confirmed by a receipt. Each of these is one
-//! transaction, right by its statements alone, so that it may be READ COMMITTED: many orders take from the same shelf. Knows
-//! no payment service.
+//! Orders in the shared store: placed from a cart, paid or refused, and confirmed by a receipt. Each of these is one transaction
+//! that is correct by its statements alone, so it can be READ COMMITTED: many orders take from the same stock. Knows no payment
+//! service.
 
 use fungible::failpoint::failpoint;
 use fungible::{Jobs, OnceError, Row, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
@@ -13,17 +13,17 @@ use crate::carts::{self, Lines};
 pub(crate) const PAY: &str = "pay";
 pub(crate) const RECEIPT: &str = "receipt";
 
-/// Where an order is in its life.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
-    /// The payment service has been asked, or will be.
+    /// The payment service was asked, or will be.
     Paying,
     /// It is paid.
     Paid,
-    /// The card was refused: the goods are back on the shelf and in the cart.
+    /// The card was refused: the goods are back in stock and in the cart.
     Refused,
-    /// The payment service says what cannot be; somebody must look.
+    /// The responses of the payment service were impossible; a person must look at it.
     Unclear,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Order {
     pub(crate) receipt: Option<String>,
 }
 
-/// What was ordered, at the price of then.
+/// A product that was ordered, at its price at that time.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Line {
     pub(crate) product: String,
@@ -71,7 +71,7 @@ pub(crate) struct Due {
     pub(crate) card: String,
 }
 
-/// Why no order was placed. The words are for the user.
+/// Why no order was placed. The messages are for the user.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlaceError {
     #[error("The cart is empty.")]
@@ -94,10 +94,10 @@ impl Orders {
         Self { store }
     }
 
-    /// Makes an order of the cart: takes the goods from the shelf, empties the cart, and has the payment made. A part of
-    /// a transaction, so that all of it happens or nothing.
+    /// Makes an order of the cart: takes the goods from the stock, empties the cart, and enqueues the payment, as part of one
+    /// transaction.
     pub(crate) async fn place(tx: &mut Tx, user: UserId, card: &str) -> Result<Uuid, PlaceError> {
-        // What is taken here is what is ordered, also when a line is added meanwhile.
+        // Exactly the deleted lines are ordered, even if another line is added meanwhile.
         let sql = "DELETE FROM cart_lines WHERE user_id = $1 RETURNING product_id, quantity";
         let mut wanted = Lines::new();
         for row in tx.query(sql, params![user]).await? {
@@ -108,7 +108,7 @@ impl Orders {
         }
         let order = Uuid::now_v7();
         let mut lines = Vec::new();
-        // In the order of their names: of two orders none waits for the other in a circle.
+        // In the order of the products' ids, so that two orders cannot deadlock.
         for (product, quantity) in wanted {
             lines.push(take(tx, product, quantity).await?);
         }
@@ -126,7 +126,7 @@ impl Orders {
         Ok(order)
     }
 
-    /// Notes what came of the payment, once; a part of a transaction.
+    /// Stores the outcome of the payment, once, as part of a transaction.
     pub(crate) async fn settle(tx: &mut Tx, order: Uuid, state: State) -> Result<(), StoreError> {
         let sql = "UPDATE orders SET state = $2 WHERE id = $1 AND state IN ('paying', 'unclear') RETURNING user_id";
         let Some(row) = tx.query_opt(sql, params![order, state.word()]).await? else { return Ok(()) };
@@ -139,20 +139,20 @@ impl Orders {
         Ok(())
     }
 
-    /// Notes that the payment service said what cannot be, and how often it has by now.
+    /// Counts an impossible response of the payment service, and returns the count.
     pub(crate) async fn nonsense(&self, order: Uuid) -> Result<u32, StoreError> {
         let sql = "UPDATE orders SET nonsense = nonsense + 1 WHERE id = $1 RETURNING nonsense";
         self.store.statement(sql, params![order]).await?.first().map_or(Ok(0), |row| row.get("nonsense"))
     }
 
-    /// Notes that nobody can tell what came of the payment.
+    /// Stores that the outcome of the payment is unknown.
     pub(crate) async fn unclear(&self, order: Uuid) -> Result<(), StoreError> {
         tracing::error!(%order, "it is unclear whether an order was paid: somebody must look");
         let sql = "UPDATE orders SET state = 'unclear' WHERE id = $1 AND state = 'paying'";
         self.store.statement(sql, params![order]).await.map(drop)
     }
 
-    /// Writes the receipt; a part of a transaction.
+    /// Writes the receipt, as part of a transaction.
     pub(crate) async fn confirm(tx: &mut Tx, order: Uuid, text: &str) -> Result<(), StoreError> {
         let sql =
             "INSERT INTO receipts (order_id, text, written_ms) VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING";
@@ -161,7 +161,7 @@ impl Orders {
         Ok(())
     }
 
-    /// What is to be paid for an order.
+    /// The sum that is due for an order.
     pub(crate) async fn due(&self, order: Uuid) -> Result<Option<Due>, StoreError> {
         let row = self.store.get("SELECT state, cents, card FROM orders WHERE id = $1", params![order]).await?;
         let due = |row: Row| Ok(Due { state: state(&row)?, cents: row.get("cents")?, card: row.get("card")? });
@@ -211,7 +211,7 @@ impl Orders {
     }
 }
 
-/// Takes goods from the shelf.
+/// Takes goods from the stock.
 async fn take(tx: &mut Tx, product: String, quantity: u32) -> Result<Line, PlaceError> {
     let sql = "UPDATE products SET stock = stock - $2 WHERE id = $1 AND stock >= $2 RETURNING name, cents";
     if let Some(row) = tx.query_opt(sql, params![product, quantity]).await? {
@@ -222,10 +222,10 @@ async fn take(tx: &mut Tx, product: String, quantity: u32) -> Result<Line, Place
     Err(PlaceError::TooFew { name: row.get("name")?, left: row.get("stock")? })
 }
 
-/// Puts the goods of an order that was refused back, on the shelf and into the cart.
+/// Puts the goods of a refused order back into the stock and the cart.
 async fn give_back(tx: &mut Tx, order: Uuid, user: UserId) -> Result<(), StoreError> {
     let lines: Lines = lines(tx, order).await?.into_iter().map(|line| (line.product, line.quantity)).collect();
-    // First the cart and then the shelf, as an order takes them: none waits for the other in a circle.
+    // First the cart and then the stock, as an order does, so that the two cannot deadlock.
     carts::put(tx, user, &lines).await?;
     for (product, quantity) in &lines {
         let sql = "UPDATE products SET stock = stock + $2 WHERE id = $1";

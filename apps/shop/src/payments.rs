@@ -1,4 +1,4 @@
-//! The payment service, which is another program and may do anything: be away, be slow, answer nonsense. Knows no orders.
+//! The client of the payment service, another program that may be unreachable or slow, or return nonsense. Knows no orders.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-/// How long an answer may take. After that nobody knows whether it was charged: the same is asked again.
+/// The time for a response. After that it is unknown whether the card was charged, and the request is repeated.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// No answer of a payment service is longer.
+/// The most bytes of a response.
 const LONGEST: usize = 64 * 1024;
 
 /// Charges cards.
@@ -34,25 +34,25 @@ pub struct Payments {
 #[error("{0}")]
 pub struct PaymentsUrlError(String);
 
-/// What came of a charge.
+/// The outcome of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Charged,
     Refused,
 }
 
-/// Why it is not known what came of it.
+/// Why the outcome is unknown.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ChargeError {
-    /// Asking again may help, under the same key.
+    /// Repeating the request under the same key may help.
     #[error("the payment service gave no answer: {0}")]
     Silence(String),
-    /// It says what cannot be.
+    /// The response is impossible.
     #[error("the payment service answered {0}")]
     Nonsense(String),
 }
 
-/// What it says of a charge.
+/// The response about a charge.
 #[derive(Deserialize)]
 struct Charge {
     order: Uuid,
@@ -79,7 +79,7 @@ impl Payments {
                 let client = Client::builder(TokioExecutor::new()).build_http();
                 Ok(Self { charges, client: Handle::new(client, "the payment service") })
             }
-            // The value itself is never repeated: a password may stand in it.
+            // The message does not show the value, which may hold a password.
             _ => Err(PaymentsUrlError("SHOP_PAYMENTS cannot be used: set it to http://HOST:PORT".to_owned())),
         }
     }
@@ -106,9 +106,9 @@ impl Payments {
     }
 }
 
-/// Believes an answer only as far as it speaks of this order and this sum.
+/// Accepts a response only if it is about this order and this sum.
 fn judge(order: Uuid, cents: i64, status: StatusCode, body: &[u8]) -> Result<Outcome, ChargeError> {
-    // What is about the service or its address, and not about this charge.
+    // Errors of the service or of its address, not of this charge.
     let elsewhere =
         [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
     let later = [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS];

@@ -1,5 +1,5 @@
-//! What a handler can reach: the shared store, seen as users, sessions, tasks and links, and the instance's name. There
-//! is nothing else, and nothing here changes while the instance runs: `Stateless` has the compiler see to it.
+//! The state of the handlers: users, sessions, tasks and links in the shared store, and the instance's name. Nothing in it
+//! changes while the instance runs, which the compiler checks by `Stateless`.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "order", sqlite: IN_ORDER, postgres: IN_ORDER },
 ];
 
-/// The index that a list is read from without sorting.
+/// The index by which a list is read without sorting.
 const IN_ORDER: &str = "DROP INDEX tasks_in_order; \
      CREATE INDEX tasks_in_order ON tasks (user_id, position, id) WHERE deleted_at IS NULL";
 
@@ -38,7 +38,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Over an open store, whose tables it makes where they are missing.
+    /// Over an open store, whose tables are created if they are missing.
     pub(crate) async fn new(store: &Store, config: Config) -> Result<Self, KeyError> {
         let access = Access::new(store, &config, "todo").await?;
         store.migrate("fungible-todo", MIGRATIONS).await?;

@@ -6,11 +6,11 @@
 //! | `routes` | all addresses and the layers around them, on one page |
 //! | `pages` | the pages for browsers, complete without script |
 //! | `api` | the same as JSON |
-//! | `share` | a shared list for programs of others, as Todo-Backend has it |
+//! | `share` | a shared list for other programs, with the API of Todo-Backend |
 //! | `links` | links to a list in the store |
 //! | `tasks` | tasks in the store; every write may arrive twice |
 //! | `assets` | stylesheet, script and icon |
-//! | `app` | what a handler can reach |
+//! | `app` | the state of the handlers |
 //!
 //! The rest is what all apps have in common: the crate `fungible-web`.
 
@@ -29,10 +29,11 @@ use tokio::net::TcpListener;
 use crate::app::App;
 
 /// Runs one instance on `listener` until `shutdown` is ready, and then lets the requests in flight finish.
-/// The address in `config` is not looked at.
+/// It ignores the address in `config`.
 ///
 /// # Errors
-/// When the shared store cannot be opened, its tables cannot be made, or its keys are under another secret: the error says what to do.
+/// When the shared store cannot be opened, its tables cannot be created, or its keys were made under another secret. The error
+/// says what to do.
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), KeyError> {
     let store = Store::open(&config.store).await?;
     let app = App::new(&store, config).await?;
@@ -44,8 +45,8 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     Ok(())
 }
 
-/// Opens the shared store, makes the tables that are missing in it and lets go of it: so that whoever starts many
-/// instances learns once, and before them, what is wrong with it.
+/// Opens the shared store, creates the tables that are missing, and closes it: before many instances are started, to report a
+/// problem once.
 ///
 /// # Errors
 /// As [`run`].

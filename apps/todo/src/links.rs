@@ -1,8 +1,8 @@
-//! Links in the shared store: whoever has one may read and change its user's list. Making and ending one may arrive twice,
-//! also late: it is done once.
+//! Links in the shared store: a link gives access to its user's list. A request that makes or ends one may arrive twice, also
+//! late: it takes effect once.
 //!
-//! The secret of a link follows from its id under the secret that all instances share: so the same request gets the same
-//! link, its user can be shown it again, and the store holds nothing but a hash of it.
+//! The secret of a link is derived from its id under the secret that all instances share: so a repeated request gets the same
+//! link, the user can be shown it again, and the store holds only a hash of it.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -30,7 +30,7 @@ impl Link {
     }
 }
 
-/// 256 bits that nobody guesses: whoever has them is let in. Its `Debug` shows nothing of it.
+/// The secret of a link: 256 bits that cannot be guessed and give access. `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
 struct LinkSecret([u8; 32]);
 
@@ -46,7 +46,7 @@ impl std::fmt::Debug for LinkSecret {
     }
 }
 
-/// Why a link was not made or ended. The words are for the user.
+/// Why a link was not made or ended. The messages are for the user.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
     #[error("There is no such link.")]
@@ -71,7 +71,7 @@ impl From<LinkError> for Problem {
     }
 }
 
-/// Whether a link was made or was there already.
+/// Whether the link was made now or before.
 #[derive(Debug)]
 pub(crate) enum Made {
     Now(Link),
@@ -103,7 +103,7 @@ impl Links {
         Ok(ids.into_iter().map(|id| self.link(user, id)).collect())
     }
 
-    /// Makes a link under the id that the client made. The same id again is success, unless that link was ended.
+    /// Makes a link under the id that the client made. Repeating it succeeds, unless that link was ended.
     pub(crate) async fn make(&self, user: UserId, id: Uuid) -> Result<Made, LinkError> {
         let link = self.link(user, id);
         let (hash, now) = (self.stored(&link.secret), now_ms());
@@ -128,7 +128,7 @@ impl Links {
         Ok(if made { Made::Now(link) } else { Made::Before(link) })
     }
 
-    /// Ends a link: from then on it opens nothing, on no instance. Ending it again is success.
+    /// Ends a link, at once on every instance. Ending it again succeeds.
     pub(crate) async fn end(&self, user: UserId, id: Uuid) -> Result<(), LinkError> {
         let now = now_ms();
         self.store
@@ -146,7 +146,7 @@ impl Links {
             .await
     }
 
-    /// Whose list a secret opens: one look-up by key.
+    /// The user whose list a secret gives access to: one look-up by key.
     pub(crate) async fn opened_by(&self, text: &str) -> Result<Option<UserId>, StoreError> {
         let Some(secret) = LinkSecret::parse(text) else { return Ok(None) };
         let sql = "SELECT l.user_id FROM links l JOIN fungible_users u ON u.id = l.user_id \
@@ -160,7 +160,7 @@ impl Links {
         Link { id, secret: LinkSecret(self.secret.keyed_hash("fungible-todo link", &name)) }
     }
 
-    /// How a secret stands in the store.
+    /// The keyed hash by which the store knows a secret.
     fn stored(&self, secret: &LinkSecret) -> [u8; 32] {
         self.secret.keyed_hash("fungible-todo link in the store", &secret.0)
     }

@@ -11,7 +11,7 @@ use fungible_web::{answers, api as session, home, openapi, pages as common};
 use crate::app::App;
 use crate::{api, assets, pages, share};
 
-/// Bytes that a body may have: the longest title, as a form encodes it, fits several times.
+/// The most bytes of a body: several times the longest title, as a form encodes it.
 const BODY_MAX: usize = 64 * 1024;
 
 pub(crate) fn router(app: App) -> Router {
@@ -55,7 +55,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app.clone());
 
     pages
-        // As a service of its own, so that everything below /api comes here, also what is not known.
+        // As a service, so that it also gets unknown addresses below /api.
         .nest_service("/api", api)
         .nest_service("/share", share)
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -1,8 +1,7 @@
-//! A shared list for programs of others: the contract of Todo-Backend (todobackend.com) below `/share/{secret}/todos`.
+//! A shared list for other programs: the API of Todo-Backend (todobackend.com) below `/share/{secret}/todos`.
 //!
-//! The secret in the address is all that counts here. No cookie is read and none is set, so a browser adds nothing to a
-//! request that another site makes it send: there is nothing to forge, which is why any site may ask and there is no
-//! CSRF check.
+//! Only the secret in the address gives access. No cookie is read or set, so a request that another site makes a browser send
+//! has no more rights than that site itself: therefore any site may ask, and there is no CSRF check.
 
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::tasks::{self, PLACE_MAX, Said, Task, Title};
 
-/// What one link allows: plenty for people, and an end to a loop that went wild.
+/// The rate limit of one link: enough for people, but not for a program in a loop.
 const LIMIT: Limit = Limit { name: "link", burst: 600, window: Duration::from_mins(1) };
 
 /// Any site may send these requests and read the answers.
@@ -36,7 +35,7 @@ pub(crate) fn cors() -> CorsLayer {
         .max_age(Duration::from_hours(1))
 }
 
-/// Whoever came with a valid link.
+/// A request with a valid link.
 #[derive(Clone)]
 pub(crate) struct Guest {
     /// Whose list it is.
@@ -47,7 +46,8 @@ pub(crate) struct Guest {
     todos: String,
 }
 
-/// Lets those in who have a valid link, and counts them. Asks the store each time: the link may have ended a moment ago.
+/// Accepts requests with a valid link, within the rate limit. It reads the store each time, as the link may have ended a moment
+/// ago.
 pub(crate) async fn enter(
     State(app): State<App>,
     Origin(origin): Origin,
@@ -72,7 +72,7 @@ pub(crate) async fn enter(
     Ok((quota, next.run(request).await).into_response())
 }
 
-/// A task as the contract has it, and its id.
+/// A task in the form of Todo-Backend, with its id.
 #[derive(Serialize)]
 pub(crate) struct Todo {
     id: Uuid,
@@ -89,7 +89,7 @@ impl Guest {
     }
 }
 
-/// What a guest sends: what is left out stays.
+/// The fields that a guest sends. Those left out are unchanged.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Sent {
     #[serde(default, deserialize_with = "given")]
@@ -97,7 +97,7 @@ pub(crate) struct Sent {
     #[serde(default, deserialize_with = "given")]
     completed: Option<bool>,
     #[serde(default, deserialize_with = "given")]
-    /// Some write 3 as 3.0.
+    /// Some clients write 3 as 3.0.
     order: Option<Number>,
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn list(
     Ok(Json(tasks.into_iter().map(|task| guest.todo(task)).collect()))
 }
 
-/// `POST /share/{secret}/todos`: with an `Idempotency-Key` it may be sent again, to whichever instance is there.
+/// `POST /share/{secret}/todos`: with an `Idempotency-Key` it can be repeated, on any instance.
 pub(crate) async fn add(
     State(app): State<App>,
     Extension(guest): Extension<Guest>,
@@ -132,7 +132,7 @@ pub(crate) async fn add(
     JsonBody(sent): JsonBody<Sent>,
 ) -> Result<Response, Problem> {
     let key = key.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, rejection.to_string()))?;
-    // Without a title it is refused as an empty one is.
+    // A missing title is refused like an empty one.
     let sent = Sent { title: Some(sent.title.unwrap_or_default()), ..sent };
     let (said, user, id) = (sent.parse()?, guest.user, Uuid::new_v4());
     let task = match key {
@@ -147,7 +147,7 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, [(header::LOCATION, todo.url.clone())], Json(todo)).into_response())
 }
 
-/// What is stored of an answer to a POST: all but its address, which holds the secret.
+/// The part of the answer to a POST that is stored: all but the address, which holds the secret.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     id: Uuid,
@@ -168,7 +168,7 @@ impl From<Kept> for Task {
     }
 }
 
-/// `DELETE /share/{secret}/todos`: the whole list, as the contract wants it.
+/// `DELETE /share/{secret}/todos`: deletes the whole list.
 pub(crate) async fn clear(State(app): State<App>, Extension(guest): Extension<Guest>) -> Result<StatusCode, Problem> {
     app.tasks.delete_all(guest.user).await?;
     Ok(StatusCode::NO_CONTENT)

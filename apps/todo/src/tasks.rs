@@ -1,5 +1,5 @@
-//! Tasks in the shared store. Every write may arrive twice, also late and at another instance: it is done once.
-//! Of HTTP it knows the status of its errors. Who may see a list is decided elsewhere.
+//! Tasks in the shared store. Every write may arrive twice, also late and at another instance: it takes effect once. Knows of
+//! HTTP only the status of its errors, and does not decide who may see a list.
 
 use axum::http::StatusCode;
 use fungible::{OnceError, Row, Stateless, Store, StoreError, Tx, UserId, now_ms, params};
@@ -12,7 +12,7 @@ pub(crate) const TITLE_MAX: usize = 500;
 pub(crate) const TASKS_MAX: i64 = 1000;
 /// How many tombstones are kept for a user: the latest.
 const TOMBSTONES_MAX: i64 = 1000;
-/// A place in the order is at most this far from 0: a number that every JSON reader keeps exactly.
+/// The largest distance of a place from 0: every JSON reader keeps such a number exactly.
 pub(crate) const PLACE_MAX: i64 = (1 << 53) - 1;
 
 /// A task as its user sees it.
@@ -21,12 +21,12 @@ pub(crate) struct Task {
     pub(crate) id: Uuid,
     pub(crate) title: String,
     pub(crate) done: bool,
-    /// Where it stands in the list: behind all smaller ones.
+    /// Its place in the list, behind all smaller ones.
     #[serde(skip)]
     pub(crate) place: i64,
 }
 
-/// What is said of a task, by who adds it or changes it. What is `None` stays, or is as for any new task.
+/// The given fields of a task, when it is added or changed. `None` means unchanged, or the default of a new task.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
     pub(crate) title: Option<Title>,
@@ -40,7 +40,7 @@ impl From<Title> for Said {
     }
 }
 
-/// Why a task was not read or written. The words are for the user.
+/// Why a task was not read or written. The messages are for the user.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
     #[error("{0}")]
@@ -83,7 +83,7 @@ impl Title {
         if title.is_empty() {
             return Err(TaskError::Title("A task needs a title: type what is to be done."));
         }
-        // What is around it counts, too: so it can be said in a few words what a title is.
+        // Space around it counts, too, which makes the rule simple to tell.
         if text.chars().count() > TITLE_MAX {
             return Err(TaskError::Title("The title is too long: it may have 500 characters."));
         }
@@ -94,7 +94,7 @@ impl Title {
     }
 }
 
-/// Whether an add did something or found that it had been done before.
+/// Whether the task was added now or before.
 #[derive(Debug)]
 pub(crate) enum Added {
     Now(Task),
@@ -120,7 +120,7 @@ impl Tasks {
         Self { store }
     }
 
-    /// All tasks in their order: that of adding, unless somebody has given them other places.
+    /// All tasks in their order: that in which they were added, unless they were given other places.
     pub(crate) async fn list(&self, user: UserId) -> Result<Vec<Task>, TaskError> {
         let sql = "SELECT id, title, done, position FROM tasks WHERE user_id = $1 AND deleted_at IS NULL ORDER BY position, id";
         let rows = self.store.list(sql, params![user]).await?;
@@ -134,12 +134,12 @@ impl Tasks {
         row.as_ref().ok_or(TaskError::NotThere).and_then(task)
     }
 
-    /// Adds a task under the id that the client made. The same id with the same title again is success.
+    /// Adds a task under the id that the client made. Repeating it with the same id and title succeeds.
     pub(crate) async fn add(&self, user: UserId, id: Uuid, said: Said) -> Result<Added, TaskError> {
         self.store.try_write(async move |tx| add(tx, user, id, &said).await).await
     }
 
-    /// Sets what is given; the rest stays.
+    /// Changes the given fields.
     pub(crate) async fn change(&self, user: UserId, id: Uuid, said: Said) -> Result<Task, TaskError> {
         let Said { title, done, place } = said;
         let title = title.map(|Title(title)| title);
@@ -158,7 +158,7 @@ impl Tasks {
             .await
     }
 
-    /// Leaves a tombstone in place of the task. Deleting it again is success.
+    /// Leaves a tombstone in place of the task. Deleting it again succeeds.
     pub(crate) async fn delete(&self, user: UserId, id: Uuid) -> Result<(), TaskError> {
         let now = now_ms();
         self.store
@@ -195,7 +195,7 @@ impl Tasks {
     }
 }
 
-/// [`Tasks::add`] as part of a transaction. What is said has a title.
+/// [`Tasks::add`] as part of a transaction. A title must be given.
 pub(crate) async fn add(tx: &mut Tx, user: UserId, id: Uuid, said: &Said) -> Result<Added, TaskError> {
     let Said { title, done, place } = said;
     let title = title.as_ref().map_or("", |Title(title)| title);
@@ -213,7 +213,7 @@ pub(crate) async fn add(tx: &mut Tx, user: UserId, id: Uuid, said: &Said) -> Res
     if live.first().map(|row| row.get::<i64>("live")).transpose()? >= Some(TASKS_MAX) {
         return Err(TaskError::TooMany);
     }
-    // Without a place of its own it stands behind all others.
+    // Without a given place it goes behind all others.
     let added = tx
         .query_opt(
             "INSERT INTO tasks (user_id, id, position, title, added_as, done)
@@ -227,7 +227,7 @@ pub(crate) async fn add(tx: &mut Tx, user: UserId, id: Uuid, said: &Said) -> Res
     added.as_ref().ok_or(TaskError::NotThere).and_then(task).map(Added::Now)
 }
 
-/// Removes tombstones beyond the latest.
+/// Deletes all tombstones but the latest.
 async fn forget_oldest(tx: &mut Tx, user: UserId) -> Result<(), TaskError> {
     tx.execute(
         "DELETE FROM tasks WHERE user_id = $1 AND id IN (
@@ -239,7 +239,7 @@ async fn forget_oldest(tx: &mut Tx, user: UserId) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// What an add means whose id is there already.
+/// The result of adding a task whose id exists.
 fn added_before(row: &Row, title: &str) -> Result<Added, TaskError> {
     if row.get::<Option<i64>>("deleted_at")?.is_some() {
         return Err(TaskError::Deleted);

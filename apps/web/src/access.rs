@@ -1,5 +1,5 @@
-//! Registering, logging in and out, changing the password and getting tokens, for pages and API alike. Who may be what is the
-//! toolkit's business; here is only the order of steps, and what a repeated request means.
+//! Registering, logging in and out, changing the password and getting tokens, for pages and API alike. The toolkit does the
+//! work; here is only the order of steps, and what a repeated request means.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,14 +12,14 @@ use crate::problem::Problem;
 /// A name and a password, from a form or as JSON.
 #[derive(Deserialize)]
 pub struct Credentials {
-    /// Who it claims to be.
+    /// The name.
     pub name: String,
-    /// And the proof.
+    /// The password.
     pub password: String,
 }
 
-/// A change of the password. The name says whose it is when the change is sent again after it has ended the session; with
-/// a session it is not looked at.
+/// A change of the password. The name is needed only without a session, when the change is repeated after it has ended the
+/// session.
 #[derive(Deserialize)]
 pub struct PasswordChange {
     name: Option<String>,
@@ -67,7 +67,7 @@ impl Deref for Access {
 }
 
 impl Access {
-    /// Over an open store, whose tables it makes where they are missing. Tokens are for `audience`.
+    /// Over an open store, whose tables are created if they are missing. Tokens are for `audience`.
     ///
     /// # Errors
     /// As [`Kit::open`].
@@ -75,7 +75,7 @@ impl Access {
         Kit::builder().with_store(store.clone()).audience(audience).open(config).await.map(Self)
     }
 
-    /// Registers a user and logs in. The same again is a success.
+    /// Registers a user and logs in. Repeating it succeeds.
     ///
     /// # Errors
     /// When the name is taken, name or password cannot be used, or it was tried too often.
@@ -125,9 +125,9 @@ impl Access {
 
     /// Changes the password, which ends all sessions and tokens of the user, and starts a new session for this browser.
     ///
-    /// Whoever got no answer sends it again, without a valid session by then. That is a login with the new password: if it is
-    /// right, the change was made, and the new session is what the answer should have brought. One request tries one password,
-    /// or whoever guesses would have two guesses for one failure: the old one with a session, the new one without.
+    /// A client that got no response repeats the request, by then without a valid session. That counts as a login with the new
+    /// password: if it is right, the change was made before, and the client gets its new session. One request tries one
+    /// password (the old one with a session, the new one without), so that there are no two guesses for one failure.
     ///
     /// # Errors
     /// When the old password is wrong, the new one cannot be used, or it was tried too often.

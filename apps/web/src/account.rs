@@ -26,7 +26,7 @@ pub(crate) fn routes<S: Site>() -> Router<S> {
         .route("/logout-everywhere", get(home).post(log_out_everywhere::<S>))
 }
 
-/// Whether the form lets somebody in or makes a new user.
+/// Whether the form logs a user in or registers one.
 #[derive(Clone, Copy)]
 enum Purpose {
     LogIn,
@@ -48,7 +48,7 @@ impl Purpose {
         }
     }
 
-    /// The other one, which the form leads to.
+    /// The other one, to which the form links.
     fn other(self) -> Self {
         match self {
             Self::LogIn => Self::Register,
@@ -56,7 +56,7 @@ impl Purpose {
         }
     }
 
-    /// Whom it is for.
+    /// The text before the link to this form.
     fn question(self) -> &'static str {
         match self {
             Self::LogIn => "Registered already?",
@@ -80,7 +80,7 @@ struct LoginPage {
     purpose: Purpose,
     name: String,
     error: String,
-    /// What was sent without a session, to be done after the login.
+    /// What was sent without a session and is done after the login.
     carried: Carried,
 }
 
@@ -109,7 +109,7 @@ async fn register_form<S: Site>(State(app): State<S>, notice: Notice) -> Respons
     page(StatusCode::OK, &LoginPage::new(&app, Purpose::Register, notice))
 }
 
-/// The login, as the answer to a form that came without a session; it carries what the form wanted.
+/// The login form, as the response to a form that came without a session. It carries the content of that form.
 pub fn log_in_first<S: Site>(app: &S, draft: &S::Draft, notice: Notice) -> Response {
     let form = LoginPage { carried: S::carried(draft), ..LoginPage::new(app, Purpose::LogIn, notice) };
     page(StatusCode::UNAUTHORIZED, &form)
@@ -120,8 +120,8 @@ pub fn log_in_first<S: Site>(app: &S, draft: &S::Draft, notice: Notice) -> Respo
 struct LogIn<D> {
     name: String,
     password: String,
-    /// Not empty: the form is only to be shown, with what it carries. A link could not carry it: whoever makes one would put
-    /// words into the form.
+    /// Not empty: the form is only shown, with what it carries. A link cannot carry that, as anybody could make a link that
+    /// fills the form in.
     #[serde(default)]
     show: String,
     #[serde(flatten)]
@@ -159,7 +159,7 @@ async fn log_in<S: Site>(
     }
     let who = Credentials { name, password };
     match app.access().log_in(before.map(|LoggedIn(user)| user), &who, address).await {
-        // Whatever becomes of the draft, the login has succeeded and its cookie must reach the browser.
+        // Whether or not the draft can be carried out, the login has succeeded and its cookie must reach the browser.
         Ok((cookie, account)) => (cookie, app.arrived(account, draft, Notice::NOTHING).await).into_response(),
         Err(problem) => refuse(&app, Purpose::LogIn, who, &draft, problem),
     }

@@ -1,5 +1,5 @@
-//! The address under which the client sees this service. An instance does not know it: the balancer in front tells
-//! with each request.
+//! The address under which the client sees this service. An instance does not know it; the balancer sends it with each
+//! request.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -11,9 +11,9 @@ use crate::problem::Problem;
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Scheme and host as the client wrote them, `http://127.0.0.1:8080`: what an absolute address begins with.
+/// Scheme and host as the client wrote them, such as `http://127.0.0.1:8080`: the start of absolute addresses.
 ///
-/// Whoever can reach an instance directly can put any host here, into answers to himself.
+/// A client that reaches an instance directly can put any host here, but only into its own responses.
 #[derive(Debug, Clone)]
 pub struct Origin(pub String);
 

@@ -1,4 +1,4 @@
-//! What every answer bears, whichever handler made it: the instance's name, the rules for the browser, a log line.
+//! What every response has, whatever handler made it: the instance's name, the security headers, a log line.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::site::Site;
 
 const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 
-/// Nothing from another host, no inline script or style, in no frame.
+/// Nothing from other hosts, no inline scripts or styles, not in a frame.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -26,11 +26,12 @@ const RULES: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
 
-/// Names the instance and adds the rules. What may not be kept says so: an old page must not hide a new one.
+/// Adds the instance's name and the security headers. Responses are not cached unless they say so: an old page must not hide
+/// a new one.
 pub async fn sign<S: Site>(State(app): State<S>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    // A name that cannot be a header is not let through by `Config`.
+    // `Config` refuses a name that cannot be a header.
     let name = HeaderValue::from_str(app.instance());
     headers.insert(SERVED_BY, name.unwrap_or(HeaderValue::from_static("?")));
     for (name, value) in RULES {
@@ -40,10 +41,10 @@ pub async fn sign<S: Site>(State(app): State<S>, request: Request, next: Next) -
     response
 }
 
-/// What is as long as 256 bits are as text, or longer, may be a secret that lets somebody in.
+/// The length of 256 bits as text: a path segment as long as this, or longer, may be a secret.
 const SECRET_LENGTH: usize = 43;
 
-/// One line per request; never a query, a body, a cookie or a name, and of the path nothing that may be a secret.
+/// Logs one line per request; never a query, a body, a cookie or a name, nor parts of the path that may be secrets.
 pub async fn log(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), without_secrets(request.uri().path()));

@@ -26,7 +26,7 @@ pub fn routes<S: Site>() -> Router<S> {
         .route("/me", get(me))
 }
 
-/// Shows each problem as `{"error": sentence}`, with the challenge that RFC 9110 wants of a 401.
+/// Shows each problem as `{"error": sentence}`, and a 401 with the challenge that RFC 9110 requires.
 #[expect(clippy::unused_async, reason = "axum takes handlers that are async")]
 pub async fn render(mut response: Response) -> Response {
     match Problem::take_from(&mut response) {
@@ -72,7 +72,7 @@ async fn issue<S: Site>(
     app.access().issue(&who, address).await.map(Json)
 }
 
-/// `POST /api/token/refresh`: whoever got no answer may ask again.
+/// `POST /api/token/refresh`: a client that got no response can repeat it.
 async fn refresh<S: Site>(
     State(app): State<S>,
     JsonBody(Refresh { refresh_token }): JsonBody<Refresh>,
@@ -80,8 +80,8 @@ async fn refresh<S: Site>(
     Ok(Json(app.access().tokens.refresh(&refresh_token).await?))
 }
 
-/// `POST /api/logout`: ends the session, or what the access token belongs to; also a success without. A token that is no good
-/// is refused: its login would go on, and the client would believe that it has ended.
+/// `POST /api/logout`: ends the session, or the login of the access token; without either it succeeds, too. An invalid token is
+/// refused: otherwise its login would go on while the client believes that it has ended.
 async fn log_out<S: Site>(
     State(app): State<S>,
     headers: HeaderMap,

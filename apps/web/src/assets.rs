@@ -1,5 +1,5 @@
-//! The files that pages refer to, under addresses that bear a hash of their content. They are part of the
-//! program, so every instance of one build has the same files at the same addresses.
+//! The files that pages refer to, under addresses with a hash of their content. They are compiled into the program, so every
+//! instance of one build has the same files at the same addresses.
 
 use axum::Router;
 use axum::extract::Path;
@@ -18,17 +18,17 @@ pub struct Asset {
     hash: u64,
 }
 
-/// The look that all apps have in common.
+/// The stylesheet of all apps.
 pub(crate) const BASE: Asset = Asset::new("base.css", "text/css; charset=utf-8", include_str!("../static/base.css"));
 
 impl Asset {
-    /// A file with its name and what it is.
+    /// A file with its name, its content type and its content.
     pub const fn new(name: &'static str, content_type: &'static str, text: &'static str) -> Self {
         let hash = fnv1a(text.as_bytes());
         Self { name, content_type, text, hash }
     }
 
-    /// The address; another content has another address.
+    /// The address, which changes with the content.
     pub fn url(&self) -> String {
         format!("/static/{:016x}/{}", self.hash, self.name)
     }
@@ -36,8 +36,8 @@ impl Asset {
 
 /// `GET /static/{hash}/{name}` for these files and the common ones.
 ///
-/// While two builds run side by side (a deploy), a page of one may ask the other for a file: it gets the file that
-/// is there, which the browser then may not keep.
+/// While two builds run side by side during a deploy, a page of one may ask the other for a file: it gets the file that is
+/// there, which the browser then must not cache.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(own: &'static [&'static Asset]) -> Router<S> {
     let serve = async move |Path((hash, name)): Path<(String, String)>| -> Result<Response, Problem> {
         let asset = own.iter().copied().chain([&BASE]).find(|asset| asset.name == name);
@@ -50,7 +50,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(own: &'static [&'static A
     Router::new().route("/static/{hash}/{name}", get(serve))
 }
 
-/// FNV-1a: it tells contents apart, which is all that an address needs.
+/// FNV-1a: an address only needs to differ when the content does.
 const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! What handlers take from a request: bodies, ids and the user, each with a sentence of our own when it is wrong.
+//! Extractors for bodies, ids and the user, each with a sentence for the client when it is wrong.
 
 use std::error::Error;
 use std::iter::successors;
@@ -42,22 +42,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// The refusal of a body that was not read whole. axum knows nothing of the deadline that `serve` sets.
+/// The problem of a body that was not read to its end. axum does not know the deadline that `serve` sets.
 fn unread(error: &(dyn Error + 'static), status: StatusCode) -> Problem {
     let mut causes = successors(Some(error), |&error| error.source());
     let late = causes.any(<dyn Error>::is::<TimeoutError>);
     Problem::of(if late { StatusCode::REQUEST_TIMEOUT } else { status })
 }
 
-/// Reads a field that may be left out but is no `null`: use it with `#[serde(default, deserialize_with = "given")]`.
+/// Reads a field that is optional but not `null`: use it with `#[serde(default, deserialize_with = "given")]`.
 ///
 /// # Errors
-/// When it is not what it should be.
+/// When it is not a `T`.
 pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
     T::deserialize(field).map(Some)
 }
 
-/// What serde says is wrong, without the value that was sent: it may be a password.
+/// The message of serde without the value that was sent, which may be a password.
 fn without_value(detail: &str) -> String {
     let wrong = ["invalid type: ", "invalid value: "]
         .into_iter()
@@ -93,8 +93,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for FormBody<T> {
     }
 }
 
-/// The user whose session the request came with. Asks the store each time: a session may have ended on another
-/// instance a moment ago.
+/// The user of the request's session. It reads the store each time, as the session may have ended on another instance a
+/// moment ago.
 #[derive(Debug)]
 pub struct LoggedIn(pub User);
 
@@ -115,7 +115,7 @@ impl<S: Site> OptionalFromRequestParts<S> for LoggedIn {
     }
 }
 
-/// Who an API client is, by the session of a browser or by an access token. Asks the store each time, as above.
+/// The user of the request's session or access token. It reads the store each time, as above.
 #[derive(Debug)]
 pub struct Caller {
     /// Who it is.
@@ -139,7 +139,7 @@ impl<S: Site> FromRequestParts<S> for Caller {
     }
 }
 
-/// Where a request came from, behind the proxies that are known.
+/// The address of the client, behind known proxies.
 #[derive(Debug)]
 pub struct CameFrom(pub ClientAddress);
 
@@ -151,7 +151,7 @@ impl<S: Site> FromRequestParts<S> for CameFrom {
     }
 }
 
-/// The last segment of the path that varies, as the id of something.
+/// The last parameter of the path, as an id.
 #[derive(Debug)]
 pub struct IdInPath(pub Uuid);
 

@@ -13,13 +13,13 @@ use crate::site::Site;
 pub struct Frame {
     /// The app's name.
     pub site: &'static str,
-    /// What its first page is called in a link.
+    /// The name of its first page in links.
     pub home: &'static str,
     /// Address of its icon.
     pub icon: String,
     /// Addresses of the stylesheets.
     pub styles: [String; 2],
-    /// The instance that answers.
+    /// The instance that serves the request.
     pub instance: String,
     /// The message after a redirect.
     pub notice: &'static str,
@@ -50,7 +50,7 @@ pub fn page(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
-/// Whoever asks with GET for an address that only takes forms (a reload, say) is led to the first page.
+/// Redirects a GET of an address that only takes forms (such as a reload) to the first page.
 pub async fn home() -> Redirect {
     Redirect::to("/")
 }

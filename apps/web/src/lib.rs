@@ -1,21 +1,21 @@
-//! What the pages and the API of all apps have in common: who somebody is, how a refusal looks, what every answer bears.
+//! What the pages and the API of all apps have in common: login, errors, the frame of pages, headers, the log.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `problem` | a refusal: status and sentence |
-//! | `assets` | files under addresses that bear their hash |
+//! | `assets` | files under addresses with their hash |
 //! | `notice` | the message after a redirect |
 //! | `access` | registering, logging in and out, for pages and API alike |
 //! | `address` | the address under which a client sees the service |
-//! | `site` | what the pages here must know of an app |
+//! | `site` | what an app tells the pages here |
 //! | `extract` | what handlers take from a request |
 //! | `frame` | the frame of a page |
 //! | `account` | the pages around the session |
-//! | `pages` | the routes of all that, and the page of a refusal |
+//! | `pages` | the routes of these pages, and the error page |
 //! | `api` | the same as JSON |
 //! | `openapi` | the description of the API |
-//! | `answers` | what every answer bears |
-//! | `program` | the log, and what is said when a program cannot go on |
+//! | `answers` | what every response has |
+//! | `program` | the log, and the last line of a program that cannot go on |
 
 mod access;
 mod account;

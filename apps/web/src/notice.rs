@@ -1,11 +1,11 @@
-//! The message after a redirect. It travels as a code in the address and becomes a fixed sentence on the page:
-//! no instance remembers it, and nobody can put words of his own on the page.
+//! The message after a redirect. The address carries it as a code, which becomes a fixed sentence on the page: no instance
+//! stores it, and nobody can make a link that shows other words.
 
-/// What was done, told on the next page.
+/// A message on the next page about what was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Notice {
     code: &'static str,
-    /// What the reader is told.
+    /// The sentence.
     pub sentence: &'static str,
 }
 
@@ -21,7 +21,7 @@ impl Notice {
     /// After a change of the password.
     pub const PASSWORD_CHANGED: Notice =
         Notice::new("password", "The password is changed. Every other browser is logged out.");
-    /// When the session has ended under what somebody did.
+    /// When the session had ended before the form was sent.
     pub const LOG_IN_AGAIN: Notice =
         Notice::new("again", "Your session has ended. Log in, and what you typed is kept.");
 

@@ -12,7 +12,8 @@ use crate::site::Site;
 /// The routes of `api`, and what descriptions refer to: schemas, refusals, headers.
 const COMMON: &str = include_str!("../openapi.json");
 
-/// What any request may be answered with, and what one with a body may: statuses and names in `components/responses`.
+/// The responses that any request can get, and those that a request with a body can get: statuses and names in
+/// `components/responses`.
 const ALWAYS: [(&str, &str); 3] = [("500", "Failed"), ("503", "Busy"), ("507", "Full")];
 const WITH_BODY: [(&str, &str); 5] =
     [("400", "Malformed"), ("408", "TooSlow"), ("413", "TooLarge"), ("415", "NotJson"), ("422", "Invalid")];
@@ -23,7 +24,7 @@ pub fn routes<S: Site>(app: &S, own: &'static str) -> Router<S> {
     Router::new().route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text)))
 }
 
-/// The whole document. What cookies are called depends on whether there is TLS.
+/// The whole document. The names of cookies depend on their protection.
 fn document(own: &str, cookies: CookieMode) -> Value {
     let mut document = merged(part(COMMON), part(own));
     for kind in ["securitySchemes", "parameters"] {
@@ -33,13 +34,13 @@ fn document(own: &str, cookies: CookieMode) -> Value {
         }
     }
     let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    // Beside the methods stands what they have in common: `parameters`, a list.
+    // Beside the methods there is a list, `parameters`, which all of them share.
     let operations = paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut).filter(|one| one.is_object());
     operations.for_each(complete);
     document
 }
 
-/// Adds the refusals that nobody writes down for each operation.
+/// Adds the error responses that every operation has.
 fn complete(operation: &mut Value) {
     let with_body = if operation["requestBody"].is_object() { &WITH_BODY[..] } else { &[] };
     for (status, name) in ALWAYS.iter().chain(with_body) {
@@ -50,7 +51,7 @@ fn complete(operation: &mut Value) {
     }
 }
 
-/// Objects are merged key by key; of anything else the second stands.
+/// Objects are merged key by key; of anything else the second replaces the first.
 fn merged(one: Value, other: Value) -> Value {
     match (one, other) {
         (Value::Object(mut one), Value::Object(other)) => {

@@ -1,4 +1,4 @@
-//! The pages that all apps have, and what a refusal looks like as a page.
+//! The pages that all apps have, and the error page.
 
 use std::any::Any;
 
@@ -29,7 +29,7 @@ pub fn routes<S: Site>(files: &'static [&'static Asset]) -> Router<S> {
     account::routes().merge(assets::routes(files))
 }
 
-/// Shows each problem as a page. Whoever is not logged in is led to the login.
+/// Shows each problem as a page. Without a session it leads to the login.
 pub async fn render<S: Site>(State(app): State<S>, request: Request, next: Next) -> Response {
     let reads = request.method() == Method::GET || request.method() == Method::HEAD;
     let mut response = next.run(request).await;
@@ -48,19 +48,19 @@ pub async fn render<S: Site>(State(app): State<S>, request: Request, next: Next)
     Problem::reword(response, shown)
 }
 
-/// The layer that answers a panic. Around it goes `render`, here or in `api`, which gives the answer its form.
+/// The layer that answers a panic. Put `render`, of this module or of `api`, around it: that makes a page or JSON of it.
 pub fn catch_panics() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
     // The panic's message is on stderr already, by the panic hook.
     CatchPanicLayer::custom(|_| Problem::of(StatusCode::INTERNAL_SERVER_ERROR).into_response())
 }
 
-/// The refusal of an address that there is not.
+/// The problem of an unknown address.
 #[expect(clippy::unused_async, reason = "axum takes handlers that are async")]
 pub async fn not_found() -> Problem {
     Problem::of(StatusCode::NOT_FOUND)
 }
 
-/// The refusal of a method that an address does not take.
+/// The problem of a method that the address does not allow.
 #[expect(clippy::unused_async, reason = "axum takes handlers that are async")]
 pub async fn wrong_method() -> Problem {
     Problem::of(StatusCode::METHOD_NOT_ALLOWED)

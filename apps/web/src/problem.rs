@@ -1,5 +1,5 @@
-//! A refusal: a status and a sentence for the person who reads it. How it looks, as a page or as JSON, is decided
-//! by the part of the service that the request went to.
+//! A refused request: a status and a sentence for the person who reads it. Whether it becomes a page or JSON is decided by the
+//! part of the service that the request went to.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fungible::{ChangePasswordError, KeyError, LoginError, Quota, RefreshError, RegisterError, StoreError};
 
-/// Why a request was not carried out.
+/// Why a request was refused.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// The status of the answer.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// What the reader is told.
+    /// The sentence for the reader.
     pub sentence: Cow<'static, str>,
-    /// The quota that is used up, where that is why.
+    /// The quota that is used up, if that is the reason.
     quota: Option<Quota>,
 }
 
@@ -24,17 +24,17 @@ impl Problem {
         Self { status, sentence: sentence.into(), quota: None }
     }
 
-    /// What was sent can be read but not accepted.
+    /// The content can be read but not accepted.
     pub fn invalid(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence)
     }
 
-    /// There is no session, or no longer.
+    /// There is no session, or it has ended.
     pub fn logged_out() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "You are not logged in. Log in first.")
     }
 
-    /// The access token is none of ours, or no longer good.
+    /// The access token is not one of this service, or is no longer valid.
     pub fn token() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "This access token is not valid. Refresh it, or log in.")
     }
@@ -59,7 +59,7 @@ impl Problem {
         Self::new(status, sentence)
     }
 
-    /// The problem that a response stands for: one that a handler left, or the status of one without words of ours.
+    /// The problem of a response: one that a handler left, or that of a status without a sentence of ours.
     pub fn take_from(response: &mut Response) -> Option<Self> {
         let status = response.status();
         let content = response.headers().get(header::CONTENT_TYPE);
@@ -70,7 +70,7 @@ impl Problem {
         })
     }
 
-    /// The words of `shown` with the status and the other headers of `response`, such as `Allow` and `Retry-After`.
+    /// The content of `shown` with the status and the other headers of `response`, such as `Allow` and `Retry-After`.
     pub fn reword(mut response: Response, shown: Response) -> Response {
         let (parts, body) = shown.into_parts();
         response.extensions_mut().remove::<Self>();
@@ -84,7 +84,7 @@ impl Problem {
 /// Leaves the sentence for the layer that renders it: see `pages::render` and `api::render`.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // The headers of the quota; the words are ours.
+        // The headers of the quota, without its sentence.
         let mut response = self.quota.map_or_else(|| self.status.into_response(), IntoResponse::into_response);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -96,7 +96,7 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        // The client learns nothing of files and SQL; the operator does.
+        // The client is told nothing about files and SQL; the log is.
         tracing::warn!(%error, "the store refused");
         Self::new(error.status(), error.sentence())
     }

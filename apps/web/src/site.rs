@@ -1,4 +1,4 @@
-//! What the pages here must know of an app.
+//! What an app tells the pages here.
 
 use axum::response::Response;
 use fungible::Account;
@@ -8,14 +8,14 @@ use crate::access::Access;
 use crate::assets::Asset;
 use crate::notice::Notice;
 
-/// An app: what its handlers can reach, and what its pages are called.
+/// An app: the state of its handlers, and the names of its pages.
 pub trait Site: Clone + Send + Sync + 'static {
-    /// What a form that came without a session wants done after the login; the login form carries it.
+    /// The content of a form that came without a session, to be carried out after the login. The login form carries it.
     type Draft: DeserializeOwned + Default + Send;
 
     /// The app's name, at the head of each page.
     const NAME: &'static str;
-    /// What its first page is called in a link.
+    /// The name of its first page in links.
     const HOME: &'static str;
     /// The messages after its redirects.
     const NOTICES: &'static [Notice];
@@ -24,16 +24,16 @@ pub trait Site: Clone + Send + Sync + 'static {
     /// Its own stylesheet, beside the common one.
     const STYLE: &'static Asset;
 
-    /// Who may be what.
+    /// Users, sessions and tokens.
     fn access(&self) -> &Access;
 
-    /// The instance's name, for small print.
+    /// The instance's name, as shown at the end of pages.
     fn instance(&self) -> &str;
 
     /// What the login form shows and carries of a draft.
     fn carried(draft: &Self::Draft) -> Carried;
 
-    /// Where a form leads that has just logged somebody in or registered somebody; does what the draft wants done.
+    /// The response after a login or a registration. It carries the draft out.
     fn arrived(&self, account: Account, draft: Self::Draft, notice: Notice) -> impl Future<Output = Response> + Send;
 }
 
@@ -42,6 +42,6 @@ pub trait Site: Clone + Send + Sync + 'static {
 pub struct Carried {
     /// Hidden fields: names and values, as the draft is read from.
     pub fields: Vec<(&'static str, String)>,
-    /// What the user is told of it.
+    /// The hint for the user.
     pub hint: String,
 }

@@ -26,7 +26,7 @@ struct CartPage {
     head: Head,
     rows: Vec<Row>,
     total: String,
-    /// Under this key the form checks out: sending it twice orders once.
+    /// The idempotency key of the form: sending it twice orders once.
     key: String,
     cards: [(&'static str, &'static str); 6],
     error: String,
@@ -60,8 +60,8 @@ pub(crate) async fn show(
     render(&app, user, cart, notice, None).await
 }
 
-/// The cart; with a checkout that was refused, it says why. The form keeps its key, so that nothing can be ordered twice by
-/// it, unless that key stands for an order by now: the next one is another.
+/// The cart. After a refused checkout it shows why, and the form keeps its key, so that it cannot order twice; unless there is
+/// an order under that key already: then the form gets a new one.
 async fn render(
     app: &App,
     user: Option<User>,
@@ -87,11 +87,11 @@ async fn render(
     })
 }
 
-/// The form of `POST /cart/{product}`: how many there shall be.
+/// The form of `POST /cart/{product}`: the new quantity.
 #[derive(Deserialize)]
 pub(crate) struct Quantity {
     quantity: String,
-    /// What was searched for, when it was sent from the shelf: it leads back there.
+    /// The search on the page from which it was sent, to lead back there.
     #[serde(default)]
     search: Option<String>,
 }
@@ -110,7 +110,7 @@ pub(crate) async fn set(
     Ok((cookie, Redirect::to(&place)).into_response())
 }
 
-/// The address of the shelf with what was searched for.
+/// The address of the products with this search.
 fn shelf(search: &str) -> String {
     if search.is_empty() {
         return "/".to_owned();

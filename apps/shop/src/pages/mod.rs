@@ -1,4 +1,4 @@
-//! The pages of the shop: rendered here, complete without script. Knows what a page shows; what is true, it asks.
+//! The pages of the shop, which work without script.
 
 pub(crate) mod cart;
 pub(crate) mod orders;
@@ -17,7 +17,7 @@ pub(crate) const IN_CART: Notice = Notice::new("cart", "It is in the cart.");
 pub(crate) const CHANGED: Notice = Notice::new("changed", "The cart is changed.");
 pub(crate) const BACK: Notice = Notice::new("back", "You are logged in. Here is your cart.");
 
-/// What somebody wanted who was not logged in: to check out.
+/// The content of a form that came without a session: the wish to check out.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Draft {
     /// Not empty: the login leads back to the cart.

@@ -35,11 +35,11 @@ struct OrderPage {
 /// An order as a page shows it.
 struct Row {
     id: String,
-    /// The last letters of its number, which tell a person's orders apart.
+    /// The last characters of its id, which tell a user's orders apart.
     short: String,
     state: &'static str,
     sentence: &'static str,
-    /// Whether something is still to come.
+    /// Whether it is not settled yet.
     waits: bool,
     total: String,
     lines: Vec<(u32, String, String)>,

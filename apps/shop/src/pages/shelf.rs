@@ -26,11 +26,11 @@ struct ShelfPage {
 struct Row {
     product: Product,
     price: String,
-    /// What to know of it: that few are left, or none.
+    /// A note that few are left, or none.
     stock: String,
-    /// How many there are in the cart.
+    /// The quantity in the cart.
     has: u32,
-    /// How many there shall be after one more: so the form may be sent twice.
+    /// The quantity after one more: the form sets it, so it may be sent twice.
     wants: u32,
     may: bool,
 }

@@ -1,4 +1,4 @@
-//! The pages of the to-do list: rendered here, complete without script. Knows what a page shows; what is true, it asks.
+//! The pages of the to-do list, which work without script.
 
 pub(crate) mod links;
 mod notices;

@@ -61,7 +61,7 @@ impl From<Task> for Row {
 struct Refused {
     /// The task that it was to rename; none for the form that adds.
     task: Option<Uuid>,
-    /// The id under which the form that adds was to add.
+    /// The id of the task that the form was to add.
     sent: Option<Uuid>,
     typed: String,
     problem: Problem,
@@ -76,7 +76,7 @@ pub(crate) async fn list(
     show(&app, user.id, user.name, notice, None).await
 }
 
-/// The list; with a refused form in it, the form keeps what was typed and says why.
+/// The list. A refused form in it keeps what was typed and shows why.
 async fn show(
     app: &App,
     user: UserId,
@@ -95,9 +95,9 @@ async fn show(
         if let Some(row) = rows.iter_mut().find(|row| Some(&row.id) == task.as_ref()) {
             (row.typed, row.error) = (typed, error);
         } else {
-            // Also for a task that is gone: what was typed may become a new one.
+            // Also when the task was deleted: what was typed can become a new one.
             (add.title, add.error) = (typed, error);
-            // Whether it was added may be unknown: only under the same id may it be sent again.
+            // It may be unknown whether it was added, so it must be repeated under the same id.
             if let Some(sent) = sent.filter(|_| status.is_server_error()) {
                 add.id = sent;
             }
@@ -199,7 +199,7 @@ pub(crate) async fn rename(
     }
 }
 
-/// The form of `POST /tasks/{id}/done`: what the tick shall be, not "the other way round", so that it may come twice.
+/// The form of `POST /tasks/{id}/done`. It holds the new state and not a toggle, so that it may be sent twice.
 #[derive(Deserialize)]
 pub(crate) struct Tick {
     done: bool,
