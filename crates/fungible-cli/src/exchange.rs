@@ -141,7 +141,7 @@ impl TryFrom<WrittenBody> for Body {
 pub(crate) struct Bodies(HashSet<Bytes>);
 
 impl Bodies {
-    /// Lets equal bodies be the same one. Those of references are held for the runs to come.
+    /// Lets equal bodies be the same one. Those of baselines are held for the runs to come.
     pub(crate) fn share(&mut self, exchanges: &mut [Exchange], hold: bool) {
         for exchange in exchanges {
             let answer = match &mut exchange.outcome {
