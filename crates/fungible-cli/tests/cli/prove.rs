@@ -356,7 +356,7 @@ fn a_terminal_gets_colours_and_progress() {
     };
     let shown = told("");
     assert!(shown.contains("\u{1b}[32mFUNGIBLE\u{1b}[0m"), "{shown:?}");
-    for expected in ["reference: request 1", "amnesia: request 2 of 2", " left", "rotate"] {
+    for expected in ["baseline: request 1", "amnesia: request 2 of 2", " left", "rotate"] {
         assert!(shown.contains(expected), "no {expected:?} in {shown:?}");
     }
     let verdict = &shown[shown.find("FUNGIBLE").unwrap()..];

@@ -73,7 +73,7 @@ fn it_ends_by_its_budget_whatever_hangs() {
             let status = eventually(&format!("the end where {what} hangs"), || child.try_wait().unwrap());
             let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
             assert_eq!(status.code(), Some(2), "{what}: {said}");
-            assert_eq!(said, format!("fungible: {OUT_OF_TIME} 1, reference: it needs more, unless something hangs\n"));
+            assert_eq!(said, format!("fungible: {OUT_OF_TIME} 1, baseline: it needs more, unless something hangs\n"));
             shop.is_clean();
         }
     }
@@ -89,7 +89,7 @@ fn a_hang_in_a_later_run_ends_with_not_shown() {
     let out = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
     assert_eq!(status.code(), Some(3), "{out}");
     let reason = out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(reason.contains(&format!("{OUT_OF_TIME} 2, reference")), "{out}");
+    assert!(reason.contains(&format!("{OUT_OF_TIME} 2, baseline")), "{out}");
     shop.is_clean();
 }
 
