@@ -145,7 +145,11 @@ fn a_driver_that_fails_in_a_baseline_ends_with_not_shown() {
     let hung = format!("{}; echo waiting; sleep 1000", customer());
     let wrong = format!("{}; echo the cart is empty; exit 7", customer());
     for (options, drive, expected) in [
-        (&[][..], wrong.as_str(), &["exit code 7", "on one instance that is left undisturbed", "the cart is empty"][..]),
+        (
+            &[][..],
+            wrong.as_str(),
+            &["exit code 7", "on one instance that is left undisturbed", "the cart is empty"][..],
+        ),
         (&["--drive-limit", "3s"], hung.as_str(), &["does not end", "waiting"]),
         (&[], "kill -TERM $$", &["SIGTERM"]),
         (&[], elsewhere.as_str(), &["none of the driver's requests arrived at 127.0.0.1:", "BASE_URL"]),

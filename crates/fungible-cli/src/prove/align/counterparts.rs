@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::prove::parse::{ParsedRun, RequestValue, given};
+use crate::prove::parse::{ParsedRun, RequestValue, given, shown};
 
 /// Values of the baseline and what stood for them in the other run.
 #[derive(Default)]
@@ -39,6 +39,20 @@ impl Counterparts {
         }
         for (place, text) in given(baseline, r) {
             if let Some((_, there)) = given_there.iter().find(|(there, _)| *there == place) {
+                self.add(&text, there);
+            }
+        }
+    }
+
+    /// What a page tells that both runs read at the same point: a token that either of them shows for the first time was made
+    /// for this page, so the form that carries it belongs to the same page. Only for runs of one client: with several, the
+    /// parts of a list may stand in another order.
+    pub(super) fn add_page(&mut self, (baseline, r): (&ParsedRun, usize), (other, a): (&ParsedRun, usize)) {
+        let there = shown(other, a);
+        for (place, text) in if there.is_empty() { Vec::new() } else { shown(baseline, r) } {
+            if let Some((_, there)) = there.iter().find(|(there, _)| *there == place)
+                && (!self.forward.contains_key(&text) || !self.backward.contains(there))
+            {
                 self.add(&text, there);
             }
         }

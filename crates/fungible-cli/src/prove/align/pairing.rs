@@ -43,6 +43,7 @@ pub(crate) fn align(baseline: &ParsedRun, other: &ParsedRun, polled: &HashSet<u6
         other,
         gave_up,
         sequential,
+        one_client,
         counterparts: Counterparts::new(baseline, other),
         taken: certain.values().copied().collect(),
         open: HashMap::new(),
@@ -77,6 +78,8 @@ struct Aligning<'r> {
     other: &'r ParsedRun,
     gave_up: bool,
     sequential: bool,
+    /// In neither run two requests were in flight together.
+    one_client: bool,
     counterparts: Counterparts,
     /// Requests of the baseline whose counterparts are certain.
     taken: HashSet<usize>,
@@ -112,6 +115,9 @@ impl Aligning<'_> {
         let came = self.came_to.entry(self.client(r).unwrap_or_default()).or_default();
         *came = (*came).max(arrived);
         self.counterparts.add_pair((self.baseline, r), (self.other, a));
+        if self.one_client {
+            self.counterparts.add_page((self.baseline, r), (self.other, a));
+        }
         self.add(&counterpart, group);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::leftovers::{Leftover, Minted, leftovers};
+use super::leftovers::{Leftover, Minted, leftovers, seconds};
 use super::sensitivity::Said;
 use crate::prove::align::{Pairing, align};
 use crate::prove::diff::{Compared, Noise, Note, SeenToken, Strictness, Variation, compare_runs};
@@ -66,19 +66,26 @@ impl Learned {
         for token in tokens.iter().filter(|token| self.fickle.contains(&token.baseline)) {
             self.noise.add_fickle(token.key);
         }
+        let pairs = pairing.pairs.iter().map(|(r, a)| (first.exchanges()[*r].number, (*r, *a)));
+        let pairs: HashMap<usize, (usize, usize)> = pairs.collect();
+        let made = |token: &SeenToken, nth: usize, (run, at): (&ParsedRun, usize)| Minted {
+            at: (nth, run.exchanges()[at].number),
+            seconds: seconds(run, at),
+            key: token.key,
+            of: token.baseline.clone(),
+        };
+        let paired = |token: &SeenToken| pairs.get(&token.seen.exchange).copied();
         for token in &tokens {
-            if !dataflow.sent_before(&token.baseline, token.seen.exchange) {
-                let at = Minted { at: (1, token.seen.exchange), of: token.baseline.clone() };
-                minted.entry(token.baseline.clone()).or_insert(at);
+            if let Some((r, _)) = paired(token)
+                && !dataflow.sent_before(&token.baseline, token.seen.exchange)
+            {
+                minted.entry(token.baseline.clone()).or_insert(made(token, 1, (first, r)));
             }
         }
         leftovers(&mut self.leftovers, (nth, other), minted, &renaming);
-        let numbers = pairing.pairs.iter().map(|(r, a)| (first.exchanges()[*r].number, other.exchanges()[*a].number));
-        let numbers: HashMap<usize, usize> = numbers.collect();
         for token in &tokens {
-            if let (Some(name), Some(there)) = (renaming.name(&token.baseline), numbers.get(&token.seen.exchange)) {
-                let at = Minted { at: (nth, *there), of: token.baseline.clone() };
-                minted.entry(name.to_owned()).or_insert(at);
+            if let (Some(name), Some((_, a))) = (renaming.name(&token.baseline), paired(token)) {
+                minted.entry(name.to_owned()).or_insert(made(token, nth, (other, a)));
             }
         }
     }

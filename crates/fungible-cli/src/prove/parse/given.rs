@@ -27,6 +27,33 @@ pub(crate) fn tokens(run: &ParsedRun, at: usize, visit: &mut impl FnMut(&str)) {
     }
 }
 
+/// The tokens of a page or a list that was only read, each with its place: the text that has one, and the token alone.
+pub(crate) fn shown(run: &ParsedRun, at: usize) -> Vec<(String, String)> {
+    let exchange = &run.exchanges()[at];
+    let Outcome::Answered { body: Body::Kept(bytes), .. } = &exchange.outcome else { return Vec::new() };
+    let mut shown = Vec::new();
+    if !is_safe(&exchange.request.method) || bytes.len() > MOST_GIVEN {
+        return shown;
+    }
+    let parts = run.response(at).map_or(&[][..], |response| &response.parts);
+    for (root, node) in parts.iter().filter(|(root, _)| root == "body") {
+        node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
+            if !(11..=LONGEST).contains(&text.len()) {
+                return;
+            }
+            let text = plain(text);
+            let atoms = atoms(&text).into_iter().enumerate();
+            let tokens = atoms.filter(|(_, atom)| matches!(atom.kind, Kind::Opaque | Kind::Signed));
+            let before = shown.len();
+            shown.extend(tokens.map(|(at, atom)| (format!("{place} {at}"), atom.text.to_owned())));
+            if shown.len() > before && !text.contains(char::is_whitespace) {
+                shown.push((place.to_string(), text.into_owned()));
+            }
+        });
+    }
+    shown
+}
+
 /// Cookies, addresses, ids and tokens, each with its place.
 pub(crate) fn given(run: &ParsedRun, at: usize) -> Vec<(String, String)> {
     let exchange = &run.exchanges()[at];

@@ -264,6 +264,31 @@ fn tokens_of_a_second_are_fickle_wherever_they_stand() {
 }
 
 #[test]
+fn forms_with_a_token_of_the_second() {
+    // One person votes three times, each time with the token of a fresh page, and at last without any.
+    let story = |nth: u64, seconds: [u64; 4]| {
+        let page = |log: Log, second: u64, votes: usize| {
+            let input =
+                format!("<input type=hidden name=token value=\"tp9{second}-{}\">", token(100 * nth + second, "form"));
+            log.get("/").html(&format!("<p>Shall we? <b>{votes}</b> votes</p><form method=post>{input}</form>"))
+        };
+        let vote = |log: Log, second: u64, vote: &str| {
+            let sent = format!("token=tp9{second}-{}&vote={vote}", token(100 * nth + second, "form"));
+            log.post("/", &sent).status(303)
+        };
+        let voted = ["yes", "no", "yes"].iter().zip(seconds).enumerate();
+        let log = voted.fold(run(nth), |log, (votes, (word, second))| vote(page(log, second, votes), second, word));
+        page(log.post("/", "vote=no").status(403), seconds[3], 3)
+    };
+    for baselines in [[1, 1, 1, 1], [1, 2, 2, 2], [1, 1, 2, 2]] {
+        let of = |nth: u64| story(nth, if nth == 1 { baselines } else { [1, 2, 3, 4] });
+        for attack in [[1, 1, 1, 1], [1, 2, 2, 3], [1, 2, 3, 4], [1, 1, 1, 2]] {
+            clean(&against(of, story(3, attack)));
+        }
+    }
+}
+
+#[test]
 fn masked_csrf_tokens() {
     let story = |nth: u64| {
         let form = |n: &str| format!("<form><input type=hidden name=csrf value=\"{}\"></form>", token(nth, n));

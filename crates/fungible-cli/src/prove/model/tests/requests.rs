@@ -1,5 +1,7 @@
 //! Which request is which, and whether the traffic proves anything.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -474,6 +476,17 @@ fn shared_state_that_was_not_fresh() {
     };
     let three = learned(&[1, 2, 3].map(|nth| second(nth).journal()), &[]);
     assert_eq!(three.leftovers(), []);
+    // So may the last of one run and the first of the next, where both are read in one second.
+    let ticking = |nth: u64, [one, other]: [&str; 2], pause: u64| {
+        let page = |log: Log, name: &str| log.get("/").text(&token(0, name));
+        page(page(run(nth), one).later(pause), other)
+    };
+    let two = |pause| {
+        let mut runs = [ticking(1, ["a", "b"], pause).journal(), ticking(2, ["b", "c"], 5).journal()];
+        runs[1].began = runs[0].began + Duration::from_secs(39);
+        learned(&runs, &[]).leftovers().len()
+    };
+    assert_eq!((two(39), two(5)), (0, 1));
     // What is the same in every run is no leftover.
     let fixed = |nth: u64| run(nth).get("/").html(&format!("<script src=\"/app.{}.js\"></script>", token(9, "asset")));
     assert_eq!(model(fixed).leftovers(), []);

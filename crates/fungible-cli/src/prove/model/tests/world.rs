@@ -112,6 +112,12 @@ impl Log {
         self
     }
 
+    /// What follows is sent so many seconds later.
+    pub(super) fn later(mut self, seconds: u64) -> Log {
+        self.clock += Duration::from_secs(seconds);
+        self
+    }
+
     pub(super) fn get(self, target: &str) -> Log {
         self.send("GET", target, "", "")
     }
