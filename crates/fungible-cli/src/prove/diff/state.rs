@@ -16,6 +16,10 @@ const LONGEST_PRINT: usize = 300;
 /// Questions within questions, from which on lists are taken in the order in which they stand.
 const DEEPEST_QUESTION: usize = 2;
 
+/// So many nodes of a part of a response are visited to answer such questions, then its lists are taken so, too: without a
+/// limit, lists within lists cost the cube of their depth.
+const MOST_VISITED: usize = 50_000;
+
 /// How strictly two runs are compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strictness {
@@ -83,6 +87,8 @@ pub(crate) struct Diff<'a> {
     probing: usize,
     /// How many deviations nothing explained when that was asked.
     probed_from: usize,
+    /// Nodes of this part that were visited to answer such questions.
+    visited: usize,
 }
 
 /// A state to which the comparison can be rolled back.
@@ -116,6 +122,7 @@ impl<'a> Diff<'a> {
             unexplained: 0,
             probing: 0,
             probed_from: 0,
+            visited: 0,
         }
     }
 
@@ -167,7 +174,18 @@ impl<'a> Diff<'a> {
     /// Whether the question is so deep within others that lists are taken in the order in which they stand: else the work
     /// would double with each level.
     pub(super) fn is_deep(&self) -> bool {
-        self.probing > DEEPEST_QUESTION
+        self.probing > DEEPEST_QUESTION || self.visited > MOST_VISITED
+    }
+
+    /// Turns to another part of the response.
+    pub(super) fn begin_part(&mut self, root: &str) {
+        self.place = Place::root(root);
+        self.visited = 0;
+    }
+
+    /// Counts a node that is visited, if it is visited for a question only.
+    pub(super) fn visit(&mut self) {
+        self.visited += usize::from(self.is_probing());
     }
 
     /// Whether it is settled that two parts would not pass as one: looking further shows nothing more.

@@ -10,7 +10,7 @@ use super::state::{Checkpoint, Diff, Part, key};
 use super::{number, text, token_format};
 use crate::prove::deviation::DeviationKind;
 use crate::prove::parse::{
-    Meaning, Node, Place, Segment, around, is_heartbeat, looks_random, place_means, plain, says_that_cached,
+    Meaning, Node, Segment, around, is_heartbeat, looks_random, place_means, plain, says_that_cached,
     says_whether_cached, sends_to_port,
 };
 
@@ -19,7 +19,7 @@ const LARGEST_PROBED: usize = 32;
 
 /// Compares one part of two responses, under a root such as `header location` or `body`.
 pub(super) fn part(diff: &mut Diff<'_>, root: &str, baseline: Option<&Node>, attack: Option<&Node>) {
-    diff.place = Place::root(root);
+    diff.begin_part(root);
     match (baseline, attack) {
         (Some(baseline), Some(attack)) => walk(diff, baseline, attack),
         (Some(baseline), None) => one_sided(diff, None, Some(baseline), None),
@@ -32,6 +32,7 @@ fn walk(diff: &mut Diff<'_>, baseline: &Node, attack: &Node) {
     if diff.has_failed() {
         return;
     }
+    diff.visit();
     match (baseline, attack) {
         (Node::Text(r), Node::Text(a)) | (Node::Number(r), Node::Number(a)) => leaf(diff, r, a),
         (Node::Map(r), Node::Map(a)) => map(diff, r, a, Segment::Key),

@@ -52,22 +52,26 @@ fn has_percent(text: &str) -> bool {
         .any(|three| three[0] == b'%' && three[1].is_ascii_hexdigit() && three[2].is_ascii_hexdigit())
 }
 
-/// So many places of one run of letters, digits and marks are tried for a token; each try may look at the whole run.
+/// So many places of one run of letters, digits and marks are tried for a token, fewer in a long one: each try may read the
+/// whole run.
 const TRIES: usize = 64;
+const FEWEST_TRIES: usize = 4;
+const MOST_TRIED: usize = 64 * 1024;
 
 /// Cuts text into atoms, leaving nothing out.
 pub(crate) fn atoms(text: &str) -> Vec<Atom<'_>> {
     let mut atoms = Vec::new();
     let mut at = 0;
-    // Where the run ends that this place is in, and how many places of it were tried.
+    // Where the run ends that this place is in, and how many more places of it are tried.
     let (mut end, mut tries) = (0, 0);
     while at < text.len() {
         let rest = &text[at..];
         if at >= end {
-            (end, tries) = (at + run(rest, b"-_.:=+/"), 0);
+            let length = run(rest, b"-_.:=+/");
+            (end, tries) = (at + length, (MOST_TRIED / length.max(1)).clamp(FEWEST_TRIES, TRIES));
         }
-        tries += 1;
-        let (length, kind) = next(rest, tries <= TRIES);
+        let (length, kind) = next(rest, tries > 0);
+        tries = tries.saturating_sub(1);
         let piece = &rest[..length];
         match atoms.last_mut() {
             Some(Atom { text: gap, kind: Kind::Separator }) if kind == Kind::Separator => {
