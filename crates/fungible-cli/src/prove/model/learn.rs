@@ -63,15 +63,12 @@ impl Learned {
                 _ => None,
             })
             .collect();
-        for token in tokens.iter().filter(|token| self.fickle.contains(&token.baseline)) {
-            self.noise.add_fickle(token.key);
-        }
         let pairs = pairing.pairs.iter().map(|(r, a)| (first.exchanges()[*r].number, (*r, *a)));
         let pairs: HashMap<usize, (usize, usize)> = pairs.collect();
         let made = |token: &SeenToken, nth: usize, (run, at): (&ParsedRun, usize)| Minted {
             at: (nth, run.exchanges()[at].number),
             seconds: seconds(run, at),
-            key: token.key,
+            kind: run.requests[at].kind,
             of: token.baseline.clone(),
         };
         let paired = |token: &SeenToken| pairs.get(&token.seen.exchange).copied();
@@ -82,7 +79,10 @@ impl Learned {
                 minted.entry(token.baseline.clone()).or_insert(made(token, 1, (first, r)));
             }
         }
-        leftovers(&mut self.leftovers, (nth, other), minted, &renaming);
+        self.fickle.extend(leftovers(&mut self.leftovers, (nth, other), minted, &renaming));
+        for token in tokens.iter().filter(|token| self.fickle.contains(&token.baseline)) {
+            self.noise.add_fickle(token.key);
+        }
         for token in &tokens {
             if let (Some(name), Some((_, a))) = (renaming.name(&token.baseline), paired(token)) {
                 minted.entry(name.to_owned()).or_insert(made(token, nth, (other, a)));
