@@ -52,6 +52,8 @@ pub(crate) struct SeenToken {
     pub(crate) baseline: String,
     pub(crate) attack: String,
     pub(crate) key: u64,
+    /// The key of any token in this text.
+    pub(crate) any_key: u64,
     pub(crate) seen: Seen,
     /// No other pair contradicts this one.
     pub(crate) bound: bool,

@@ -155,6 +155,12 @@ impl Renaming {
         }
     }
 
+    /// Whether requests of the other run carried something else where those of the baseline carried this whole value.
+    pub(crate) fn is_sent_as_another(&self, baseline: &str, attack: &str) -> bool {
+        let alike = start(baseline).and_then(|start| self.phrases.get(&start));
+        alike.is_some_and(|alike| alike.iter().any(|(one, other)| one == baseline && other != attack))
+    }
+
     /// Whether the two are known to be the same thing.
     pub(crate) fn knows(&self, baseline: &str, attack: &str) -> bool {
         self.forward.get(baseline).is_some_and(|bound| bound == attack)

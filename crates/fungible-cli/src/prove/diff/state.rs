@@ -249,7 +249,9 @@ impl<'a> Diff<'a> {
     ) {
         let (baseline, attack) = pair;
         let classes = class_of_text(baseline) | class_of_text(attack);
-        let explanation = self.noise.covers(key, class_of_text(attack)).then_some(Explanation::Varies);
+        let class = class_of_text(attack);
+        let is_fickle = token.is_some() && self.noise.covers(any_token(self.kind()), class);
+        let explanation = (is_fickle || self.noise.covers(key, class)).then_some(Explanation::Varies);
         self.push(Deviates {
             deviation: self.deviation(kind, baseline, attack),
             is_token: token.is_some(),
@@ -290,6 +292,7 @@ impl<'a> Diff<'a> {
             baseline: baseline.to_owned(),
             attack: attack.to_owned(),
             key,
+            any_key: any_token(self.kind()),
             seen,
             bound: bound.is_ok(),
         }));
@@ -309,10 +312,16 @@ pub(crate) enum Part {
     Whole,
     /// The text as the name of one thing.
     Name,
+    /// Any token in the text: it is cut by how its letters happen to fall.
+    AnyToken,
     /// The order of all.
     Order,
     /// An atom whose place in its text is not known yet: nothing is ever learned of it.
     Probe,
+}
+
+fn any_token(kind: u64) -> u64 {
+    key(kind, Part::AnyToken)
 }
 
 /// The key of a part of a place of this kind.

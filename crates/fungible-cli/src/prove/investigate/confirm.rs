@@ -174,10 +174,13 @@ fn all_agree(runs: &[Observed]) -> bool {
     nothing || runs.len() == TIMES && first.iter().any(|one| seen.iter().all(|readers| readers.contains(one)))
 }
 
+/// A slowed baseline takes at least so long: tokens and times made of the second must change in the middle of it.
+const OVER_A_SECOND: Duration = Duration::from_millis(1200);
+
 /// By how much each request must be held back for a baseline to take as long as this run did, had it come to its end.
 fn pace_of(baselines: &Baselines, journal: &Journal) -> Duration {
     let requests = journal.exchanges.len().max(baselines.model().exchanges().len()).max(1);
-    journal.held / u32::try_from(requests).unwrap_or(u32::MAX)
+    journal.held.max(OVER_A_SECOND) / u32::try_from(requests).unwrap_or(u32::MAX)
 }
 
 fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> AttackRun {

@@ -79,9 +79,15 @@ impl Learned {
                 minted.entry(token.baseline.clone()).or_insert(made(token, 1, (first, r)));
             }
         }
+        // What the driver sends back is known to be the same thing, and deviates nowhere.
+        let has_two_names =
+            |token: &SeenToken| !token.bound || renaming.is_sent_as_another(&token.baseline, &token.attack);
+        let of_two_names = tokens.iter().filter(|token| has_two_names(token));
+        self.fickle.extend(of_two_names.map(|token| token.baseline.clone()));
         self.fickle.extend(leftovers(&mut self.leftovers, (nth, other), minted, &renaming));
         for token in tokens.iter().filter(|token| self.fickle.contains(&token.baseline)) {
             self.noise.add_fickle(token.key);
+            self.noise.add_fickle(token.any_key);
         }
         for token in &tokens {
             if let (Some(name), Some((_, a))) = (renaming.name(&token.baseline), paired(token)) {

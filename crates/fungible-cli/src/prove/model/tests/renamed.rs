@@ -280,12 +280,29 @@ fn forms_with_a_token_of_the_second() {
         let log = voted.fold(run(nth), |log, (votes, (word, second))| vote(page(log, second, votes), second, word));
         page(log.post("/", "vote=no").status(403), seconds[3], 3)
     };
-    for baselines in [[1, 1, 1, 1], [1, 2, 2, 2], [1, 1, 2, 2]] {
-        let of = |nth: u64| story(nth, if nth == 1 { baselines } else { [1, 2, 3, 4] });
-        for attack in [[1, 1, 1, 1], [1, 2, 2, 3], [1, 2, 3, 4], [1, 1, 1, 2]] {
+    // In most of these baselines the driver sends each token back, so nothing in them deviates.
+    for second_baseline in [[1, 2, 2, 2], [1, 1, 2, 2], [1, 1, 1, 2], [1, 2, 3, 4]] {
+        let of = |nth: u64| story(nth, if nth == 2 { second_baseline } else { [1, 1, 1, 1] });
+        for attack in [[1, 1, 1, 1], [1, 1, 1, 2], [1, 1, 2, 2], [1, 2, 2, 2], [1, 2, 2, 3], [1, 2, 3, 4]] {
             clean(&against(of, story(3, attack)));
         }
     }
+    // Pieces of tokens look like words or numbers in some runs: here the second one's first token has another structure.
+    let real = |nth: u64, tokens: [&str; 3]| {
+        let page =
+            |log: Log, token: &str| log.get("/").html(&format!("<input type=hidden name=token value=\"{token}\">"));
+        let vote = |log: Log, token: &str| log.post("/", &format!("token={token}&vote=yes")).status(303);
+        page(tokens[..2].iter().fold(run(nth), |log, token| vote(page(log, token), token)), tokens[2])
+    };
+    let of = |nth: u64| match nth {
+        1 => real(1, ["tp925y-3404a3392e199afa9844d17978c5f89e"; 3]),
+        _ => {
+            let [one, two] = ["tp9265-1ee61836394167dccd34297195bc2a34", "tp9266-553bd3d8cc1191dda990012944ebdae4"];
+            real(2, [one, two, two])
+        }
+    };
+    let [one, two] = ["tp9260-c6744f36d704a80ccde8b3a253bef8ba", "tp9261-4dc60f04103b538bc5c1d8b14826800e"];
+    clean(&against(of, real(3, [one, one, two])));
 }
 
 #[test]
