@@ -75,6 +75,27 @@ pub(crate) mod fields {
     }
 }
 
+/// Paths, as text where they are text.
+pub(crate) mod paths {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    use std::path::PathBuf;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Text;
+
+    pub(crate) fn serialize<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(paths.iter().map(|path| Text::of(path.as_os_str().as_bytes())))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+        let path = |text: Text| Ok(OsString::from_vec(text.bytes().map_err(D::Error::custom)?).into());
+        Vec::<Text>::deserialize(deserializer)?.into_iter().map(path).collect()
+    }
+}
+
 /// A duration as whole nanoseconds.
 pub(crate) mod nanoseconds {
     use std::time::Duration;

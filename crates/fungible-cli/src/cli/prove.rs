@@ -29,8 +29,10 @@ pub(super) fn run(options: ProveOptions) -> anyhow::Result<ExitCode> {
     let plan = plan(options, settings)?;
     can_be_shared(&plan.share)?;
     warn_of_misspelt_words(&plan)?;
-    let verdict = carry_out(&plan, namespaces, recorder)?;
-    output::show(&verdict, &output)
+    let (verdict, kept) = carry_out(&plan, namespaces, recorder)?;
+    let code = output::show(&verdict, &output)?;
+    kept?;
+    Ok(code)
 }
 
 /// Judges the recorded runs of an earlier proof again, prints the verdict, and returns the exit code for it.
@@ -166,7 +168,10 @@ fn template(text: &str) -> anyhow::Result<(PathBuf, String)> {
     Ok((template.into(), place.to_owned()))
 }
 
-fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyhow::Result<Verdict> {
+/// The verdict, and whether the runs were recorded, where that was asked for.
+type Proved = (Verdict, Result<(), ProveError>);
+
+fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyhow::Result<Proved> {
     let listener = run::listen(plan.listen)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let random = run::random_secret()?;
@@ -193,10 +198,7 @@ fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyho
         let closed = lab.close(matches!(proved, Some(Ok(_)))).await;
         bar.finish_and_clear();
         match proved {
-            Some(Ok(verdict)) => {
-                closed.context("the recording cannot be completed")?;
-                Ok(verdict)
-            }
+            Some(Ok(verdict)) => Ok((verdict, closed)),
             Some(Err(ProveError::Launch(error))) => Err(error.into()),
             // The error may quote output of the app.
             Some(Err(error)) => bail!(crate::report::sentence(&error.to_string())),

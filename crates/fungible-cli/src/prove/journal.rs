@@ -87,6 +87,7 @@ pub(crate) struct InstanceRecord {
     #[serde(rename = "killed_ns", with = "encoding::nanoseconds::option")]
     pub(crate) killed: Option<Duration>,
     /// Files that it wrote to its private disk.
+    #[serde(with = "encoding::paths")]
     pub(crate) files: Vec<PathBuf>,
     /// The last lines of its output.
     pub(crate) last_lines: Vec<String>,

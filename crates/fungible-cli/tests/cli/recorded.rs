@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::shop::{Said, Shop, everything_in, usual};
+use super::shop::{Said, Shop, customer, driven, everything_in, usual};
 
 /// A proof of the shop that is recorded into `runs`; its keys are written into real/keys.
 fn recorded(shop: &Shop, options: &[&str], words: &[&str]) -> Said {
@@ -33,7 +33,7 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn a_recorded_proof_is_judged_as_it_was_without_the_app() {
-    for (words, code) in [(&[][..], 0), (&["trapped"], 1)] {
+    for (words, code) in [(&["odd"][..], 0), (&["trapped"], 1)] {
         let shop = Shop::new();
         let proved = recorded(&shop, &[], words);
         assert_eq!(proved.code, Some(code), "{proved:?}");
@@ -52,6 +52,30 @@ fn a_recorded_proof_is_judged_as_it_was_without_the_app() {
         assert_eq!((judged.code, judged.err.as_str()), (Some(code), ""), "{judged:?}");
         assert_eq!(timeless(&judged.out), timeless(&proved.out));
     }
+}
+
+#[test]
+fn what_the_budget_did_not_allow_is_judged_as_it_was() {
+    let hangs = "test ! -e real/reset || exec sleep 1000; : > real/reset";
+    for options in [&["--runs", "2"][..], &["--runs", "4"], &["--budget", "2s", "--reset", hangs]] {
+        let shop = Shop::new();
+        let proved = recorded(&shop, options, &["trapped"]);
+        let judged = judged(&shop, &["runs", "--json"]);
+        assert_eq!((judged.code, judged.err.as_str()), (proved.code, ""), "{options:?}: {judged:?}");
+        assert_eq!(timeless(&judged.out), timeless(&proved.out), "{options:?}");
+    }
+}
+
+#[test]
+fn a_verdict_is_shown_where_its_runs_cannot_be_recorded() {
+    let shop = Shop::new();
+    let keys = format!("keys={}", shop.path("real/keys").display());
+    let drive = format!("rm -rf runs; {}", customer());
+    let options = ["--share", "data", "--real", "real", "--record", "runs"];
+    let proved = shop.prove(&driven(&options, &drive, &[&keys, "trapped"]));
+    assert_eq!(proved.code, Some(2), "{proved:?}");
+    assert!(proved.out.contains("NOT FUNGIBLE"), "{proved:?}");
+    assert!(proved.err.contains("the runs cannot be recorded: "), "{proved:?}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(super) fn compare(diff: &mut Diff<'_>, part: Part, baseline: &str, attack: &
 /// Equal numbers that name things are bound too: another thing must not get the same one.
 pub(super) fn identity(diff: &mut Diff<'_>, text: &str) {
     let may_name = text.len() <= LONGEST_NAME && text.bytes().any(|byte| byte.is_ascii_digit());
-    if !diff.strictness.binds_equal_numbers || !may_name {
+    if !diff.strictness.binds_equal_numbers() || !may_name {
         return;
     }
     // Most that is equal names nothing: it need not be cut.

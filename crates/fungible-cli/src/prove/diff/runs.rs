@@ -32,7 +32,8 @@ pub(crate) fn compare_runs(
     pairing: &Pairing,
 ) -> Compared {
     let instances = other.journal.instances.iter();
-    let ports = if strictness.any_order { Vec::new() } else { instances.map(|one| one.port.to_string()).collect() };
+    let ports =
+        if strictness.finds_own_ports() { instances.map(|one| one.port.to_string()).collect() } else { Vec::new() };
     let shift = shift(&baseline.journal, &other.journal);
     let renaming = names_in_requests(baseline, other, pairing);
     let mut diff = Diff::new(strictness, (dataflow, noise), shift, ports, renaming);

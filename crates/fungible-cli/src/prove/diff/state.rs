@@ -21,22 +21,34 @@ const DEEPEST_QUESTION: usize = 2;
 const MOST_VISITED: usize = 50_000;
 
 /// How strictly two runs are compared.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Strictness {
-    /// Lists may come in any order, to learn which of them do.
-    pub(crate) any_order: bool,
-    /// Equal numbers that name things are bound, too: another thing must not get the same one.
-    pub(crate) binds_equal_numbers: bool,
-    /// Tokens that look like words pass where baselines show tokens of their format.
-    pub(crate) by_format: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// Two baselines: what differs is noise.
+    Baseline,
+    /// A run under attack: what differs, and is no noise, is a deviation.
+    Attack,
 }
 
 impl Strictness {
-    /// Two baselines: what differs is noise.
-    pub(crate) const BASELINE: Strictness =
-        Strictness { any_order: true, binds_equal_numbers: false, by_format: false };
-    /// A run under attack: what differs, and is no noise, is a deviation.
-    pub(crate) const ATTACK: Strictness = Strictness { any_order: false, binds_equal_numbers: true, by_format: true };
+    /// Lists may come in any order, to learn which of them do.
+    pub(super) fn allows_any_order(self) -> bool {
+        self == Strictness::Baseline
+    }
+
+    /// Equal numbers that name things are bound, too: another thing must not get the same one.
+    pub(super) fn binds_equal_numbers(self) -> bool {
+        self == Strictness::Attack
+    }
+
+    /// Tokens that look like words pass where baselines show tokens of their format.
+    pub(super) fn goes_by_format(self) -> bool {
+        self == Strictness::Attack
+    }
+
+    /// An address with the port of a single instance deviates: a client must not be sent there.
+    pub(super) fn finds_own_ports(self) -> bool {
+        self == Strictness::Attack
+    }
 }
 
 /// What an instance would name itself by.

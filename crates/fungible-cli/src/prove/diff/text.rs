@@ -217,7 +217,7 @@ fn words_in_any_order<'t>(
 ) -> Option<Vec<(Atom<'t>, Atom<'t>)>> {
     let key = key(diff.kind(), Part::Order);
     let is_known = diff.noise.is_unordered(key);
-    let any_order = is_known || diff.strictness.any_order && is_shuffled(diff, baseline, attack);
+    let any_order = is_known || diff.strictness.allows_any_order() && is_shuffled(diff, baseline, attack);
     if !any_order {
         return None;
     }

@@ -95,7 +95,7 @@ fn leaf(diff: &mut Diff<'_>, baseline: &str, attack: &str) {
 fn by_format(diff: &mut Diff<'_>, checkpoint: Checkpoint, baseline: &str, attack: &str) {
     if diff.is_clean_since(&checkpoint) {
         diff.keep(checkpoint);
-        if diff.strictness.binds_equal_numbers {
+        if diff.strictness.binds_equal_numbers() {
             number::bind_whole(diff, baseline, attack);
         }
         return;
@@ -103,7 +103,7 @@ fn by_format(diff: &mut Diff<'_>, checkpoint: Checkpoint, baseline: &str, attack
     if diff.is_probing() && token_format::known_anywhere(diff, baseline, attack) {
         return diff.rollback(&checkpoint);
     }
-    let known = if diff.strictness.by_format { token_format::known_here(diff, baseline, attack) } else { None };
+    let known = if diff.strictness.goes_by_format() { token_format::known_here(diff, baseline, attack) } else { None };
     match known.filter(|_| !diff.collides_since(&checkpoint)) {
         Some((there, run)) => {
             diff.rollback(&checkpoint);
@@ -275,7 +275,7 @@ fn reordered(
 ) -> Option<Pairs> {
     let largest = if diff.is_probing() { LARGEST_PROBED * LARGEST_PROBED } else { LARGEST_TABLE };
     let may_be = !diff.is_deep()
-        && (diff.strictness.any_order || diff.at.after_parallel_writes)
+        && (diff.strictness.allows_any_order() || diff.at.after_parallel_writes)
         && baseline.len() == attack.len()
         && baseline.len() * attack.len() <= largest;
     // A single item that differs has changed places with none; most lists are settled by this, without a look inside.

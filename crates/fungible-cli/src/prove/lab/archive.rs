@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ProveError;
-use super::recorder::{PROOF, RecordedProof, RecordedRun, SCHEMA_VERSION};
+use super::recorder::{PROOF, RecordedProof, RecordedRun, Refused, SCHEMA_VERSION};
 use super::run::Ended;
 use crate::prove::plan::Plan;
 use crate::prove::schedule::{Experiment, Schedule};
@@ -97,17 +97,21 @@ impl Archive {
     }
 
     /// Whether the budget allowed so many more runs then.
-    pub(super) fn may_run(&self, more: usize) -> bool {
-        !self.proof.ended_early || self.runs.len() >= more
+    pub(super) fn may_run(&self, wanted: Refused) -> bool {
+        let refused = |one: &Refused| one.after == wanted.after && one.more <= wanted.more;
+        !self.proof.refused.iter().any(refused)
     }
 
-    /// The next run of this experiment.
-    pub(super) fn next(&mut self, experiment: &Experiment) -> Result<Ended, ProveError> {
+    /// The next run of this experiment, which is the `nth` of the proof.
+    pub(super) fn next(&mut self, experiment: &Experiment, nth: usize) -> Result<Ended, ProveError> {
         let at = self.runs.iter().position(|run| is_alike(&run.experiment, experiment));
-        let run = at.and_then(|at| self.runs.remove(at));
-        let RecordedRun { journal, starts, .. } =
-            run.ok_or(ProveError::NotRecorded { experiment: experiment.name() })?;
-        Ok(Ended { journal, starts })
+        match at.and_then(|at| self.runs.remove(at)) {
+            Some(RecordedRun { journal, starts, .. }) => Ok(Ended { journal, starts }),
+            None if self.proof.out_of_time && self.runs.is_empty() => {
+                Err(ProveError::OutOfTime { budget: self.proof.budget, run: nth, experiment: experiment.name() })
+            }
+            None => Err(ProveError::NotRecorded { experiment: experiment.name() }),
+        }
     }
 }
 

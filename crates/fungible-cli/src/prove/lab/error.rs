@@ -17,6 +17,8 @@ pub(crate) enum ProveError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error("the runs cannot be recorded: {0}")]
+    Recording(io::Error),
     #[error("the app cannot be started: `{program}`: {reason}")]
     NotStarted { program: String, reason: String },
     #[error("the app ended ({how}) before it was ready{}", port_or_last_of(.lines))]

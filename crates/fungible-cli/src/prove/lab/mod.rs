@@ -19,6 +19,7 @@ pub(crate) use error::ProveError;
 pub(crate) use recorder::Recorder;
 
 use self::instances::Lasting;
+use self::recorder::Refused;
 use self::run::{Ended, Run, Tapped};
 use self::setup::Setup;
 use super::event::Event;
@@ -135,16 +136,17 @@ impl<'a> Lab<'a> {
 
     /// Whether the budget allows so many more runs.
     pub(crate) fn may_run(&mut self, more: usize) -> bool {
+        let wanted = Refused { after: self.runs, more };
         match &mut self.source {
             Source::Live(live) => {
                 let longer = self.last.saturating_mul(u32::try_from(more).unwrap_or(u32::MAX));
                 let may = self.runs + more <= self.plan.runs && self.began.elapsed() + longer < self.plan.budget;
                 if let (false, Some(recorder)) = (may, &mut live.recorder) {
-                    recorder.ends_early();
+                    recorder.refuse(wanted);
                 }
                 may
             }
-            Source::Recorded(archive) => archive.may_run(more),
+            Source::Recorded(archive) => archive.may_run(wanted),
         }
     }
 
@@ -206,7 +208,9 @@ impl<'a> Lab<'a> {
         let (private, notes) = (live.launcher.world().disk != Apart::Copies, live.launcher.world().notes.clone());
         live.launcher.close().await;
         match live.recorder {
-            Some(recorder) if has_verdict => Ok(recorder.close(self.plan, self.cores, private, notes)?),
+            Some(recorder) if has_verdict => {
+                recorder.close(self.plan, self.cores, private, notes).map_err(ProveError::Recording)
+            }
             _ => Ok(()),
         }
     }
@@ -237,12 +241,15 @@ impl<'a> Lab<'a> {
         };
         let Ended { mut journal, starts } = match &mut self.source {
             Source::Live(live) => live.run(self.plan, experiment, &setup, &self.patterns).await?,
-            Source::Recorded(archive) => archive.next(experiment)?,
+            Source::Recorded(archive) => archive.next(experiment, self.runs)?,
         };
         self.starts += starts;
         self.bodies.share(&mut journal.exchanges, experiment.is_baseline());
         self.expected.get_or_insert(journal.exchanges.len());
         self.last = began.elapsed();
+        if let Source::Live(Live { recorder: Some(recorder), .. }) = &mut self.source {
+            recorder.add(experiment, &journal, starts);
+        }
         let first = journal.instances.first().and_then(|one| Some(one.ready?.saturating_sub(one.started)));
         self.start = self.start.or(first);
         if experiment.is_baseline() {
@@ -283,12 +290,12 @@ impl Live<'_> {
             () = launcher.gone() => return Err(LaunchError::KeeperGone.into()),
             ended = self.unlimited(plan, experiment, settings, patterns) => ended?,
             () = tokio::time::sleep_until(deadline) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.run_out_of_time();
+                }
                 return Err(ProveError::OutOfTime { budget, run, experiment: name });
             }
         };
-        if let Some(recorder) = &mut self.recorder {
-            recorder.add(experiment, &ended.journal, ended.starts)?;
-        }
         Ok(ended)
     }
 
@@ -349,16 +356,25 @@ impl Live<'_> {
     }
 }
 
+/// How a command ended, if it did: an error says why it failed.
+fn end_of(waited: Waited) -> Option<Result<(), String>> {
+    match waited {
+        Waited::Ended(end) if end.is_success() => Some(Ok(())),
+        Waited::Ended(end) => Some(Err(end.to_string())),
+        Waited::NotStarted(reason) => Some(Err(reason)),
+        Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => None,
+    }
+}
+
 /// Runs the user's `--reset` to its end. At the address that it may write down nobody answers yet.
 async fn reset(setup: &Setup<'_>, command: &str) -> Result<(), ProveError> {
     let launcher = &setup.launcher;
     let id = launcher.launch(setup.shell("reset", command, true)).await?;
     let ended = tokio::time::timeout(setup.plan.drive_limit, launcher.ended(id)).await;
-    let how = match ended {
-        Ok(Waited::Ended(end)) if end.is_success() => return Ok(()),
-        Ok(Waited::Ended(end)) => end.to_string(),
-        Ok(Waited::NotStarted(reason)) => reason,
-        Ok(Waited::Ready | Waited::PortTaken(_) | Waited::Late(_)) | Err(_) => "it did not end".to_owned(),
+    let how = match ended.ok().and_then(end_of) {
+        Some(Ok(())) => return Ok(()),
+        Some(Err(how)) => how,
+        None => "it did not end".to_owned(),
     };
     launcher.kill(id).await?;
     let lines = launcher.last_lines(id);
@@ -378,11 +394,8 @@ async fn start_beside(setup: &Setup<'_>) -> Result<Vec<(ProcessId, String)>, Pro
 /// Whether they went well. One that ended well may have put itself into the background.
 async fn check_beside(setup: &Setup<'_>, beside: Vec<(ProcessId, String)>) -> Result<(), ProveError> {
     for (id, command) in beside {
-        let how = match tokio::time::timeout(Duration::ZERO, setup.launcher.ended(id)).await {
-            Ok(Waited::Ended(end)) if !end.is_success() => end.to_string(),
-            Ok(Waited::NotStarted(reason)) => reason,
-            _ => continue,
-        };
+        let ended = tokio::time::timeout(Duration::ZERO, setup.launcher.ended(id)).await;
+        let Some(Err(how)) = ended.ok().and_then(end_of) else { continue };
         let lines = setup.launcher.last_lines(id);
         return Err(ProveError::Helper { option: "--beside", command, how, lines });
     }

@@ -39,6 +39,7 @@ pub(super) struct RecordedProof {
     pub(super) program: String,
     pub(super) args: Vec<String>,
     pub(super) drive: String,
+    #[serde(with = "encoding::paths")]
     pub(super) share: Vec<PathBuf>,
     pub(super) ignores: Vec<Ignore>,
     #[serde(rename = "budget_ns", with = "encoding::nanoseconds")]
@@ -49,18 +50,34 @@ pub(super) struct RecordedProof {
     /// Whether each instance had a view of the whole disk of its own.
     pub(super) disk_is_private: bool,
     pub(super) notes: Vec<String>,
-    /// The budget ended before all that was wanted could be tried.
-    pub(super) ended_early: bool,
+    /// What the budget did not allow.
+    pub(super) refused: Vec<Refused>,
+    /// The budget ended in the middle of a run.
+    pub(super) out_of_time: bool,
     /// Secrets were replaced.
     pub(super) redacted: bool,
+}
+
+/// More runs than the budget allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refused {
+    /// How many runs there were.
+    pub(super) after: usize,
+    /// How many more were wanted.
+    pub(super) more: usize,
 }
 
 /// Writes the runs of a proof down.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     folder: PathBuf,
-    runs: usize,
-    ended_early: bool,
+    /// How many files there are.
+    written: usize,
+    refused: Vec<Refused>,
+    out_of_time: bool,
+    /// Why a run could not be written: the proof goes on without a recording.
+    failed: Option<io::Error>,
     pseudonyms: Option<Pseudonyms>,
     /// Runs that are written at the end: before that it is not known what is a secret in them.
     kept: Vec<RecordedRun>,
@@ -82,28 +99,46 @@ impl Recorder {
             return Err(io::Error::other("the folder is not empty: give a new one, or remove what is in it"));
         }
         let pseudonyms = redact.map(Pseudonyms::new).transpose()?;
-        Ok(Recorder { folder: folder.to_owned(), runs: 0, ended_early: false, pseudonyms, kept: Vec::new() })
+        Ok(Recorder {
+            folder: folder.to_owned(),
+            written: 0,
+            refused: Vec::new(),
+            out_of_time: false,
+            failed: None,
+            pseudonyms,
+            kept: Vec::new(),
+        })
     }
 
-    /// The budget did not allow all that was wanted.
-    pub(super) fn ends_early(&mut self) {
-        self.ended_early = true;
+    /// The budget did not allow so many more runs.
+    pub(super) fn refuse(&mut self, refused: Refused) {
+        if !self.refused.contains(&refused) {
+            self.refused.push(refused);
+        }
     }
 
-    /// Writes one run down; where secrets are replaced, at the end.
-    pub(super) fn add(&mut self, experiment: &Experiment, journal: &Journal, starts: usize) -> io::Result<()> {
+    /// The budget ended in the middle of a run.
+    pub(super) fn run_out_of_time(&mut self) {
+        self.out_of_time = true;
+    }
+
+    /// Writes one run down; where secrets are replaced, at the end. That it cannot be written is said at the end.
+    pub(super) fn add(&mut self, experiment: &Experiment, journal: &Journal, starts: usize) {
+        if self.failed.is_some() {
+            return;
+        }
         let run = RecordedRun { experiment: experiment.clone(), starts, journal: journal.clone() };
         if let Some(pseudonyms) = &mut self.pseudonyms {
             pseudonyms.learn(journal);
             self.kept.push(run);
-            return Ok(());
+        } else {
+            self.failed = self.write_run(&run).err();
         }
-        self.write_run(&run)
     }
 
     fn write_run(&mut self, run: &RecordedRun) -> io::Result<()> {
-        self.runs += 1;
-        write(&self.folder.join(format!("run-{:03}.json", self.runs)), run)
+        self.written += 1;
+        write(&self.folder.join(format!("run-{:03}.json", self.written)), run)
     }
 
     /// Writes down what all runs have in common; until then nobody takes the folder for a recording.
@@ -114,6 +149,9 @@ impl Recorder {
         disk_is_private: bool,
         notes: Vec<String>,
     ) -> io::Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut proof = RecordedProof {
             schema_version: SCHEMA_VERSION,
             program: plan.program.clone(),
@@ -126,7 +164,8 @@ impl Recorder {
             cores,
             disk_is_private,
             notes,
-            ended_early: self.ended_early,
+            refused: std::mem::take(&mut self.refused),
+            out_of_time: self.out_of_time,
             redacted: self.pseudonyms.is_some(),
         };
         for mut run in std::mem::take(&mut self.kept) {

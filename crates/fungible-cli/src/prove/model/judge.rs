@@ -28,7 +28,7 @@ pub(super) struct Taught<'a> {
 pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
     let Taught { baseline, dataflow, learned, ends, ignores } = known;
     let pairing = align(baseline, attack, &learned.polled, !ends.contains(&attack.journal.driver));
-    let compared = compare_runs(Strictness::ATTACK, (baseline, dataflow, &learned.noise), attack, &pairing);
+    let compared = compare_runs(Strictness::Attack, (baseline, dataflow, &learned.noise), attack, &pairing);
     let Compared { notes, renaming } = compared;
     let minted = (ends.len() > 1).then_some(&learned.minted);
     let run = Aligned { baseline, dataflow, minted, attack, pairs: &pairing.pairs };

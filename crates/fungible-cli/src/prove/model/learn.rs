@@ -52,7 +52,7 @@ impl Learned {
         self.add_pairing(first, other, &pairing);
         let noise = self.noise.of_structure();
         let Compared { notes, renaming } =
-            compare_runs(Strictness::BASELINE, (first, dataflow, &noise), other, &pairing);
+            compare_runs(Strictness::Baseline, (first, dataflow, &noise), other, &pairing);
         for note in &notes {
             self.add_note(note);
         }

@@ -54,6 +54,9 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64
 
 
+if "odd" in words:  # a name that is no UTF-8
+    with open(b"caf\xe9", "w"):
+        pass
 for word in words.get("say", "").split("|"):
     print(word, flush=True)
 Server(("127.0.0.1", int(words.get("port", os.environ["PORT"]))), Shop).serve_forever()

@@ -294,12 +294,12 @@ fn forms_with_a_token_of_the_second() {
         let vote = |log: Log, token: &str| log.post("/", &format!("token={token}&vote=yes")).status(303);
         page(tokens[..2].iter().fold(run(nth), |log, token| vote(page(log, token), token)), tokens[2])
     };
-    let of = |nth: u64| match nth {
-        1 => real(1, ["tp925y-3404a3392e199afa9844d17978c5f89e"; 3]),
-        _ => {
-            let [one, two] = ["tp9265-1ee61836394167dccd34297195bc2a34", "tp9266-553bd3d8cc1191dda990012944ebdae4"];
-            real(2, [one, two, two])
-        }
+    let of = |nth: u64| {
+        let [one, two] = match nth {
+            1 => ["tp925y-3404a3392e199afa9844d17978c5f89e"; 2],
+            _ => ["tp9265-1ee61836394167dccd34297195bc2a34", "tp9266-553bd3d8cc1191dda990012944ebdae4"],
+        };
+        real(nth, [one, two, two])
     };
     let [one, two] = ["tp9260-c6744f36d704a80ccde8b3a253bef8ba", "tp9261-4dc60f04103b538bc5c1d8b14826800e"];
     clean(&against(of, real(3, [one, one, two])));
