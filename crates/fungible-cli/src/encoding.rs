@@ -75,14 +75,60 @@ pub(crate) mod fields {
     }
 }
 
-/// Paths, as text where they are text.
-pub(crate) mod paths {
+/// A path, as text where it is text.
+pub(crate) mod path {
     use std::ffi::OsString;
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    use std::path::{Path, PathBuf};
+
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Text;
+
+    pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        Text::of(path.as_os_str().as_bytes()).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        path_of(Text::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+
+    /// # Errors
+    /// A sentence, where it is no base64.
+    pub(super) fn path_of(text: Text) -> Result<PathBuf, String> {
+        Ok(OsString::from_vec(text.bytes()?).into())
+    }
+
+    /// As above, of one that may be missing.
+    pub(crate) mod option {
+        use std::os::unix::ffi::OsStrExt as _;
+        use std::path::PathBuf;
+
+        use serde::de::Error as _;
+        use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+        use super::super::Text;
+
+        #[expect(clippy::ref_option, reason = "serde calls it so")]
+        pub(crate) fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+            path.as_ref().map(|path| Text::of(path.as_os_str().as_bytes())).serialize(serializer)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+            let text = Option::<Text>::deserialize(deserializer)?;
+            text.map(|text| super::path_of(text).map_err(D::Error::custom)).transpose()
+        }
+    }
+}
+
+/// Paths, as text where they are text.
+pub(crate) mod paths {
+    use std::os::unix::ffi::OsStrExt as _;
     use std::path::PathBuf;
 
     use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserialize as _, Deserializer, Serializer};
 
     use super::Text;
 
@@ -91,8 +137,8 @@ pub(crate) mod paths {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
-        let path = |text: Text| Ok(OsString::from_vec(text.bytes().map_err(D::Error::custom)?).into());
-        Vec::<Text>::deserialize(deserializer)?.into_iter().map(path).collect()
+        let texts = Vec::<Text>::deserialize(deserializer)?;
+        texts.into_iter().map(|text| super::path::path_of(text).map_err(D::Error::custom)).collect()
     }
 }
 

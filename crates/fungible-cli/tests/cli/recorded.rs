@@ -57,7 +57,7 @@ fn a_recorded_proof_is_judged_as_it_was_without_the_app() {
 #[test]
 fn what_the_budget_did_not_allow_is_judged_as_it_was() {
     let hangs = "test ! -e real/reset || exec sleep 1000; : > real/reset";
-    for options in [&["--runs", "2"][..], &["--runs", "4"], &["--budget", "2s", "--reset", hangs]] {
+    for options in [&["--runs", "3"][..], &["--runs", "5"], &["--budget", "2s", "--reset", hangs]] {
         let shop = Shop::new();
         let proved = recorded(&shop, options, &["trapped"]);
         let judged = judged(&shop, &["runs", "--json"]);

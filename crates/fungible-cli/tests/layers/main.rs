@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("encoding", &[]),
             ("exchange", &["encoding"]),
             ("balancer", &["exchange"]),
-            ("fleet", &["balancer"]),
+            ("fleet", &["balancer", "encoding"]),
             ("prove", &["fleet", "balancer", "exchange", "encoding"]),
             ("report", &["prove", "exchange"]),
             ("cli", &["report", "prove", "fleet", "balancer", "exchange"]),

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding;
+
 /// The folder, in that of the proof, with one folder per instance.
 pub(super) const OWN: &str = "dirs";
 
@@ -17,14 +19,19 @@ pub(super) fn copy_of(shares: &Path, index: usize, share: &Path) -> PathBuf {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct DiskPlan {
     /// Files and folders that all instances of a run share. Each run starts with their present content.
+    #[serde(with = "encoding::paths")]
     pub(crate) share: Vec<PathBuf>,
     /// Paths that are real, not private, for reading and writing.
+    #[serde(with = "encoding::paths")]
     pub(crate) real: Vec<PathBuf>,
     /// The working directory of instances.
+    #[serde(with = "encoding::path")]
     pub(crate) working_directory: PathBuf,
     /// The home folder of the user, if it exists.
+    #[serde(with = "encoding::path::option")]
     pub(crate) home: Option<PathBuf>,
     /// The folder for copies and for the files that instances write during the proof.
+    #[serde(with = "encoding::path")]
     pub(crate) temporary: PathBuf,
 }
 
@@ -49,6 +56,7 @@ pub(crate) struct World {
     /// What is not private, or differs from a separate machine, as sentences.
     pub(crate) notes: Vec<String>,
     /// The folder of this proof.
+    #[serde(with = "encoding::path")]
     pub(crate) folder: PathBuf,
 }
 
@@ -74,6 +82,7 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Written {
     /// As the instance sees it.
+    #[serde(with = "encoding::path")]
     pub(crate) path: PathBuf,
     pub(crate) change: Change,
 }
