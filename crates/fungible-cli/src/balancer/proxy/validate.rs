@@ -40,6 +40,7 @@ fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Error
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => match host.to_str() {
+            Ok("") => Err(ErrorResponse::bad_request("The Host header is empty.")),
             Ok(host) if is_host(host) => Ok(Some(host)),
             _ => Err(ErrorResponse::bad_request("The Host header is not a host name with an optional port.")),
         },
@@ -62,12 +63,15 @@ fn check_target(method: &Method, target: &Uri, host: Option<&str>) -> Result<(),
     let Some(authority) = target.authority() else {
         return Ok(());
     };
-    match target.scheme_str() {
-        Some("http" | "https") => {}
+    let port = match target.scheme_str() {
+        Some("http") => ":80",
+        Some("https") => ":443",
         _ => return Err(ErrorResponse::bad_request("The target is neither a path nor an http address.")),
-    }
+    };
+    // The usual port may be left out (RFC 9110 4.2.1).
+    let without_port = |host: &'_ str| host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
     match host {
-        Some(host) if !authority.as_str().eq_ignore_ascii_case(host) => {
+        Some(host) if without_port(authority.as_str()) != without_port(host) => {
             Err(ErrorResponse::bad_request("The target names another host than the Host header."))
         }
         None if !is_host(authority.as_str()) => {

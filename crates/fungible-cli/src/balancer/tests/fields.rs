@@ -290,3 +290,35 @@ async fn expect_100_is_answered_here_and_not_passed_on() {
     assert_eq!(client.answer().await.expect("an answer comes").status, 200);
     assert_eq!((fake.seen()[0].header("expect"), &*fake.seen()[0].body), (None, &b"hi"[..]));
 }
+
+#[tokio::test]
+async fn a_target_and_a_host_may_differ_in_the_usual_port_only() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    for (target, host, status) in [
+        ("http://app.test:80/x", "app.test", 200),
+        ("http://app.test/x", "APP.test:80", 200),
+        ("https://app.test:443/x", "app.test", 200),
+        ("http://app.test:443/x", "app.test", 400),
+        ("http://app.test:8080/x", "app.test", 400),
+        ("http://app.test/x", "", 400),
+        ("/x", "", 400),
+    ] {
+        let mut client = Raw::connect(&balancer).await;
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        let answer = client.answer().await.expect("an answer comes");
+        assert_eq!(answer.status, status, "{target}, {host:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_may_have_many_fields() {
+    let many = (0..200).map(|n| format!("X-{n}: v\r\n")).collect::<Vec<_>>().concat();
+    let answer = format!("HTTP/1.1 200 OK\r\n{many}content-length: 2\r\n\r\nhi");
+    let fake = Fake::new(move |_| vec![raw(&answer)]).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let answer = Raw::connect(&balancer).await.get("/").await;
+    assert_eq!((answer.status, answer.header("x-199"), answer.body.as_str()), (200, Some("v"), "hi"));
+}

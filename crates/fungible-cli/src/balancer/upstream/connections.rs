@@ -26,6 +26,9 @@ const MOST_PER_INSTANCE: usize = 256;
 /// The maximum buffer of one connection per direction, in bytes.
 pub(crate) const BUFFER: usize = 128 * 1024;
 
+/// A response with more header fields fails. hyper reserves room for so many per response.
+const MOST_FIELDS: usize = 256;
+
 /// The idle connections of one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
@@ -89,8 +92,9 @@ pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sen
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
     prepare(&stream)?;
-    let (sender, connection) =
-        http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let mut http = http1::Builder::new();
+    http.max_buf_size(BUFFER).max_headers(MOST_FIELDS);
+    let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // Its errors are returned to the request that waits for a response.
     tokio::task::spawn_local(connection.with_upgrades());
     Ok(sender)
