@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::HeaderValue;
 
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
-use self::values::{parse_address, parse_size};
+use self::values::{parse_address, parse_host, parse_size};
 pub(super) use self::values::{parse_limit, parse_pair, parse_path};
 use crate::balancer::{BodyLimits, Routing};
 use crate::fleet::KEEPER_STAGES;
@@ -73,7 +74,23 @@ pub(super) enum Command {
     /// Kill one instance (SIGKILL), as the kill test does; it is restarted
     #[command(after_help = "Example:\n  fungible kill web-2")]
     Kill {
-        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET_OF_INSTANCE)]
+        fleet: Option<String>,
+        /// The instance's name, as `fungible status` shows it
+        instance: String,
+    },
+    /// Freeze one instance (SIGSTOP), as an overloaded machine would; to try what its users notice
+    #[command(after_help = "Example:\n  fungible freeze web-2")]
+    Freeze {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET_OF_INSTANCE)]
+        fleet: Option<String>,
+        /// The instance's name, as `fungible status` shows it
+        instance: String,
+    },
+    /// Let a frozen instance go on (SIGCONT)
+    #[command(after_help = "Example:\n  fungible thaw web-2")]
+    Thaw {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET_OF_INSTANCE)]
         fleet: Option<String>,
         /// The instance's name, as `fungible status` shows it
         instance: String,
@@ -111,6 +128,9 @@ pub(super) enum Command {
 
 const FLEET: &str = "Which fleet: its name, its port, or NAME@PORT; may be left out when only one runs";
 
+const FLEET_OF_INSTANCE: &str =
+    "Which fleet: its name, its port, or NAME@PORT; may be left out when only one has an instance of this name";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   fungible run -- node server.js                        # the app listens on the port in PORT
@@ -140,6 +160,9 @@ pub(super) struct RunOptions {
     /// Health-check path: 2xx and 3xx mean healthy [default: a TCP connection]
     #[arg(long, value_name = "PATH", value_parser = parse_path)]
     health: Option<String>,
+    /// The Host of health checks, for apps that refuse hosts they do not know [default: the instance's address]
+    #[arg(long, value_name = "NAME", value_parser = parse_host, requires = "health")]
+    health_host: Option<HeaderValue>,
     /// How an instance is chosen for each request [default: round-robin, for dev never-twice]
     #[arg(long, value_enum)]
     routing: Option<RoutingName>,
@@ -210,6 +233,7 @@ pub(super) struct RunPlan {
     pub(super) listen: SocketAddr,
     pub(super) name: String,
     pub(super) health: Option<String>,
+    pub(super) health_host: Option<HeaderValue>,
     pub(super) routing: Routing,
     pub(super) program: String,
     pub(super) arguments: Vec<String>,
@@ -238,6 +262,7 @@ impl RunOptions {
             listen: self.listen,
             name: self.name.unwrap_or_else(|| name_of(&program)),
             health: self.health,
+            health_host: self.health_host,
             routing: self.routing.map_or(routing, RoutingName::meant),
             program,
             arguments: command.collect(),

@@ -1,4 +1,4 @@
-//! `fungible status`, `kill`, `scale` and `stop`: send a request to a running fleet.
+//! `fungible status`, `kill`, `freeze`, `thaw`, `scale` and `stop`: send a request to a running fleet.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::line::Line;
 use super::process;
 use super::screen::{coloured, print, print_as_it_is, state_colour};
-use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets};
+use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets, InstanceSignal};
 
 /// Prints the status of one fleet, or of all without `fleet`.
 ///
@@ -36,12 +36,41 @@ pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
     })
 }
 
-/// Kills one instance.
+/// Kills, freezes or thaws one instance. Without `fleet` it is looked for in all fleets.
 ///
 /// # Errors
-/// When no fleet or instance matches.
-pub(super) fn kill(fleet: Option<&str>, instance: String) -> anyhow::Result<()> {
-    order(fleet, &ControlRequest::Kill { instance }).map(|_| ())
+/// When no fleet or instance matches, or several have an instance of this name.
+pub(super) fn signal(fleet: Option<&str>, instance: String, signal: InstanceSignal) -> anyhow::Result<()> {
+    let fleets = Fleets::within(process::control_folder())?;
+    let name = match fleets.find(fleet) {
+        Err(ControlError::Several(names)) if fleet.is_none() => {
+            process::runtime()?.block_on(fleet_with(&fleets, names, &instance))?
+        }
+        found => found?,
+    };
+    order_of(&fleets, &name, &ControlRequest::Signal { instance, signal })
+}
+
+/// The only one of these fleets that has an instance of this name.
+async fn fleet_with(fleets: &Fleets, names: Vec<String>, instance: &str) -> anyhow::Result<String> {
+    let mut with = Vec::new();
+    for name in &names {
+        // One that does not answer now may have ended.
+        if let Ok(ControlReply::Status(status)) = fleets.ask(name, &ControlRequest::Status).await
+            && status.instances.iter().any(|one| one.name == instance)
+        {
+            with.push(name.clone());
+        }
+    }
+    match with.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => {
+            bail!("no instance is called {instance} in any fleet ({}); `fungible status` lists them", names.join(", "))
+        }
+        several => {
+            bail!("several fleets have an instance called {instance}: choose one with --fleet ({})", several.join(", "))
+        }
+    }
 }
 
 /// Changes the number of instances.
@@ -64,12 +93,17 @@ pub(super) fn stop(fleet: Option<&str>) -> anyhow::Result<()> {
 fn order(fleet: Option<&str>, request: &ControlRequest) -> anyhow::Result<String> {
     let fleets = Fleets::within(process::control_folder())?;
     let name = fleets.find(fleet)?;
-    match process::runtime()?.block_on(fleets.ask(&name, request))? {
+    order_of(&fleets, &name, request)?;
+    Ok(name)
+}
+
+fn order_of(fleets: &Fleets, name: &str, request: &ControlRequest) -> anyhow::Result<()> {
+    match process::runtime()?.block_on(fleets.ask(name, request))? {
         ControlReply::Done(text) => print(text),
         ControlReply::Refused(text) => bail!("{text}"),
         ControlReply::Status(_) => bail!("fleet {name} answered something else; is it another version?"),
     }
-    Ok(name)
+    Ok(())
 }
 
 /// Escapes all other characters of JSON, because it may be printed on a terminal, which some of them control.

@@ -22,7 +22,7 @@ use clap::Parser as _;
 
 use self::args::{Arguments, Command};
 use crate::balancer::Routing;
-use crate::fleet;
+use crate::fleet::{self, InstanceSignal};
 
 /// The exit code for wrong usage, or for a failure of the tool itself.
 const FAILED: u8 = 2;
@@ -60,7 +60,9 @@ pub fn main() -> ExitCode {
         }
         Command::Init => settings::init(),
         Command::Status { fleet, json } => control::status(fleet.as_deref(), json),
-        Command::Kill { fleet, instance } => control::kill(fleet.as_deref(), instance),
+        Command::Kill { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Kill),
+        Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Freeze),
+        Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Thaw),
         Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),
         Command::Stop { fleet } => control::stop(fleet.as_deref()),
         #[cfg(feature = "demo")]

@@ -42,7 +42,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let listener = listen(plan.listen)?;
     let mut config = Config::new(secret(plan.routing)?);
     config.routing = plan.routing;
-    config.health = HealthCheck { path: plan.health.clone(), ..config.health };
+    config.health = HealthCheck { path: plan.health.clone(), host: plan.health_host.clone(), ..config.health };
     config.response_timeout = plan.response_limit;
     config.limits.body = plan.body.clone();
     let allowed = connections(plan.instances);

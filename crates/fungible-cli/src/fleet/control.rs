@@ -1,4 +1,4 @@
-//! The control socket of a running fleet, through which `fungible status`, `kill`, `scale` and `stop` talk to it: one
+//! The control socket of a running fleet, through which `fungible status`, `kill`, `freeze`, `thaw`, `scale` and `stop` talk to it: one
 //! line of JSON each way, over a unix socket in a folder that only its owner may open.
 
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -27,15 +27,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ControlRequest {
     Status,
-    /// Sends SIGKILL to the instance of this name.
-    Kill {
+    /// Sends a signal to the instance of this name.
+    Signal {
         instance: String,
+        signal: InstanceSignal,
     },
     Scale {
         count: usize,
     },
     /// Drains the fleet and ends it.
     Stop,
+}
+
+/// What can be done to the processes of an instance, to try what its users notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum InstanceSignal {
+    /// SIGKILL; it is restarted.
+    Kill,
+    /// SIGSTOP: it stays, and does nothing.
+    Freeze,
+    /// SIGCONT: it goes on.
+    Thaw,
 }
 
 /// The reply of a fleet.

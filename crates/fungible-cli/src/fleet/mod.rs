@@ -18,7 +18,7 @@ mod settings;
 mod status;
 mod supervisor;
 
-pub(crate) use control::{Asked, Control, ControlError, ControlReply, ControlRequest, Fleets};
+pub(crate) use control::{Asked, Control, ControlError, ControlReply, ControlRequest, Fleets, InstanceSignal};
 pub(crate) use event::FleetEvent;
 pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
 pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::control::{Asked, ControlReply, ControlRequest};
+use super::control::{Asked, ControlReply, ControlRequest, InstanceSignal};
 use super::event::{EARLY_DEATHS, FleetError, FleetEvent};
 use super::family::Family;
 use super::instance::{FleetInstance, Life, Phase};
@@ -354,7 +354,7 @@ impl Supervisor<'_> {
     fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
         let reply = match asked.request {
             ControlRequest::Status => ControlReply::Status(self.status()),
-            ControlRequest::Kill { instance } => self.kill(&instance)?,
+            ControlRequest::Signal { instance, signal } => self.signal(&instance, signal)?,
             ControlRequest::Scale { count } => self.scale(count),
             ControlRequest::Stop => {
                 self.stop()?;
@@ -366,7 +366,7 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    fn kill(&mut self, name: &str) -> Result<ControlReply, FleetError> {
+    fn signal(&mut self, name: &str, signal: InstanceSignal) -> Result<ControlReply, FleetError> {
         let Some(instance) = self.instances.iter_mut().find(|instance| instance.name == name) else {
             let names: Vec<&str> = self.instances.iter().map(|instance| instance.name.as_str()).collect();
             return Ok(ControlReply::Refused(format!("no instance is called {name}; there are {}", names.join(", "))));
@@ -374,9 +374,16 @@ impl Supervisor<'_> {
         let Some(life) = instance.life_mut() else {
             return Ok(ControlReply::Refused(format!("{name} has already ended and will be restarted")));
         };
-        life.killed_by_us = true;
-        self.keeper.signal(life.process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
-        Ok(ControlReply::Done(format!("killed {name}")))
+        let (signal, done) = match signal {
+            InstanceSignal::Kill => {
+                life.killed_by_us = true;
+                (Signal::Kill, "killed")
+            }
+            InstanceSignal::Freeze => (Signal::Stop, "froze"),
+            InstanceSignal::Thaw => (Signal::Continue, "thawed"),
+        };
+        self.keeper.signal(life.process, signal).map_err(|_| FleetError::KeeperGone)?;
+        Ok(ControlReply::Done(format!("{done} {name}")))
     }
 
     fn scale(&mut self, count: usize) -> ControlReply {

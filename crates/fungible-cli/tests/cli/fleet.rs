@@ -79,6 +79,42 @@ fn what_is_killed_is_started_again() {
     assert!(fleet.said().contains("web-1 ended (SIGKILL)"), "{}", fleet.said());
 }
 
+#[test]
+fn a_frozen_instance_gets_no_requests_until_it_is_thawed() {
+    let place = Place::new();
+    let start = ["run", "-n", "2", "--listen", "127.0.0.1:0", "--name", "web", "--grace", "20s", "--health", "/"];
+    let mut fleet = place.fleet(&[&start[..], &["--", "python3", &program("plain.py")]].concat());
+    let before = fleet.healthy(2);
+    let froze = fleet.ask(&["freeze", "web-2"]);
+    assert_eq!(String::from_utf8_lossy(&froze.stdout), "froze web-2\n", "{froze:?}");
+    eventually("it is out of use", || (fleet.in_state("unhealthy").len() == 1).then_some(()));
+    for _ in 0..6 {
+        assert_eq!(fleet.get("/").body, "web-1");
+    }
+    assert_eq!(String::from_utf8_lossy(&fleet.ask(&["thaw", "web-2"]).stdout), "thawed web-2\n");
+    let after = fleet.healthy(2);
+    assert_eq!((&after[1]["pid"], &after[1]["restarts"]), (&before[1]["pid"], &serde_json::json!(0)));
+    // One that is frozen still ends when it is asked to, and not by SIGKILL after the grace.
+    assert!(fleet.ask(&["freeze", "web-1"]).status.success());
+    signal(fleet.pid(), "INT");
+    assert_eq!(fleet.exit_code(), Some(0), "{}", fleet.said());
+    assert!(!fleet.said().contains("SIGKILL"), "{}", fleet.said());
+    let unknown = place.output(&["freeze", "web-1"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no fleet is running"), "{unknown:?}");
+}
+
+#[test]
+fn a_health_check_asks_for_the_host_that_the_app_knows() {
+    let place = Place::new();
+    let start = ["run", "-n", "1", "--listen", "127.0.0.1:0", "--name", "web", "--health", "/host?shop.example"];
+    let app = ["--", "python3", &program("plain.py")];
+    let fleet = place.fleet(&[&start[..], &["--health-host", "shop.example"], &app].concat());
+    fleet.healthy(1);
+    let refused = place.output(&[&["run", "--health", "/", "--health-host", "http://shop.example"], &app[..]].concat());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && said.contains("write the name of a host"), "{said}");
+}
+
 /// A real-time signal has no name. An instance that one killed was once taken to be alive, and the fleet never ended.
 #[test]
 fn an_instance_that_is_killed_by_a_real_time_signal_is_restarted() {
@@ -305,10 +341,30 @@ fn fleets_are_told_apart_by_name_and_port() {
     let script = program("plain.py");
     let one = place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--name", "one", "--", "python3", &script]);
     let two = place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--name", "two", "--", "python3", &script]);
-    let ambiguous = place.output(&["kill", "one-1"]);
+    let ambiguous = place.output(&["scale", "2"]);
     assert_eq!(ambiguous.status.code(), Some(2));
     let said = String::from_utf8_lossy(&ambiguous.stderr);
     assert!(said.contains("several fleets are running: choose one with --fleet NAME"), "{said}");
+    // The name of an instance tells which one is meant, as long as only one fleet has it.
+    let restarts = |fleet: &Fleet<'_>| {
+        let status = place.output(&["status", "--json", "--fleet", &fleet.address.port().to_string()]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        let only = &status["instances"][0];
+        (only["state"] == "healthy").then(|| only["restarts"].as_u64().unwrap())
+    };
+    eventually("both are ready", || (restarts(&one) == Some(0) && restarts(&two) == Some(0)).then_some(()));
+    let killed = place.output(&["kill", "one-1"]);
+    assert_eq!(String::from_utf8_lossy(&killed.stdout), "killed one-1\n", "{killed:?}");
+    eventually("the first one again", || (restarts(&one) == Some(1)).then_some(()));
+    assert_eq!(restarts(&two), Some(0));
+    let unknown = place.output(&["kill", "three-1"]);
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    assert!(unknown.status.code() == Some(2) && said.contains("no instance is called three-1 in any fleet"), "{said}");
+    let twin = place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--name", "one", "--", "python3", &script]);
+    let twins = place.output(&["kill", "one-1"]);
+    let said = String::from_utf8_lossy(&twins.stderr);
+    assert!(said.contains("several fleets have an instance called one-1: choose one with --fleet (one@"), "{said}");
+    drop(twin);
     let both = place.output(&["status"]);
     let shown = String::from_utf8_lossy(&both.stdout).into_owned();
     assert!(shown.contains("one at http://") && shown.contains("two at http://"), "{shown}");

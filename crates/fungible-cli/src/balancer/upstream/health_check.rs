@@ -24,6 +24,8 @@ pub(crate) struct HealthCheck {
     /// The path that must respond with 2xx or 3xx; `None`: a TCP connection is enough. The system also accepts
     /// connections for a frozen process, so only a path detects that.
     pub(crate) path: Option<String>,
+    /// The `Host` field of a probe; `None`: the address of the instance. Frameworks that check it refuse unknown names.
+    pub(crate) host: Option<HeaderValue>,
     /// The time between the end of a probe and the start of the next.
     pub(crate) interval: Duration,
     /// How long a probe may take.
@@ -38,6 +40,7 @@ impl Default for HealthCheck {
     fn default() -> HealthCheck {
         HealthCheck {
             path: None,
+            host: None,
             interval: Duration::from_millis(200),
             timeout: Duration::from_millis(400),
             fall: 1,
@@ -107,7 +110,7 @@ async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<Chec
 async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<CheckResult> {
     let asked = async {
         match &check.path {
-            Some(path) => ask(path, address, check.timeout).await,
+            Some(path) => ask(path, check.host.as_ref(), address, check.timeout).await,
             None => match connections::connect(address).await {
                 Ok(_) => Some(CheckResult::Passed),
                 Err(error) => not_connected(address, &error),
@@ -119,13 +122,13 @@ async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<CheckResult> 
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Some(late()))
 }
 
-async fn ask(path: &str, address: SocketAddr, limit: Duration) -> Option<CheckResult> {
+async fn ask(path: &str, host: Option<&HeaderValue>, address: SocketAddr, limit: Duration) -> Option<CheckResult> {
     let mut sender = match connections::open(address, limit).await {
         Ok(sender) => sender,
         Err(error) => return not_connected(address, &error),
     };
     let request = Request::get(path)
-        .header(HOST, host_value(address))
+        .header(HOST, host.cloned().unwrap_or_else(|| host_value(address)))
         .header(USER_AGENT, HeaderValue::from_static("fungible-health-check"))
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(RequestBody::Empty);

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::uri::Authority;
+
 /// Parses an IP address with a port.
 pub(in super::super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
@@ -38,6 +41,13 @@ pub(in super::super) fn parse_path(text: &str) -> Result<String, String> {
     }
 }
 
+/// Parses the name of a host, with a port or without.
+pub(in super::super) fn parse_host(text: &str) -> Result<HeaderValue, String> {
+    let fits = text.parse::<Authority>().is_ok_and(|host| !host.host().is_empty()) && !text.contains('@');
+    let value = if fits { HeaderValue::from_str(text).ok() } else { None };
+    value.ok_or_else(|| "write the name of a host, as shop.example or shop.example:8080".to_owned())
+}
+
 /// Parses `KEY=VALUE`.
 pub(in super::super) fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -50,6 +60,16 @@ pub(in super::super) fn parse_pair(text: &str) -> Result<(String, String), Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_names_that_a_request_may_carry() {
+        for text in ["shop.example", "shop.example:8080", "127.0.0.1", "[::1]:80"] {
+            assert_eq!(parse_host(text).expect(text), text);
+        }
+        for text in ["", ":80", "http://shop.example", "shop example", "a@b", "shop/"] {
+            assert!(parse_host(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_may_have_units() {

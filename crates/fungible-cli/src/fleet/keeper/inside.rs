@@ -193,20 +193,22 @@ impl Keeping {
 /// A signal fails only if the process has just ended, which is reported separately.
 fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
     match (kept, signal) {
-        (Kept::Plain(_), _) => drop(killpg(pid, number(signal))),
+        (Kept::Plain(_), Signal::Term) => {
+            let _ = killpg(pid, signal::Signal::SIGTERM);
+            // A frozen process takes it up only when it goes on.
+            let _ = killpg(pid, signal::Signal::SIGCONT);
+        }
+        (Kept::Plain(_), Signal::Kill) => drop(killpg(pid, signal::Signal::SIGKILL)),
+        (Kept::Plain(_), Signal::Stop) => drop(killpg(pid, signal::Signal::SIGSTOP)),
+        (Kept::Plain(_), Signal::Continue) => drop(killpg(pid, signal::Signal::SIGCONT)),
         (Kept::Cell { socket, .. }, Signal::Term) => drop(writeln!(&*socket, "{}", first::TERM)),
         (Kept::Cell { .. }, Signal::Kill) if isolation == Isolation::Namespaces => {
             let _ = signal::kill(pid, signal::Signal::SIGKILL);
         }
         // The first process then kills its descendants and ends; only it can find all of them.
         (Kept::Cell { socket, .. }, Signal::Kill) => drop(socket.shutdown(std::net::Shutdown::Write)),
-    }
-}
-
-fn number(signal: Signal) -> signal::Signal {
-    match signal {
-        Signal::Term => signal::Signal::SIGTERM,
-        Signal::Kill => signal::Signal::SIGKILL,
+        // Only instances of a fleet are frozen, and those have no cell.
+        (Kept::Cell { .. }, Signal::Stop | Signal::Continue) => {}
     }
 }
 

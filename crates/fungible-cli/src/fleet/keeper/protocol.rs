@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding;
 use crate::fleet::private_disk::{DiskPlan, World, Written};
 use crate::fleet::process_end::ProcessEnd;
 
@@ -50,7 +51,7 @@ pub(crate) enum Output {
     /// To our own output, each line prefixed with this text.
     Prefixed(String),
     /// Appended to this file.
-    File(PathBuf),
+    File(#[serde(with = "encoding::path")] PathBuf),
 }
 
 /// The signals that can be sent to an instance.
@@ -61,6 +62,10 @@ pub(crate) enum Signal {
     Term,
     /// SIGKILL: ends it at once.
     Kill,
+    /// SIGSTOP: freezes it.
+    Stop,
+    /// SIGCONT: lets it go on.
+    Continue,
 }
 
 /// An order to the keeper.

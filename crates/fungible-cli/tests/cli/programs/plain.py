@@ -1,4 +1,4 @@
-"""A small service: says who answered; /slow?ms=N takes its time; /env?NAME shows a variable."""
+"""A small service: says who answered; /slow?ms=N takes its time; /env?NAME shows a variable; /host?NAME knows only that Host."""
 import os, sys, time, threading, urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,7 +11,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(int(url.query.removeprefix("ms=")) / 1000)
         text = os.environ.get(url.query, "") if url.path == "/env" else os.environ.get("FUNGIBLE_INSTANCE", "")
         body = text.encode()
-        self.send_response(200)
+        known = url.path != "/host" or self.headers["Host"] == url.query
+        self.send_response(200 if known else 400)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
