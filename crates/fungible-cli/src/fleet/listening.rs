@@ -1,33 +1,21 @@
-//! Which processes listen on which addresses, read from /proc: the addresses of an instance, and whether a process of the
+//! Which processes listen on which addresses: the addresses of an instance, and whether a process of the
 //! instance listens on its port. Any program of this machine can take a port between our choice and the instance's bind,
 //! and must not get the requests for the instance. It opens no connection.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::process_tree::children;
+use super::socket_table::{ListeningSocket, listening_sockets};
 use crate::balancer::PortOwner;
-
-/// The state LISTEN in the kernel's tables.
-const LISTEN: &str = "0A";
-
-/// A listening TCP socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Socket {
-    address: SocketAddr,
-    /// The id of the user that owns it.
-    user: u32,
-    inode: String,
-}
 
 /// The TCP addresses on which `pid` and its descendants listen.
 pub(super) fn below(pid: i32) -> Vec<SocketAddr> {
     let own: HashSet<String> = below_all(vec![pid]).into_iter().flat_map(inodes).collect();
     let mut found: Vec<SocketAddr> =
-        sockets().into_iter().filter(|one| own.contains(&one.inode)).map(|one| one.address).collect();
+        listening_sockets().into_iter().filter(|one| own.contains(&one.inode)).map(|one| one.address).collect();
     found.sort();
     found.dedup();
     found
@@ -40,7 +28,11 @@ pub(super) fn on(port: u16, roots: impl Fn() -> Vec<i32>) -> PortOwner {
     if !fs::exists("/proc/net/tcp").unwrap_or(false) {
         return PortOwner::Own;
     }
-    match (look(port, &roots), look(port, &roots)) {
+    let first = look(port, &roots);
+    if matches!(first, Look::Own) {
+        return PortOwner::Own;
+    }
+    match (first, look(port, &roots)) {
         (Look::Own, _) | (_, Look::Own) => PortOwner::Own,
         (Look::Foreign(one), Look::Foreign(other)) if one == other => PortOwner::Foreign(described(&one)),
         _ => PortOwner::Unclear,
@@ -51,11 +43,11 @@ pub(super) fn on(port: u16, roots: impl Fn() -> Vec<i32>) -> PortOwner {
 enum Look {
     Own,
     Nobody,
-    Foreign(Socket),
+    Foreign(ListeningSocket),
 }
 
 fn look(port: u16, roots: &impl Fn() -> Vec<i32>) -> Look {
-    let reached = reached_at(port, sockets());
+    let reached = reached_at(port, listening_sockets());
     if reached.is_empty() {
         return Look::Nobody;
     }
@@ -67,25 +59,25 @@ fn look(port: u16, roots: &impl Fn() -> Vec<i32>) -> Look {
     if !hidden.is_empty() {
         hidden.push(nix::unistd::Uid::effective().as_raw());
     }
-    let is_foreign = |one: &Socket| !own.contains(&one.inode) && !hidden.contains(&one.user);
+    let is_foreign = |one: &ListeningSocket| !own.contains(&one.inode) && !hidden.contains(&one.user);
     reached.into_iter().find(is_foreign).map_or(Look::Own, Look::Foreign)
 }
 
 /// The inode numbers of the sockets that a connection to the port may reach.
 pub(super) fn inodes_at(port: u16) -> Vec<String> {
-    reached_at(port, sockets()).into_iter().map(|one| one.inode).collect()
+    reached_at(port, listening_sockets()).into_iter().map(|one| one.inode).collect()
 }
 
 /// The sockets that a connection to the port on loopback may reach. The kernel prefers a socket bound to the loopback
 /// address to one bound to all addresses.
-fn reached_at(port: u16, sockets: Vec<Socket>) -> Vec<Socket> {
+fn reached_at(port: u16, sockets: Vec<ListeningSocket>) -> Vec<ListeningSocket> {
     let rank = |address: IpAddr| match address {
         IpAddr::V4(Ipv4Addr::LOCALHOST) => Some(0),
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(1),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Some(2),
         _ => None,
     };
-    let mut reached: Vec<(u8, Socket)> = sockets
+    let mut reached: Vec<(u8, ListeningSocket)> = sockets
         .into_iter()
         .filter(|one| one.address.port() == port)
         .filter_map(|one| Some((rank(one.address.ip().to_canonical())?, one)))
@@ -124,7 +116,7 @@ fn owner_of_hidden(pid: i32) -> Option<u32> {
 }
 
 /// The program that owns a socket, as far as we may see it.
-fn described(socket: &Socket) -> String {
+fn described(socket: &ListeningSocket) -> String {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let holder = pids.into_iter().find(|pid| inodes(*pid).contains(&socket.inode));
@@ -135,39 +127,6 @@ fn described(socket: &Socket) -> String {
         _ if ours => "another program of yours".to_owned(),
         _ => format!("a program of user {}", socket.user),
     }
-}
-
-/// All listening TCP sockets. The kernel lists them before all other sockets.
-fn sockets() -> Vec<Socket> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|table| File::open(table).ok());
-    tables
-        .flat_map(|table| {
-            let lines = BufReader::new(table).lines().map_while(Result::ok).skip(1);
-            lines.map_while(|line| listener(&line)).collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// Parses a line like `0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 22180 ..`; `None` if
-/// the socket does not listen.
-fn listener(line: &str) -> Option<Socket> {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [local, state, user, inode] = [words.get(1)?, words.get(3)?, words.get(7)?, words.get(9)?];
-    if *state != LISTEN {
-        return None;
-    }
-    let (address, port) = local.split_once(':')?;
-    // Each group of eight digits is a number in the byte order of this machine.
-    let bytes: Vec<u8> = (0..address.len() / 8)
-        .filter_map(|group| u32::from_str_radix(address.get(group * 8..group * 8 + 8)?, 16).ok())
-        .flat_map(u32::to_ne_bytes)
-        .collect();
-    let address = match <[u8; 4]>::try_from(bytes.as_slice()) {
-        Ok(four) => IpAddr::from(Ipv4Addr::from(four)),
-        Err(_) => IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(bytes.as_slice()).ok()?)),
-    };
-    let address = SocketAddr::new(address, u16::from_str_radix(port, 16).ok()?);
-    Some(Socket { address, user: user.parse().ok()?, inode: (*inode).to_owned() })
 }
 
 #[cfg(test)]
@@ -237,8 +196,11 @@ mod tests {
 
     #[test]
     fn what_listens_at_that_very_address_counts_before_what_listens_at_all() {
-        let socket =
-            |address: &str, inode: &str| Socket { address: address.parse().unwrap(), user: 0, inode: inode.to_owned() };
+        let socket = |address: &str, inode: &str| ListeningSocket {
+            address: address.parse().unwrap(),
+            user: 0,
+            inode: inode.to_owned(),
+        };
         let all = || {
             vec![
                 socket("0.0.0.0:80", "any"),
@@ -247,7 +209,7 @@ mod tests {
                 socket("127.0.0.1:81", "other port"),
             ]
         };
-        let reached = |sockets: Vec<Socket>| -> Vec<String> {
+        let reached = |sockets: Vec<ListeningSocket>| -> Vec<String> {
             reached_at(80, sockets).into_iter().map(|one| one.inode).collect()
         };
         assert_eq!(reached(all()), ["any"]);

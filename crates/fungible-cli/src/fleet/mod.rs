@@ -15,6 +15,7 @@ mod process;
 mod process_end;
 mod process_tree;
 mod settings;
+mod socket_table;
 mod status;
 mod supervisor;
 

@@ -20,7 +20,7 @@ pub(super) enum Cause {
         /// Its number in the baseline.
         writer: usize,
         how: How,
-        /// A run in which the reader was healed.
+        /// A run in which the reader did not deviate.
         sound: Box<Observed>,
     },
     /// Several earlier requests did, all of these together.
@@ -29,7 +29,7 @@ pub(super) enum Cause {
     Noticed { writers: Vec<usize>, reader: usize, sound: Box<Observed> },
     /// The deviation speaks for itself.
     NotNeeded,
-    /// No experiment healed it.
+    /// No experiment removed the deviation.
     Unknown,
     /// The budget of runs ended before one did.
     NotFound,
@@ -142,7 +142,7 @@ impl Trials<'_> {
             if !proof.lab.may_run(TIMES) {
                 return Ok(Cause::NotFound);
             }
-            if let Some(sound) = self.heal(proof, std::slice::from_ref(writer), TIMES).await? {
+            if let Some(sound) = self.removes_deviation(proof, std::slice::from_ref(writer), TIMES).await? {
                 let how = self.how(proof, writer).await?;
                 return Ok(Cause::Writer { writer: writer.0, how, sound: Box::new(sound) });
             }
@@ -161,20 +161,20 @@ impl Trials<'_> {
         Ok(Cause::Several { writers: numbers(&needed), sound })
     }
 
-    /// The fewest of these that heal together, and a run in which they did; nothing where not even all of them do.
+    /// The fewest of these that remove the deviation together, and a run in which they did; nothing where not even all of them do.
     async fn together(
         &self,
         proof: &mut Proof<'_, '_>,
         candidates: &[Candidate],
     ) -> Result<Option<(Vec<Candidate>, Box<Observed>)>, ProveError> {
-        if self.heal(proof, candidates, 1).await?.is_none() {
+        if self.removes_deviation(proof, candidates, 1).await?.is_none() {
             return Ok(None);
         }
         let needed = self.fewest(proof, candidates.to_vec()).await?;
-        Ok(self.heal(proof, &needed, TIMES).await?.map(|sound| (needed, Box::new(sound))))
+        Ok(self.removes_deviation(proof, &needed, TIMES).await?.map(|sound| (needed, Box::new(sound))))
     }
 
-    /// No answer differs but the driver ends otherwise: its last request is as innocent as any. Who must share an instance
+    /// No answer differs but the driver ends otherwise: its last request is no more the cause than any other. Who must share an instance
     /// for it to go right has both writers and reader among them.
     async fn noticed_by_the_driver(
         &self,
@@ -193,7 +193,7 @@ impl Trials<'_> {
         Ok(reader.filter(|_| !writers.is_empty()).map(|reader| Cause::Noticed { writers, reader, sound }))
     }
 
-    /// The fewest of those that heal together which still do, by halves, quarters and so on (ddmin of Zeller and
+    /// The fewest of those that remove it together which still do, by halves, quarters and so on (ddmin of Zeller and
     /// Hildebrandt, 2002). When the budget ends, what is left by then.
     async fn fewest(
         &self,
@@ -214,7 +214,7 @@ impl Trials<'_> {
                 if !proof.lab.may_run(1 + TIMES) {
                     break 'smaller;
                 }
-                if self.heal(proof, &attempt, 1).await?.is_some() {
+                if self.removes_deviation(proof, &attempt, 1).await?.is_some() {
                     (needed, parts) = (attempt, next.max(2));
                     continue 'smaller;
                 }
@@ -231,7 +231,7 @@ impl Trials<'_> {
     /// counter, to which each adds. To leave out one after the other would show nothing more.
     async fn needs_both_ends(&self, proof: &mut Proof<'_, '_>, needed: &[Candidate]) -> Result<bool, ProveError> {
         for rest in [&needed[1..], &needed[..needed.len() - 1]] {
-            if !proof.lab.may_run(1 + TIMES) || self.heal(proof, rest, 1).await?.is_some() {
+            if !proof.lab.may_run(1 + TIMES) || self.removes_deviation(proof, rest, 1).await?.is_some() {
                 return Ok(false);
             }
         }
@@ -255,7 +255,7 @@ impl Trials<'_> {
     }
 
     /// Whether the reader goes right each time when it shares its instance with these; the last run.
-    async fn heal(
+    async fn removes_deviation(
         &self,
         proof: &mut Proof<'_, '_>,
         writers: &[Candidate],
@@ -268,7 +268,7 @@ impl Trials<'_> {
         self.goes_right(proof, &experiment, times).await
     }
 
-    /// A run that never reached the reader heals nothing.
+    /// A run that never reached the reader removes nothing.
     async fn goes_right(
         &self,
         proof: &mut Proof<'_, '_>,
@@ -279,7 +279,7 @@ impl Trials<'_> {
         for _ in 0..times {
             let journal: Journal = proof.lab.run(experiment).await?;
             let observed = proof.baselines.judge(journal);
-            if !is_healed(proof.baselines.model(), &observed, self.reader, self.deviations) {
+            if !is_removed(proof.baselines.model(), &observed, self.reader, self.deviations) {
                 return Ok(None);
             }
             last = Some(observed);
@@ -295,7 +295,7 @@ fn numbers(candidates: &[Candidate]) -> Vec<usize> {
 }
 
 /// The reader was reached, and is as in the baseline.
-fn is_healed(model: &Model, observed: &Observed, reader: usize, deviations: &[Deviation]) -> bool {
+fn is_removed(model: &Model, observed: &Observed, reader: usize, deviations: &[Deviation]) -> bool {
     let comparison = &observed.comparison;
     // What the client gave up shows nothing, unless it does so undisturbed.
     let gave_up = |outcome: &Outcome| matches!(outcome, Outcome::Abandoned);

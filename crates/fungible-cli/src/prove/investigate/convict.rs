@@ -11,7 +11,7 @@ use crate::prove::model::Comparison;
 use crate::prove::schedule::{Experiment, Schedule};
 use crate::prove::verdict::{Finding, FindingKind, NotJudged, Step};
 
-/// So often an attack must fail again after an experiment has healed it.
+/// So often an attack must fail again after an experiment has removed the deviation.
 const COUNTER_CHECKS: usize = 2;
 
 /// A cause that was found: who kept the state, who could not see it, and a run in which all went right.
@@ -39,8 +39,8 @@ pub(super) async fn convict(
         None => Cause::Unknown,
     };
     let seen = runs.len();
-    let healed = matches!(cause, Cause::Writer { .. } | Cause::Several { .. } | Cause::Noticed { .. });
-    if healed && let Some(again) = goes_right_by_itself(proof, experiment, reader).await? {
+    let removed = matches!(cause, Cause::Writer { .. } | Cause::Several { .. } | Cause::Noticed { .. });
+    if removed && let Some(again) = goes_right_by_itself(proof, experiment, reader).await? {
         // A fresh instance gets it right, too, now and then.
         if matches!(experiment.schedule, Schedule::Amnesia(_)) {
             proof.results.amnesia.retain(|one| Some(*one) != reader);
@@ -123,8 +123,8 @@ fn finding(
     }
 }
 
-/// The attack again as it was: what an experiment healed by chance is now and then right by chance here too. After so
-/// many runs, where one of them is.
+/// The attack again as it was: where an experiment removed the deviation by chance, it is now and then away by chance here,
+/// too. After so many runs, where one of them is.
 async fn goes_right_by_itself(
     proof: &mut Proof<'_, '_>,
     experiment: &Experiment,

@@ -4,7 +4,7 @@ use crate::prove::baselines::Baselines;
 use crate::prove::lab::Lab;
 use crate::prove::results::Results;
 
-/// How often a deviation must be there, and how often it must be healed.
+/// How often a deviation must be there, and how often an experiment must remove it.
 pub(super) const TIMES: usize = 3;
 
 /// A proof while it goes on.
