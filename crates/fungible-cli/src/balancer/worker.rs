@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+use super::Dispatch;
 use super::client::{ClientStream, Clients, ConnectionProgress, Follows};
 use super::proxy::{self, Client, Context};
 use super::upstream::connections::{BUFFER, prepare};
@@ -229,7 +230,7 @@ impl Worker {
     fn serve(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
         // Without these options responses are slower, and a lost client is detected later.
         let _ = prepare(&stream);
-        let progress = Arc::new(ConnectionProgress::new());
+        let progress = Arc::new(ConnectionProgress::new(matches!(self.context.config.dispatch, Dispatch::Balanced)));
         let client = Rc::new(Client::new(&self.context, address, Arc::clone(&progress)));
         let service = service_fn(move |request: Request<Incoming>| {
             // Before the first await: until then nothing after the head is read.

@@ -50,6 +50,9 @@ impl AsyncRead for ClientStream {
         let before = buffer.filled().len();
         ready!(Pin::new(stream).poll_read(context, buffer))?;
         let came = &buffer.filled()[before..];
+        if came.is_empty() && buffer.remaining() > 0 {
+            return progress.poll_may_end(context).map(Ok);
+        }
         let passed = progress.received(came);
         let good = *passed.as_ref().unwrap_or(&0);
         held.extend_from_slice(&came[good..]);

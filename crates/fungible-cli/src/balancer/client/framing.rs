@@ -73,6 +73,11 @@ impl Framing {
         matches!(self, Framing::HeadEnded)
     }
 
+    /// Whether the last request is complete, and no further one has begun.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        matches!(self, Framing::Head { begun: false, line: LineState::Empty })
+    }
+
     /// Says what follows the head that has ended.
     pub(crate) fn follows(&mut self, follows: Follows) {
         *self = match follows {

@@ -29,6 +29,7 @@ enum ConnectionPhase {
 pub(crate) struct ConnectionProgress(Mutex<ConnectionState>);
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct ConnectionState {
     phase: ConnectionPhase,
     /// When the phase began.
@@ -40,13 +41,29 @@ struct ConnectionState {
     /// It is to be closed with a reset, so that the client does not take an incomplete response for complete.
     cut_off: bool,
     framing: Framing,
-    /// Wakes the reader when it is known what follows a head.
+    /// A client that ended its side after a request still gets the response.
+    half_close: bool,
+    /// The request waits for an instance.
+    held: bool,
+    /// Wakes the reader when it is known what follows a head, or when the end of the client's side counts.
     waker: Option<Waker>,
 }
 
+/// As long as it lives, the request of a connection waits for an instance.
+#[derive(Debug)]
+pub(crate) struct HeldRequest<'p>(&'p ConnectionProgress);
+
+impl Drop for HeldRequest<'_> {
+    fn drop(&mut self) {
+        self.0.state().held = false;
+    }
+}
+
 impl ConnectionProgress {
-    /// The progress of a new connection.
-    pub(crate) fn new() -> ConnectionProgress {
+    /// The progress of a new connection. `half_close`: a client may end its side after its request, and still wait for the
+    /// response (RFC 9112, section 9.6). Whoever wants to know when a client leaves cannot allow that: both look alike
+    /// until something is sent to it.
+    pub(crate) fn new(half_close: bool) -> ConnectionProgress {
         ConnectionProgress(Mutex::new(ConnectionState {
             phase: ConnectionPhase::Head,
             since: Instant::now(),
@@ -54,6 +71,8 @@ impl ConnectionProgress {
             closing: false,
             cut_off: false,
             framing: Framing::new(),
+            half_close,
+            held: false,
             waker: None,
         }))
     }
@@ -85,6 +104,9 @@ impl ConnectionProgress {
         let mut state = self.state();
         if state.phase == ConnectionPhase::Writing {
             state.enter(ConnectionPhase::Idle);
+            if let Some(waker) = state.waker.take() {
+                waker.wake();
+            }
         }
     }
 
@@ -112,6 +134,28 @@ impl ConnectionProgress {
     pub(super) fn poll_may_read(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if !state.framing.head_has_ended() {
+            return Poll::Ready(());
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// The request waits for an instance until the value that this returns is dropped. A client that ended its side
+    /// meanwhile counts as gone, because places to wait are few.
+    pub(crate) fn hold(&self) -> HeldRequest<'_> {
+        let mut state = self.state();
+        state.held = true;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+        HeldRequest(self)
+    }
+
+    /// Pending while the end of the client's side does not count, because it still gets the response to its request.
+    pub(super) fn poll_may_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        let answering = matches!(state.phase, ConnectionPhase::Busy | ConnectionPhase::Writing);
+        if !(state.half_close && answering && !state.held && state.framing.is_between_requests()) {
             return Poll::Ready(());
         }
         state.waker = Some(context.waker().clone());

@@ -210,7 +210,14 @@ impl<'a> Attempts<'a> {
             let unreached = std::mem::take(&mut self.unreached);
             self.tried.retain(|id| !unreached.contains(id));
         }
-        self.context.pool.claim_or_wait(&self.wish()).await.map_err(|refusal| match refusal {
+        let claimed = match self.context.pool.claim(&self.wish()) {
+            Err(Refusal::NoneReady) => {
+                let _held = self.client.progress.hold();
+                self.context.pool.claim_or_wait(&self.wish()).await
+            }
+            decided => decided,
+        };
+        claimed.map_err(|refusal| match refusal {
             Refusal::AllTried => NOBODY_ANSWERED,
             Refusal::NoneReady => NONE_READY,
             Refusal::TooManyWait => TOO_MANY_WAIT,

@@ -241,6 +241,28 @@ async fn connections_are_kept_alive_by_the_system() {
     eventually_async("the instance's is", async || kept(None, Some(theirs))).await;
 }
 
+/// RFC 9112 9.6: it may end its side of the connection and still wait for the response.
+#[tokio::test]
+async fn a_client_that_ends_its_side_after_its_request_gets_the_response() {
+    let bell = Arc::new(Notify::new());
+    let waits = Step::Wait(Arc::clone(&bell));
+    let fake = Fake::new(move |_| vec![waits.clone(), ok("late")]).await;
+    let balancer = behind(&fake).await;
+    for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"] {
+        let mut client = Raw::connect(&balancer).await;
+        client.send(request).await;
+        eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
+        client.stream.shutdown().await.expect("a socket shuts down");
+        // It also works where the balancer has seen the end before the instance answers.
+        tokio::task::yield_now().await;
+        bell.notify_one();
+        let answer = client.answer().await.expect("an answer comes");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "late"));
+        assert!(client.is_closed().await);
+    }
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
+}
+
 #[tokio::test]
 async fn a_half_sent_request_is_never_executed() {
     let fake = Fake::plain("a").await;
