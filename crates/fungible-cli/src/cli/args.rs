@@ -1,5 +1,6 @@
 //! The command-line arguments.
 
+mod deploy;
 mod output;
 mod prove;
 mod values;
@@ -11,10 +12,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::HeaderValue;
 
+use self::deploy::DEPLOY_EXAMPLES;
+pub(super) use self::deploy::DeployOptions;
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
-use self::values::{parse_address, parse_host, parse_size};
+use self::values::{FLEET, parse_address, parse_host, parse_label, parse_size};
 pub(super) use self::values::{parse_limit, parse_pair, parse_path};
 use crate::balancer::{BodyLimits, Routing};
 use crate::fleet::KEEPER_STAGES;
@@ -33,7 +36,8 @@ pub(super) struct Arguments {
 /// Adds advice to the error for a command that is typed without the `--` before it.
 pub(super) fn with_advice(mut error: clap::Error) -> clap::Error {
     let mut words = std::env::args_os().skip(1);
-    let takes_a_command = words.next().is_some_and(|word| ["run", "dev", "prove"].iter().any(|one| word == *one));
+    let takes_a_command =
+        words.next().is_some_and(|word| ["run", "dev", "deploy", "prove"].iter().any(|one| word == *one));
     if let (ErrorKind::UnknownArgument, true, Some(ContextValue::String(word))) =
         (error.kind(), takes_a_command, error.get(ContextKind::InvalidArg))
         && !word.starts_with('-')
@@ -103,6 +107,9 @@ pub(super) enum Command {
         /// The new number of instances
         count: usize,
     },
+    /// Replace the instances by those of another command, one after the other, without losing a request
+    #[command(after_help = DEPLOY_EXAMPLES)]
+    Deploy(DeployOptions),
     /// Drain a fleet and end it
     #[command(after_help = "Example:\n  fungible stop --fleet web")]
     Stop {
@@ -125,8 +132,6 @@ pub(super) enum Command {
     #[command(hide = true)]
     DemoInstance { app: String },
 }
-
-const FLEET: &str = "Which fleet: its name, its port, or NAME@PORT; may be left out when only one runs";
 
 const FLEET_OF_INSTANCE: &str =
     "Which fleet: its name, its port, or NAME@PORT; may be left out when only one has an instance of this name";
@@ -157,6 +162,9 @@ pub(super) struct RunOptions {
     /// The prefix of the instance names: NAME-1, NAME-2 .. [default: the program's name]
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
+    /// What `fungible status` calls this version of the app [default: a hash of its command and variables]
+    #[arg(long, value_name = "LABEL", value_parser = parse_label)]
+    version: Option<String>,
     /// Health-check path: 2xx and 3xx mean healthy [default: a TCP connection]
     #[arg(long, value_name = "PATH", value_parser = parse_path)]
     health: Option<String>,
@@ -232,6 +240,7 @@ pub(super) struct RunPlan {
     pub(super) instances: usize,
     pub(super) listen: SocketAddr,
     pub(super) name: String,
+    pub(super) version: Option<String>,
     pub(super) health: Option<String>,
     pub(super) health_host: Option<HeaderValue>,
     pub(super) routing: Routing,
@@ -261,6 +270,7 @@ impl RunOptions {
             instances: self.instances.unwrap_or(instances).into(),
             listen: self.listen,
             name: self.name.unwrap_or_else(|| name_of(&program)),
+            version: self.version,
             health: self.health,
             health_host: self.health_host,
             routing: self.routing.map_or(routing, RoutingName::meant),

@@ -121,13 +121,14 @@ fn in_ascii(json: &str) -> String {
 
 /// The status of a fleet as a table.
 pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
-    let head = ["INSTANCE", "STATE", "PID", "ADDRESS", "UP", "IN FLIGHT", "SERVED", "RESTARTS"];
+    let head = ["INSTANCE", "STATE", "VERSION", "PID", "ADDRESS", "UP", "IN FLIGHT", "SERVED", "RESTARTS"];
     let mut rows = vec![head.map(str::to_owned)];
     let dash = || "-".to_owned();
     for one in &status.instances {
         rows.push([
             one.name.clone(),
             one.state.word().to_owned(),
+            one.version.clone(),
             one.pid.map_or_else(dash, |pid| pid.to_string()),
             one.address.map_or_else(dash, |address| address.to_string()),
             one.up_ms.map_or_else(dash, |ms| humantime::format_duration(Duration::from_secs(ms / 1000)).to_string()),
@@ -151,5 +152,6 @@ pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
         })
     });
     let first = format!("{} at http://{}, supervisor pid {}", status.name, status.listen, status.pid);
-    std::iter::once(first.into()).chain(lines).collect()
+    let deploy = status.deploy.as_ref().map(|deploy| super::deploy::in_words(deploy).into());
+    std::iter::once(first.into()).chain(deploy).chain(lines).collect()
 }

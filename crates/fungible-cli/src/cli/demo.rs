@@ -23,7 +23,9 @@ use super::line::Line;
 use super::printer::Printing;
 use super::{control, process, run, screen};
 use crate::balancer::{self, Routing};
-use crate::fleet::{Asked, ControlReply, ControlRequest, FleetEvent, FleetSettings, FleetStatus, OutputTo, Template};
+use crate::fleet::{
+    Asked, ControlReply, ControlRequest, FleetEvent, FleetSettings, FleetStatus, OutputTo, Release, Template,
+};
 
 /// How often the live table is redrawn.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -58,11 +60,14 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let settings = FleetSettings {
         name: if options.app == DemoApp::Shop { "shop" } else { "todo" }.to_owned(),
         count: options.instances.into(),
-        template: Template {
-            program: process::executable().display().to_string(),
-            args: vec!["demo-instance".to_owned(), app.to_owned()],
-            env,
-        },
+        release: Release::new(
+            Template {
+                program: process::executable().display().to_string(),
+                args: vec!["demo-instance".to_owned(), app.to_owned()],
+                env,
+            },
+            Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ),
         executable: process::executable(),
         namespaces: !options.no_namespaces,
         foreign_listeners: false,
@@ -275,7 +280,7 @@ fn ask_status(ask: &mpsc::Sender<Asked>) -> Option<FleetStatus> {
     let (reply, answer) = oneshot::channel();
     ask.blocking_send(Asked { request: ControlRequest::Status, reply }).ok()?;
     match answer.blocking_recv().ok()? {
-        ControlReply::Status(status) => Some(status),
+        ControlReply::Status(status) => Some(*status),
         ControlReply::Done(_) | ControlReply::Refused(_) => None,
     }
 }

@@ -6,6 +6,7 @@ mod cell;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
+mod deploy;
 mod line;
 mod output;
 mod printer;
@@ -64,6 +65,12 @@ pub fn main() -> ExitCode {
         Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Freeze),
         Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Thaw),
         Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),
+        Command::Deploy(options) => {
+            return deploy::run(options).unwrap_or_else(|error| {
+                screen::problem(&error);
+                ExitCode::from(FAILED)
+            });
+        }
         Command::Stop { fleet } => control::stop(fleet.as_deref()),
         #[cfg(feature = "demo")]
         Command::Demo(options) => demo::run(&options),

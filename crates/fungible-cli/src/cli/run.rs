@@ -7,14 +7,17 @@ use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit};
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::args::RunPlan;
 use super::line::Line;
 use super::printer::{Printer, Printing};
 use super::{process, screen};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
-use crate::fleet::{Asked, Control, FleetEvent, FleetSettings, OutputTo, Template, supervise};
+use crate::fleet::{
+    Asked, Control, ControlReply, ControlRequest, DeployRequest, FleetEvent, FleetSettings, OutputTo, Release,
+    Template, supervise,
+};
 
 /// Runs a fleet until it is stopped.
 ///
@@ -30,7 +33,10 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let settings = FleetSettings {
         name: plan.name.clone(),
         count: plan.instances,
-        template: Template { program: plan.program.clone(), args: plan.arguments.clone(), env: plan.env.clone() },
+        release: Release::new(
+            Template { program: plan.program.clone(), args: plan.arguments.clone(), env: plan.env.clone() },
+            plan.version.clone(),
+        ),
         executable: process::executable(),
         namespaces: plan.namespaces,
         foreign_listeners: plan.foreign_listeners,
@@ -84,7 +90,10 @@ pub(super) fn fleet(
         let name = format!("{}@{}", settings.name, address.port());
         let control = Control::bind(&process::control_folder(), &name)?;
         let balancer = Balancer::start(listener, config).context("cannot start the balancer")?;
-        let stops = stop_signals()?;
+        let stops = if has_terminal() { stop_signals()? } else { stop_signals_of(&[STOPS[0], STOPS[1]])? };
+        if !has_terminal() {
+            deploy_on_hangup(ask.clone())?;
+        }
         tokio::spawn(control.serve(ask.clone()));
         opened(address, ask);
         supervise(settings, balancer, asked, stops, tell).await?;
@@ -116,13 +125,43 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Signals within this time count as one: a closing terminal sends several.
 const ONE_WORD: Duration = Duration::from_millis(500);
 
+/// Ctrl-C, and what a service manager sends.
+const STOPS: [SignalKind; 2] = [SignalKind::interrupt(), SignalKind::terminate()];
+
+/// Whether a terminal controls this process: then SIGHUP says that it was closed. Daemons take it as an order to reload.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Replaces all instances, one after the other, at each SIGHUP.
+fn deploy_on_hangup(ask: mpsc::Sender<Asked>) -> std::io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            let request = ControlRequest::Deploy(DeployRequest::again());
+            let (reply, answer) = oneshot::channel();
+            if ask.send(Asked { request, reply }).await.is_err() {
+                return;
+            }
+            if let Ok(ControlReply::Refused(reason)) = answer.await {
+                screen::warning(&format!("SIGHUP: {reason}"));
+            }
+        }
+    });
+    Ok(())
+}
+
 /// Sends a message for the first Ctrl-C, SIGTERM or SIGHUP, and another for each later Ctrl-C or SIGTERM. Signals that
 /// are ignored (by nohup, or in the background of a shell script) stay ignored.
 pub(super) fn stop_signals() -> std::io::Result<mpsc::Receiver<()>> {
+    stop_signals_of(&[STOPS[0], STOPS[1], SignalKind::hangup()])
+}
+
+fn stop_signals_of(kinds: &[SignalKind]) -> std::io::Result<mpsc::Receiver<()>> {
     let (stop, stops) = mpsc::channel(4);
     let (heard, mut signals_heard) = mpsc::channel(4);
     let ignored = ignored_signals();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+    for kind in kinds.iter().copied() {
         if ignored >> (kind.as_raw_value() - 1) & 1 == 1 {
             continue;
         }

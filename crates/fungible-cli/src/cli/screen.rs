@@ -73,6 +73,14 @@ pub(super) fn line(begin: &Line, event: &FleetEvent, colour: bool) -> Line {
         FleetEvent::PortTaken { name, port, by } => {
             of(name, RED, "lost its port", &format!(": {by} listens on {port}; it gets another one"))
         }
+        FleetEvent::Deploying { version } => begin.clone().plain(&format!("deploying version {version}")),
+        FleetEvent::Deployed { version } => {
+            begin.clone().painted(colour, GREEN, "deployed").plain(&format!(" version {version}"))
+        }
+        FleetEvent::NotDeployed { version, reason } => {
+            let rest = format!(" version {version}, which is rolled back: {reason}");
+            begin.clone().painted(colour, RED, "could not deploy").plain(&rest)
+        }
         FleetEvent::Draining => {
             begin.clone().painted(colour, YELLOW, "draining").plain(": waiting for requests in flight")
         }

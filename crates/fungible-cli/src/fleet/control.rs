@@ -15,12 +15,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::own_folder;
 use super::status::FleetStatus;
+use crate::encoding;
 
 /// The longest request line, in bytes.
-const LONGEST_REQUEST: u64 = 4096;
+const LONGEST_REQUEST: u64 = 256 * 1024;
 
 /// How long a connected client may take to send its request, and a fleet to answer one.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a new instance must stay up after it is ready, unless said otherwise.
+pub(crate) const PROBATION: Duration = Duration::from_secs(10);
 
 /// A request to a fleet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,8 +39,39 @@ pub(crate) enum ControlRequest {
     Scale {
         count: usize,
     },
+    /// Replaces the instances by those of another command.
+    Deploy(DeployRequest),
+    /// Stops the deploy that runs, and rolls it back.
+    CancelDeploy,
     /// Drains the fleet and ends it.
     Stop,
+}
+
+/// Which command is to replace the one that a fleet runs, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeployRequest {
+    /// The program and its arguments; empty: as they are.
+    pub(crate) command: Vec<String>,
+    /// Variables that are set in addition to those of the fleet, or instead of them.
+    pub(crate) env: Vec<(String, String)>,
+    /// What the new version is called.
+    pub(crate) version: Option<String>,
+    /// So many more instances than usual may run at once; at least 1.
+    pub(crate) surge: usize,
+    /// How long a new instance must stay up after it is ready.
+    #[serde(rename = "probation_ns", with = "encoding::nanoseconds")]
+    pub(crate) probation: Duration,
+    /// A shell command that must end well before the first new instance starts.
+    pub(crate) before: Option<String>,
+    /// Only says what would be done.
+    pub(crate) dry_run: bool,
+}
+
+impl DeployRequest {
+    /// The same command once more.
+    pub(crate) fn again() -> DeployRequest {
+        DeployRequest { surge: 1, probation: PROBATION, ..DeployRequest::default() }
+    }
 }
 
 /// What can be done to the processes of an instance, to try what its users notice.
@@ -55,7 +90,7 @@ pub(crate) enum InstanceSignal {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ControlReply {
-    Status(FleetStatus),
+    Status(Box<FleetStatus>),
     /// The request was carried out or begun; a sentence for the user.
     Done(String),
     /// The request was refused; a sentence for the user.

@@ -22,6 +22,12 @@ pub(crate) enum FleetEvent {
     Late { name: String },
     /// Another program listens on the port of the instance, which is restarted on another port.
     PortTaken { name: String, port: u16, by: String },
+    /// The instances are replaced by those of another version.
+    Deploying { version: String },
+    /// All of them are of this version now.
+    Deployed { version: String },
+    /// The version could not be deployed, and the one before is in place.
+    NotDeployed { version: String, reason: String },
     /// The fleet accepts no new connections and finishes the requests in flight.
     Draining,
     /// The fleet asks its instances to end.

@@ -1,11 +1,14 @@
 //! One instance of a fleet: its phase, and its status. The instance keeps its name while its processes are replaced.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::keeper::ProcessId;
 use super::port::Port;
+use super::process::Release;
 use super::status::{InstanceState, InstanceStatus};
 use crate::balancer::{InstanceId, InstanceView, State};
 
@@ -13,6 +16,8 @@ use crate::balancer::{InstanceId, InstanceView, State};
 pub(super) struct FleetInstance {
     pub(super) number: usize,
     pub(super) name: String,
+    /// What its processes run, also after a restart.
+    pub(super) release: Arc<Release>,
     pub(super) phase: Phase,
     pub(super) restarts: u32,
     /// How many times in a row it failed: its process ended without having been ready for long enough.
@@ -47,9 +52,24 @@ pub(super) struct Life {
     pub(super) killed_by_us: bool,
     /// The other program that listens on its port.
     pub(super) port_taken: Option<String>,
+    /// The last lines of its output, once it has ended.
+    pub(super) last_lines: Vec<String>,
 }
 
 impl FleetInstance {
+    /// Whether it is to go on: it is neither drained nor ended.
+    pub(super) fn stays(&self) -> bool {
+        matches!(self.phase, Phase::Paused { .. } | Phase::Running(_))
+    }
+
+    /// For how long it has been ready, if it serves requests.
+    pub(super) fn serves_for(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::Running(life) if life.healthy => life.ready.map(|ready| ready.elapsed()),
+            _ => None,
+        }
+    }
+
     /// Its process, if it has one.
     pub(super) fn life(&self) -> Option<&Life> {
         match &self.phase {
@@ -80,6 +100,7 @@ impl FleetInstance {
         InstanceStatus {
             name: self.name.clone(),
             state,
+            version: self.release.version.clone(),
             pid: life.and_then(|life| life.pid),
             address: life.map(|life| life.address),
             up_ms: life.map(|life| u64::try_from(life.started.elapsed().as_millis()).unwrap_or(u64::MAX)),

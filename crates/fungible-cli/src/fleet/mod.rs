@@ -14,19 +14,22 @@ mod private_disk;
 mod process;
 mod process_end;
 mod process_tree;
+mod rollout;
 mod settings;
 mod socket_table;
 mod status;
 mod supervisor;
 
-pub(crate) use control::{Asked, Control, ControlError, ControlReply, ControlRequest, Fleets, InstanceSignal};
+pub(crate) use control::{
+    Asked, Control, ControlError, ControlReply, ControlRequest, DeployRequest, Fleets, InstanceSignal,
+};
 pub(crate) use event::FleetEvent;
 pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
 pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};
 pub(crate) use port::Port;
 pub(crate) use private_disk::{Apart, Change, DiskPlan};
-pub(crate) use process::Template;
+pub(crate) use process::{Release, Template};
 pub(crate) use process_end::ProcessEnd;
 pub(crate) use settings::{FleetSettings, OutputTo};
-pub(crate) use status::{FleetStatus, InstanceState};
+pub(crate) use status::{DeployState, DeployStatus, FleetStatus, InstanceState};
 pub(crate) use supervisor::supervise;

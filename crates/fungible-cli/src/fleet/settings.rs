@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::process::Template;
+use super::process::Release;
 
 /// Which command to run how many times, and the time limits.
 #[derive(Debug, Clone)]
@@ -11,7 +11,8 @@ pub(crate) struct FleetSettings {
     /// The prefix of instance names: `web` gives `web-1`, `web-2` ..
     pub(crate) name: String,
     pub(crate) count: usize,
-    pub(crate) template: Template,
+    /// What it runs until the first deploy.
+    pub(crate) release: Release,
     /// The path of this executable, from which the keeper is started.
     pub(crate) executable: PathBuf,
     /// Whether the keeper uses namespaces where they are available.

@@ -16,6 +16,12 @@ pub(crate) struct FleetStatus {
     /// How instances are ended when the supervisor dies: `namespaces` or `subreaper`. Text, because another version of
     /// the tool may have sent it.
     pub(crate) isolation: String,
+    /// The version that the fleet runs, or had before a deploy that is not over.
+    #[serde(default)]
+    pub(crate) version: String,
+    /// The last deploy, if there was one.
+    #[serde(default)]
+    pub(crate) deploy: Option<DeployStatus>,
     pub(crate) instances: Vec<InstanceStatus>,
 }
 
@@ -24,6 +30,9 @@ pub(crate) struct FleetStatus {
 pub(crate) struct InstanceStatus {
     pub(crate) name: String,
     pub(crate) state: InstanceState,
+    /// The version of the command that it runs.
+    #[serde(default)]
+    pub(crate) version: String,
     /// The process id in the namespace of the supervisor; absent while no process runs.
     pub(crate) pid: Option<i32>,
     /// The address where the balancer connects to it; absent while no process runs.
@@ -37,6 +46,40 @@ pub(crate) struct InstanceStatus {
     pub(crate) restarts: u32,
     /// Why the last health check or connection failed, if none succeeded since.
     pub(crate) last_problem: Option<String>,
+}
+
+/// A deploy that runs or has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeployStatus {
+    pub(crate) state: DeployState,
+    /// The version that is deployed, and the one that it replaces.
+    pub(crate) version: String,
+    pub(crate) replaces: String,
+    /// How many instances of the version that is to stay are available, of how many.
+    pub(crate) available: usize,
+    pub(crate) wanted: usize,
+    /// Milliseconds since it began; until its end, if it has ended.
+    pub(crate) took_ms: u64,
+    /// Why it failed.
+    pub(crate) reason: Option<String>,
+    /// The last lines of the output of what failed.
+    pub(crate) last_lines: Vec<String>,
+}
+
+/// How far a deploy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeployState {
+    /// The command before the first new instance runs.
+    Before,
+    /// Instances are replaced.
+    Rolling,
+    /// It failed, and the old version is restored.
+    RollingBack,
+    /// It failed, and the fleet runs the old version.
+    Failed,
+    /// The fleet runs the new version.
+    Done,
 }
 
 /// The state of an instance, as `fungible status` prints it.

@@ -2,18 +2,20 @@
 //! state and waits in one place.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::control::{Asked, ControlReply, ControlRequest, InstanceSignal};
+use super::control::{Asked, ControlReply, ControlRequest, DeployRequest, InstanceSignal};
 use super::event::{EARLY_DEATHS, FleetError, FleetEvent};
 use super::family::Family;
 use super::instance::{FleetInstance, Life, Phase};
-use super::keeper::{Isolation, Keeper, Output, ProcessId, Report, Reports, Signal};
+use super::keeper::{Isolation, Keeper, Launch, Output, ProcessId, Report, Reports, Signal};
 use super::port::Port;
+use super::process::Release;
+use super::rollout::{Counts, NextStep, Rollout, RolloutPlan};
 use super::settings::{FleetSettings, OutputTo};
 use super::status::FleetStatus;
 use crate::balancer::{Balancer, PortOwner, State, Vouch};
@@ -51,6 +53,12 @@ struct Supervisor<'a> {
     balancer: Balancer,
     keeper: Keeper,
     instances: Vec<FleetInstance>,
+    /// What instances run that are started now.
+    release: Arc<Release>,
+    /// The last deploy.
+    rollout: Option<Rollout>,
+    /// The process whose last lines say why that failed.
+    blamed: Option<ProcessId>,
     ever_ready: bool,
     stopping: Stopping,
     drained: mpsc::UnboundedSender<Drained>,
@@ -84,6 +92,9 @@ pub(crate) async fn supervise(
         balancer: balancer.clone(),
         keeper,
         instances: Vec::new(),
+        release: Arc::new(settings.release.clone()),
+        rollout: None,
+        blamed: None,
         ever_ready: false,
         stopping: Stopping::No,
         drained,
@@ -109,6 +120,7 @@ impl Supervisor<'_> {
         let mut changes = self.balancer.changes();
         self.grow(self.settings.count);
         while !(matches!(self.stopping, Stopping::Ending) && self.instances.is_empty()) {
+            self.roll_on();
             self.start_due()?;
             let wake = self.next_deadline();
             tokio::select! {
@@ -127,22 +139,28 @@ impl Supervisor<'_> {
     /// Adds instances, each with the lowest free number, until `count` of them stay.
     fn grow(&mut self, count: usize) {
         while self.staying().count() < count {
-            let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
-            // Of one number more than there are instances, at least one is free.
-            let number = (1..=self.instances.len() + 1).find(|number| !taken(number)).unwrap_or_default();
-            self.instances.push(FleetInstance {
-                number,
-                name: format!("{}-{number}", self.settings.name),
-                phase: Phase::Paused { until: Instant::now() },
-                restarts: 0,
-                failures: 0,
-            });
+            self.add(Arc::clone(&self.release));
         }
+    }
+
+    /// Adds an instance with the lowest free number.
+    fn add(&mut self, release: Arc<Release>) {
+        let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
+        // Of one number more than there are instances, at least one is free.
+        let number = (1..=self.instances.len() + 1).find(|number| !taken(number)).unwrap_or_default();
+        self.instances.push(FleetInstance {
+            number,
+            name: format!("{}-{number}", self.settings.name),
+            release,
+            phase: Phase::Paused { until: Instant::now() },
+            restarts: 0,
+            failures: 0,
+        });
         self.instances.sort_by_key(|instance| instance.number);
     }
 
     fn staying(&self) -> impl Iterator<Item = &FleetInstance> {
-        self.instances.iter().filter(|one| matches!(one.phase, Phase::Paused { .. } | Phase::Running(_)))
+        self.instances.iter().filter(|one| one.stays())
     }
 
     /// Starts every instance whose pause is over, all at the same time.
@@ -153,11 +171,8 @@ impl Supervisor<'_> {
                 continue;
             }
             let port = Port::free().map_err(FleetError::Port)?;
-            let output = match &self.settings.output {
-                OutputTo::Ours { colour } => Output::Prefixed(prefix(&instance.name, instance.number, *colour)),
-                OutputTo::Folder(folder) => Output::File(folder.join(format!("{}.log", instance.name))),
-            };
-            let launch = self.settings.template.launch(&instance.name, port.number(), output);
+            let output = output(self.settings, &instance.name, instance.number);
+            let launch = instance.release.template.launch(&instance.name, port.number(), output);
             let process = self.keeper.launch(launch).map_err(|_| FleetError::KeeperGone)?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
             let vouch = (!self.settings.foreign_listeners).then(|| {
@@ -183,6 +198,7 @@ impl Supervisor<'_> {
                 healthy: false,
                 killed_by_us: false,
                 port_taken: None,
+                last_lines: Vec::new(),
             });
         }
         Ok(())
@@ -195,6 +211,13 @@ impl Supervisor<'_> {
             Phase::Running(_) | Phase::Draining(_) => None,
             Phase::Ending { kill_at, .. } => Some(*kill_at),
         });
+        // The end of the probation of a new instance.
+        let probation = self.rollout.as_ref().filter(|rollout| !rollout.is_over()).map(Rollout::probation);
+        let tried = self.instances.iter().filter_map(|one| {
+            let left = probation?.checked_sub(one.serves_for()?).filter(|left| !left.is_zero())?;
+            Some(Instant::now() + left)
+        });
+        let deadlines = deadlines.chain(tried);
         deadlines.min().unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
     }
 
@@ -211,12 +234,27 @@ impl Supervisor<'_> {
                 }
                 Ok(())
             }
+            Report::NotStarted { id, reason } if self.runs_before(id) => {
+                self.before_has_failed(id, &reason);
+                Ok(())
+            }
             Report::NotStarted { id, reason } if !self.ever_ready => {
                 self.forget_in_balancer(id);
-                Err(FleetError::NotStarted { program: self.settings.template.program.clone(), reason })
+                Err(FleetError::NotStarted { program: self.release.template.program.clone(), reason })
             }
             Report::NotStarted { id, reason } => self.ended(id, &reason),
+            Report::Ended { id, end } if self.runs_before(id) => {
+                match &mut self.rollout {
+                    Some(rollout) if end.is_success() => rollout.go_on(),
+                    _ => self.before_has_failed(id, &end.to_string()),
+                }
+                Ok(())
+            }
             Report::Ended { id, end } => self.ended(id, &end.to_string()),
+            Report::Said { id, lines } => {
+                self.said(id, lines);
+                Ok(())
+            }
             // The keeper sends these only at its start, where they are waited for, or for tasks, which a fleet has none
             // of.
             Report::Ready { .. } | Report::Unavailable { .. } | Report::Did { .. } => Ok(()),
@@ -256,6 +294,17 @@ impl Supervisor<'_> {
                 (self.tell)(FleetEvent::PortTaken { name: name.clone(), port: life.address.port(), by: by.clone() });
                 life.port_taken = Some(by);
             }
+        }
+        if let Some(rollout) =
+            self.rollout.as_mut().filter(|one| one.is_trying(&instance.release) && !life.killed_by_us)
+            && life.ready.is_none_or(|ready| ready.elapsed() < rollout.probation())
+        {
+            let when = life.ready.map_or_else(
+                || "before it was ready".to_owned(),
+                |ready| format!("{:.1} s after it was ready", ready.elapsed().as_secs_f32()),
+            );
+            rollout.fail(format!("{name} ended ({how}) {when}"), std::mem::take(&mut life.last_lines));
+            self.blamed = Some(process);
         }
         let settled = life.ready.is_some_and(|ready| ready.elapsed() >= SETTLED);
         instance.failures = if settled || life.killed_by_us { 0 } else { instance.failures + 1 };
@@ -339,6 +388,14 @@ impl Supervisor<'_> {
                             problem: problem.and_then(|view| view.last_problem.clone()).unwrap_or_default(),
                         });
                     }
+                    if let Some(rollout) = self.rollout.as_mut().filter(|one| one.is_trying(&instance.release)) {
+                        let limit = self.settings.start_limit.as_secs_f32();
+                        let problem = views.iter().find(|view| view.id == life.balanced);
+                        let problem = problem.and_then(|view| view.last_problem.clone()).unwrap_or_default();
+                        let reason = format!("{} was not ready within {limit} s: {problem}", instance.name);
+                        rollout.fail(reason, Vec::new());
+                        self.blamed = Some(life.process);
+                    }
                     // Its end is counted as a failure when it is reported.
                     life.started = now;
                     life.process
@@ -353,9 +410,11 @@ impl Supervisor<'_> {
 
     fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
         let reply = match asked.request {
-            ControlRequest::Status => ControlReply::Status(self.status()),
+            ControlRequest::Status => ControlReply::Status(Box::new(self.status())),
             ControlRequest::Signal { instance, signal } => self.signal(&instance, signal)?,
             ControlRequest::Scale { count } => self.scale(count),
+            ControlRequest::Deploy(request) => self.deploy(request)?,
+            ControlRequest::CancelDeploy => self.cancel_deploy()?,
             ControlRequest::Stop => {
                 self.stop()?;
                 ControlReply::Done("stopping".to_owned())
@@ -396,22 +455,26 @@ impl Supervisor<'_> {
         if !matches!(self.stopping, Stopping::No) {
             return ControlReply::Refused("the fleet is ending".to_owned());
         }
+        if let Some(rollout) = self.rollout.as_ref().filter(|rollout| !rollout.is_over()) {
+            return ControlReply::Refused(format!(
+                "version {} is being deployed: scale when that has ended",
+                rollout.to.version
+            ));
+        }
         let before = self.staying().count();
         self.grow(count);
         for _ in count..before {
-            self.shrink_by_one();
+            let last = self.staying().map(|instance| instance.number).max();
+            self.leave(last.unwrap_or_default());
         }
         ControlReply::Done(format!("from {before} to {count} instances"))
     }
 
-    /// Drains the instance with the highest number among those that stay.
-    fn shrink_by_one(&mut self) {
-        let last = self.staying().map(|instance| instance.number).max();
-        let Some(at) = self.instances.iter().position(|instance| Some(instance.number) == last) else {
-            return;
-        };
-        let FleetInstance { phase, .. } = self.instances.remove(at);
-        if let Phase::Running(life) = phase {
+    /// Drains the instance of this number. One without a process is removed at once.
+    fn leave(&mut self, number: usize) {
+        let Some(at) = self.instances.iter().position(|one| one.number == number && one.stays()) else { return };
+        let instance = self.instances.remove(at);
+        if let Phase::Running(life) = instance.phase {
             let (balancer, drained) = (self.balancer.clone(), self.drained.clone());
             let (process, id, limit) = (life.process, life.balanced, self.settings.drain_limit);
             tokio::spawn(async move {
@@ -419,10 +482,154 @@ impl Supervisor<'_> {
                 // If the fleet has ended, this is not waited for.
                 let _ = drained.send(Drained::One(process));
             });
-            let number = last.unwrap_or_default();
-            let name = format!("{}-{number}", self.settings.name);
-            self.instances.push(FleetInstance { number, name, phase: Phase::Draining(life), restarts: 0, failures: 0 });
+            let phase = Phase::Draining(life);
+            self.instances.push(FleetInstance { phase, restarts: 0, failures: 0, ..instance });
             self.instances.sort_by_key(|instance| instance.number);
+        }
+    }
+
+    fn deploy(&mut self, request: DeployRequest) -> Result<ControlReply, FleetError> {
+        if !matches!(self.stopping, Stopping::No) {
+            return Ok(ControlReply::Refused("the fleet is ending".to_owned()));
+        }
+        if let Some(rollout) = self.rollout.as_ref().filter(|rollout| !rollout.is_over()) {
+            let version = &rollout.to.version;
+            return Ok(ControlReply::Refused(format!(
+                "version {version} is being deployed: wait until that has ended"
+            )));
+        }
+        if !self.ever_ready {
+            return Ok(ControlReply::Refused(
+                "no instance has become ready yet: deploy when the fleet runs".to_owned(),
+            ));
+        }
+        let mut template = self.release.template.clone();
+        let mut words = request.command.into_iter();
+        if let Some(program) = words.next() {
+            (template.program, template.args) = (program, words.collect());
+        }
+        template.env.retain(|(key, _)| !request.env.iter().any(|(new, _)| new == key));
+        template.env.extend(request.env);
+        let release = Arc::new(Release::new(template, request.version));
+        let wanted = self.staying().count();
+        let what = format!(
+            "{wanted} instances of `{}` (version {}) by `{}` (version {})",
+            self.release.command(),
+            self.release.version,
+            release.command(),
+            release.version
+        );
+        if request.dry_run {
+            let before = request.before.map_or_else(String::new, |command| format!(", after `{command}`"));
+            return Ok(ControlReply::Done(format!("would replace {what}{before}; nothing was changed")));
+        }
+        let before = request.before.map(|command| {
+            let (args, env) = (vec!["-c".to_owned(), command], release.template.env.clone());
+            let output = output(self.settings, "before", 1);
+            self.keeper.launch(Launch { program: "/bin/sh".to_owned(), args, env, output, cell: None })
+        });
+        let before = before.transpose().map_err(|_| FleetError::KeeperGone)?;
+        let plan = RolloutPlan { surge: request.surge, probation: request.probation };
+        (self.tell)(FleetEvent::Deploying { version: release.version.clone() });
+        self.rollout = Some(Rollout::new((Arc::clone(&self.release), release), plan, wanted, before));
+        self.blamed = None;
+        Ok(ControlReply::Done(format!("replacing {what}")))
+    }
+
+    fn cancel_deploy(&mut self) -> Result<ControlReply, FleetError> {
+        let Some(rollout) = self.rollout.as_mut().filter(|rollout| !rollout.is_over()) else {
+            return Ok(ControlReply::Refused("nothing is being deployed".to_owned()));
+        };
+        let before = rollout.before();
+        rollout.fail("it was cancelled".to_owned(), Vec::new());
+        let version = rollout.to.version.clone();
+        if let Some(process) = before {
+            self.keeper.signal(process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
+            self.deploy_is_over();
+        }
+        Ok(ControlReply::Done(format!("rolling version {version} back")))
+    }
+
+    /// Whether this is the command before the first new instance.
+    fn runs_before(&self, process: ProcessId) -> bool {
+        self.rollout.as_ref().and_then(Rollout::before) == Some(process)
+    }
+
+    fn before_has_failed(&mut self, process: ProcessId, how: &str) {
+        let Some(rollout) = &mut self.rollout else { return };
+        rollout.fail(format!("the command before it failed ({how})"), Vec::new());
+        self.blamed = Some(process);
+        self.deploy_is_over();
+    }
+
+    /// Keeps the last lines of a process, which may have to say why a deploy failed.
+    fn said(&mut self, process: ProcessId, lines: Vec<String>) {
+        let blamed = self.blamed == Some(process) || self.runs_before(process);
+        if let Some(rollout) = self.rollout.as_mut().filter(|_| blamed) {
+            rollout.explain(lines);
+        } else if let Some(life) =
+            self.instances.iter_mut().filter_map(FleetInstance::life_mut).find(|life| life.process == process)
+        {
+            life.last_lines = lines;
+        }
+    }
+
+    /// Starts and drains what the deploy needs next.
+    fn roll_on(&mut self) {
+        loop {
+            let Some((target, next)) = self.rollout.as_ref().and_then(|rollout| {
+                let target = Arc::clone(rollout.target()?);
+                let next = rollout.next(self.counts(&target, rollout.probation()));
+                Some((target, next))
+            }) else {
+                return;
+            };
+            if next.is_over {
+                return self.deploy_is_over();
+            }
+            if next == NextStep::default() {
+                return;
+            }
+            for _ in 0..next.start {
+                self.add(Arc::clone(&target));
+            }
+            let leaving = |serves: bool| {
+                let others = self.staying().filter(move |one| one.serves_for().is_some() == serves);
+                others.filter(|one| !Arc::ptr_eq(&one.release, &target)).map(|one| one.number)
+            };
+            let numbers: Vec<usize> =
+                leaving(false).take(next.drain_failing).chain(leaving(true).take(next.drain_serving)).collect();
+            for number in numbers {
+                self.leave(number);
+            }
+        }
+    }
+
+    fn counts(&self, target: &Arc<Release>, probation: Duration) -> Counts {
+        let mut counts = Counts::default();
+        for one in self.staying() {
+            let of_target = Arc::ptr_eq(&one.release, target);
+            let count = match one.serves_for() {
+                Some(time) if of_target && time >= probation => &mut counts.available,
+                _ if of_target => &mut counts.pending,
+                Some(_) => &mut counts.serving,
+                None => &mut counts.failing,
+            };
+            *count += 1;
+        }
+        counts
+    }
+
+    /// Nothing is left to be done for the deploy.
+    fn deploy_is_over(&mut self) {
+        let Some(rollout) = &mut self.rollout else { return };
+        rollout.end();
+        let version = rollout.to.version.clone();
+        if let Some(reason) = rollout.reason() {
+            (self.tell)(FleetEvent::NotDeployed { version, reason: reason.to_owned() });
+        } else {
+            self.release = Arc::clone(&rollout.to);
+            (self.tell)(FleetEvent::Deployed { version });
         }
     }
 
@@ -458,6 +665,8 @@ impl Supervisor<'_> {
         if matches!(self.stopping, Stopping::No) {
             self.stopping = Stopping::Draining;
             (self.tell)(FleetEvent::Draining);
+            // A deploy that is not over ends with the fleet.
+            self.rollout = None;
             self.instances.retain(|instance| !matches!(instance.phase, Phase::Paused { .. }));
             let (balancer, drained, limit) = (self.balancer.clone(), self.drained.clone(), self.settings.drain_limit);
             tokio::spawn(async move {
@@ -489,8 +698,21 @@ impl Supervisor<'_> {
                 Isolation::Namespaces => "namespaces".to_owned(),
                 Isolation::Subreaper => "subreaper".to_owned(),
             },
+            version: self.release.version.clone(),
+            deploy: self.rollout.as_ref().map(|rollout| {
+                let target = rollout.target().unwrap_or(&self.release);
+                rollout.status(self.counts(target, rollout.probation()))
+            }),
             instances: instances.collect(),
         }
+    }
+}
+
+/// Where the output of a process goes, by its name.
+fn output(settings: &FleetSettings, name: &str, number: usize) -> Output {
+    match &settings.output {
+        OutputTo::Ours { colour } => Output::Prefixed(prefix(name, number, *colour)),
+        OutputTo::Folder(folder) => Output::File(folder.join(format!("{name}.log"))),
     }
 }
 

@@ -8,6 +8,7 @@ mod browser;
 mod browser_shop;
 mod client;
 mod demo;
+mod deploy;
 mod described;
 mod fleet;
 mod foreign;

@@ -6,6 +6,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::uri::Authority;
 
+/// The help of `--fleet`.
+pub(super) const FLEET: &str = "Which fleet: its name, its port, or NAME@PORT; may be left out when only one runs";
+
 /// Parses an IP address with a port.
 pub(in super::super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
@@ -46,6 +49,16 @@ pub(in super::super) fn parse_host(text: &str) -> Result<HeaderValue, String> {
     let fits = text.parse::<Authority>().is_ok_and(|host| !host.host().is_empty()) && !text.contains('@');
     let value = if fits { HeaderValue::from_str(text).ok() } else { None };
     value.ok_or_else(|| "write the name of a host, as shop.example or shop.example:8080".to_owned())
+}
+
+/// Parses the name of a version.
+pub(in super::super) fn parse_label(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("a version has 1 to 64 letters, digits and marks, without blanks".to_owned())
+    }
 }
 
 /// Parses `KEY=VALUE`.

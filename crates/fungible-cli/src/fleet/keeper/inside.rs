@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use super::children::{Kept, Running};
 use super::end::{adopt_orphans, end_all};
-use super::output_relay::OutputRelay;
+use super::output_relay::{OutputRelay, Tail};
 use super::protocol::{Isolation, Launch, Order, Output, Report, Signal, Task, TaskOutcome};
 use super::{cell, first};
 use crate::fleet::own_folder;
@@ -143,7 +143,7 @@ impl Keeping {
                     std::thread::spawn(move || cell::live(id, launch, &plan, (&disk, isolation), &running, &said));
                     None
                 }
-                _ => Some(match start(&launch, &self.printer) {
+                _ => Some(match start(&launch, &self.printer, &Tail::new(id, self.said.clone())) {
                     Ok(child) => {
                         let pid = child.id().cast_signed();
                         self.running.lock().insert(Pid::from_raw(pid), Kept::Plain(id));
@@ -212,7 +212,7 @@ fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
     }
 }
 
-fn start(launch: &Launch, printer: &OutputRelay) -> io::Result<Child> {
+fn start(launch: &Launch, printer: &OutputRelay, tail: &Arc<Tail>) -> io::Result<Child> {
     let mut command = Command::new(&launch.program);
     command.args(&launch.args).envs(launch.env.iter().cloned());
     command.process_group(0).stdin(Stdio::null());
@@ -228,10 +228,10 @@ fn start(launch: &Launch, printer: &OutputRelay) -> io::Result<Child> {
     let mut child = command.spawn()?;
     if let Output::Prefixed(prefix) = &launch.output {
         if let Some(out) = child.stdout.take() {
-            printer.follow(out.into(), prefix, false)?;
+            printer.follow(out.into(), prefix, false, tail)?;
         }
         if let Some(err) = child.stderr.take() {
-            printer.follow(err.into(), prefix, true)?;
+            printer.follow(err.into(), prefix, true, tail)?;
         }
     }
     Ok(child)

@@ -2,16 +2,19 @@
 //! instances that print are blocked too, for up to two seconds; then lines are dropped and counted until our output is
 //! read again. The keeper itself never waits.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+
+use super::protocol::{ProcessId, Report};
 
 /// The longest line, in bytes. A longer one is split, so that an instance that prints no line end cannot fill our
 /// memory.
@@ -35,6 +38,40 @@ struct OutputLine {
 pub(super) struct OutputRelay {
     lines: Lines,
     done: oneshot::Receiver<()>,
+}
+
+/// So many of the last lines of an output are kept, and so much of each, in bytes.
+const KEPT_LINES: usize = 20;
+const KEPT_OF_LINE: usize = 1000;
+
+/// The last lines of the output of one process. They are reported when nobody writes to it any more.
+pub(super) struct Tail {
+    id: ProcessId,
+    lines: Mutex<VecDeque<String>>,
+    said: mpsc::UnboundedSender<Report>,
+}
+
+impl Tail {
+    pub(super) fn new(id: ProcessId, said: mpsc::UnboundedSender<Report>) -> Arc<Tail> {
+        Arc::new(Tail { id, lines: Mutex::default(), said })
+    }
+
+    fn keep(&self, line: &[u8]) {
+        let line = String::from_utf8_lossy(&line[..line.len().min(KEPT_OF_LINE)]).trim_end().to_owned();
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() >= KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        let lines = std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner));
+        // If the keeper ends, nobody reads them.
+        let _ = self.said.send(Report::Said { id: self.id, lines: lines.into() });
+    }
 }
 
 /// The queue to the thread that prints.
@@ -75,9 +112,10 @@ impl OutputRelay {
         OutputRelay { lines: Lines { waiting: lines, left_out }, done }
     }
 
-    /// Prints every line of `pipe` until it ends.
-    pub(super) fn follow(&self, pipe: OwnedFd, prefix: &str, to_stderr: bool) -> io::Result<()> {
+    /// Prints every line of `pipe` until it ends, and keeps the last ones.
+    pub(super) fn follow(&self, pipe: OwnedFd, prefix: &str, to_stderr: bool, tail: &Arc<Tail>) -> io::Result<()> {
         let mut pipe = BufReader::new(Receiver::from_owned_fd(pipe)?);
+        let tail = Arc::clone(tail);
         let (lines, prefix) = (self.lines.clone(), prefix.as_bytes().to_vec());
         tokio::spawn(async move {
             loop {
@@ -89,6 +127,7 @@ impl OutputRelay {
                 if text.last() != Some(&b'\n') {
                     text.push(b'\n');
                 }
+                tail.keep(&text[prefix.len()..]);
                 if lines.pass_on(OutputLine { text, to_stderr }).await.is_err() {
                     break;
                 }

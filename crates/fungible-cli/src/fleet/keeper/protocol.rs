@@ -122,6 +122,8 @@ pub(crate) enum Report {
     NotStarted { id: ProcessId, reason: String },
     /// The process ended, and the remaining processes of its group were killed.
     Ended { id: ProcessId, end: ProcessEnd },
+    /// The last lines of the output of a process, when it and all that wrote to its output have ended.
+    Said { id: ProcessId, lines: Vec<String> },
     /// The outcome of a task.
     Did { number: u64, outcome: TaskOutcome },
 }

@@ -377,8 +377,8 @@ async fn listen(mut reports: Reports, known: watch::Sender<LauncherState>, answe
                 // The caller may have stopped waiting.
                 let _ = answer.map(|answer| answer.send(outcome));
             }
-            // Sent only at the start of the keeper, and handled there.
-            Report::Ready { .. } | Report::Unavailable { .. } => {}
+            // Sent only at the start of the keeper, and handled there; the output of isolated instances goes to files.
+            Report::Ready { .. } | Report::Unavailable { .. } | Report::Said { .. } => {}
         }
     }
     known.send_modify(|known| known.keeper_gone = true);
