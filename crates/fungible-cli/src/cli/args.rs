@@ -24,7 +24,7 @@ use crate::fleet::KEEPER_STAGES;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success; 2 wrong usage or a failure of the tool itself.
-`fungible prove` has more: 1 NOT FUNGIBLE; 3 NOT SHOWN.";
+`fungible prove` has more: 1 NOT FUNGIBLE; 3 NOT SHOWN. `fungible deploy`: 1 rolled back.";
 
 #[derive(Debug, Parser)]
 #[command(name = "fungible", version, about = "Runs interchangeable instances of your service", after_help = EXIT_CODES)]

@@ -30,7 +30,7 @@ const FAILED: u8 = 2;
 
 /// Runs the tool with the arguments of this process.
 ///
-/// Exit codes: 0 success; 2 wrong usage or a failure of the tool itself. `prove` has more.
+/// Exit codes: 0 success; 2 wrong usage or a failure of the tool itself. `prove` and `deploy` have more.
 pub fn main() -> ExitCode {
     let Arguments { command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -90,10 +90,12 @@ pub(super) fn fleet(
         let name = format!("{}@{}", settings.name, address.port());
         let control = Control::bind(&process::control_folder(), &name)?;
         let balancer = Balancer::start(listener, config).context("cannot start the balancer")?;
-        let stops = if has_terminal() { stop_signals()? } else { stop_signals_of(&[STOPS[0], STOPS[1]])? };
-        if !has_terminal() {
+        let stops = if has_terminal() {
+            stop_signals()?
+        } else {
             deploy_on_hangup(ask.clone())?;
-        }
+            stop_signals_of(&STOPS)?
+        };
         tokio::spawn(control.serve(ask.clone()));
         opened(address, ask);
         supervise(settings, balancer, asked, stops, tell).await?;
@@ -133,8 +135,11 @@ fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
 
-/// Replaces all instances, one after the other, at each SIGHUP.
+/// Replaces all instances, one after the other, at each SIGHUP, unless our parent made us ignore it.
 fn deploy_on_hangup(ask: mpsc::Sender<Asked>) -> std::io::Result<()> {
+    if is_ignored(SignalKind::hangup(), ignored_signals()) {
+        return Ok(());
+    }
     let mut hangups = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
@@ -162,7 +167,7 @@ fn stop_signals_of(kinds: &[SignalKind]) -> std::io::Result<mpsc::Receiver<()>> 
     let (heard, mut signals_heard) = mpsc::channel(4);
     let ignored = ignored_signals();
     for kind in kinds.iter().copied() {
-        if ignored >> (kind.as_raw_value() - 1) & 1 == 1 {
+        if is_ignored(kind, ignored) {
             continue;
         }
         let mut signals = signal(kind)?;
@@ -185,6 +190,10 @@ fn stop_signals_of(kinds: &[SignalKind]) -> std::io::Result<mpsc::Receiver<()>> 
         }
     });
     Ok(stops)
+}
+
+fn is_ignored(kind: SignalKind, ignored: u64) -> bool {
+    ignored >> (kind.as_raw_value() - 1) & 1 == 1
 }
 
 /// The mask of the signals that our parent made us ignore; 0 without /proc.
