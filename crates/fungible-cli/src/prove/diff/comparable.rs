@@ -1,13 +1,13 @@
 //! Two responses made comparable: what only one client saw, kept or had before is left out of both, or put in.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memmem;
 
 use crate::exchange::{Body, Exchange, Frame, Headers, Outcome};
 use crate::prove::align::Pairing;
-use crate::prove::parse::{Node, ParsedRun, Response};
+use crate::prove::parse::{Meaning, Node, ParsedRun, Response, Scope, means};
 
 /// Fewer bytes stand in a longer body by chance.
 const SHORTEST_ECHO: usize = 16;
@@ -26,33 +26,30 @@ impl<'r> Of<'r> {
 
     /// Its response, as far as that of its counterpart can be read: which of two equal bodies was still kept when much had
     /// been kept already is chance.
-    fn response(self, other: Of<'_>) -> Option<Cow<'r, Response>> {
+    fn response(self, other: Of<'_>) -> Option<Arc<Response>> {
         match kept_like(self.exchange(), other.exchange()) {
-            None => self.run.response(self.at).map(Cow::Borrowed),
-            Some(like) => Response::of(&like).map(Cow::Owned),
+            None => self.run.response(self.at),
+            Some(like) => Response::of(&like).map(Arc::new),
         }
     }
 }
 
 /// Both responses as they are to be compared; `None` where one of them is no answer of the app.
-pub(super) fn comparable<'r>(
-    one: Of<'r>,
-    two: Of<'r>,
-    pairing: &Pairing,
-) -> Option<(Cow<'r, Response>, Cow<'r, Response>)> {
+pub(super) fn comparable(one: Of<'_>, two: Of<'_>, pairing: &Pairing) -> Option<(Arc<Response>, Arc<Response>)> {
     let (mut baseline, mut attack) = (one.response(two)?, two.response(one)?);
     if one.exchange().left || two.exchange().left {
-        as_far_as_seen(one.exchange(), two.exchange(), baseline.to_mut(), attack.to_mut());
+        let (baseline, attack) = (Arc::make_mut(&mut baseline), Arc::make_mut(&mut attack));
+        as_far_as_seen(one.exchange(), two.exchange(), baseline, attack);
     }
     if let Some(full) = not_modified(one, &baseline, &attack) {
-        baseline = Cow::Borrowed(full);
+        baseline = full;
     }
     if let Some(full) = not_modified(two, &attack, &baseline) {
-        attack = Cow::Borrowed(full);
+        attack = full;
     }
     if baseline.has_binary_body() && attack.has_binary_body() && is_echo(one, two, pairing) {
-        baseline.to_mut().parts.retain(|(root, _)| root != "body");
-        attack.to_mut().parts.retain(|(root, _)| root != "body");
+        Arc::make_mut(&mut baseline).parts.retain(|(root, _)| root != "body");
+        Arc::make_mut(&mut attack).parts.retain(|(root, _)| root != "body");
     }
     Some((baseline, attack))
 }
@@ -101,7 +98,7 @@ fn lines_of_body(response: &Response) -> usize {
 
 /// `304 Not Modified` means the response that the client has: where the other run answered in full, it stands for it. (A
 /// process may make its own entity tags.)
-fn not_modified<'r>(of: Of<'r>, response: &Response, other: &Response) -> Option<&'r Response> {
+fn not_modified(of: Of<'_>, response: &Response, other: &Response) -> Option<Arc<Response>> {
     if response.status != Some(304) || other.status != Some(200) {
         return None;
     }
@@ -169,18 +166,22 @@ pub(super) fn plainly_equal(one: &Exchange, two: &Exchange, port: &str) -> bool 
     else {
         return false;
     };
-    let told = |headers: &'_ Headers| -> Vec<(String, Vec<u8>)> {
-        headers.iter().filter(|(name, _)| name != "date" && name != "etag").cloned().collect()
-    };
-    let frames = |exchange: &Exchange| {
-        exchange.frames.iter().map(|frame| (frame.from_client, frame.data.clone())).collect::<Vec<_>>()
-    };
     of_one == of_two
         && one_complete == two_complete
         && one_body == two_body
-        && told(one_headers) == told(two_headers)
-        && frames(one) == frames(two)
+        && compared(one_headers).eq(compared(two_headers))
+        && messages(one).eq(messages(two))
         && !holds_port(two, port)
+}
+
+/// The fields that are compared at all.
+fn compared(headers: &Headers) -> impl Iterator<Item = &(String, Vec<u8>)> {
+    headers.iter().filter(|(name, _)| !means(Meaning::Transport, Scope::ResponseHeader, name))
+}
+
+/// What went through it, each with its direction.
+fn messages(exchange: &Exchange) -> impl Iterator<Item = (bool, &Body)> {
+    exchange.frames.iter().map(|frame| (frame.from_client, &frame.data))
 }
 
 fn holds_port(exchange: &Exchange, port: &str) -> bool {

@@ -7,7 +7,9 @@ use super::number;
 use super::renaming::Conflict;
 use super::state::{Diff, Part, key};
 use crate::prove::deviation::DeviationKind;
-use crate::prove::parse::{Atom, Kind, Moment, atoms, by_chunks, of_one_format, same_structure, sealed, take_apart};
+use crate::prove::parse::{
+    Atom, Kind, Meaning, Moment, atoms, by_chunks, of_one_format, place_means, same_structure, sealed, take_apart,
+};
 
 /// Texts of fewer words are words, not sentences.
 const A_FEW: usize = 3;
@@ -195,7 +197,7 @@ fn signed(diff: &mut Diff<'_>, baseline: &str, attack: &str) -> Option<(String, 
 fn names_its_own(diff: &Diff<'_>, baseline: &str, attack: &str) -> bool {
     let (r, a) = (&diff.at.baseline, &diff.at.attack);
     let by_pid = |of: &[String], text: &str| {
-        let tells = text.len() > 1 || diff.place.name().to_ascii_lowercase().contains("pid");
+        let tells = text.len() > 1 || place_means(Meaning::ProcessId, &diff.place);
         tells && of.iter().any(|pid| pid == text)
     };
     (r.port == baseline && a.port == attack)

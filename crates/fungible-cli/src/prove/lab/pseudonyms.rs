@@ -112,8 +112,8 @@ impl Pseudonyms {
                     self.learn_value(text.split_once(' ').map_or(&*text, |(_, credentials)| credentials), true);
                 }
             }
-            let parts = run.response(at).map_or(&[][..], |response| &response.parts);
-            for (root, node) in parts {
+            let response = run.response(at);
+            for (root, node) in response.iter().flat_map(|response| &response.parts) {
                 let is_cookie = root.starts_with("header set-cookie ");
                 node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
                     let credential = is_cookie && place.name() == "value";

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::exchange::{Exchange, Outcome, is_safe};
-use crate::prove::parse::{Carried, Kind, Meaning, ParsedRun, Place, Scope, atoms, means, path_and_query, plain};
+use crate::prove::parse::{
+    Carried, Kind, Meaning, ParsedRun, Place, Scope, atoms, means, path_and_query, plain, words,
+};
 
 /// Shorter words stand in many texts by chance.
 const LONG: usize = 4;
@@ -115,23 +117,24 @@ fn looks_where_it_wrote(exchanges: &[Exchange]) -> bool {
 fn sees_its_words(run: &ParsedRun) -> bool {
     let mut told: HashSet<String> = HashSet::new();
     run.requests.iter().enumerate().any(|(at, request)| {
-        let own: HashSet<String> = request.values.iter().flat_map(|value| words(&value.text)).collect();
+        let own: HashSet<String> = request.values.iter().flat_map(|value| long_words(&value.text)).collect();
         let mut sees = false;
-        let parts = run.response(at).map_or(&[][..], |response| &response.parts);
-        for (root, node) in parts.iter().filter(|(root, _)| root == "body" || root == "frames") {
+        let response = run.response(at);
+        for (root, node) in
+            response.iter().flat_map(|response| &response.parts).filter(|(root, _)| root == "body" || root == "frames")
+        {
             node.leaves(&mut Place::root(root.clone()), &mut |_, text| {
-                sees |= words(text).iter().any(|word| told.contains(word) && !own.contains(word));
+                sees |= long_words(text).any(|word| told.contains(&word) && !own.contains(&word));
             });
         }
         let mut contents =
             request.values.iter().filter(|one| one.place.starts_with("body") || one.place.starts_with("frames"));
-        told.extend(contents.by_ref().flat_map(|value| words(&value.text)));
+        told.extend(contents.by_ref().flat_map(|value| long_words(&value.text)));
         sees
     })
 }
 
-fn words(text: &str) -> Vec<String> {
-    let text = plain(text);
-    let long = atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Separator && atom.text.len() >= LONG);
-    long.map(|atom| atom.text.to_lowercase()).collect()
+/// Words that two texts do not share by chance.
+fn long_words(text: &str) -> impl Iterator<Item = String> {
+    words(text).into_iter().filter(|word| word.len() >= LONG)
 }

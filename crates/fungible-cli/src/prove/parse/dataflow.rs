@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::lexer::{Kind, atoms, looks_random, plain};
+use super::lexer::{Kind, atoms, looks_random, plain, words};
 use super::place::Place;
 use super::request::{ParsedRequest, RequestValue, path_and_query};
 use super::response::{Response, cookies_set};
@@ -53,7 +53,7 @@ pub(crate) fn dataflow(run: &ParsedRun) -> Dataflow {
     let values = run.requests.iter().flat_map(|request| &request.values);
     let mut flow = Dataflow {
         sent: sent(&run.requests),
-        said: values.flat_map(|value| words(&value.text)).collect(),
+        said: values.flat_map(|value| first_words(&value.text)).collect(),
         cookies_never_sent_back: never_sent(run),
         sequences: sequences(run),
         ..Dataflow::default()
@@ -61,7 +61,7 @@ pub(crate) fn dataflow(run: &ParsedRun) -> Dataflow {
     let wanted = wanted(run, &mut flow.carriers);
     let mut minted = HashSet::new();
     for (at, exchange) in run.exchanges().iter().enumerate() {
-        let found = run.response(at).map(|response| flow.add_minted(exchange, response, &wanted, &mut minted));
+        let found = run.response(at).map(|response| flow.add_minted(exchange, &response, &wanted, &mut minted));
         flow.numbers_things.push(found.unwrap_or(false));
     }
     flow
@@ -225,7 +225,7 @@ fn never_sent(run: &ParsedRun) -> Vec<String> {
     // What stays away, and whether it is a token.
     let mut away: Vec<(String, bool)> = Vec::new();
     for (at, exchange) in run.exchanges().iter().enumerate() {
-        said.extend(run.requests[at].values.iter().flat_map(|value| words(&value.text)));
+        said.extend(run.requests[at].values.iter().flat_map(|value| first_words(&value.text)));
         for cookie in cookies_set(exchange) {
             let place = format!("cookie {}", cookie.name);
             if !seen.insert(cookie.name.clone()) {
@@ -238,7 +238,7 @@ fn never_sent(run: &ParsedRun) -> Vec<String> {
                 .iter()
                 .any(|later| cookie.is_sent_to(path_and_query(&later.request.target).0));
             // What only repeats the client's own words gives it nothing to come back with.
-            let is_echo = words(&cookie.value).iter().all(|word| said.contains(word));
+            let is_echo = first_words(&cookie.value).iter().all(|word| said.contains(word));
             if !came_back && asked_for && !is_echo {
                 let value = plain(&cookie.value);
                 let is_token = atoms(&value).iter().any(|atom| matches!(atom.kind, Kind::Opaque | Kind::Signed));
@@ -251,7 +251,7 @@ fn never_sent(run: &ParsedRun) -> Vec<String> {
     away.into_iter().map(|(name, _)| name).collect()
 }
 
-fn words(text: &str) -> Vec<String> {
-    let text = plain(&text[..text.floor_char_boundary(MOST_SAID)]);
-    atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Separator).map(|atom| atom.text.to_lowercase()).collect()
+/// The words at the start of a value.
+fn first_words(text: &str) -> Vec<String> {
+    words(&text[..text.floor_char_boundary(MOST_SAID)])
 }

@@ -35,8 +35,8 @@ pub(crate) fn shown(run: &ParsedRun, at: usize) -> Vec<(String, String)> {
     if !is_safe(&exchange.request.method) || bytes.len() > MOST_GIVEN {
         return shown;
     }
-    let parts = run.response(at).map_or(&[][..], |response| &response.parts);
-    for (root, node) in parts.iter().filter(|(root, _)| root == "body") {
+    let response = run.response(at);
+    for (root, node) in response.iter().flat_map(|response| &response.parts).filter(|(root, _)| root == "body") {
         node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
             if !(11..=LONGEST).contains(&text.len()) {
                 return;
@@ -60,9 +60,9 @@ pub(crate) fn given(run: &ParsedRun, at: usize) -> Vec<(String, String)> {
     let Outcome::Answered { headers, body, .. } = &exchange.outcome else { return Vec::new() };
     let is_short = matches!(body, Body::Kept(bytes) if bytes.len() <= MOST_GIVEN);
     let fields = if is_short { Vec::new() } else { response::fields(headers) };
-    let parts = if is_short { run.response(at).map_or(&[][..], |response| &response.parts) } else { &fields };
+    let response = if is_short { run.response(at) } else { None };
     let mut given = Vec::new();
-    for (root, node) in parts {
+    for (root, node) in response.iter().flat_map(|response| &response.parts).chain(&fields) {
         let is_body = root == "body" || root == "frames";
         if is_body && (is_safe(&exchange.request.method) || matches!(node, Node::Element { .. })) {
             continue;

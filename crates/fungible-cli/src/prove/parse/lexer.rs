@@ -84,6 +84,12 @@ pub(crate) fn atoms(text: &str) -> Vec<Atom<'_>> {
     join_times(text, atoms)
 }
 
+/// Everything but what stands between, in small letters.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let text = plain(text);
+    atoms(&text).into_iter().filter(|atom| atom.kind != Kind::Separator).map(|atom| atom.text.to_lowercase()).collect()
+}
+
 /// A weekday, a day and a clock that stand together are one moment.
 fn join_times<'t>(text: &'t str, atoms: Vec<Atom<'t>>) -> Vec<Atom<'t>> {
     if !atoms.iter().any(|atom| matches!(atom.kind, Kind::Time(Moment::Day(_)))) {

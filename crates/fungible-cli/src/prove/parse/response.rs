@@ -25,6 +25,11 @@ impl Response {
         read(exchange)
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.parts.iter().map(|(root, node)| root.len() + node.bytes()).sum()
+    }
+
     /// Whether nobody can look into its body.
     pub(crate) fn has_binary_body(&self) -> bool {
         self.parts.iter().any(|(root, node)| root == "body" && matches!(node, Node::Binary { .. }))
@@ -100,7 +105,7 @@ pub(crate) fn fields(headers: &Headers) -> Vec<(String, Node)> {
         let (root, node) = if name == "set-cookie" {
             let (cookie, node) = set_cookie(&text);
             (format!("header set-cookie {cookie}"), node)
-        } else if name == "ratelimit" {
+        } else if means(Meaning::RateLimit, Scope::ResponseHeader, name) {
             (format!("header {name}"), Node::map(limits(&text)))
         } else if means(Meaning::Directives, Scope::ResponseHeader, name) {
             (format!("header {name}"), Node::map(directives(&text)))

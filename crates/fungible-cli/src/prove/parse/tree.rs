@@ -126,6 +126,23 @@ impl Node {
         }
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let named = |entries: &[(String, Node)]| -> usize {
+            entries.iter().map(|(name, node)| size_of::<String>() + name.len() + node.bytes()).sum()
+        };
+        let inside = match self {
+            Node::Null | Node::Bool(_) | Node::Binary { .. } => 0,
+            Node::Number(text) | Node::Text(text) => text.len(),
+            Node::List(items) | Node::Lines(items) => items.iter().map(Node::bytes).sum(),
+            Node::Map(entries) => named(entries),
+            Node::Element { name, attributes, children } => {
+                name.len() + named(attributes) + children.iter().map(Node::bytes).sum::<usize>()
+            }
+        };
+        size_of::<Node>() + inside
+    }
+
     /// What it is made of, without any text.
     pub(crate) fn shape(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

@@ -4,7 +4,8 @@
 use self::Form::{Contains, Ends, EndsAsWritten, Is, Squeezed, SqueezedContains, SqueezedEnds, Starts, Word};
 use self::Meaning::{
     Address, AsksForPart, BareId, Cache, CacheHits, CacheSource, CacheState, Client, Directives, EntityTag, ExchangeId,
-    ForClients, Heartbeat, Id, Instance, Memory, MemoryGroup, Number, Software, TiesElements, Transport, WholePage,
+    ForClients, Heartbeat, Id, Instance, Memory, MemoryGroup, Number, ProcessId, RateLimit, Software, TiesElements,
+    Transport, WholePage,
 };
 use self::Scope::{Anywhere, Body, RequestHeader, ResponseHeader, Value};
 use super::place::{Place, Segment};
@@ -30,6 +31,8 @@ pub(crate) enum Meaning {
     Transport,
     /// Its value is a set of directives, in any order.
     Directives,
+    /// Its value is a rate limit with how much of it is left.
+    RateLimit,
     /// A number of the exchange itself, as in `X-Request-Id`.
     ExchangeId,
     /// A value that follows from the rest of the response.
@@ -56,6 +59,8 @@ pub(crate) enum Meaning {
     TiesElements,
     /// It speaks of the instance that answered.
     Instance,
+    /// The number of a process, however short.
+    ProcessId,
     /// It tells the client something, whoever answers.
     ForClients,
     /// It tells who sends a request.
@@ -126,6 +131,7 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
         Is("accept-ch"), Is("access-control-allow-headers"), Is("access-control-allow-methods"),
         Is("access-control-expose-headers"), Is("allow"), Is("cache-control"), Is("dav"), Is("pragma"), Is("vary"),
     ]),
+    (RateLimit, ResponseHeader, &[Is("ratelimit")]),
     (ExchangeId, Anywhere, &[
         Squeezed("requestid"), Squeezed("reqid"), Squeezed("traceid"), Squeezed("spanid"), Squeezed("correlationid"),
         Squeezed("xrequestid"),
@@ -163,6 +169,7 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
         Contains("process"), Contains("pid"), Contains("boot"), Contains("backend"), Contains("shard"),
         Contains("cluster"), Contains("started"), Contains("build"), Contains("runtime"), Contains("hash"),
     ]),
+    (ProcessId, Anywhere, &[Contains("pid")]),
     (ForClients, ResponseHeader, &[
         Starts("location"), Starts("link"), Starts("allow"), Starts("vary"), Starts("content-"), Starts("set-cookie"),
         Starts("www-"), Starts("retry-"), Starts("access-control-"), Starts("cache-"), Contains("limit"),
