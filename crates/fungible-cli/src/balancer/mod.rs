@@ -29,8 +29,9 @@ pub(crate) use observe::{Observer, Question};
 pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch};
 pub(crate) use upstream::{BodyLimits, HealthCheck};
 
-use pool::{CheckResult, Pool};
-use proxy::Context;
+use pool::BETWEEN_EJECTIONS;
+use pool::{CheckResult, Pool, PoolSettings};
+use proxy::{Context, RetryBudget};
 use upstream::connections::Connections;
 use upstream::fields::host_value;
 use upstream::{InMemory, health_check};
@@ -55,8 +56,15 @@ impl Balancer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let HealthCheck { fall, rise, .. } = config.health;
-        let pool = Arc::new(Pool::new(config.routing, fall, rise, config.hold.clone()));
         let random = getrandom::u64().map_err(io::Error::other)?;
+        let pool = Arc::new(Pool::new(PoolSettings {
+            routing: config.routing,
+            fall,
+            rise,
+            hold: config.hold.clone(),
+            slow_start: config.slow_start,
+            seed: random,
+        }));
         let workers = config.threads.max(1);
         let config = Arc::new(config);
         let in_memory = InMemory::default();
@@ -76,6 +84,7 @@ impl Balancer {
                 ids: Cell::new(0),
                 open,
                 tunnels: Cell::new(0),
+                retries: RetryBudget::new(Instant::now()),
                 ended: Notify::new(),
             };
             let listener = listener.try_clone()?;
@@ -122,6 +131,21 @@ impl Balancer {
         self.pool.instances()
     }
 
+    /// Holds all requests for so long, or until this is called with zero.
+    pub(crate) fn pause(&self, time: Duration) {
+        self.pool.pause(time);
+    }
+
+    /// For how long requests are still held because of a pause.
+    pub(crate) fn paused_for(&self) -> Option<Duration> {
+        self.pool.paused_for()
+    }
+
+    /// How many requests have no complete response: those that instances have, and those that wait for an instance.
+    pub(crate) fn load(&self) -> usize {
+        self.pool.load()
+    }
+
     /// A counter that is incremented at every change of the state of an instance.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.pool.changes()
@@ -132,6 +156,14 @@ impl Balancer {
     pub(crate) async fn stop(self, limit: Duration) {
         self.stop.send_replace(Some(Instant::now() + limit));
         self.stop.closed().await;
+    }
+}
+
+/// Compares the instances now and then.
+async fn eject_outliers(pool: Arc<Pool>) {
+    loop {
+        tokio::time::sleep(BETWEEN_EJECTIONS).await;
+        pool.eject_outliers(Instant::now());
     }
 }
 
@@ -151,6 +183,9 @@ fn start_worker(context: impl FnOnce() -> Context + Send + 'static, start: Worke
             if start.own == 0 && matches!(context.config.dispatch, Dispatch::Balanced) {
                 let health = context.config.health.clone();
                 tokio::task::spawn_local(health_check::watch_all(Arc::clone(&context.pool), health));
+                if context.config.eject {
+                    tokio::task::spawn_local(eject_outliers(Arc::clone(&context.pool)));
+                }
             }
             if let Err(error) = worker::run(context, start).await {
                 tracing::error!("a worker of the balancer cannot use its listener: {error}");

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use http::request::Parts;
 use tokio::sync::Notify;
 
+use super::retry_budget::RetryBudget;
 use crate::balancer::client::ConnectionProgress;
 use crate::balancer::config::{Config, Dispatch};
 use crate::balancer::observe::{Observer, Record};
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     /// The number of client connections of this worker, including upgraded ones.
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) tunnels: Cell<usize>,
+    /// The requests that may be sent again.
+    pub(crate) retries: RetryBudget,
     /// Notifies when a connection or a tunnel has ended.
     pub(crate) ended: Notify,
 }

@@ -20,10 +20,12 @@ mod cookies;
 mod error_response;
 mod headers;
 mod response_body;
+mod retry_budget;
 mod upgrade;
 mod validate;
 
 pub(crate) use context::{Client, Context};
+pub(crate) use retry_budget::RetryBudget;
 
 use access_log::AccessLine;
 use attempts::{Answered, Attempts, Outgoing};
