@@ -30,7 +30,7 @@ pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch
 pub(crate) use upstream::{BodyLimits, HealthCheck};
 
 use pool::BETWEEN_EJECTIONS;
-use pool::{CheckResult, Pool, PoolSettings};
+use pool::{CheckResult, Leave, Pool, PoolSettings};
 use proxy::{Context, RetryBudget};
 use upstream::connections::Connections;
 use upstream::fields::host_value;
@@ -151,9 +151,10 @@ impl Balancer {
         self.pool.changes()
     }
 
-    /// Stops accepting, closes idle connections, lets requests in flight finish within `limit`, and returns when all
-    /// workers have ended.
+    /// Stops accepting, closes idle connections, lets requests in flight finish within `limit` (streams that carry nothing
+    /// end at once), and returns when all workers have ended.
     pub(crate) async fn stop(self, limit: Duration) {
+        self.pool.tell_streams(Leave::Leaves);
         self.stop.send_replace(Some(Instant::now() + limit));
         self.stop.closed().await;
     }

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Dispatch;
 use super::client::{ClientStream, Clients, ConnectionProgress, Follows};
+use super::pool::{LAST_WORDS, Leave};
 use super::proxy::{self, Client, Context};
 use super::upstream::connections::{BUFFER, prepare};
 
@@ -135,7 +136,7 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
     let mut quiet = pin!(quiet);
     loop {
         tokio::select! {
-            () = &mut quiet => break,
+            () = &mut quiet => return,
             () = tokio::time::sleep_until(deadline.into()) => break,
             // `stop` was called again with an earlier deadline.
             stopped = stop.changed() => match *stop.borrow() {
@@ -144,6 +145,11 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
             },
         }
     }
+    if matches!(worker.context.config.dispatch, Dispatch::Directed(_)) {
+        return;
+    }
+    worker.context.pool.tell_streams(Leave::Over);
+    let _ = tokio::time::timeout(LAST_WORDS, quiet).await;
 }
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener) {

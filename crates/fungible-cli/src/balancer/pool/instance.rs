@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// A response is as quick as the slowest recent one to a part of so many of it: a slow one is forgotten after some hundred
 /// quick ones.
@@ -139,12 +139,24 @@ pub(crate) struct PooledInstance {
     pub(crate) link: Arc<Link>,
 }
 
+/// Whether an instance leaves, for the streams that would keep it from leaving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Leave {
+    #[default]
+    Stays,
+    /// It gets no more requests, or the balancer stops.
+    Leaves,
+    /// The limit of the drain has passed: what can end in an orderly way does so now.
+    Over,
+}
+
 /// The state that requests in flight read and change without the lock of the pool.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     in_flight: AtomicUsize,
     served: AtomicU64,
     leaving: AtomicBool,
+    leave: watch::Sender<Leave>,
     /// The heads of responses that came from it, and those of them with a status of 5xx.
     answered: AtomicU64,
     errors: AtomicU64,
@@ -230,6 +242,17 @@ impl Link {
     /// Marks the instance as getting no more requests.
     pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::SeqCst);
+        self.tell_streams(Leave::Leaves);
+    }
+
+    /// Tells the streams of the instance how far its leave is.
+    pub(crate) fn tell_streams(&self, leave: Leave) {
+        self.leave.send_if_modified(|state| std::mem::replace(state, leave.max(*state)) < leave);
+    }
+
+    /// How far its leave is.
+    pub(crate) fn leave_state(&self) -> watch::Receiver<Leave> {
+        self.leave.subscribe()
     }
 }
 

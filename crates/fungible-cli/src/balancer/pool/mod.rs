@@ -2,6 +2,7 @@
 //! refuses; so a drain misses no request. It knows nothing of connections.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ mod last_seen;
 mod select;
 
 pub(crate) use ejection::BETWEEN_LOOKS as BETWEEN_EJECTIONS;
-pub(crate) use instance::{CheckResult, Claim, InstanceId, InstanceView, PortOwner, State, Vouch};
+pub(crate) use instance::{CheckResult, Claim, InstanceId, InstanceView, Leave, Link, PortOwner, State, Vouch};
 pub(crate) use select::Routing;
 
 use ejection::Responses;
@@ -62,6 +63,9 @@ pub(crate) struct Wish<'a> {
     /// The instances to which this request was already sent.
     pub(crate) tried: &'a [InstanceId],
 }
+
+/// How long a stream may take to end after the limit of a drain.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Why a request got no instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +135,7 @@ impl Pool {
     }
 
     /// Drains an instance for good and waits until it has no request in flight. Returns whether that happened within
-    /// `limit`.
+    /// `limit`, and the moment after it in which streams may end in an orderly way.
     pub(crate) async fn drain(&self, id: InstanceId, limit: Duration) -> bool {
         let link = {
             let mut inner = self.lock();
@@ -151,11 +155,21 @@ impl Pool {
                 rings.await;
             }
         };
-        let quiet = tokio::time::timeout(limit, until_quiet).await.is_ok();
+        let mut until_quiet = pin!(until_quiet);
+        let quiet = tokio::time::timeout(limit, &mut until_quiet).await.is_ok();
+        if !quiet {
+            link.tell_streams(Leave::Over);
+        }
+        let quiet = quiet || tokio::time::timeout(LAST_WORDS, until_quiet).await.is_ok();
         if quiet {
             self.ended(id);
         }
         quiet
+    }
+
+    /// Tells the streams on all instances how far the end of the balancer is.
+    pub(crate) fn tell_streams(&self, leave: Leave) {
+        self.lock().instances.iter().for_each(|one| one.link.tell_streams(leave));
     }
 
     /// Applies what a connection found out about an instance.

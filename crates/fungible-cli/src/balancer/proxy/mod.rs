@@ -18,6 +18,7 @@ mod attempts;
 mod context;
 mod cookies;
 mod error_response;
+mod farewell;
 mod headers;
 mod response_body;
 mod retry_budget;
@@ -33,7 +34,7 @@ use context::Direction;
 use cookies::Hints;
 use error_response::{BAD_ANSWER, ErrorResponse};
 use headers::CameFrom;
-use response_body::{Passing, ResponseBody};
+use response_body::{EventStream, Passing, ResponseBody};
 use upgrade::Listener;
 
 use super::upstream::Origin;
@@ -106,11 +107,15 @@ async fn forward(
             return Err(BAD_ANSWER);
         };
         client.progress.changes_protocol();
-        let listener = record.map(|record| Listener::new(record, head.headers.get(UPGRADE)));
-        upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener);
+        let is_websocket = upgrade::is_websocket(head.headers.get(UPGRADE));
+        let listener = record.map(|record| Listener::new(record, is_websocket));
+        upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener, is_websocket);
         return Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())));
     }
+    // What an observer records ends as the app and its client want.
+    let stream = if direction.is_none() { EventStream::of(&head.headers, &claim) } else { None };
     let body = ResponseBody::Passing(Passing {
+        stream,
         ended: false,
         ends_by_closing: version == Version::HTTP_10 && length.is_none(),
         incoming,
