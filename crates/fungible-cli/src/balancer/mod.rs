@@ -102,9 +102,16 @@ impl Balancer {
     }
 
     /// Adds an instance. It gets requests as soon as a health check passes and `vouch` confirms that the instance
-    /// itself listens.
-    pub(crate) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
-        self.pool.add(name, address, vouch)
+    /// itself listens. `health_port`: where health checks by a path ask, if not at `address`.
+    pub(crate) fn add(
+        &self,
+        name: &str,
+        address: SocketAddr,
+        health_port: Option<u16>,
+        vouch: Option<Vouch>,
+    ) -> InstanceId {
+        let check_at = SocketAddr::new(address.ip(), health_port.unwrap_or(address.port()));
+        self.pool.add_checked_at(name, address, check_at, vouch)
     }
 
     /// Adds an instance that is known to be ready. With an observer, `vouch` is asked again for each request.

@@ -202,6 +202,9 @@ pub(super) struct RunOptions {
     /// The Host of health checks, for apps that refuse hosts they do not know [default: the instance's address]
     #[arg(long, value_name = "NAME", value_parser = parse_host, requires = "health")]
     health_host: Option<HeaderValue>,
+    /// Give each instance a second port, in `HEALTH_PORT` and {health-port}, and send health checks there
+    #[arg(long, requires = "health")]
+    health_port: bool,
     /// How an instance is chosen for each request [default: p2c, for dev never-twice]
     #[arg(long, value_enum)]
     routing: Option<RoutingName>,
@@ -275,6 +278,7 @@ pub(super) struct RunPlan {
     pub(super) version: Option<String>,
     pub(super) health: Option<String>,
     pub(super) health_host: Option<HeaderValue>,
+    pub(super) health_port: bool,
     pub(super) routing: Routing,
     pub(super) program: String,
     pub(super) arguments: Vec<String>,
@@ -311,6 +315,7 @@ impl RunOptions {
             version: self.version,
             health: self.health,
             health_host: self.health_host,
+            health_port: self.health_port,
             routing: self.routing.map_or(routing, RoutingName::meant),
             program,
             arguments: command.collect(),

@@ -71,6 +71,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         ),
         executable: process::executable(),
         namespaces: !options.no_namespaces,
+        health_port: false,
         foreign_listeners: false,
         output: OutputTo::Folder(data.logs.path.clone()),
         start_limit: Duration::from_secs(30),

@@ -39,6 +39,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         ),
         executable: process::executable(),
         namespaces: plan.namespaces,
+        health_port: plan.health_port,
         foreign_listeners: plan.foreign_listeners,
         output: OutputTo::Ours { colour: screen::coloured(std::io::IsTerminal::is_terminal(&std::io::stdout())) },
         start_limit: plan.start_limit,

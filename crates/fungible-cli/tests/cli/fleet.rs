@@ -104,6 +104,20 @@ fn a_frozen_instance_gets_no_requests_until_it_is_thawed() {
 }
 
 #[test]
+fn health_checks_may_have_a_port_of_their_own() {
+    let place = Place::new();
+    let options = ["run", "-n", "2", "--listen", "127.0.0.1:0", "--name", "web", "--health", "/alive"];
+    let fleet = place.fleet(&[&options[..], &["--health-port", "--", "python3", &program("plain.py")]].concat());
+    fleet.healthy(2);
+    // On the port of the app everything is a 200, on the other one only this path.
+    let place = Place::new();
+    let options = ["run", "-n", "1", "--listen", "127.0.0.1:0", "--health", "/elsewhere", "--start-limit", "3s"];
+    let never = place.output(&[&options[..], &["--health-port", "--", "python3", &program("plain.py")]].concat());
+    let said = String::from_utf8_lossy(&never.stderr).into_owned();
+    assert!(said.contains("GET /elsewhere on 127.0.0.1:") && said.contains("answered 404"), "{said}");
+}
+
+#[test]
 fn a_health_check_asks_for_the_host_that_the_app_knows() {
     let place = Place::new();
     let start = ["run", "-n", "1", "--listen", "127.0.0.1:0", "--name", "web", "--health", "/host?shop.example"];

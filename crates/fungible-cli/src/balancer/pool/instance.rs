@@ -120,6 +120,8 @@ pub(crate) struct PooledInstance {
     pub(crate) id: InstanceId,
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
+    /// Where a health check by a path asks.
+    pub(crate) check_at: SocketAddr,
     pub(crate) state: State,
     /// Since it was last healthy, its only failures were late responses.
     only_late: bool,
@@ -263,6 +265,7 @@ impl PooledInstance {
             id,
             name: Arc::from(name),
             address,
+            check_at: address,
             state: State::Starting,
             only_late: true,
             in_a_row: 0,

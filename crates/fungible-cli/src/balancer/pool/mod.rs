@@ -113,10 +113,23 @@ impl Pool {
 
     /// Adds an instance that is starting.
     pub(crate) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
+        self.add_checked_at(name, address, address, vouch)
+    }
+
+    /// Adds an instance that is starting; health checks by a path ask at another address.
+    pub(crate) fn add_checked_at(
+        &self,
+        name: &str,
+        address: SocketAddr,
+        check_at: SocketAddr,
+        vouch: Option<Vouch>,
+    ) -> InstanceId {
         let mut inner = self.lock();
         inner.next_id += 1;
         let id = InstanceId(inner.next_id);
-        inner.instances.push(PooledInstance::new(id, name, address, vouch));
+        let mut instance = PooledInstance::new(id, name, address, vouch);
+        instance.check_at = check_at;
+        inner.instances.push(instance);
         drop(inner);
         self.changed();
         id
@@ -320,6 +333,18 @@ impl Pool {
         let instance = &inner.instances[inner.place(id)?];
         let is_late = instance.is_late();
         (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state, is_late))
+    }
+
+    /// Where a health check of the instance asks: at its own address, or by a path at perhaps another one.
+    pub(crate) fn check_at(&self, id: InstanceId, by_path: bool) -> Option<SocketAddr> {
+        let inner = self.lock();
+        let instance = &inner.instances[inner.place(id)?];
+        Some(if by_path { instance.check_at } else { instance.address })
+    }
+
+    /// How many instances there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().instances.len()
     }
 
     /// The check which program listens on the address of an instance.

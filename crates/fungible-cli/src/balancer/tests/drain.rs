@@ -102,7 +102,7 @@ async fn an_idle_drain_is_done_at_once_also_for_one_that_never_started() {
     let balancer = balancer(config(Routing::RoundRobin));
     let ids = add_healthy(&balancer, &[&fake]).await;
     assert!(balancer.drain(ids[0], Duration::ZERO).await || balancer.drain(ids[0], LIMIT).await);
-    let never = balancer.add("b", fake.address, None);
+    let never = balancer.add("b", fake.address, None, None);
     assert!(balancer.drain(never, LIMIT).await);
     assert!(balancer.drain(never, LIMIT).await, "once more is no error");
 }

@@ -64,7 +64,7 @@ async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
     let mut one_thread = config(Routing::RoundRobin);
     one_thread.threads = 1;
     let balancer = balancer(one_thread);
-    let id = balancer.add("server", server, None);
+    let id = balancer.add("server", server, None, None);
     until_state(&balancer, id, State::Healthy).await;
     let prefix = own_prefix(&balancer).await;
     for (number, (name, bytes)) in CORPUS.iter().enumerate() {

@@ -16,7 +16,7 @@ async fn a_held_request_is_answered_as_soon_as_an_instance_is_ready() {
     let mut client = Raw::connect(&balancer).await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi").await;
     let fake = Fake::plain("a").await;
-    balancer.add("a", fake.address, None);
+    balancer.add("a", fake.address, None, None);
     assert_eq!(client.answer().await.expect("an answer comes").body, "a");
     assert_eq!(fake.executed(), 1);
 }
@@ -53,7 +53,7 @@ async fn a_starting_instance_gets_nothing_and_the_wait_ends_with_503() {
     // Nobody listens there: the port was free a moment ago.
     let nobody =
         std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port");
-    balancer.add("a", nobody, None);
+    balancer.add("a", nobody, None, None);
     let mut waiting = Vec::new();
     for _ in 0..8 {
         let mut client = Raw::connect(&balancer).await;
@@ -91,7 +91,7 @@ async fn a_held_client_that_disconnects_frees_its_place() {
     drop(first);
     let mut second = ask_until(&balancer, true).await;
     let fake = Fake::plain("a").await;
-    balancer.add("a", fake.address, None);
+    balancer.add("a", fake.address, None, None);
     assert_eq!(second.answer().await.expect("an answer comes").body, "a");
     assert_eq!(fake.executed(), 1, "the request of the one that left was never sent");
 }

@@ -155,7 +155,7 @@ async fn requests_that_wait_at_an_ended_instance_are_resent_if_idempotent() {
     getting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     posting.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").await;
     eventually_async("both wait there", async || ended.executed() == 2).await;
-    let other = balancer.add("good", good.address, None);
+    let other = balancer.add("good", good.address, None, None);
     until_state(&balancer, other, State::Healthy).await;
     balancer.ended(ids[0]);
     assert_eq!(getting.answer().await.expect("an answer comes").body, "good");
@@ -265,7 +265,7 @@ async fn no_get_fails_while_instances_come_and_go() {
         }
         balancer.ended(ids.remove(at));
         let fresh = Fake::plain("a").await;
-        ids.push(balancer.add("again", fresh.address, None));
+        ids.push(balancer.add("again", fresh.address, None, None));
         fakes.push(fresh);
         until_state(&balancer, *ids.last().expect("just added"), State::Healthy).await;
     }
@@ -276,6 +276,6 @@ async fn no_get_fails_while_instances_come_and_go() {
     // Nobody listens on a port of the past.
     let nobody =
         std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port");
-    balancer.add("never", nobody, None);
+    balancer.add("never", nobody, None, None);
     assert_eq!(Raw::connect(&balancer).await.get("/").await.status, 200);
 }

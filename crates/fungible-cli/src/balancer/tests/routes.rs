@@ -105,7 +105,7 @@ async fn least_busy_goes_where_nothing_is_in_flight() {
     slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
     changes.mark_unchanged();
-    balancer.add("free", free.address, None);
+    balancer.add("free", free.address, None, None);
     eventually_async("the other one is healthy", async || balancer.instances()[1].state == State::Healthy).await;
     assert!(changes.has_changed().expect("the balancer lives"), "each change of a state is told");
     let mut client = Raw::connect(&balancer).await;

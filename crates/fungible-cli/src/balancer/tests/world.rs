@@ -36,7 +36,7 @@ pub(super) fn balancer(config: Config) -> Balancer {
 /// Adds instances and waits until all of them are healthy.
 pub(super) async fn add_healthy(balancer: &Balancer, fakes: &[&Fake]) -> Vec<InstanceId> {
     let ids: Vec<_> =
-        fakes.iter().enumerate().map(|(at, fake)| balancer.add(&format!("i{at}"), fake.address, None)).collect();
+        fakes.iter().enumerate().map(|(at, fake)| balancer.add(&format!("i{at}"), fake.address, None, None)).collect();
     for id in &ids {
         until_state(balancer, *id, State::Healthy).await;
     }

@@ -15,7 +15,8 @@ use crate::balancer::pool::{CheckResult, Claim, InstanceId, Pool, PortOwner, Sta
 
 /// When an instance counts as healthy.
 ///
-/// With the defaults, a frozen instance becomes unhealthy within 0.6 s (an interval and a timeout). One probe without a
+/// With the defaults and up to 40 instances, a frozen instance becomes unhealthy within 0.6 s (an interval and a timeout), or
+/// earlier if requests wait for it. One probe without a
 /// response in time is enough, because a false alarm costs little even on a busy machine: the next probe, an interval
 /// later, makes the instance healthy again; requests that are not idempotent stay where they are, others move at most
 /// once; and instances that are only slow stay in use while no better one is ready.
@@ -49,6 +50,10 @@ impl Default for HealthCheck {
     }
 }
 
+/// So many probes are made per second at most: with more than 40 instances the interval grows. What hangs is found by the
+/// requests that wait for it, and what ends is reported by the fleet.
+const PROBES_PER_SECOND: u32 = 200;
+
 /// The longest pause between the first probes of a starting instance, so that it is used as soon as it is ready.
 const QUICK: Duration = Duration::from_millis(20);
 
@@ -74,7 +79,8 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
     let added = Instant::now();
     while let Some((fallen, state, is_late)) = pool.standing_of(id) {
         let kind = if is_late { Kind::Alive } else { Kind::Healthy };
-        let mut finding = probe(&check, address, kind).await;
+        let Some(check_at) = pool.check_at(id, check.path.is_some()) else { return };
+        let mut finding = probe(&check, check_at, kind).await;
         if finding == Some(CheckResult::Passed)
             && let Some(vouch) = pool.vouch_of(id)
         {
@@ -86,7 +92,11 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
         let pause = match state {
             // Pauses grow with the time since the start, so that readiness is detected at most 5 % late.
             State::Starting => (added.elapsed() / 20).max(QUICK).min(check.interval),
-            State::Healthy | State::Unhealthy | State::Draining => check.interval,
+            State::Healthy => {
+                let count = u32::try_from(pool.len()).unwrap_or(u32::MAX);
+                check.interval.max(Duration::from_secs(1).saturating_mul(count) / PROBES_PER_SECOND)
+            }
+            State::Unhealthy | State::Draining => check.interval,
         };
         tokio::time::sleep(pause).await;
     }
@@ -116,7 +126,8 @@ pub(crate) fn suspect(pool: &Arc<Pool>, check: &HealthCheck, claim: &Claim) {
     if !claim.link.suspect() {
         return;
     }
-    let (pool, check, address) = (Arc::clone(pool), check.clone(), claim.address);
+    let (pool, check) = (Arc::clone(pool), check.clone());
+    let Some(address) = pool.check_at(claim.id, check.path.is_some()) else { return };
     let (id, link, fallen) = (claim.id, Arc::clone(&claim.link), claim.link.fallen());
     tokio::task::spawn_local(async move {
         let answers = link.answers();

@@ -33,6 +33,15 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     request_queue_size = 256
 
+if "HEALTH_PORT" in os.environ:
+    class Health(Handler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/alive" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+    health = Server(("127.0.0.1", int(os.environ["HEALTH_PORT"])), Health)
+    threading.Thread(target=health.serve_forever, daemon=True).start()
+
 port = int(sys.argv[1]) if len(sys.argv) > 1 else int(os.environ["PORT"])
 print("listening on", port, flush=True)
 Server(("127.0.0.1", port), Handler).serve_forever()
