@@ -4,6 +4,7 @@ mod deploy;
 mod fleet;
 mod output;
 mod prove;
+mod systemd;
 mod values;
 
 use std::net::SocketAddr;
@@ -20,6 +21,8 @@ pub(super) use self::fleet::FleetPlan;
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
+use self::systemd::SYSTEMD_EXAMPLES;
+pub(super) use self::systemd::SystemdOptions;
 use self::values::{FLEET, parse_address, parse_host, parse_label, parse_size};
 pub(super) use self::values::{parse_limit, parse_pair, parse_path};
 use crate::balancer::{BodyLimits, Routing};
@@ -130,6 +133,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
         fleet: Option<String>,
     },
+    /// Print the units with which systemd runs a fleet, and keeps its port open while the fleet is restarted
+    #[command(after_help = SYSTEMD_EXAMPLES)]
+    SystemdUnit(SystemdOptions),
     /// Drain a fleet and end it
     #[command(after_help = "Example:\n  fungible stop --fleet web")]
     Stop {
@@ -179,7 +185,7 @@ Example:
 
 Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunOptions {
     /// How many instances [default: 3, for dev 2]

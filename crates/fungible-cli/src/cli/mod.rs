@@ -16,6 +16,7 @@ mod prove;
 mod run;
 mod screen;
 mod settings;
+mod systemd;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Freeze),
         Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Thaw),
         Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),
+        Command::SystemdUnit(options) => systemd::print_units(&options),
         Command::Pause { fleet, limit } => control::pause(fleet.as_deref(), limit),
         Command::Resume { fleet } => control::pause(fleet.as_deref(), Duration::ZERO),
         Command::Deploy(options) => {

@@ -73,7 +73,10 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
 
     let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
-    let mut tell = |event: FleetEvent| printer.say(screen::line(&mark, &event, colour));
+    let mut tell = |event: FleetEvent| {
+        super::systemd::notify(&event);
+        printer.say(screen::line(&mark, &event, colour));
+    };
     let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
         let instances = if most == 1 { "instance" } else { "instances" };
         let count =
@@ -129,8 +132,11 @@ pub(super) fn connections(instances: usize) -> usize {
 /// The minimum: with fewer connections a browser cannot load a page.
 const FEWEST_CONNECTIONS: usize = 16;
 
-/// Listens on `address`. No other program can listen there at the same time.
+/// Listens on `address`, or takes the socket that systemd listens on. No other program can listen there at the same time.
 pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    if let Some(listener) = super::systemd::listener()? {
+        return Ok(listener);
+    }
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (another one with --listen)"))
 }
 

@@ -169,12 +169,11 @@ impl Supervisor<'_> {
 
     /// Adds an instance with the lowest free number. `replaces`: the number of the one that leaves when this one serves.
     fn add(&mut self, release: Arc<Release>, replaces: Option<usize>) {
-        let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
-        // Of one number more than there are instances, at least one is free.
-        let number = (1..=self.instances.len() + 1).find(|number| !taken(number)).unwrap_or_default();
-        let name = format!("{}-{number}", self.settings.name);
-        self.instances.push(FleetInstance::new(number, name, release, replaces));
-        self.instances.sort_by_key(|instance| instance.number);
+        // They are in the order of their numbers.
+        let free = self.instances.iter().zip(1..).position(|(instance, number)| instance.number != number);
+        let at = free.unwrap_or(self.instances.len());
+        let name = format!("{}-{}", self.settings.name, at + 1);
+        self.instances.insert(at, FleetInstance::new(at + 1, name, release, replaces));
     }
 
     fn staying(&self) -> impl Iterator<Item = &FleetInstance> {
@@ -422,12 +421,8 @@ impl Supervisor<'_> {
     fn look(&mut self) {
         let views = self.balancer.instances();
         for instance in &mut self.instances {
-            let Phase::Running(life) = &mut instance.phase else {
-                continue;
-            };
-            let Some(view) = views.iter().find(|view| view.id == life.balanced) else {
-                continue;
-            };
+            let Some(view) = view_of(&views, instance) else { continue };
+            let Phase::Running(life) = &mut instance.phase else { continue };
             let name = instance.name.clone();
             match (view.state, life.ready, life.healthy) {
                 (State::Healthy, None, _) => {
@@ -462,7 +457,8 @@ impl Supervisor<'_> {
         let replaceable = self.has_one_that_serves();
         for at in 0..self.instances.len() {
             let instance = &mut self.instances[at];
-            let problem = view_of(&views, instance).and_then(|view| view.last_problem.clone()).unwrap_or_default();
+            let view = view_of(&views, instance);
+            let problem = || view.and_then(|view| view.last_problem.clone()).unwrap_or_default();
             let late = match &mut instance.phase {
                 Phase::Ending { life, kill_at } if *kill_at <= now => {
                     *kill_at = now + FAR_OFF;
@@ -471,11 +467,11 @@ impl Supervisor<'_> {
                 Phase::Running(life) if life.ready.is_none() && life.started + self.settings.start_limit <= now => {
                     let limit = self.settings.start_limit;
                     if !self.ever_ready {
-                        return Err(FleetError::NeverReady { name: instance.name.clone(), limit, problem });
+                        return Err(FleetError::NeverReady { name: instance.name.clone(), limit, problem: problem() });
                     }
                     if self.deploys.is_trying(&instance.release, None) {
                         let reason =
-                            format!("{} was not ready within {} s: {problem}", instance.name, limit.as_secs_f32());
+                            format!("{} was not ready within {} s: {}", instance.name, limit.as_secs_f32(), problem());
                         self.deploys.fail(reason, Some(life.process), Vec::new());
                     }
                     // Its end is counted as a failure when it is reported.
@@ -818,7 +814,8 @@ impl Supervisor<'_> {
 /// The balancer's view of the process of an instance.
 fn view_of<'v>(views: &'v [InstanceView], instance: &FleetInstance) -> Option<&'v InstanceView> {
     let life = instance.life()?;
-    views.iter().find(|view| view.id == life.balanced)
+    // They are in the order of their ids.
+    views.binary_search_by_key(&life.balanced, |view| view.id).ok().map(|at| &views[at])
 }
 
 fn in_seconds(time: Duration) -> String {

@@ -152,6 +152,8 @@ fn a_fleet_grows_and_shrinks_without_losing_a_request() {
         "run",
         "-n",
         "2",
+        "--routing",
+        "round-robin",
         "--listen",
         "127.0.0.1:0",
         "--name",

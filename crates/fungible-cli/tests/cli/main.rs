@@ -28,5 +28,6 @@ mod scaling;
 #[path = "../../src/report/tests/schema_check.rs"]
 mod schema_check;
 mod shop;
+mod systemd;
 mod traps;
 mod world;

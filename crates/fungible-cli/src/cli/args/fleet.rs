@@ -7,7 +7,7 @@ use clap::Args;
 use super::values::{parse_cpus, parse_limit, parse_size};
 use crate::fleet::{RecycleRule, ResourceLimits, ScalingRule};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(in super::super) struct FleetOptions {
     /// Scale by load: the fewest instances
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), requires = "max", conflicts_with = "instances", help_heading = "Scaling")]
