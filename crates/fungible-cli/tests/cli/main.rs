@@ -26,5 +26,6 @@ mod recorded;
 #[path = "../../src/report/tests/schema_check.rs"]
 mod schema_check;
 mod shop;
+mod tls;
 mod traps;
 mod world;

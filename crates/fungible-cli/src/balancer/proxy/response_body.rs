@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
-use crate::balancer::client::ConnectionProgress;
+use crate::balancer::client::Tracked;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
 use crate::balancer::upstream::connections::Sender;
@@ -36,7 +35,7 @@ pub(crate) struct Passing {
     pub(super) ended: bool,
     /// The response ends with the connection, which the client takes for its end (HTTP/1.0).
     pub(super) ends_by_closing: bool,
-    pub(super) client: Arc<ConnectionProgress>,
+    pub(super) client: Tracked,
     pub(super) context: Rc<ProxyContext>,
     /// Dropped after the connection was returned.
     pub(super) claim: Claim,

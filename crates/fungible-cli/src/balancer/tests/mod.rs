@@ -5,6 +5,7 @@ mod drain;
 mod fields;
 mod framing;
 mod hold;
+mod http2;
 mod limits;
 mod messages;
 mod resend;
