@@ -167,12 +167,13 @@ impl Http2Progress {
                 stream.cancelled.notify_one();
             }
         }
+        let idle = self.idle_since();
         let hangs = exceeds(self.incomplete.get(), shortened(header_time, crowded))
             || exceeds(self.stuck.get(), idle_time)
-            || exceeds(self.leaving.get(), idle_time);
+            || (exceeds(self.leaving.get(), idle_time) && exceeds(idle, idle_time));
         if hangs {
             self.close();
-        } else if self.leaving.get().is_none() && exceeds(self.idle_since(), shortened(idle_time, crowded)) {
+        } else if self.leaving.get().is_none() && exceeds(idle, shortened(idle_time, crowded)) {
             self.leaving.set(Some(Instant::now()));
             return true;
         }

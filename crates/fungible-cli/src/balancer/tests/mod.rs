@@ -12,4 +12,5 @@ mod resend;
 mod routes;
 mod streams;
 mod tap;
+mod tls;
 mod world;

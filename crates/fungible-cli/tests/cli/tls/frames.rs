@@ -33,8 +33,8 @@ pub(super) enum Reaction {
     ConnectionError(u32),
     /// `RST_STREAM` with this code.
     StreamError(u32),
-    /// A response with this status began, as far as it is one of the static table.
-    Response,
+    /// A response began, with this status.
+    Response(u16),
     /// It closed the connection without a word.
     Closed,
 }
@@ -61,6 +61,16 @@ pub(super) const GET: [(&str, &str); 4] =
 /// A whole request without a body.
 pub(super) fn get(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields(&GET))
+}
+
+/// The status in the fields of a response: its place in the static table of HPACK, or as text behind that place.
+fn status(fields: &[u8]) -> u16 {
+    const PLACES: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
+    let fields = &fields[fields.iter().position(|byte| byte & 0xe0 != 0x20).unwrap()..];
+    match fields[0] {
+        place @ 0x88..=0x8e => PLACES[usize::from(place - 0x88)],
+        other => panic!("a status that this client cannot read: {other:x}"),
+    }
 }
 
 pub(super) struct Frames {
@@ -106,7 +116,7 @@ impl Frames {
                     None => return Reaction::Closed,
                     Some((GOAWAY, _, _, payload)) => return Reaction::ConnectionError(code(&payload, 4)),
                     Some((RST_STREAM, _, _, payload)) => return Reaction::StreamError(code(&payload, 0)),
-                    Some((HEADERS, ..)) => return Reaction::Response,
+                    Some((HEADERS, _, _, payload)) => return Reaction::Response(status(&payload)),
                     Some(_) => {}
                 }
             }

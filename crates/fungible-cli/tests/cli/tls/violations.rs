@@ -129,7 +129,7 @@ async fn violations_of_the_protocol_are_answered_as_the_rfc_says() {
         client.send(&bytes).await;
         let mut reaction = client.reaction().await;
         // A response may have begun before.
-        while matches!(reaction, Reaction::Response | Reaction::StreamError(_)) {
+        while matches!(reaction, Reaction::Response(_) | Reaction::StreamError(_)) {
             reaction = client.reaction().await;
         }
         if !codes.iter().any(|code| reaction == Reaction::ConnectionError(*code)) {
@@ -158,4 +158,36 @@ async fn violations_of_the_protocol_are_answered_as_the_rfc_says() {
     }
     let mut client = Http2Client::connect(fleet.address, &files.pem, "a.example").await;
     assert_eq!(client.get("/echo").await.unwrap().0, 200);
+}
+
+/// What HTTP/2 allows, and two programs might read differently.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_ambiguous_is_refused() {
+    let place = Place::new();
+    let files = issue(place.folder.path(), "a", &["a.example"]);
+    let echo = program("echo.py");
+    let fleet = place.fleet(&run(&files.arguments(), &echo));
+    fleet.healthy(2);
+    let request = |authority: Option<&'static str>, path: &'static str, more: &[(&'static str, &'static str)]| {
+        let pseudo = [Some((":method", "GET")), Some((":scheme", "https")), Some((":path", path))].into_iter();
+        let all: Vec<_> =
+            pseudo.chain([authority.map(|it| (":authority", it))]).flatten().chain(more.to_vec()).collect();
+        frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&all))
+    };
+    for (bytes, status) in [
+        (request(Some("a.example"), "/echo", &[]), 200),
+        (request(None, "/echo", &[("host", "a.example")]), 200),
+        (request(Some("a.example"), "/echo", &[("host", "a.example:443")]), 200),
+        (request(None, "/echo", &[]), 400),
+        (request(Some("a.example"), "/echo", &[("host", "b.example")]), 400),
+        (request(Some("a.example"), "/echo", &[("host", "a.example"), ("host", "a.example")]), 400),
+        (request(Some("a.example"), "/echo", &[("host", "")]), 400),
+        (request(Some("user@a.example"), "/echo", &[]), 400),
+        (request(Some("a.example"), "*", &[]), 400),
+    ] {
+        let mut client = Frames::connect(fleet.address, &files.pem).await;
+        client.send(&bytes).await;
+        let shown = String::from_utf8_lossy(&bytes).into_owned();
+        assert_eq!(client.reaction().await, Reaction::Response(status), "{shown:?}");
+    }
 }
