@@ -13,8 +13,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::shared::Front;
-use crate::balancer::Dispatch;
 use crate::balancer::client::{ClientStream, ConnectionProgress, Follows, Tracked, Transport};
+use crate::balancer::config::Dispatch;
 use crate::balancer::proxy::{Client, ClientOrigin, ResponseBody};
 
 /// Serves a connection until it ends. `answer` answers each of its requests.
