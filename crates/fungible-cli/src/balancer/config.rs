@@ -19,6 +19,10 @@ pub(crate) struct Config {
     pub(crate) health: HealthCheck,
     /// How requests wait while no instance is ready.
     pub(crate) hold: Hold,
+    /// How long a new instance takes to get its full share of requests; `None`: it gets it at once.
+    pub(crate) slow_start: Option<Duration>,
+    /// Whether an instance that answers 5xx far more often than the others is taken out for a while.
+    pub(crate) eject: bool,
     /// How long a connection to an instance may take to open.
     pub(crate) connect_timeout: Duration,
     /// How long an instance may take to send the head of its response, counted from the end of the request; else 504.
@@ -40,12 +44,14 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The defaults: round robin over instances that accept connections, one worker per core.
+    /// The defaults: power of two choices over instances that accept connections, one worker per core.
     pub(crate) fn new(secret: [u8; 32]) -> Config {
         Config {
-            routing: Routing::RoundRobin,
+            routing: Routing::PowerOfTwo,
             health: HealthCheck::default(),
             hold: Hold::default(),
+            slow_start: None,
+            eject: false,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_mins(1),
             resend_keyed: false,

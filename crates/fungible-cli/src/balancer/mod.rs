@@ -32,8 +32,9 @@ pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch
 pub(crate) use tls::{CertificateEvent, CertificateFiles, Certificates, watch_certificates};
 pub(crate) use upstream::{BodyLimits, HealthCheck};
 
-use pool::{CheckResult, Pool};
-use proxy::Context;
+use pool::BETWEEN_EJECTIONS;
+use pool::{CheckResult, Leave, Pool, PoolSettings};
+use proxy::{Context, RetryBudget};
 use upstream::connections::Connections;
 use upstream::fields::host_value;
 use upstream::{InMemory, health_check};
@@ -58,8 +59,15 @@ impl Balancer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let HealthCheck { fall, rise, .. } = config.health;
-        let pool = Arc::new(Pool::new(config.routing, fall, rise, config.hold.clone()));
         let random = getrandom::u64().map_err(io::Error::other)?;
+        let pool = Arc::new(Pool::new(PoolSettings {
+            routing: config.routing,
+            fall,
+            rise,
+            hold: config.hold.clone(),
+            slow_start: config.slow_start,
+            seed: random,
+        }));
         let workers = config.threads.max(1);
         // Shared, so that each worker can resume the sessions of the others.
         let tls =
@@ -87,6 +95,7 @@ impl Balancer {
                 ids: Cell::new(0),
                 open,
                 tunnels: Cell::new(0),
+                retries: RetryBudget::new(Instant::now()),
                 ended: Notify::new(),
             };
             let listener = listener.try_clone()?;
@@ -132,16 +141,40 @@ impl Balancer {
         self.pool.instances()
     }
 
+    /// Holds all requests for so long, or until this is called with zero.
+    pub(crate) fn pause(&self, time: Duration) {
+        self.pool.pause(time);
+    }
+
+    /// For how long requests are still held because of a pause.
+    pub(crate) fn paused_for(&self) -> Option<Duration> {
+        self.pool.paused_for()
+    }
+
+    /// How many requests have no complete response: those that instances have, and those that wait for an instance.
+    pub(crate) fn load(&self) -> usize {
+        self.pool.load()
+    }
+
     /// A counter that is incremented at every change of the state of an instance.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.pool.changes()
     }
 
-    /// Stops accepting, closes idle connections, lets requests in flight finish within `limit`, and returns when all
-    /// workers have ended.
+    /// Stops accepting, closes idle connections, lets requests in flight finish within `limit` (streams that carry nothing
+    /// end at once), and returns when all workers have ended.
     pub(crate) async fn stop(self, limit: Duration) {
+        self.pool.tell_streams(Leave::Leaves);
         self.stop.send_replace(Some(Instant::now() + limit));
         self.stop.closed().await;
+    }
+}
+
+/// Compares the instances now and then.
+async fn eject_outliers(pool: Arc<Pool>) {
+    loop {
+        tokio::time::sleep(BETWEEN_EJECTIONS).await;
+        pool.eject_outliers(Instant::now());
     }
 }
 
@@ -161,6 +194,9 @@ fn start_worker(context: impl FnOnce() -> Context + Send + 'static, start: Worke
             if start.own == 0 && matches!(context.config.dispatch, Dispatch::Balanced) {
                 let health = context.config.health.clone();
                 tokio::task::spawn_local(health_check::watch_all(Arc::clone(&context.pool), health));
+                if context.config.eject {
+                    tokio::task::spawn_local(eject_outliers(Arc::clone(&context.pool)));
+                }
             }
             if let Err(error) = worker::run(context, start).await {
                 tracing::error!("a worker of the balancer cannot use its listener: {error}");

@@ -13,7 +13,9 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+use super::Dispatch;
 use super::front::{self, Door, Front};
+use super::pool::{LAST_WORDS, Leave};
 use super::proxy::Context;
 
 /// The pause after the system had no socket for a new connection.
@@ -128,7 +130,7 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
     let mut quiet = pin!(quiet);
     loop {
         tokio::select! {
-            () = &mut quiet => break,
+            () = &mut quiet => return,
             () = tokio::time::sleep_until(deadline.into()) => break,
             // `stop` was called again with an earlier deadline.
             stopped = stop.changed() => match *stop.borrow() {
@@ -137,6 +139,11 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
             },
         }
     }
+    if matches!(worker.front.context.config.dispatch, Dispatch::Directed(_)) {
+        return;
+    }
+    worker.front.context.pool.tell_streams(Leave::Over);
+    let _ = tokio::time::timeout(LAST_WORDS, quiet).await;
 }
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Door) {

@@ -2,6 +2,7 @@
 
 mod connecting;
 mod deploy;
+mod fleet;
 mod output;
 mod prove;
 mod values;
@@ -16,6 +17,8 @@ use http::HeaderValue;
 pub(super) use self::connecting::ConnectingOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
+use self::fleet::FleetOptions;
+pub(super) use self::fleet::FleetPlan;
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
@@ -112,6 +115,23 @@ pub(super) enum Command {
     /// Replace the instances by those of another command, one after the other, without losing a request
     #[command(after_help = DEPLOY_EXAMPLES)]
     Deploy(DeployOptions),
+    /// Hold all requests for a moment, while something behind the instances is changed; those in flight go on
+    #[command(
+        after_help = "Examples:\n  fungible pause --limit 20s && ./switch-database && fungible resume\n\nAt most 1024 requests wait; further ones get 503. Without `resume` they go on after the limit."
+    )]
+    Pause {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
+        fleet: Option<String>,
+        /// How long requests wait at most
+        #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "30s")]
+        limit: Duration,
+    },
+    /// Let requests go on that `pause` holds
+    #[command(after_help = "Example:\n  fungible resume")]
+    Resume {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET)]
+        fleet: Option<String>,
+    },
     /// Drain a fleet and end it
     #[command(after_help = "Example:\n  fungible stop --fleet web")]
     Stop {
@@ -122,6 +142,14 @@ pub(super) enum Command {
     #[cfg(feature = "demo")]
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoOptions),
+    /// Enter control groups and become a program
+    #[command(hide = true)]
+    Limited {
+        #[arg(long)]
+        group: Vec<std::path::PathBuf>,
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
     #[command(hide = true)]
     Keeper {
         #[arg(value_parser = KEEPER_STAGES)]
@@ -142,6 +170,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   fungible run -- node server.js                        # the app listens on the port in PORT
   fungible run -n 5 --health /healthz -- ./app --port {port}
+  fungible run --min 2 --max 10 --memory 256M -- ./app   # as many as the load takes
   fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
   fungible run --listen 0.0.0.0:443 --redirect-http 0.0.0.0:80 --tls-cert cert.pem --tls-key key.pem -- ./app
 
@@ -159,6 +188,8 @@ pub(super) struct RunOptions {
     /// How many instances [default: 3, for dev 2]
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     instances: Option<u16>,
+    #[command(flatten)]
+    fleet: FleetOptions,
     /// Where clients connect
     #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     listen: SocketAddr,
@@ -174,7 +205,7 @@ pub(super) struct RunOptions {
     /// The Host of health checks, for apps that refuse hosts they do not know [default: the instance's address]
     #[arg(long, value_name = "NAME", value_parser = parse_host, requires = "health")]
     health_host: Option<HeaderValue>,
-    /// How an instance is chosen for each request [default: round-robin, for dev never-twice]
+    /// How an instance is chosen for each request [default: p2c, for dev never-twice]
     #[arg(long, value_enum)]
     routing: Option<RoutingName>,
     /// Set this variable for each instance; {port} in the value is replaced with its port
@@ -243,6 +274,7 @@ pub(super) struct RunOptions {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunPlan {
     pub(super) instances: usize,
+    pub(super) fleet: FleetPlan,
     pub(super) listen: SocketAddr,
     pub(super) name: String,
     pub(super) version: Option<String>,
@@ -269,11 +301,17 @@ pub(super) struct RunPlan {
 
 impl RunOptions {
     /// The plan, with these defaults for the number of instances and the routing.
-    pub(super) fn into_plan(self, instances: u16, routing: Routing) -> RunPlan {
+    ///
+    /// # Errors
+    /// When the options contradict each other.
+    pub(super) fn into_plan(self, instances: u16, routing: Routing) -> anyhow::Result<RunPlan> {
         let mut command = self.command.into_iter();
         let program = command.next().unwrap_or_default();
-        RunPlan {
-            instances: self.instances.unwrap_or(instances).into(),
+        let fleet = self.fleet.into_plan().map_err(anyhow::Error::msg)?;
+        let fewest = fleet.scaling.as_ref().map(|rule| rule.min);
+        Ok(RunPlan {
+            instances: fewest.unwrap_or_else(|| self.instances.unwrap_or(instances).into()),
+            fleet,
             listen: self.listen,
             name: self.name.unwrap_or_else(|| name_of(&program)),
             version: self.version,
@@ -303,12 +341,14 @@ impl RunOptions {
             foreign_listeners: self.allow_foreign_listener,
             namespaces: !self.no_namespaces,
             connecting: self.connecting,
-        }
+        })
     }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RoutingName {
+    /// The less busy of two that are drawn at random
+    P2c,
     /// Each in turn
     RoundRobin,
     /// The one with the fewest requests in flight
@@ -322,6 +362,7 @@ enum RoutingName {
 impl RoutingName {
     fn meant(self) -> Routing {
         match self {
+            RoutingName::P2c => Routing::PowerOfTwo,
             RoutingName::RoundRobin => Routing::RoundRobin,
             RoutingName::LeastBusy => Routing::LeastBusy,
             RoutingName::Sticky => Routing::Sticky,

@@ -1,4 +1,4 @@
-//! `fungible status`, `kill`, `freeze`, `thaw`, `scale` and `stop`: send a request to a running fleet.
+//! `fungible status`, `kill`, `freeze`, `thaw`, `scale`, `pause`, `resume` and `stop`: send a request to a running fleet.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::line::Line;
 use super::process;
 use super::screen::{coloured, print, print_as_it_is, state_colour};
-use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets, InstanceSignal};
+use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets, InstanceSignal, ScalingStatus};
 
 /// Prints the status of one fleet, or of all without `fleet`.
 ///
@@ -81,6 +81,14 @@ pub(super) fn scale(fleet: Option<&str>, count: usize) -> anyhow::Result<()> {
     order(fleet, &ControlRequest::Scale { count }).map(|_| ())
 }
 
+/// Holds the requests to a fleet for so long; with zero, lets them go on.
+///
+/// # Errors
+/// When no fleet matches.
+pub(super) fn pause(fleet: Option<&str>, limit: Duration) -> anyhow::Result<()> {
+    order(fleet, &ControlRequest::Pause { limit }).map(|_| ())
+}
+
 /// Stops a fleet, and returns when it has ended.
 pub(super) fn stop(fleet: Option<&str>) -> anyhow::Result<()> {
     let name = order(fleet, &ControlRequest::Stop)?;
@@ -134,7 +142,7 @@ pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
             one.up_ms.map_or_else(dash, |ms| humantime::format_duration(Duration::from_secs(ms / 1000)).to_string()),
             one.in_flight.to_string(),
             one.served.to_string(),
-            one.restarts.to_string(),
+            one.last_end.as_ref().map_or_else(|| one.restarts.to_string(), |end| format!("{} ({end})", one.restarts)),
         ]);
     }
     let widths: Vec<usize> =
@@ -152,6 +160,15 @@ pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
         })
     });
     let first = format!("{} at http://{}, supervisor pid {}", status.name, status.listen, status.pid);
+    let scaling = status.scaling.as_ref().map(|scaling| {
+        let ScalingStatus { min, max, target_in_flight, wanted } = scaling;
+        Line::from(format!(
+            "scales from {min} to {max} instances, {target_in_flight} requests in flight each; now {wanted}"
+        ))
+    });
+    let paused = status.paused_ms.map(|ms| {
+        Line::from(format!("paused: requests are held for {:.1} s more", Duration::from_millis(ms).as_secs_f32()))
+    });
     let deploy = status.deploy.as_ref().map(|deploy| super::deploy::in_words(deploy).into());
-    std::iter::once(first.into()).chain(deploy).chain(lines).collect()
+    std::iter::once(first.into()).chain(scaling).chain(paused).chain(deploy).chain(lines).collect()
 }

@@ -24,7 +24,8 @@ use super::printer::Printing;
 use super::{control, process, run, screen};
 use crate::balancer::{self, Routing};
 use crate::fleet::{
-    Asked, ControlReply, ControlRequest, FleetEvent, FleetSettings, FleetStatus, OutputTo, Release, Template,
+    Asked, ControlReply, ControlRequest, FleetEvent, FleetSettings, FleetStatus, OutputTo, RecycleRule, Release,
+    ResourceLimits, Template,
 };
 
 /// How often the live table is redrawn.
@@ -75,6 +76,10 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         start_limit: Duration::from_secs(30),
         drain_limit: Duration::from_secs(5),
         grace: Duration::from_secs(10),
+        replace_after: Some(Duration::from_secs(10)),
+        scaling: None,
+        limits: ResourceLimits::default(),
+        recycle: RecycleRule::default(),
     };
     let routing = if options.sticky { Routing::Sticky } else { Routing::RoundRobin };
     let mut config = balancer::Config::new(run::random_secret()?);

@@ -19,6 +19,7 @@ mod screen;
 mod settings;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -46,8 +47,12 @@ pub fn main() -> ExitCode {
         // Before anything else, because it needs a process with a single thread.
         Command::Keeper { stage } => return fleet::keeper_main(&stage),
         Command::Cell(options) => cell::run(&options),
-        Command::Run(options) => run::run(&options.into_plan(3, Routing::RoundRobin)),
-        Command::Dev(options) => run::run(&options.into_plan(2, Routing::NeverTwice)),
+        Command::Limited { group, command } => {
+            let (program, args) = command.split_first().map_or(("", &[][..]), |(program, args)| (program, args));
+            return fleet::enter_groups(&group, program, args);
+        }
+        Command::Run(options) => options.into_plan(3, Routing::PowerOfTwo).and_then(|plan| run::run(&plan)),
+        Command::Dev(options) => options.into_plan(2, Routing::NeverTwice).and_then(|plan| run::run(&plan)),
         Command::Prove(options) => {
             return prove::run(*options).unwrap_or_else(|error| {
                 screen::problem(&error);
@@ -66,6 +71,8 @@ pub fn main() -> ExitCode {
         Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Freeze),
         Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Thaw),
         Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),
+        Command::Pause { fleet, limit } => control::pause(fleet.as_deref(), limit),
+        Command::Resume { fleet } => control::pause(fleet.as_deref(), Duration::ZERO),
         Command::Deploy(options) => {
             return deploy::run(options).unwrap_or_else(|error| {
                 screen::problem(&error);

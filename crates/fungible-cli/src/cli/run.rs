@@ -44,14 +44,21 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         start_limit: plan.start_limit,
         drain_limit: plan.drain_limit,
         grace: plan.grace,
+        replace_after: plan.fleet.replace_after,
+        scaling: plan.fleet.scaling.clone(),
+        limits: plan.fleet.limits.clone(),
+        recycle: plan.fleet.recycle.clone(),
     };
     let listener = listen(plan.listen)?;
     let mut config = Config::new(secret(plan.routing)?);
     config.routing = plan.routing;
     config.health = HealthCheck { path: plan.health.clone(), host: plan.health_host.clone(), ..config.health };
+    config.slow_start = plan.fleet.slow_start;
+    config.eject = plan.fleet.eject;
     config.response_timeout = plan.response_limit;
     config.limits.body = plan.body.clone();
-    let allowed = connections(plan.instances);
+    let most = plan.fleet.scaling.as_ref().map_or(plan.instances, |rule| rule.max);
+    let allowed = connections(most);
     if let Some(most) = plan.max_connections.filter(|most| *most > allowed) {
         screen::warning(&format!(
             "--max-connections {most} is more than the limit on open files allows: {allowed}, as each connection may need \
@@ -71,8 +78,10 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
     let mut tell = |event: FleetEvent| printer.say(screen::line(&mark, &event, colour));
     let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
-        let instances = if plan.instances == 1 { "instance" } else { "instances" };
-        let opened = format!("{scheme}://{address} -> {} {instances} of `{command}`", plan.instances);
+        let instances = if most == 1 { "instance" } else { "instances" };
+        let count =
+            plan.fleet.scaling.as_ref().map_or(most.to_string(), |rule| format!("{} to {}", rule.min, rule.max));
+        let opened = format!("{scheme}://{address} -> {count} {instances} of `{command}`");
         printer.say(mark.clone().plain(&opened));
     });
     printing.finish();

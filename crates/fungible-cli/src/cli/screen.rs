@@ -73,6 +73,10 @@ pub(super) fn line(begin: &Line, event: &FleetEvent, colour: bool) -> Line {
         FleetEvent::PortTaken { name, port, by } => {
             of(name, RED, "lost its port", &format!(": {by} listens on {port}; it gets another one"))
         }
+        FleetEvent::Scaled { from, to, in_flight } => {
+            begin.clone().plain(&format!("scaling from {from} to {to} instances: {in_flight} requests in flight"))
+        }
+        FleetEvent::Recycling { name, why } => of(name, YELLOW, "is replaced", &format!(": {why}")),
         FleetEvent::Deploying { version } => begin.clone().plain(&format!("deploying version {version}")),
         FleetEvent::Deployed { version } => {
             begin.clone().painted(colour, GREEN, "deployed").plain(&format!(" version {version}"))

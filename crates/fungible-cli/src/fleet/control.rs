@@ -43,6 +43,11 @@ pub(crate) enum ControlRequest {
     Deploy(DeployRequest),
     /// Stops the deploy that runs, and rolls it back.
     CancelDeploy,
+    /// Holds all requests for so long, or until the next request of this kind with zero.
+    Pause {
+        #[serde(rename = "limit_ns", with = "encoding::nanoseconds")]
+        limit: Duration,
+    },
     /// Drains the fleet and ends it.
     Stop,
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::cgroup::NoLimits;
+
 /// After so many failed starts in a row, without any instance having been ready, the fleet ends with an error.
 pub(super) const EARLY_DEATHS: u32 = 3;
 
@@ -18,7 +20,11 @@ pub(crate) enum FleetEvent {
     Recovered { name: String },
     /// The process of the instance ended; `again_in` is the time until it is restarted, `None` if it is not.
     Ended { name: String, how: String, again_in: Option<Duration> },
-    /// The instance exceeded a time limit (start or shutdown) and is killed.
+    /// The load asks for another number of instances.
+    Scaled { from: usize, to: usize, in_flight: usize },
+    /// The instance is replaced by a new one, for this reason.
+    Recycling { name: String, why: String },
+    /// The instance exceeded a time limit (to start, to respond or to end) and is killed.
     Late { name: String },
     /// Another program listens on the port of the instance, which is restarted on another port.
     PortTaken { name: String, port: u16, by: String },
@@ -58,4 +64,8 @@ pub(crate) enum FleetError {
     PortTaken { name: String, port: u16, by: String },
     #[error("{0}")]
     Port(io::Error),
+    #[error(transparent)]
+    NoLimits(#[from] NoLimits),
+    #[error("cannot limit an instance: {0}")]
+    Limits(io::Error),
 }

@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cgroup::ProcessGroups;
 use super::keeper::ProcessId;
 use super::port::Port;
 use super::process::Release;
 use super::status::{InstanceState, InstanceStatus};
 use crate::balancer::{InstanceId, InstanceView, State};
+
+/// The pause before the second restart in a row. Each further pause is twice as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// One instance of a fleet. A restart replaces its process, not this.
 pub(super) struct FleetInstance {
@@ -22,6 +27,10 @@ pub(super) struct FleetInstance {
     pub(super) restarts: u32,
     /// How many times in a row it failed: its process ended without having been ready for long enough.
     pub(super) failures: u32,
+    /// The number of the instance that leaves when this one serves.
+    pub(super) replaces: Option<usize>,
+    /// How its last process ended.
+    pub(super) last_end: Option<String>,
 }
 
 /// What an instance is doing.
@@ -43,11 +52,17 @@ pub(super) struct Life {
     pub(super) address: SocketAddr,
     /// Reserved as long as the process lives.
     pub(super) _port: Port,
+    /// The control groups that limit it.
+    pub(super) groups: Option<ProcessGroups>,
     /// The process id in our namespace; absent until the keeper reports the start, or if it cannot be determined.
     pub(super) pid: Option<i32>,
     pub(super) started: Instant,
+    /// When it is replaced because of its age.
+    pub(super) recycle_at: Option<Instant>,
     pub(super) ready: Option<Instant>,
     pub(super) healthy: bool,
+    /// Since when it has been unhealthy because it does not respond in time.
+    pub(super) late_since: Option<Instant>,
     /// It was killed by `fungible kill`, which does not count as a failure of the instance.
     pub(super) killed_by_us: bool,
     /// The other program that listens on its port.
@@ -56,7 +71,20 @@ pub(super) struct Life {
     pub(super) last_lines: Vec<String>,
 }
 
+impl Life {
+    /// Whether the kernel killed it because of the limit on memory.
+    pub(super) fn was_out_of_memory(&self) -> bool {
+        self.groups.as_ref().is_some_and(ProcessGroups::was_out_of_memory)
+    }
+}
+
 impl FleetInstance {
+    /// One that is to be started at once.
+    pub(super) fn new(number: usize, name: String, release: Arc<Release>, replaces: Option<usize>) -> FleetInstance {
+        let phase = Phase::Paused { until: Instant::now() };
+        FleetInstance { number, name, release, phase, restarts: 0, failures: 0, replaces, last_end: None }
+    }
+
     /// Whether it is to go on: it is neither drained nor ended.
     pub(super) fn stays(&self) -> bool {
         matches!(self.phase, Phase::Paused { .. } | Phase::Running(_))
@@ -107,7 +135,28 @@ impl FleetInstance {
             in_flight: view.map_or(0, |view| view.in_flight),
             served: view.map_or(0, |view| view.served),
             restarts: self.restarts,
+            last_end: self.last_end.clone(),
             last_problem: view.and_then(|view| view.last_problem.clone()),
         }
+    }
+}
+
+/// The pause before an instance is restarted that failed so many times in a row.
+pub(super) fn pause_after(failures: u32) -> Duration {
+    match failures {
+        0 => Duration::ZERO,
+        _ => FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_PAUSE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end_at_the_longest() {
+        let pauses: Vec<u128> = (0..10).map(|failures| pause_after(failures).as_millis()).collect();
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
     }
 }

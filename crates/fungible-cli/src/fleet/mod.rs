@@ -1,7 +1,9 @@
 //! Keeps N processes of one command running behind a balancer, and starts single isolated instances for a proof. It knows
 //! processes and addresses, not what instances serve nor how anything is displayed.
 
+mod cgroup;
 mod control;
+mod deploys;
 mod event;
 mod family;
 mod instance;
@@ -14,22 +16,27 @@ mod private_disk;
 mod process;
 mod process_end;
 mod process_tree;
+mod recycling;
 mod rollout;
+mod scaling;
 mod settings;
 mod socket_table;
 mod status;
 mod supervisor;
 
+pub(crate) use cgroup::ResourceLimits;
 pub(crate) use control::{
     Asked, Control, ControlError, ControlReply, ControlRequest, DeployRequest, Fleets, InstanceSignal,
 };
 pub(crate) use event::FleetEvent;
-pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
+pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, enter as enter_groups, main as keeper_main};
 pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};
 pub(crate) use port::Port;
 pub(crate) use private_disk::{Apart, Change, DiskPlan};
 pub(crate) use process::{Release, Template};
 pub(crate) use process_end::ProcessEnd;
+pub(crate) use recycling::RecycleRule;
+pub(crate) use scaling::ScalingRule;
 pub(crate) use settings::{FleetSettings, OutputTo};
-pub(crate) use status::{DeployState, DeployStatus, FleetStatus, InstanceState};
+pub(crate) use status::{DeployState, DeployStatus, FleetStatus, InstanceState, ScalingStatus};
 pub(crate) use supervisor::supervise;

@@ -51,7 +51,14 @@ impl Template {
         let filled = |text: &String| text.replace("{port}", &port.to_string());
         let mut env = vec![("PORT".to_owned(), port.to_string()), ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned())];
         env.extend(self.env.iter().map(|(key, value)| (key.clone(), filled(value))));
-        Launch { program: filled(&self.program), args: self.args.iter().map(filled).collect(), env, output, cell: None }
+        Launch {
+            program: filled(&self.program),
+            args: self.args.iter().map(filled).collect(),
+            env,
+            output,
+            cell: None,
+            groups: Vec::new(),
+        }
     }
 }
 

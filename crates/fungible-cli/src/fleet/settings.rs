@@ -3,7 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::cgroup::ResourceLimits;
+use super::instance::Life;
+use super::keeper::Output;
 use super::process::Release;
+use super::recycling::RecycleRule;
+use super::scaling::ScalingRule;
 
 /// Which command to run how many times, and the time limits.
 #[derive(Debug, Clone)]
@@ -26,6 +33,22 @@ pub(crate) struct FleetSettings {
     pub(crate) drain_limit: Duration,
     /// The time between SIGTERM and SIGKILL.
     pub(crate) grace: Duration,
+    /// How long an instance may fail to respond before it is killed and restarted, while others serve; `None`: for ever.
+    pub(crate) replace_after: Option<Duration>,
+    /// The number of instances follows the load; `None`: it is `count` until somebody changes it.
+    pub(crate) scaling: Option<ScalingRule>,
+    /// The limits of each instance.
+    pub(crate) limits: ResourceLimits,
+    /// When an instance is replaced although nothing is wrong with it.
+    pub(crate) recycle: RecycleRule,
+}
+
+impl FleetSettings {
+    /// Whether a process has not responded for so long that it is to be killed.
+    pub(super) fn is_lost(&self, life: &Life, now: Instant) -> bool {
+        let limit = life.late_since.zip(self.replace_after).map(|(since, limit)| since + limit);
+        limit.is_some_and(|limit| limit <= now)
+    }
 }
 
 /// Where the output of instances goes.
@@ -39,4 +62,23 @@ pub(crate) enum OutputTo {
     /// To one file per instance in this folder.
     #[cfg_attr(not(feature = "demo"), expect(dead_code, reason = "only the demo has a folder for it"))]
     Folder(PathBuf),
+}
+
+impl OutputTo {
+    /// Where the output of a process goes, by the name and number of its instance.
+    pub(super) fn of(&self, name: &str, number: usize) -> Output {
+        match self {
+            OutputTo::Ours { colour } => Output::Prefixed(prefix(name, number, *colour)),
+            OutputTo::Folder(folder) => Output::File(folder.join(format!("{name}.log"))),
+        }
+    }
+}
+
+/// The prefix of each output line of an instance.
+fn prefix(name: &str, number: usize, colour: bool) -> String {
+    if !colour {
+        return format!("{name} | ");
+    }
+    let colours = [36, 33, 35, 32, 34, 31];
+    format!("\u{1b}[{}m{name} |\u{1b}[0m ", colours[(number - 1) % colours.len()])
 }

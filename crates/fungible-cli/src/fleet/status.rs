@@ -22,7 +22,23 @@ pub(crate) struct FleetStatus {
     /// The last deploy, if there was one.
     #[serde(default)]
     pub(crate) deploy: Option<DeployStatus>,
+    /// For how many milliseconds requests are still held because of `fungible pause`.
+    #[serde(default)]
+    pub(crate) paused_ms: Option<u64>,
+    /// The limits of autoscaling, if the fleet scales by load.
+    #[serde(default)]
+    pub(crate) scaling: Option<ScalingStatus>,
     pub(crate) instances: Vec<InstanceStatus>,
+}
+
+/// Autoscaling: its limits, and how many instances it wants now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ScalingStatus {
+    pub(crate) min: usize,
+    pub(crate) max: usize,
+    /// So many requests in flight per instance are wanted.
+    pub(crate) target_in_flight: u32,
+    pub(crate) wanted: usize,
 }
 
 /// A snapshot of one instance.
@@ -44,6 +60,9 @@ pub(crate) struct InstanceStatus {
     /// Requests that were routed to this process.
     pub(crate) served: u64,
     pub(crate) restarts: u32,
+    /// How the process before this one ended, such as `exit status 1` or `oom-killed: ..`.
+    #[serde(default)]
+    pub(crate) last_end: Option<String>,
     /// Why the last health check or connection failed, if none succeeded since.
     pub(crate) last_problem: Option<String>,
 }

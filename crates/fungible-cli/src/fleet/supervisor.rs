@@ -1,6 +1,7 @@
 //! The supervisor of a fleet: starts instances, restarts those that end, and drains those that leave. One task owns all
 //! state and waits in one place.
 
+use std::cmp::Reverse;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,27 +9,30 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::cgroup::ControlGroups;
 use super::control::{Asked, ControlReply, ControlRequest, DeployRequest, InstanceSignal};
+use super::deploys::{Deploys, release_of};
 use super::event::{EARLY_DEATHS, FleetError, FleetEvent};
 use super::family::Family;
-use super::instance::{FleetInstance, Life, Phase};
-use super::keeper::{Isolation, Keeper, Launch, Output, ProcessId, Report, Reports, Signal};
+use super::instance::{FleetInstance, Life, Phase, pause_after};
+use super::keeper::{Isolation, Keeper, Launch, ProcessId, Report, Reports, Signal};
 use super::port::Port;
 use super::process::Release;
-use super::rollout::{Counts, NextStep, Rollout, RolloutPlan};
-use super::settings::{FleetSettings, OutputTo};
-use super::status::FleetStatus;
-use crate::balancer::{Balancer, PortOwner, State, Vouch};
-
-/// The pause before the second restart in a row. Each further pause is twice as long, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+use super::recycling;
+use super::rollout::{NextStep, Rollout, RolloutPlan};
+use super::scaling::{Autoscaler, BETWEEN_SAMPLES};
+use super::settings::FleetSettings;
+use super::status::{FleetStatus, ScalingStatus};
+use crate::balancer::{Balancer, InstanceView, PortOwner, State, Vouch};
 
 /// An instance that was ready for this long has not failed to start: it is restarted without a pause.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// A limit against typing errors: each instance takes a port and a process.
 const MOST_INSTANCES: usize = 1000;
+
+/// Later than any real deadline.
+const FAR_OFF: Duration = Duration::from_hours(1);
 
 /// A drain that ended, in time or not.
 enum Drained {
@@ -53,12 +57,16 @@ struct Supervisor<'a> {
     balancer: Balancer,
     keeper: Keeper,
     instances: Vec<FleetInstance>,
+    /// How many of them are to stay.
+    wanted: usize,
     /// What instances run that are started now.
     release: Arc<Release>,
-    /// The last deploy.
-    rollout: Option<Rollout>,
-    /// The process whose last lines say why that failed.
-    blamed: Option<ProcessId>,
+    deploys: Deploys,
+    autoscaler: Option<Autoscaler>,
+    groups: Option<ControlGroups>,
+    /// When the load and the memory of instances are looked at next.
+    sample_at: Option<Instant>,
+    weigh_at: Option<Instant>,
     ever_ready: bool,
     stopping: Stopping,
     drained: mpsc::UnboundedSender<Drained>,
@@ -79,6 +87,8 @@ pub(crate) async fn supervise(
     stops: mpsc::Receiver<()>,
     tell: &mut dyn FnMut(FleetEvent),
 ) -> Result<(), FleetError> {
+    // Before the keeper is started, which stays in the group of this process.
+    let groups = ControlGroups::open(&settings.limits, &settings.name)?;
     let (keeper, reports) =
         Keeper::start(&settings.executable, settings.namespaces).await.map_err(FleetError::Keeper)?;
     // Raised only now, after the keeper was started, so that instances keep the usual limit. The soft limit of a shell
@@ -92,9 +102,13 @@ pub(crate) async fn supervise(
         balancer: balancer.clone(),
         keeper,
         instances: Vec::new(),
+        wanted: settings.count,
         release: Arc::new(settings.release.clone()),
-        rollout: None,
-        blamed: None,
+        deploys: Deploys::default(),
+        autoscaler: settings.scaling.clone().map(Autoscaler::new),
+        groups,
+        sample_at: settings.scaling.as_ref().map(|_| Instant::now() + BETWEEN_SAMPLES),
+        weigh_at: settings.recycle.max_memory.map(|_| Instant::now() + recycling::BETWEEN_LOOKS),
         ever_ready: false,
         stopping: Stopping::No,
         drained,
@@ -118,9 +132,8 @@ impl Supervisor<'_> {
         mut strangers: mpsc::UnboundedReceiver<Stranger>,
     ) -> Result<(), FleetError> {
         let mut changes = self.balancer.changes();
-        self.grow(self.settings.count);
         while !(matches!(self.stopping, Stopping::Ending) && self.instances.is_empty()) {
-            self.roll_on();
+            self.settle();
             self.start_due()?;
             let wake = self.next_deadline();
             tokio::select! {
@@ -136,31 +149,69 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Adds instances, each with the lowest free number, until `count` of them stay.
-    fn grow(&mut self, count: usize) {
-        while self.staying().count() < count {
-            self.add(Arc::clone(&self.release));
+    /// Begins to start and drain instances, until as many stay as are wanted.
+    fn settle(&mut self) {
+        if !matches!(self.stopping, Stopping::No) {
+            return;
+        }
+        if self.deploys.running().is_some() {
+            return self.roll_on();
+        }
+        self.retire_replaced();
+        let staying = self.regular().count();
+        for _ in staying..self.wanted {
+            self.add(Arc::clone(&self.release), None);
+        }
+        for _ in self.wanted..staying {
+            self.leave(self.least_useful());
         }
     }
 
-    /// Adds an instance with the lowest free number.
-    fn add(&mut self, release: Arc<Release>) {
+    /// Adds an instance with the lowest free number. `replaces`: the number of the one that leaves when this one serves.
+    fn add(&mut self, release: Arc<Release>, replaces: Option<usize>) {
         let taken = |number: &usize| self.instances.iter().any(|instance| instance.number == *number);
         // Of one number more than there are instances, at least one is free.
         let number = (1..=self.instances.len() + 1).find(|number| !taken(number)).unwrap_or_default();
-        self.instances.push(FleetInstance {
-            number,
-            name: format!("{}-{number}", self.settings.name),
-            release,
-            phase: Phase::Paused { until: Instant::now() },
-            restarts: 0,
-            failures: 0,
-        });
+        let name = format!("{}-{number}", self.settings.name);
+        self.instances.push(FleetInstance::new(number, name, release, replaces));
         self.instances.sort_by_key(|instance| instance.number);
     }
 
     fn staying(&self) -> impl Iterator<Item = &FleetInstance> {
         self.instances.iter().filter(|one| one.stays())
+    }
+
+    /// Those that stay, without those that are to replace another one.
+    fn regular(&self) -> impl Iterator<Item = &FleetInstance> {
+        self.staying().filter(|one| one.replaces.is_none())
+    }
+
+    /// The number of the instance whose drain costs least: one that does not serve, else the one with the fewest requests
+    /// in flight, else the one with the highest number.
+    fn least_useful(&self) -> usize {
+        let views = self.balancer.instances();
+        let in_flight = |one: &FleetInstance| view_of(&views, one).map_or(0, |view| view.in_flight);
+        let cost = |one: &&FleetInstance| (one.serves_for().is_some(), in_flight(one), Reverse(one.number));
+        self.regular().min_by_key(cost).map(|one| one.number).unwrap_or_default()
+    }
+
+    /// Drains the instances whose replacements serve, and the replacements of those that are gone.
+    fn retire_replaced(&mut self) {
+        let mut leaving = Vec::new();
+        for at in 0..self.instances.len() {
+            let one = &self.instances[at];
+            let Some(replaced) = one.replaces.filter(|_| one.stays()) else { continue };
+            let is_there = self.regular().any(|other| other.number == replaced);
+            if !is_there {
+                leaving.push(one.number);
+            } else if one.serves_for().is_some() {
+                leaving.push(replaced);
+                self.instances[at].replaces = None;
+            }
+        }
+        for number in leaving {
+            self.leave(number);
+        }
     }
 
     /// Starts every instance whose pause is over, all at the same time.
@@ -171,8 +222,11 @@ impl Supervisor<'_> {
                 continue;
             }
             let port = Port::free().map_err(FleetError::Port)?;
-            let output = output(self.settings, &instance.name, instance.number);
-            let launch = instance.release.template.launch(&instance.name, port.number(), output);
+            let groups =
+                self.groups.as_mut().map(ControlGroups::new_process).transpose().map_err(FleetError::Limits)?;
+            let output = self.settings.output.of(&instance.name, instance.number);
+            let mut launch = instance.release.template.launch(&instance.name, port.number(), output);
+            launch.groups = groups.iter().flat_map(|groups| groups.folders().to_vec()).collect();
             let process = self.keeper.launch(launch).map_err(|_| FleetError::KeeperGone)?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
             let vouch = (!self.settings.foreign_listeners).then(|| {
@@ -192,10 +246,13 @@ impl Supervisor<'_> {
                 balanced: self.balancer.add(&instance.name, address, vouch),
                 address,
                 _port: port,
+                groups,
                 pid: None,
                 started: now,
+                recycle_at: self.settings.recycle.age(random()).map(|age| now + age),
                 ready: None,
                 healthy: false,
+                late_since: None,
                 killed_by_us: false,
                 port_taken: None,
                 last_lines: Vec::new(),
@@ -205,20 +262,36 @@ impl Supervisor<'_> {
     }
 
     fn next_deadline(&self) -> Instant {
+        let replaceable = self.has_one_that_serves();
+        let recycles = self.may_recycle();
         let deadlines = self.instances.iter().filter_map(|instance| match &instance.phase {
             Phase::Paused { until } => Some(*until),
             Phase::Running(life) if life.ready.is_none() => Some(life.started + self.settings.start_limit),
-            Phase::Running(_) | Phase::Draining(_) => None,
+            Phase::Running(life) => [
+                life.late_since.filter(|_| replaceable).and_then(|since| Some(since + self.settings.replace_after?)),
+                life.recycle_at.filter(|_| recycles),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+            Phase::Draining(_) => None,
             Phase::Ending { kill_at, .. } => Some(*kill_at),
         });
-        // The end of the probation of a new instance.
-        let probation = self.rollout.as_ref().filter(|rollout| !rollout.is_over()).map(Rollout::probation);
-        let tried = self.instances.iter().filter_map(|one| {
-            let left = probation?.checked_sub(one.serves_for()?).filter(|left| !left.is_zero())?;
-            Some(Instant::now() + left)
-        });
-        let deadlines = deadlines.chain(tried);
-        deadlines.min().unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
+        let others = [self.deploys.next_deadline(&self.instances), self.sample_at, self.weigh_at];
+        deadlines.chain(others.into_iter().flatten()).min().unwrap_or_else(|| Instant::now() + FAR_OFF)
+    }
+
+    /// Whether an instance that does not respond can be killed without leaving nobody: a fleet that is overloaded as a
+    /// whole would only become slower.
+    fn has_one_that_serves(&self) -> bool {
+        self.staying().any(|one| one.serves_for().is_some())
+    }
+
+    /// Whether an instance may be replaced now: one at a time, and not beside a deploy.
+    fn may_recycle(&self) -> bool {
+        matches!(self.stopping, Stopping::No)
+            && self.deploys.running().is_none()
+            && self.staying().all(|one| one.replaces.is_none())
     }
 
     /// Handles a report of the keeper.
@@ -234,7 +307,7 @@ impl Supervisor<'_> {
                 }
                 Ok(())
             }
-            Report::NotStarted { id, reason } if self.runs_before(id) => {
+            Report::NotStarted { id, reason } if self.deploys.runs_before(id) => {
                 self.before_has_failed(id, &reason);
                 Ok(())
             }
@@ -243,10 +316,11 @@ impl Supervisor<'_> {
                 Err(FleetError::NotStarted { program: self.release.template.program.clone(), reason })
             }
             Report::NotStarted { id, reason } => self.ended(id, &reason),
-            Report::Ended { id, end } if self.runs_before(id) => {
-                match &mut self.rollout {
-                    Some(rollout) if end.is_success() => rollout.go_on(),
-                    _ => self.before_has_failed(id, &end.to_string()),
+            Report::Ended { id, end } if self.deploys.runs_before(id) => {
+                if end.is_success() {
+                    self.deploys.go_on();
+                } else {
+                    self.before_has_failed(id, &end.to_string());
                 }
                 Ok(())
             }
@@ -278,14 +352,17 @@ impl Supervisor<'_> {
         };
         let instance = &mut self.instances[at];
         let name = instance.name.clone();
+        let out_of_memory = instance.life().is_some_and(Life::was_out_of_memory);
+        let how =
+            &if out_of_memory { format!("oom-killed: it needed more than --memory; {how}") } else { how.to_owned() };
         let Phase::Running(life) = &mut instance.phase else {
             self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.clone(), again_in: None });
             return Ok(());
         };
         if ending {
             self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.clone(), again_in: None });
             return Ok(());
         }
         if life.ready.is_none() && life.port_taken.is_none() && !self.settings.foreign_listeners {
@@ -295,16 +372,14 @@ impl Supervisor<'_> {
                 life.port_taken = Some(by);
             }
         }
-        if let Some(rollout) =
-            self.rollout.as_mut().filter(|one| one.is_trying(&instance.release) && !life.killed_by_us)
-            && life.ready.is_none_or(|ready| ready.elapsed() < rollout.probation())
-        {
-            let when = life.ready.map_or_else(
+        let ready_for = life.ready.map(|ready| ready.elapsed());
+        if !life.killed_by_us && self.deploys.is_trying(&instance.release, ready_for) {
+            let when = ready_for.map_or_else(
                 || "before it was ready".to_owned(),
-                |ready| format!("{:.1} s after it was ready", ready.elapsed().as_secs_f32()),
+                |time| format!("{:.1} s after it was ready", time.as_secs_f32()),
             );
-            rollout.fail(format!("{name} ended ({how}) {when}"), std::mem::take(&mut life.last_lines));
-            self.blamed = Some(process);
+            let lines = std::mem::take(&mut life.last_lines);
+            self.deploys.fail(format!("{name} ended ({how}) {when}"), Some(process), lines);
         }
         let settled = life.ready.is_some_and(|ready| ready.elapsed() >= SETTLED);
         instance.failures = if settled || life.killed_by_us { 0 } else { instance.failures + 1 };
@@ -312,13 +387,15 @@ impl Supervisor<'_> {
             let port = life.address.port();
             return Err(match life.port_taken.take() {
                 Some(by) => FleetError::PortTaken { name, port, by },
-                None => FleetError::DiesAtOnce { name, how: how.to_owned() },
+                None => FleetError::DiesAtOnce { name, how: how.clone() },
             });
         }
         let pause = pause_after(instance.failures);
         instance.restarts += 1;
+        instance.last_end =
+            Some(if life.late_since.is_some() { format!("did not respond; {how}") } else { how.clone() });
         instance.phase = Phase::Paused { until: Instant::now() + pause };
-        (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: Some(pause) });
+        (self.tell)(FleetEvent::Ended { name, how: how.clone(), again_in: Some(pause) });
         Ok(())
     }
 
@@ -367,37 +444,43 @@ impl Supervisor<'_> {
                 _ => {}
             }
             life.healthy = view.state == State::Healthy;
+            life.late_since = view.is_late.then(|| life.late_since.unwrap_or_else(Instant::now));
         }
     }
 
     fn on_time(&mut self) -> Result<(), FleetError> {
         let now = Instant::now();
+        if self.sample_at.is_some_and(|at| at <= now) {
+            self.sample_at = Some(now + BETWEEN_SAMPLES);
+            self.autoscale(now);
+        }
+        self.recycle(now);
         let views = self.balancer.instances();
-        for instance in &mut self.instances {
+        let replaceable = self.has_one_that_serves();
+        for at in 0..self.instances.len() {
+            let instance = &mut self.instances[at];
+            let problem = view_of(&views, instance).and_then(|view| view.last_problem.clone()).unwrap_or_default();
             let late = match &mut instance.phase {
                 Phase::Ending { life, kill_at } if *kill_at <= now => {
-                    *kill_at = now + Duration::from_hours(1);
+                    *kill_at = now + FAR_OFF;
                     life.process
                 }
                 Phase::Running(life) if life.ready.is_none() && life.started + self.settings.start_limit <= now => {
+                    let limit = self.settings.start_limit;
                     if !self.ever_ready {
-                        let problem = views.iter().find(|view| view.id == life.balanced);
-                        return Err(FleetError::NeverReady {
-                            name: instance.name.clone(),
-                            limit: self.settings.start_limit,
-                            problem: problem.and_then(|view| view.last_problem.clone()).unwrap_or_default(),
-                        });
+                        return Err(FleetError::NeverReady { name: instance.name.clone(), limit, problem });
                     }
-                    if let Some(rollout) = self.rollout.as_mut().filter(|one| one.is_trying(&instance.release)) {
-                        let limit = self.settings.start_limit.as_secs_f32();
-                        let problem = views.iter().find(|view| view.id == life.balanced);
-                        let problem = problem.and_then(|view| view.last_problem.clone()).unwrap_or_default();
-                        let reason = format!("{} was not ready within {limit} s: {problem}", instance.name);
-                        rollout.fail(reason, Vec::new());
-                        self.blamed = Some(life.process);
+                    if self.deploys.is_trying(&instance.release, None) {
+                        let reason =
+                            format!("{} was not ready within {} s: {problem}", instance.name, limit.as_secs_f32());
+                        self.deploys.fail(reason, Some(life.process), Vec::new());
                     }
                     // Its end is counted as a failure when it is reported.
                     life.started = now;
+                    life.process
+                }
+                Phase::Running(life) if replaceable && self.settings.is_lost(life, now) => {
+                    life.late_since = Some(now + FAR_OFF);
                     life.process
                 }
                 _ => continue,
@@ -408,6 +491,45 @@ impl Supervisor<'_> {
         Ok(())
     }
 
+    fn autoscale(&mut self, now: Instant) {
+        let Some(scaler) = self.autoscaler.as_mut().filter(|_| matches!(self.stopping, Stopping::No)) else { return };
+        if self.deploys.running().is_some() {
+            return;
+        }
+        let (from, in_flight) = (self.wanted, self.balancer.load());
+        self.wanted = scaler.wanted(now, from, in_flight);
+        if self.wanted != from {
+            (self.tell)(FleetEvent::Scaled { from, to: self.wanted, in_flight });
+        }
+    }
+
+    /// Begins to replace an instance that is too old or uses too much memory. One at a time, so that there is never more
+    /// than one instance more than wanted.
+    fn recycle(&mut self, now: Instant) {
+        let weigh = self.weigh_at.is_some_and(|at| at <= now);
+        if weigh {
+            self.weigh_at = Some(now + recycling::BETWEEN_LOOKS);
+        }
+        if !self.may_recycle() {
+            return;
+        }
+        let rule = &self.settings.recycle;
+        let worn_out = self.instances.iter().find_map(|instance| {
+            let Phase::Running(life) = &instance.phase else { return None };
+            let old = || format!("it is {} old", in_seconds(now - life.started));
+            let why = if life.recycle_at.is_some_and(|at| at <= now) {
+                Some(old())
+            } else {
+                life.pid.filter(|_| weigh).and_then(|pid| rule.too_large(pid))
+            };
+            Some((instance.number, instance.name.clone(), why?))
+        });
+        if let Some((number, name, why)) = worn_out {
+            (self.tell)(FleetEvent::Recycling { name, why });
+            self.add(Arc::clone(&self.release), Some(number));
+        }
+    }
+
     fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
         let reply = match asked.request {
             ControlRequest::Status => ControlReply::Status(Box::new(self.status())),
@@ -415,6 +537,7 @@ impl Supervisor<'_> {
             ControlRequest::Scale { count } => self.scale(count),
             ControlRequest::Deploy(request) => self.deploy(request)?,
             ControlRequest::CancelDeploy => self.cancel_deploy()?,
+            ControlRequest::Pause { limit } => self.pause(limit),
             ControlRequest::Stop => {
                 self.stop()?;
                 ControlReply::Done("stopping".to_owned())
@@ -455,19 +578,36 @@ impl Supervisor<'_> {
         if !matches!(self.stopping, Stopping::No) {
             return ControlReply::Refused("the fleet is ending".to_owned());
         }
-        if let Some(rollout) = self.rollout.as_ref().filter(|rollout| !rollout.is_over()) {
+        if let Some(rollout) = self.deploys.running() {
             return ControlReply::Refused(format!(
                 "version {} is being deployed: scale when that has ended",
                 rollout.to.version
             ));
         }
-        let before = self.staying().count();
-        self.grow(count);
-        for _ in count..before {
-            let last = self.staying().map(|instance| instance.number).max();
-            self.leave(last.unwrap_or_default());
+        if let Some(scaler) = &self.autoscaler {
+            let rule = scaler.rule();
+            return ControlReply::Refused(format!(
+                "the fleet scales by load, from {} to {} instances (--min and --max)",
+                rule.min, rule.max
+            ));
         }
+        let before = std::mem::replace(&mut self.wanted, count);
         ControlReply::Done(format!("from {before} to {count} instances"))
+    }
+
+    /// Holds requests; with zero, lets them go on.
+    fn pause(&self, limit: Duration) -> ControlReply {
+        let was_paused = self.balancer.paused_for().is_some();
+        self.balancer.pause(limit);
+        ControlReply::Done(match (limit.is_zero(), was_paused) {
+            (true, true) => "requests go on".to_owned(),
+            (true, false) => "requests were not held".to_owned(),
+            (false, _) => format!(
+                "holding requests for at most {} s; those in flight go on ({} now)",
+                limit.as_secs_f32(),
+                self.balancer.load()
+            ),
+        })
     }
 
     /// Drains the instance of this number. One without a process is removed at once.
@@ -483,37 +623,28 @@ impl Supervisor<'_> {
                 let _ = drained.send(Drained::One(process));
             });
             let phase = Phase::Draining(life);
-            self.instances.push(FleetInstance { phase, restarts: 0, failures: 0, ..instance });
+            self.instances.push(FleetInstance { phase, ..instance });
             self.instances.sort_by_key(|instance| instance.number);
         }
     }
 
     fn deploy(&mut self, request: DeployRequest) -> Result<ControlReply, FleetError> {
-        if !matches!(self.stopping, Stopping::No) {
-            return Ok(ControlReply::Refused("the fleet is ending".to_owned()));
+        let refusal = if !matches!(self.stopping, Stopping::No) {
+            Some("the fleet is ending".to_owned())
+        } else if let Some(rollout) = self.deploys.running() {
+            Some(format!("version {} is being deployed: wait until that has ended", rollout.to.version))
+        } else if !self.ever_ready {
+            Some("no instance has become ready yet: deploy when the fleet runs".to_owned())
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            return Ok(ControlReply::Refused(reason));
         }
-        if let Some(rollout) = self.rollout.as_ref().filter(|rollout| !rollout.is_over()) {
-            let version = &rollout.to.version;
-            return Ok(ControlReply::Refused(format!(
-                "version {version} is being deployed: wait until that has ended"
-            )));
-        }
-        if !self.ever_ready {
-            return Ok(ControlReply::Refused(
-                "no instance has become ready yet: deploy when the fleet runs".to_owned(),
-            ));
-        }
-        let mut template = self.release.template.clone();
-        let mut words = request.command.into_iter();
-        if let Some(program) = words.next() {
-            (template.program, template.args) = (program, words.collect());
-        }
-        template.env.retain(|(key, _)| !request.env.iter().any(|(new, _)| new == key));
-        template.env.extend(request.env);
-        let release = Arc::new(Release::new(template, request.version));
-        let wanted = self.staying().count();
+        let release = Arc::new(release_of(&request, &self.release));
         let what = format!(
-            "{wanted} instances of `{}` (version {}) by `{}` (version {})",
+            "{} instances of `{}` (version {}) by `{}` (version {})",
+            self.wanted,
             self.release.command(),
             self.release.version,
             release.command(),
@@ -525,24 +656,32 @@ impl Supervisor<'_> {
         }
         let before = request.before.map(|command| {
             let (args, env) = (vec!["-c".to_owned(), command], release.template.env.clone());
-            let output = output(self.settings, "before", 1);
-            self.keeper.launch(Launch { program: "/bin/sh".to_owned(), args, env, output, cell: None })
+            let output = self.settings.output.of("before", 1);
+            self.keeper.launch(Launch {
+                program: "/bin/sh".to_owned(),
+                args,
+                env,
+                output,
+                cell: None,
+                groups: Vec::new(),
+            })
         });
         let before = before.transpose().map_err(|_| FleetError::KeeperGone)?;
         let plan = RolloutPlan { surge: request.surge, probation: request.probation };
         (self.tell)(FleetEvent::Deploying { version: release.version.clone() });
-        self.rollout = Some(Rollout::new((Arc::clone(&self.release), release), plan, wanted, before));
-        self.blamed = None;
+        for instance in &mut self.instances {
+            instance.replaces = None;
+        }
+        self.deploys.begin(Rollout::new((Arc::clone(&self.release), release), plan, self.wanted, before));
         Ok(ControlReply::Done(format!("replacing {what}")))
     }
 
     fn cancel_deploy(&mut self) -> Result<ControlReply, FleetError> {
-        let Some(rollout) = self.rollout.as_mut().filter(|rollout| !rollout.is_over()) else {
+        let Some(rollout) = self.deploys.running() else {
             return Ok(ControlReply::Refused("nothing is being deployed".to_owned()));
         };
-        let before = rollout.before();
-        rollout.fail("it was cancelled".to_owned(), Vec::new());
-        let version = rollout.to.version.clone();
+        let (before, version) = (rollout.before(), rollout.to.version.clone());
+        self.deploys.fail("it was cancelled".to_owned(), None, Vec::new());
         if let Some(process) = before {
             self.keeper.signal(process, Signal::Kill).map_err(|_| FleetError::KeeperGone)?;
             self.deploy_is_over();
@@ -550,25 +689,16 @@ impl Supervisor<'_> {
         Ok(ControlReply::Done(format!("rolling version {version} back")))
     }
 
-    /// Whether this is the command before the first new instance.
-    fn runs_before(&self, process: ProcessId) -> bool {
-        self.rollout.as_ref().and_then(Rollout::before) == Some(process)
-    }
-
     fn before_has_failed(&mut self, process: ProcessId, how: &str) {
-        let Some(rollout) = &mut self.rollout else { return };
-        rollout.fail(format!("the command before it failed ({how})"), Vec::new());
-        self.blamed = Some(process);
+        self.deploys.fail(format!("the command before it failed ({how})"), Some(process), Vec::new());
         self.deploy_is_over();
     }
 
     /// Keeps the last lines of a process, which may have to say why a deploy failed.
     fn said(&mut self, process: ProcessId, lines: Vec<String>) {
-        let blamed = self.blamed == Some(process) || self.runs_before(process);
-        if let Some(rollout) = self.rollout.as_mut().filter(|_| blamed) {
-            rollout.explain(lines);
-        } else if let Some(life) =
-            self.instances.iter_mut().filter_map(FleetInstance::life_mut).find(|life| life.process == process)
+        if let Some(lines) = self.deploys.take_lines(process, lines)
+            && let Some(life) =
+                self.instances.iter_mut().filter_map(FleetInstance::life_mut).find(|life| life.process == process)
         {
             life.last_lines = lines;
         }
@@ -576,14 +706,7 @@ impl Supervisor<'_> {
 
     /// Starts and drains what the deploy needs next.
     fn roll_on(&mut self) {
-        loop {
-            let Some((target, next)) = self.rollout.as_ref().and_then(|rollout| {
-                let target = Arc::clone(rollout.target()?);
-                let next = rollout.next(self.counts(&target, rollout.probation()));
-                Some((target, next))
-            }) else {
-                return;
-            };
+        while let Some((target, next)) = self.deploys.next(&self.instances) {
             if next.is_over {
                 return self.deploy_is_over();
             }
@@ -591,7 +714,7 @@ impl Supervisor<'_> {
                 return;
             }
             for _ in 0..next.start {
-                self.add(Arc::clone(&target));
+                self.add(Arc::clone(&target), None);
             }
             let leaving = |serves: bool| {
                 let others = self.staying().filter(move |one| one.serves_for().is_some() == serves);
@@ -605,32 +728,11 @@ impl Supervisor<'_> {
         }
     }
 
-    fn counts(&self, target: &Arc<Release>, probation: Duration) -> Counts {
-        let mut counts = Counts::default();
-        for one in self.staying() {
-            let of_target = Arc::ptr_eq(&one.release, target);
-            let count = match one.serves_for() {
-                Some(time) if of_target && time >= probation => &mut counts.available,
-                _ if of_target => &mut counts.pending,
-                Some(_) => &mut counts.serving,
-                None => &mut counts.failing,
-            };
-            *count += 1;
-        }
-        counts
-    }
-
     /// Nothing is left to be done for the deploy.
     fn deploy_is_over(&mut self) {
-        let Some(rollout) = &mut self.rollout else { return };
-        rollout.end();
-        let version = rollout.to.version.clone();
-        if let Some(reason) = rollout.reason() {
-            (self.tell)(FleetEvent::NotDeployed { version, reason: reason.to_owned() });
-        } else {
-            self.release = Arc::clone(&rollout.to);
-            (self.tell)(FleetEvent::Deployed { version });
-        }
+        let Some((event, release)) = self.deploys.end() else { return };
+        self.release = release.unwrap_or_else(|| Arc::clone(&self.release));
+        (self.tell)(event);
     }
 
     fn drained(&mut self, drained: &Drained) -> Result<(), FleetError> {
@@ -666,7 +768,7 @@ impl Supervisor<'_> {
             self.stopping = Stopping::Draining;
             (self.tell)(FleetEvent::Draining);
             // A deploy that is not over ends with the fleet.
-            self.rollout = None;
+            self.deploys.forget();
             self.instances.retain(|instance| !matches!(instance.phase, Phase::Paused { .. }));
             let (balancer, drained, limit) = (self.balancer.clone(), self.drained.clone(), self.settings.drain_limit);
             tokio::spawn(async move {
@@ -686,9 +788,7 @@ impl Supervisor<'_> {
 
     fn status(&self) -> FleetStatus {
         let views = self.balancer.instances();
-        let instances = self.instances.iter().map(|instance| {
-            instance.status(instance.life().and_then(|life| views.iter().find(|view| view.id == life.balanced)))
-        });
+        let instances = self.instances.iter().map(|instance| instance.status(view_of(&views, instance)));
         FleetStatus {
             schema_version: 1,
             name: self.settings.name.clone(),
@@ -699,21 +799,32 @@ impl Supervisor<'_> {
                 Isolation::Subreaper => "subreaper".to_owned(),
             },
             version: self.release.version.clone(),
-            deploy: self.rollout.as_ref().map(|rollout| {
-                let target = rollout.target().unwrap_or(&self.release);
-                rollout.status(self.counts(target, rollout.probation()))
+            deploy: self.deploys.status(&self.instances, &self.release),
+            paused_ms: self.balancer.paused_for().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            scaling: self.autoscaler.as_ref().map(|scaler| ScalingStatus {
+                min: scaler.rule().min,
+                max: scaler.rule().max,
+                target_in_flight: scaler.rule().target,
+                wanted: self.wanted,
             }),
             instances: instances.collect(),
         }
     }
 }
 
-/// Where the output of a process goes, by its name.
-fn output(settings: &FleetSettings, name: &str, number: usize) -> Output {
-    match &settings.output {
-        OutputTo::Ours { colour } => Output::Prefixed(prefix(name, number, *colour)),
-        OutputTo::Folder(folder) => Output::File(folder.join(format!("{name}.log"))),
-    }
+/// The balancer's view of the process of an instance.
+fn view_of<'v>(views: &'v [InstanceView], instance: &FleetInstance) -> Option<&'v InstanceView> {
+    let life = instance.life()?;
+    views.iter().find(|view| view.id == life.balanced)
+}
+
+fn in_seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs())
+}
+
+/// From 0 to 1; in the middle where the system gives no random bytes.
+fn random() -> f64 {
+    getrandom::u32().map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
 }
 
 /// Raises the limit on open files to the hard limit. If that fails, the fleet runs with a lower limit.
@@ -721,33 +832,5 @@ fn raise_file_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-    }
-}
-
-fn pause_after(failures: u32) -> Duration {
-    match failures {
-        0 => Duration::ZERO,
-        _ => FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_PAUSE),
-    }
-}
-
-/// The prefix of each output line of an instance.
-fn prefix(name: &str, number: usize, colour: bool) -> String {
-    if !colour {
-        return format!("{name} | ");
-    }
-    let colours = [36, 33, 35, 32, 34, 31];
-    format!("\u{1b}[{}m{name} |\u{1b}[0m ", colours[(number - 1) % colours.len()])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_end_at_the_longest() {
-        let pauses: Vec<u128> = (0..10).map(|failures| pause_after(failures).as_millis()).collect();
-        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
     }
 }

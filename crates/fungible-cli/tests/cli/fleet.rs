@@ -14,8 +14,8 @@ const FAMILY: &str = "setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000
 #[test]
 fn three_instances_answer_in_turn() {
     let place = Place::new();
-    let fleet =
-        place.fleet(&["run", "--listen", "127.0.0.1:0", "--name", "web", "--", "python3", &program("plain.py")]);
+    let options = ["run", "--routing", "round-robin", "--listen", "127.0.0.1:0", "--name", "web"];
+    let fleet = place.fleet(&[&options[..], &["--", "python3", &program("plain.py")]].concat());
     fleet.healthy(3);
     let mut answers: Vec<String> = (0..6).map(|_| fleet.get("/").body).collect();
     answers.sort();
@@ -161,7 +161,7 @@ fn a_fleet_grows_and_shrinks_without_losing_a_request() {
     assert!(fleet.ask(&["scale", "1"]).status.success());
     fleet.healthy(1);
     assert_eq!(slow.join().unwrap(), [200; 8]);
-    assert_eq!(fleet.get("/").body, "web-1");
+    assert_eq!(fleet.get("/").body, fleet.healthy(1)[0]["name"].as_str().unwrap());
 }
 
 #[test]

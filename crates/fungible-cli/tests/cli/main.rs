@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test says what it did and with which seed")]
 
 mod bad_input;
+mod balancing;
 mod browser;
 mod browser_shop;
 mod client;
@@ -23,6 +24,7 @@ mod prove_ends;
 mod prove_input;
 mod readme;
 mod recorded;
+mod scaling;
 #[path = "../../src/report/tests/schema_check.rs"]
 mod schema_check;
 mod shop;

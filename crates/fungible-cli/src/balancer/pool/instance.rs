@@ -5,8 +5,20 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+
+/// A response is as quick as the slowest recent one to a part of so many of it: a slow one is forgotten after some hundred
+/// quick ones.
+const FORGETTING: u64 = 256;
+
+/// The share that a new instance gets at first, if it does not get all at once.
+const FIRST_SHARE: f64 = 0.1;
+
+/// Even a quick instance may be silent for so long.
+const LEAST_PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE_WITH_A_STRANGER: Duration = Duration::from_secs(1);
 
 /// Identifies an instance; not reused as long as the balancer lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +76,7 @@ impl fmt::Debug for Vouch {
 pub(crate) enum Standing {
     /// It may be chosen.
     Ready,
-    /// It only failed to answer health checks in time: it is chosen if no instance is ready.
+    /// It only failed to answer in time, or was ejected: it is chosen if no instance is ready.
     Slow,
     /// It may not be chosen.
     Out,
@@ -85,6 +97,8 @@ pub(crate) struct InstanceView {
     pub(crate) served: u64,
     /// Why the last failed probe or connection failed, if none succeeded since.
     pub(crate) last_problem: Option<String>,
+    /// It is unhealthy only because it does not respond in time: it may be frozen.
+    pub(crate) is_late: bool,
 }
 
 /// The result of a probe, or of a request that tried to connect.
@@ -111,10 +125,29 @@ pub(crate) struct PooledInstance {
     only_late: bool,
     /// How many results of the same kind came in a row: successes while it is unhealthy, failures while it is healthy.
     in_a_row: u32,
-    last_problem: Option<String>,
+    pub(crate) last_problem: Option<String>,
+    /// When it became ready for the first time.
+    pub(crate) ready_since: Option<Instant>,
+    /// It answers 5xx far more often than the others, and is not used before this.
+    pub(crate) ejected_until: Option<Instant>,
+    /// How often it was ejected.
+    pub(crate) ejections: u32,
+    /// Its responses, and those with a status of 5xx, when it was last compared with the others.
+    pub(crate) compared: (u64, u64),
     /// Checked before the instance is used, if present.
     pub(crate) vouch: Option<Vouch>,
     pub(crate) link: Arc<Link>,
+}
+
+/// Whether an instance leaves, for the streams that would keep it from leaving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Leave {
+    #[default]
+    Stays,
+    /// It gets no more requests, or the balancer stops.
+    Leaves,
+    /// The limit of the drain has passed: what can end in an orderly way does so now.
+    Over,
 }
 
 /// The state that requests in flight read and change without the lock of the pool.
@@ -123,6 +156,14 @@ pub(crate) struct Link {
     in_flight: AtomicUsize,
     served: AtomicU64,
     leaving: AtomicBool,
+    leave: watch::Sender<Leave>,
+    /// The heads of responses that came from it, and those of them with a status of 5xx.
+    answered: AtomicU64,
+    errors: AtomicU64,
+    /// The longest recent time until the head of a response, in microseconds; it is forgotten over time.
+    slowest: AtomicU64,
+    /// A probe looks whether it is frozen.
+    suspected: AtomicBool,
     /// How often the instance became unhealthy or ended. A probe that started before the last time proves nothing.
     fallen: AtomicU64,
     /// Notifies when a draining instance has no request in flight.
@@ -142,6 +183,51 @@ impl Link {
         self.fallen.load(Ordering::SeqCst)
     }
 
+    /// Records the head of a response, so long after the request was sent.
+    pub(crate) fn answered(&self, is_error: bool, after: Duration) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        if is_error {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        let slowest = self.slowest.load(Ordering::Relaxed);
+        if after > slowest || slowest == 0 {
+            self.slowest.store(after.max(1), Ordering::Relaxed);
+        } else if slowest > after {
+            // Two workers may write at the same time, and one of them be lost: it is an estimate.
+            self.slowest.store(slowest - (slowest - after) / FORGETTING, Ordering::Relaxed);
+        }
+    }
+
+    /// How many heads of responses have come from it.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// How many of them had a status of 5xx.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// How long nothing may come from it before it is probed: three times the longest recent response time. Before the first
+    /// response that is a second.
+    pub(crate) fn patience(&self) -> Duration {
+        match self.slowest.load(Ordering::Relaxed) {
+            0 => PATIENCE_WITH_A_STRANGER,
+            slowest => Duration::from_micros(slowest.saturating_mul(3)).max(LEAST_PATIENCE),
+        }
+    }
+
+    /// Whether the caller is to probe it, because nobody else does.
+    pub(crate) fn suspect(&self) -> bool {
+        !self.suspected.swap(true, Ordering::Relaxed)
+    }
+
+    /// The probe is over.
+    pub(crate) fn unsuspect(&self) {
+        self.suspected.store(false, Ordering::Relaxed);
+    }
+
     /// Marks it as ended.
     pub(crate) fn fall(&self) {
         self.fallen.fetch_add(1, Ordering::SeqCst);
@@ -156,6 +242,17 @@ impl Link {
     /// Marks the instance as getting no more requests.
     pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::SeqCst);
+        self.tell_streams(Leave::Leaves);
+    }
+
+    /// Tells the streams of the instance how far its leave is.
+    pub(crate) fn tell_streams(&self, leave: Leave) {
+        self.leave.send_if_modified(|state| std::mem::replace(state, leave.max(*state)) < leave);
+    }
+
+    /// How far its leave is.
+    pub(crate) fn leave_state(&self) -> watch::Receiver<Leave> {
+        self.leave.subscribe()
     }
 }
 
@@ -170,6 +267,10 @@ impl PooledInstance {
             only_late: true,
             in_a_row: 0,
             last_problem: None,
+            ready_since: None,
+            ejected_until: None,
+            ejections: 0,
+            compared: (0, 0),
             vouch,
             link: Arc::default(),
         }
@@ -201,6 +302,7 @@ impl PooledInstance {
         self.in_a_row += 1;
         let enough = self.state == State::Starting || self.in_a_row >= rise;
         if enough {
+            self.ready_since.get_or_insert_with(Instant::now);
             self.state = State::Healthy;
             self.in_a_row = 0;
             self.only_late = true;
@@ -224,13 +326,25 @@ impl PooledInstance {
         enough
     }
 
+    /// Whether it is unhealthy only because it does not respond in time.
+    pub(crate) fn is_late(&self) -> bool {
+        self.state == State::Unhealthy && self.only_late
+    }
+
     /// Whether it may be chosen.
     pub(crate) fn standing(&self) -> Standing {
         match self.state {
+            State::Healthy if self.ejected_until.is_some() => Standing::Slow,
             State::Healthy => Standing::Ready,
             State::Unhealthy if self.only_late => Standing::Slow,
             State::Starting | State::Unhealthy | State::Draining => Standing::Out,
         }
+    }
+
+    /// The share of the requests of others that it gets, if a new instance takes so long to get all.
+    pub(crate) fn share(&self, slow_start: Duration) -> f64 {
+        let age = self.ready_since.map_or(Duration::ZERO, |ready| ready.elapsed());
+        (age.as_secs_f64() / slow_start.as_secs_f64()).clamp(FIRST_SHARE, 1.0)
     }
 
     /// Counts a request in flight on it.
@@ -255,6 +369,7 @@ impl PooledInstance {
             in_flight: self.link.in_flight(),
             served: self.link.served.load(Ordering::Relaxed),
             last_problem: self.last_problem.clone(),
+            is_late: self.is_late(),
         }
     }
 }

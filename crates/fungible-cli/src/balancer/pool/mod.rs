@@ -2,21 +2,25 @@
 //! refuses; so a drain misses no request. It knows nothing of connections.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
+mod ejection;
 mod instance;
 mod last_seen;
 mod select;
 
-pub(crate) use instance::{CheckResult, Claim, InstanceId, InstanceView, PortOwner, State, Vouch};
+pub(crate) use ejection::BETWEEN_LOOKS as BETWEEN_EJECTIONS;
+pub(crate) use instance::{CheckResult, Claim, InstanceId, InstanceView, Leave, Link, PortOwner, State, Vouch};
 pub(crate) use select::Routing;
 
+use ejection::Responses;
 use instance::{PooledInstance, Standing};
 use last_seen::LastSeen;
-use select::{Affinity, Candidate, choose};
+use select::{Affinity, Candidate, Random, choose};
 
 /// How requests wait while no instance is ready.
 #[derive(Clone, Debug)]
@@ -33,6 +37,20 @@ impl Default for Hold {
     }
 }
 
+/// The settings of a pool.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolSettings {
+    pub(crate) routing: Routing,
+    /// So many failures in a row make an instance unhealthy, and so many successes in a row make it healthy again.
+    pub(crate) fall: u32,
+    pub(crate) rise: u32,
+    pub(crate) hold: Hold,
+    /// How long a new instance takes to get its full share; `None`: it gets it at once.
+    pub(crate) slow_start: Option<Duration>,
+    /// From this the choice draws its random numbers.
+    pub(crate) seed: u64,
+}
+
 /// What the choice of an instance for a request depends on.
 #[derive(Debug)]
 pub(crate) struct Wish<'a> {
@@ -45,6 +63,9 @@ pub(crate) struct Wish<'a> {
     /// The instances to which this request was already sent.
     pub(crate) tried: &'a [InstanceId],
 }
+
+/// How long a stream may take to end after the limit of a drain.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Why a request got no instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +81,7 @@ pub(crate) enum Refusal {
 /// All instances that the balancer knows.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    routing: Routing,
-    fall: u32,
-    rise: u32,
-    hold: Hold,
+    settings: PoolSettings,
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
     /// Notifies when the state of an instance changes: waiting requests try again.
@@ -79,22 +97,18 @@ struct Inner {
     turn: Option<InstanceId>,
     last_seen: LastSeen,
     held: usize,
+    /// No instance is chosen before this: requests wait.
+    paused_until: Option<Instant>,
+    random: Random,
     /// A buffer that is reused, to save an allocation per request.
     candidates: Vec<Candidate>,
 }
 
 impl Pool {
-    /// `fall` failures in a row make an instance unhealthy, `rise` successes in a row make it healthy again.
-    pub(crate) fn new(routing: Routing, fall: u32, rise: u32, hold: Hold) -> Pool {
-        Pool {
-            routing,
-            fall,
-            rise,
-            hold,
-            inner: Mutex::default(),
-            changes: watch::Sender::new(0),
-            ready: Notify::new(),
-        }
+    /// A pool without instances.
+    pub(crate) fn new(settings: PoolSettings) -> Pool {
+        let inner = Inner { random: Random::new(settings.seed), ..Inner::default() };
+        Pool { settings, inner: Mutex::new(inner), changes: watch::Sender::new(0), ready: Notify::new() }
     }
 
     /// Adds an instance that is starting.
@@ -121,7 +135,7 @@ impl Pool {
     }
 
     /// Drains an instance for good and waits until it has no request in flight. Returns whether that happened within
-    /// `limit`.
+    /// `limit`, and the moment after it in which streams may end in an orderly way.
     pub(crate) async fn drain(&self, id: InstanceId, limit: Duration) -> bool {
         let link = {
             let mut inner = self.lock();
@@ -141,11 +155,21 @@ impl Pool {
                 rings.await;
             }
         };
-        let quiet = tokio::time::timeout(limit, until_quiet).await.is_ok();
+        let mut until_quiet = pin!(until_quiet);
+        let quiet = tokio::time::timeout(limit, &mut until_quiet).await.is_ok();
+        if !quiet {
+            link.tell_streams(Leave::Over);
+        }
+        let quiet = quiet || tokio::time::timeout(LAST_WORDS, until_quiet).await.is_ok();
         if quiet {
             self.ended(id);
         }
         quiet
+    }
+
+    /// Tells the streams on all instances how far the end of the balancer is.
+    pub(crate) fn tell_streams(&self, leave: Leave) {
+        self.lock().instances.iter().for_each(|one| one.link.tell_streams(leave));
     }
 
     /// Applies what a connection found out about an instance.
@@ -166,7 +190,7 @@ impl Pool {
         if finding == CheckResult::Passed && fallen.is_some_and(|then| then != instance.link.fallen()) {
             return;
         }
-        if !instance.observe(finding, self.fall, self.rise) {
+        if !instance.observe(finding, self.settings.fall, self.settings.rise) {
             return;
         }
         let state = instance.state;
@@ -180,7 +204,7 @@ impl Pool {
 
     /// Chooses an instance and counts the request in flight on it, under one lock.
     pub(crate) fn claim(&self, wish: &Wish<'_>) -> Result<Claim, Refusal> {
-        self.lock().claim(self.routing, wish, false)
+        self.lock().claim(&self.settings, wish, false)
     }
 
     /// Counts a request in flight on the instance that an observer chose.
@@ -191,7 +215,7 @@ impl Pool {
 
     /// Like [`Pool::claim`], but only for an instance that is healthy.
     pub(crate) fn claim_ready(&self, wish: &Wish<'_>) -> Option<Claim> {
-        self.lock().claim(self.routing, wish, true).ok()
+        self.lock().claim(&self.settings, wish, true).ok()
     }
 
     /// Like [`Pool::claim`], but waits while no instance is ready.
@@ -201,16 +225,62 @@ impl Pool {
             decided => return decided,
         }
         let _place = self.take_place_in_hold()?;
-        let until_ready = async {
-            loop {
-                let rings = self.ready.notified();
-                match self.claim(wish) {
-                    Err(Refusal::NoneReady) => rings.await,
-                    decided => return decided,
-                }
+        let mut give_up = Instant::now() + self.settings.hold.time;
+        loop {
+            let rings = self.ready.notified();
+            match self.claim(wish) {
+                Err(Refusal::NoneReady) => {}
+                decided => return decided,
             }
-        };
-        tokio::time::timeout(self.hold.time, until_ready).await.unwrap_or(Err(Refusal::NoneReady))
+            let paused_until = self.lock().paused_until;
+            if let Some(until) = paused_until {
+                give_up = give_up.max(until + self.settings.hold.time);
+            } else if give_up <= Instant::now() {
+                return Err(Refusal::NoneReady);
+            }
+            let _ = tokio::time::timeout_at(paused_until.unwrap_or(give_up).into(), rings).await;
+        }
+    }
+
+    /// Chooses no instance for so long: requests wait, as if none were ready. With zero, requests go on at once.
+    pub(crate) fn pause(&self, time: Duration) {
+        self.lock().paused_until = (!time.is_zero()).then(|| Instant::now() + time);
+        self.changed();
+    }
+
+    /// For how long requests still wait because of a pause.
+    pub(crate) fn paused_for(&self) -> Option<Duration> {
+        self.lock().paused_until.and_then(|until| until.checked_duration_since(Instant::now()))
+    }
+
+    /// Takes out instances that answer 5xx far more often than the others, and brings back those whose time is over.
+    pub(crate) fn eject_outliers(&self, now: Instant) {
+        let mut inner = self.lock();
+        let mut back = false;
+        let mut responses = Vec::new();
+        for one in &mut inner.instances {
+            if one.ejected_until.is_some_and(|until| until <= now) {
+                one.ejected_until = None;
+                back = true;
+            }
+            let seen = (one.link.answers(), one.link.errors());
+            let before = std::mem::replace(&mut one.compared, seen);
+            let is_ejected = one.ejected_until.is_some();
+            responses.push(Responses { all: seen.0 - before.0, errors: seen.1 - before.1, is_ejected });
+        }
+        let outliers = ejection::outliers(&responses);
+        for at in &outliers {
+            let Responses { all, errors, .. } = responses[*at];
+            let one = &mut inner.instances[*at];
+            one.ejections += 1;
+            one.ejected_until = Some(now + ejection::ejected_for(one.ejections));
+            one.last_problem =
+                Some(format!("{errors} of {all} responses were errors (5xx), far more than of the others"));
+        }
+        drop(inner);
+        if back || !outliers.is_empty() {
+            self.changed();
+        }
     }
 
     /// Whether a request would have to wait now.
@@ -225,7 +295,7 @@ impl Pool {
 
     fn take_place_in_hold(&self) -> Result<HoldPlace<'_>, Refusal> {
         let mut inner = self.lock();
-        if inner.held >= self.hold.most {
+        if inner.held >= self.settings.hold.most {
             return Err(Refusal::TooManyWait);
         }
         inner.held += 1;
@@ -237,11 +307,19 @@ impl Pool {
         self.lock().instances.iter().map(PooledInstance::view).collect()
     }
 
-    /// How often the instance has failed, and its state; `None` if it drains or is removed.
-    pub(crate) fn standing_of(&self, id: InstanceId) -> Option<(u64, State)> {
+    /// The requests in flight on all instances, and those that wait for one.
+    pub(crate) fn load(&self) -> usize {
+        let inner = self.lock();
+        inner.instances.iter().map(|one| one.link.in_flight()).sum::<usize>() + inner.held
+    }
+
+    /// How often the instance has failed, its state, and whether its only failures were late responses; `None` if it drains
+    /// or is removed.
+    pub(crate) fn standing_of(&self, id: InstanceId) -> Option<(u64, State, bool)> {
         let inner = self.lock();
         let instance = &inner.instances[inner.place(id)?];
-        (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state))
+        let is_late = instance.is_late();
+        (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state, is_late))
     }
 
     /// The check which program listens on the address of an instance.
@@ -277,13 +355,25 @@ impl Inner {
         self.instances.iter().position(|one| one.id == id)
     }
 
+    fn is_paused(&mut self) -> bool {
+        let Some(until) = self.paused_until else { return false };
+        if until <= Instant::now() {
+            self.paused_until = None;
+        }
+        self.paused_until.is_some()
+    }
+
     fn named(&self, name: &str) -> Option<InstanceId> {
         self.instances.iter().find(|one| *one.name == *name).map(|one| one.id)
     }
 
-    fn claim(&mut self, routing: Routing, wish: &Wish<'_>, only_ready: bool) -> Result<Claim, Refusal> {
+    fn claim(&mut self, settings: &PoolSettings, wish: &Wish<'_>, only_ready: bool) -> Result<Claim, Refusal> {
+        if self.is_paused() {
+            return Err(Refusal::NoneReady);
+        }
+        let routing = settings.routing;
         let known = match routing {
-            Routing::RoundRobin | Routing::LeastBusy => Affinity::default(),
+            Routing::PowerOfTwo | Routing::RoundRobin | Routing::LeastBusy => Affinity::default(),
             Routing::Sticky => Affinity { named: wish.named.and_then(|name| self.named(name)), last: None },
             Routing::NeverTwice => {
                 let told = wish.last.and_then(|name| self.named(name));
@@ -294,6 +384,12 @@ impl Inner {
         self.candidates.clear();
         for one in &self.instances {
             let mut standing = one.standing();
+            if standing == Standing::Ready
+                && let Some(time) = settings.slow_start
+                && self.random.share() > one.share(time)
+            {
+                standing = Standing::Slow;
+            }
             if standing == Standing::Slow && only_ready {
                 standing = Standing::Out;
             }
@@ -303,7 +399,8 @@ impl Inner {
             }
             self.candidates.push(Candidate { id: one.id, standing, in_flight: one.link.in_flight() });
         }
-        let Some(at) = choose(routing, &self.candidates, known, self.turn) else {
+        let random = if routing == Routing::PowerOfTwo { self.random.draw() } else { 0 };
+        let Some(at) = choose(routing, &self.candidates, known, self.turn, random) else {
             return Err(if tried_one { Refusal::AllTried } else { Refusal::NoneReady });
         };
         let chosen = &self.instances[at];
@@ -333,23 +430,32 @@ mod tests {
 
     use super::*;
 
+    fn settings() -> PoolSettings {
+        let (routing, hold) = (Routing::RoundRobin, Hold::default());
+        PoolSettings { routing, fall: 1, rise: 1, hold, slow_start: None, seed: 1 }
+    }
+
+    fn pool() -> Pool {
+        Pool::new(settings())
+    }
+
     #[test]
     fn a_probe_that_began_before_the_instance_fell_does_not_bring_it_back() {
-        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
+        let pool = pool();
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         pool.probed(id, 0, CheckResult::Passed);
-        let (before, _) = pool.standing_of(id).expect("it is there");
+        let (before, ..) = pool.standing_of(id).expect("it is there");
         pool.observe(id, CheckResult::Refused("refused".into()));
         pool.probed(id, before, CheckResult::Passed);
         assert_eq!(pool.instances()[0].state, State::Unhealthy);
-        let (after, _) = pool.standing_of(id).expect("it is there");
+        let (after, ..) = pool.standing_of(id).expect("it is there");
         pool.probed(id, after, CheckResult::Passed);
         assert_eq!(pool.instances()[0].state, State::Healthy);
     }
 
     #[test]
     fn a_claim_says_whether_all_were_tried_or_none_is_ready() {
-        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
+        let pool = pool();
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         let claim = |tried: &[InstanceId]| {
             let client = Ipv4Addr::LOCALHOST.into();
@@ -362,5 +468,70 @@ mod tests {
         assert_eq!(claim(&[id]), Err(Refusal::AllTried));
         pool.ended(id);
         assert_eq!(claim(&[id]), Err(Refusal::NoneReady));
+    }
+
+    fn wish(tried: &[InstanceId]) -> Wish<'_> {
+        Wish { named: None, last: None, client: Ipv4Addr::LOCALHOST.into(), tried }
+    }
+
+    #[test]
+    fn a_new_instance_gets_its_full_share_at_once_unless_it_starts_slowly() {
+        for slow_start in [None, Some(Duration::from_hours(1))] {
+            let pool = Pool::new(PoolSettings { slow_start, ..settings() });
+            let ids: Vec<_> = (1..=2).map(|port| pool.add("a", (Ipv4Addr::LOCALHOST, port).into(), None)).collect();
+            for id in &ids {
+                pool.observe(*id, CheckResult::Passed);
+            }
+            if let Some(first) = pool.lock().instances[0].ready_since.as_mut() {
+                *first = first.checked_sub(Duration::from_hours(2)).expect("the machine has been up for so long");
+            }
+            let chosen =
+                (0..1000).filter_map(|_| pool.claim(&wish(&[])).ok()).filter(|claim| claim.id == ids[1]).count();
+            let expected = if slow_start.is_some() { 50..160 } else { 500..501 };
+            assert!(expected.contains(&chosen), "{slow_start:?}: {chosen}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_requests_until_its_end() {
+        let pool = Arc::new(pool());
+        let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
+        pool.observe(id, CheckResult::Passed);
+        pool.pause(Duration::from_hours(1));
+        assert_eq!(pool.claim(&wish(&[])).map(|claim| claim.id), Err(Refusal::NoneReady));
+        let waiting = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.claim_or_wait(&wish(&[])).await.map(|claim| claim.id) }
+        });
+        while pool.load() == 0 {
+            tokio::task::yield_now().await;
+        }
+        pool.pause(Duration::ZERO);
+        assert_eq!(waiting.await.expect("no panic"), Ok(id));
+        // And by itself, if nobody ends it.
+        pool.pause(Duration::from_millis(20));
+        assert_eq!(pool.claim_or_wait(&wish(&[])).await.map(|claim| claim.id), Ok(id));
+    }
+
+    #[test]
+    fn an_outlier_is_used_only_if_no_other_is_ready_and_comes_back() {
+        let pool = pool();
+        let ids: Vec<_> = (1..=2).map(|port| pool.add("a", (Ipv4Addr::LOCALHOST, port).into(), None)).collect();
+        for id in &ids {
+            pool.observe(*id, CheckResult::Passed);
+        }
+        let now = Instant::now();
+        for nth in 0..100 {
+            let claim = pool.claim(&wish(&[])).expect("both are ready");
+            claim.link.answered(claim.id == ids[0] && nth % 4 < 3, Duration::from_millis(1));
+        }
+        pool.eject_outliers(now);
+        let chosen = |tried: &[InstanceId]| pool.claim(&wish(tried)).map(|claim| claim.id);
+        assert!((0..10).all(|_| chosen(&[]) == Ok(ids[1])));
+        assert_eq!(chosen(&ids[1..]), Ok(ids[0]), "if there is no other");
+        pool.eject_outliers(now + Duration::from_secs(29));
+        assert!((0..10).all(|_| chosen(&[]) == Ok(ids[1])));
+        pool.eject_outliers(now + Duration::from_secs(31));
+        assert!((0..10).any(|_| chosen(&[]) == Ok(ids[0])));
     }
 }

@@ -15,9 +15,10 @@ use super::cookies::Hints;
 use super::error_response::{
     BAD_ANSWER, BROKE_OFF, ErrorResponse, NO_ANSWER_IN_TIME, NO_SOCKETS, NOBODY_ANSWERED, NONE_READY, TOO_MANY_WAIT,
 };
+use crate::balancer::config::Dispatch;
 use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
 use crate::balancer::upstream::connections::{self, REST_AT_MOST, Sender};
-use crate::balancer::upstream::health_check::not_connected;
+use crate::balancer::upstream::health_check::{self, not_connected};
 use crate::balancer::upstream::{Origin, Problem, RequestBody};
 
 /// The longest idle time of a connection that is used for a request which must not be executed twice. After a longer
@@ -107,6 +108,46 @@ enum Failure {
     GoElsewhere(Claim),
 }
 
+/// What to look at while a request waits for the head of its response, and when.
+struct Watch {
+    sent: Instant,
+    too_late: Instant,
+    /// When to look whether the instance is silent; `None`: never.
+    suspect: Option<Instant>,
+    /// How long it may be silent, and how many responses had come from it when the request was sent, or at the last look.
+    patience: Duration,
+    answers: u64,
+}
+
+impl Watch {
+    fn new(claim: &Claim, limit: Duration, suspects: bool) -> Watch {
+        let (sent, patience) = (Instant::now(), claim.link.patience());
+        let suspect = suspects.then(|| sent + patience);
+        Watch { sent, too_late: sent + limit, suspect, patience, answers: claim.link.answers() }
+    }
+
+    fn next(&self) -> Instant {
+        self.suspect.map_or(self.too_late, |suspect| suspect.min(self.too_late))
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        self.too_late <= now
+    }
+
+    /// Whether no response at all has come from the instance since the last look. The next look is later each time, so that a
+    /// request that waits for an event costs few probes.
+    fn is_silent(&mut self, claim: &Claim) -> bool {
+        let answers = claim.link.answers();
+        let is_silent = answers == self.answers;
+        self.answers = answers;
+        if is_silent {
+            self.patience = self.patience.saturating_mul(2);
+        }
+        self.suspect = Some(Instant::now() + self.patience);
+        is_silent
+    }
+}
+
 type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 impl<'a> Attempts<'a> {
@@ -176,6 +217,7 @@ impl<'a> Attempts<'a> {
     /// The error response for the client.
     pub(super) async fn balanced(&mut self) -> Result<Answered, ErrorResponse> {
         self.request.gather().await?;
+        self.context.retries.count();
         let mut claim = self.claim().await?;
         loop {
             let failure = match self.attempt(&claim).await {
@@ -189,6 +231,10 @@ impl<'a> Attempts<'a> {
                     continue;
                 }
                 Failure::BrokeOff if !may_repeat => return Err(BROKE_OFF),
+                // An instance that ended leaves no more requests than it had: these do not multiply the load.
+                Failure::BrokeOff if !claim.is_out() && !self.context.retries.take(Instant::now()) => {
+                    return Err(BROKE_OFF);
+                }
                 Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
                 Failure::Unsent | Failure::BrokeOff => {}
                 Failure::NoSockets => return Err(NO_SOCKETS),
@@ -303,7 +349,8 @@ impl<'a> Attempts<'a> {
     ) -> Result<Sent, Failure> {
         let mut sending = pin!(sending);
         let limit = self.context.config.response_timeout;
-        let mut too_late = pin!(tokio::time::sleep(limit));
+        let mut watch = Watch::new(claim, limit, matches!(self.context.config.dispatch, Dispatch::Balanced));
+        let mut timer = pin!(tokio::time::sleep_until(watch.next().into()));
         loop {
             let out = claim.link.out.notified();
             let ready = self.context.pool.rings_when_ready();
@@ -315,20 +362,32 @@ impl<'a> Attempts<'a> {
             }
             tokio::select! {
                 biased;
-                sent = &mut sending => return Ok(sent),
+                sent = &mut sending => {
+                    if let Ok(answer) = &sent {
+                        claim.link.answered(answer.status().is_server_error(), watch.sent.elapsed());
+                    }
+                    return Ok(sent);
+                }
                 () = out, if may_leave => {}
                 () = ready, if may_leave && claim.is_out() => {}
-                () = &mut too_late => match self.request.origin.moved() {
-                    Some(moved) if moved.at.elapsed() < limit => too_late.as_mut().reset((moved.at + limit).into()),
-                    Some(moved) if moved.waits_for_client => too_late.as_mut().reset((Instant::now() + limit).into()),
-                    _ => return Err(Failure::Late),
-                },
+                () = timer.as_mut() => {
+                    if watch.is_late(Instant::now()) {
+                        match self.request.origin.moved() {
+                            Some(moved) if moved.at.elapsed() < limit => watch.too_late = moved.at + limit,
+                            Some(moved) if moved.waits_for_client => watch.too_late = Instant::now() + limit,
+                            _ => return Err(Failure::Late),
+                        }
+                    } else if watch.is_silent(claim) {
+                        health_check::suspect(&self.context.pool, &self.context.config.health, claim);
+                    }
+                    timer.as_mut().reset(watch.next().into());
+                }
             }
         }
     }
 
     fn elsewhere(&mut self, claim: &Claim) -> Option<Claim> {
-        if !self.request.origin.can_restart() {
+        if !self.request.origin.can_restart() || !self.context.retries.take(Instant::now()) {
             return None;
         }
         self.tried.push(claim.id);

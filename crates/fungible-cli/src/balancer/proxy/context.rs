@@ -10,6 +10,7 @@ use http::HeaderValue;
 use http::request::Parts;
 use tokio::sync::Notify;
 
+use super::retry_budget::RetryBudget;
 use crate::balancer::client::Tracked;
 use crate::balancer::config::{Config, Dispatch};
 use crate::balancer::observe::{Observer, Record};
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     /// beyond the first of each.
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) tunnels: Cell<usize>,
+    /// The requests that may be sent again.
+    pub(crate) retries: RetryBudget,
     /// Notifies when a connection or a tunnel has ended.
     pub(crate) ended: Notify,
 }

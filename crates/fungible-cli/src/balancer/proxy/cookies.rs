@@ -28,7 +28,7 @@ impl Hints {
         match routing {
             Routing::Sticky => Hints { named: sticky(headers, secret).map(str::to_owned), last: None },
             Routing::NeverTwice => Hints { named: None, last: last(headers).map(str::to_owned) },
-            Routing::RoundRobin | Routing::LeastBusy => Hints::default(),
+            Routing::PowerOfTwo | Routing::RoundRobin | Routing::LeastBusy => Hints::default(),
         }
     }
 

@@ -19,10 +19,12 @@ mod attempts;
 mod context;
 mod cookies;
 mod error_response;
+mod farewell;
 mod headers;
 mod http2;
 mod redirect;
 mod response_body;
+mod retry_budget;
 mod upgrade;
 mod validate;
 
@@ -31,6 +33,7 @@ pub(crate) use error_response::no_sockets;
 pub(crate) use http2::{for_http1, for_http2};
 pub(crate) use redirect::redirect;
 pub(crate) use response_body::ResponseBody;
+pub(crate) use retry_budget::RetryBudget;
 
 use access_log::AccessLine;
 use attempts::{Answered, Attempts, Outgoing};
@@ -38,7 +41,7 @@ use context::Direction;
 use cookies::Hints;
 use error_response::{BAD_ANSWER, ErrorResponse};
 use headers::CameFrom;
-use response_body::Passing;
+use response_body::{EventStream, Passing};
 use upgrade::Listener;
 
 use super::upstream::Origin;
@@ -111,11 +114,15 @@ async fn forward(
             return Err(BAD_ANSWER);
         };
         client.progress.changes_protocol();
-        let listener = record.map(|record| Listener::new(record, head.headers.get(UPGRADE)));
-        upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener);
+        let is_websocket = upgrade::is_websocket(head.headers.get(UPGRADE));
+        let listener = record.map(|record| Listener::new(record, is_websocket));
+        upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener, is_websocket);
         return Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())));
     }
+    // What an observer records ends as the app and its client want.
+    let stream = if direction.is_none() { EventStream::of(&head.headers, &claim) } else { None };
     let body = ResponseBody::Passing(Passing {
+        stream,
         ended: false,
         ends_by_closing: version == Version::HTTP_10 && length.is_none(),
         incoming,

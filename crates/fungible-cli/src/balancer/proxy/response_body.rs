@@ -1,17 +1,25 @@
 //! The body of a response on its way to the client: of an instance, or of an error response. When it has ended, the
 //! connection to the instance becomes idle and the request is no longer in flight.
 
+use std::cell::Cell;
 use std::error::Error;
+use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
+use super::farewell::farewell;
 use crate::balancer::client::Tracked;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
@@ -44,6 +52,40 @@ pub(crate) struct Passing {
     pub(super) record: Option<Record>,
     /// The instance broke off the response.
     pub(super) broke_off: bool,
+    /// How a stream of events learns that its instance leaves; `None` for other responses.
+    pub(super) stream: Option<EventStream>,
+}
+
+/// A stream of server-sent events, which has no end of its own.
+pub(super) struct EventStream {
+    heard: Rc<Cell<Instant>>,
+    ends: Pin<Box<dyn Future<Output = ()>>>,
+    has_ended: bool,
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventStream")
+    }
+}
+
+impl EventStream {
+    /// `None` where the response is none.
+    pub(super) fn of(headers: &HeaderMap, claim: &Claim) -> Option<EventStream> {
+        let kind = headers.get(CONTENT_TYPE)?.as_bytes();
+        if !kind.get(..17)?.eq_ignore_ascii_case(b"text/event-stream") {
+            return None;
+        }
+        let heard = Rc::new(Cell::new(Instant::now()));
+        let (link, last) = (Arc::clone(&claim.link), Rc::clone(&heard));
+        let ends = Box::pin(async move { farewell(&link, &last).await });
+        Some(EventStream { heard, ends, has_ended: false })
+    }
+
+    fn poll_ends(&mut self, context: &mut Context<'_>) -> bool {
+        self.has_ended = self.has_ended || self.ends.as_mut().poll(context).is_ready();
+        self.has_ended
+    }
 }
 
 impl Drop for Passing {
@@ -71,6 +113,10 @@ impl Body for ResponseBody {
             ResponseBody::Ours(text) if text.is_empty() => Poll::Ready(None),
             ResponseBody::Ours(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             ResponseBody::Passing(passing) => {
+                // Its client sees an orderly end, and connects again.
+                if passing.stream.as_mut().is_some_and(|stream| stream.poll_ends(context)) {
+                    return Poll::Ready(None);
+                }
                 let mut frame = std::task::ready!(Pin::new(&mut passing.incoming).poll_frame(context));
                 if let Some(Ok(frame)) = &mut frame
                     && let Some(trailers) = frame.trailers_mut()
@@ -83,6 +129,9 @@ impl Body for ResponseBody {
                     record.answer_data(data);
                 }
                 passing.broke_off |= matches!(&frame, Some(Err(_)));
+                if let Some(stream) = &passing.stream {
+                    stream.heard.set(Instant::now());
+                }
                 match &frame {
                     None => passing.ended = true,
                     // A reset tells the client that the response is incomplete.

@@ -2,9 +2,10 @@
 //! ended. It counts as a request in flight on its instance. An observer gets the bytes, as messages if it is a
 //! WebSocket.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
+use super::farewell::{FrameEnds, close_websocket, farewell};
 use crate::balancer::observe::{CapturedBody, Messages, Record, WebSocketEvent};
 use crate::balancer::pool::Claim;
 
@@ -27,6 +29,7 @@ pub(super) fn start(
     claim: Claim,
     line: Option<Box<AccessLine>>,
     listener: Option<Listener>,
+    is_websocket: bool,
 ) {
     let context = Rc::clone(context);
     context.tunnel_begins();
@@ -42,10 +45,27 @@ pub(super) fn start(
             let heard = Rc::new(Cell::new(Instant::now()));
             let mut client = Side::new(TokioIo::new(client), true, listener.as_ref(), &heard);
             let mut instance = Side::new(TokioIo::new(instance), false, listener.as_ref(), &heard);
-            tokio::select! {
+            let ends = (client.frames(is_websocket), instance.frames(is_websocket));
+            let leaves = {
                 // An error ends the tunnel like an orderly end; there is no way to report it.
-                _ = tokio::io::copy_bidirectional(&mut client, &mut instance) => {}
-                () = silence(&heard, context.config.limits.tunnel_time) => {}
+                let mut passing = pin!(tokio::io::copy_bidirectional(&mut client, &mut instance));
+                tokio::select! {
+                    _ = &mut passing => false,
+                    () = silence(&heard, context.config.limits.tunnel_time) => false,
+                    () = farewell(&claim.link, &heard), if listener.is_none() => {
+                        // A frame that is under way to the client passes first.
+                        let between = poll_fn(|context| {
+                            let at_end = ends.0.borrow().at_end();
+                            if at_end { Poll::Ready(()) } else { passing.as_mut().poll(context).map(drop) }
+                        });
+                        let _ = tokio::time::timeout(LAST_FRAME, between).await;
+                        true
+                    }
+                }
+            };
+            if leaves && is_websocket {
+                let at_end = (ends.0.borrow().at_end(), ends.1.borrow().at_end());
+                close_websocket((&mut client, at_end.0), (&mut instance, at_end.1)).await;
             }
         }
         if let Some(listener) = listener {
@@ -57,6 +77,14 @@ pub(super) fn start(
         drop(claim);
         context.tunnel_has_ended();
     });
+}
+
+/// How long the rest of a frame may take to pass when the instance leaves.
+const LAST_FRAME: Duration = Duration::from_millis(100);
+
+/// Whether a connection that switches to this protocol is a WebSocket.
+pub(super) fn is_websocket(protocol: Option<&HeaderValue>) -> bool {
+    protocol.is_some_and(|name| name.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Returns when no byte has come from either side for this long.
@@ -74,9 +102,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// `protocol`: the one that the connection switches to.
-    pub(super) fn new(record: Record, protocol: Option<&HeaderValue>) -> Listener {
-        let is_websocket = protocol.is_some_and(|name| name.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"));
+    pub(super) fn new(record: Record, is_websocket: bool) -> Listener {
         Listener { record, is_websocket }
     }
 }
@@ -88,6 +114,8 @@ struct Side<S> {
     ear: Option<Ear>,
     /// When the last byte came, from either side.
     heard: Rc<Cell<Instant>>,
+    /// The frames that are written to it, if it is a WebSocket.
+    written: Option<Rc<RefCell<FrameEnds>>>,
 }
 
 /// Records what one side sends, and how it ends.
@@ -106,7 +134,14 @@ impl<S> Side<S> {
             from_client,
             messages: listener.is_websocket.then(Messages::default),
         });
-        Side { stream, ear, heard: Rc::clone(heard) }
+        Side { stream, ear, heard: Rc::clone(heard), written: None }
+    }
+
+    /// Follows the frames that are written to it from now on, if it is a WebSocket.
+    fn frames(&mut self, is_websocket: bool) -> Rc<RefCell<FrameEnds>> {
+        let frames = Rc::new(RefCell::new(FrameEnds::default()));
+        self.written = is_websocket.then(|| Rc::clone(&frames));
+        frames
     }
 
     fn broke_off(&self) {
@@ -167,8 +202,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Side<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let side = self.get_mut();
         let written = ready!(Pin::new(&mut side.stream).poll_write(context, data));
-        if written.is_err() {
-            side.broke_off();
+        match (&written, &side.written) {
+            (Ok(count), Some(frames)) => frames.borrow_mut().pass(&data[..*count]),
+            (Ok(_), None) => {}
+            (Err(_), _) => side.broke_off(),
         }
         Poll::Ready(written)
     }

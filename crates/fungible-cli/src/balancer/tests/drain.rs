@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use test_basics::{LIMIT, eventually_async};
 use tokio::sync::Notify;
 
-use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok, state_of};
-use crate::balancer::{Routing, State};
+use super::world::{Fake, Raw, Step, add_healthy, balancer, config, never, ok, raw, state_of};
+use crate::balancer::{Balancer, Routing, State};
 
 /// An instance that answers `/slow` only when the bell rings.
 async fn slow_fake(bell: &Arc<Notify>) -> Fake {
@@ -140,4 +140,76 @@ async fn stop_ends_at_its_limit_whatever_is_in_flight() {
     eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;
     balancer.stop(Duration::from_millis(50)).await;
     assert!(busy.answer().await.is_none());
+}
+
+/// A response of the instance that never ends, after these bytes.
+async fn endless(begin: &'static str) -> Fake {
+    Fake::new(move |_| vec![raw(begin), never()]).await
+}
+
+const EVENTS: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
+
+const WEBSOCKET: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\u{1}\u{1}a";
+
+async fn opened(balancer: &Balancer) -> Raw {
+    let mut client = Raw::connect(balancer).await;
+    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    assert_eq!(client.head().await.expect("an answer comes").0, 101);
+    client.take_until("\u{1}\u{1}a").await;
+    client
+}
+
+#[tokio::test]
+async fn a_silent_stream_of_events_ends_in_an_orderly_way_long_before_the_limit() {
+    let fake = endless(EVENTS).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.until("data: 1").await;
+    assert!(balancer.drain(ids[0], Duration::from_mins(10)).await);
+    // The last chunk: for the client the response is complete.
+    client.until("\r\n0\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn a_silent_websocket_is_closed_with_going_away_long_before_the_limit() {
+    let fake = endless(WEBSOCKET).await;
+    for stops in [false, true] {
+        let balancer = balancer(config(Routing::RoundRobin));
+        let ids = add_healthy(&balancer, &[&fake]).await;
+        let mut client = opened(&balancer).await;
+        let leaving = tokio::spawn(async move {
+            if stops {
+                balancer.stop(Duration::from_mins(10)).await;
+            } else {
+                assert!(balancer.drain(ids[0], Duration::from_mins(10)).await);
+            }
+        });
+        assert_eq!(client.rest().await, [0x88, 2, 3, 0xe9], "stops: {stops}");
+        drop(client);
+        leaving.await.expect("it ends");
+    }
+}
+
+#[tokio::test]
+async fn a_busy_websocket_gets_the_limit_and_then_a_close_between_two_frames() {
+    let fake = Fake::new(|_| vec![raw(WEBSOCKET), Step::Echo]).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&fake]).await;
+    let mut client = opened(&balancer).await;
+    let drained = tokio::spawn(async move { balancer.drain(ids[0], Duration::from_secs(3)).await });
+    let begun = Instant::now();
+    let mut frames = 0;
+    while !drained.is_finished() && begun.elapsed() < Duration::from_millis(2800) {
+        client.send([&b"\x02\x05"[..], b"hello"].concat()).await;
+        client.take_until("hello").await;
+        frames += 1;
+    }
+    assert!(!drained.is_finished(), "it was closed although frames passed");
+    assert_eq!(client.rest().await, [0x88, 2, 3, 0xe9], "after {frames} frames");
+    drop(client);
+    assert!(drained.await.expect("it ends"));
 }

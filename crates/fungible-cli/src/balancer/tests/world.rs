@@ -470,6 +470,19 @@ impl Raw {
         assert!(found.is_some(), "{wanted} never came");
     }
 
+    /// Reads on until these bytes are there, and takes them with all before them.
+    pub(super) async fn take_until(&mut self, wanted: &str) {
+        let reading = read_until(&mut self.stream, &mut self.buffer, wanted.as_bytes());
+        let end = tokio::time::timeout(LIMIT, reading).await.expect("in time").expect("no error");
+        self.buffer.drain(..end.expect("these bytes come"));
+    }
+
+    /// All that comes until the other side ends the connection.
+    pub(super) async fn rest(&mut self) -> Vec<u8> {
+        self.read_to_end().await;
+        std::mem::take(&mut self.buffer)
+    }
+
     /// Whether the other side has ended the connection, with nothing more to read.
     pub(super) async fn is_closed(&mut self) -> bool {
         matches!(self.more().await, Ok(0) | Err(_))

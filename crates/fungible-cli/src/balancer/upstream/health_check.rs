@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, HOST, USER_AGENT};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Method, Request};
 
 use super::connections;
 use super::fields::host_value;
 use super::request_body::RequestBody;
-use crate::balancer::pool::{CheckResult, InstanceId, Pool, PortOwner, State, Vouch};
+use crate::balancer::pool::{CheckResult, Claim, InstanceId, Pool, PortOwner, State, Vouch};
 
 /// When an instance counts as healthy.
 ///
@@ -72,8 +72,9 @@ pub(crate) async fn watch_all(pool: Arc<Pool>, check: HealthCheck) {
 
 async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address: SocketAddr) {
     let added = Instant::now();
-    while let Some((fallen, state)) = pool.standing_of(id) {
-        let mut finding = probe(&check, address).await;
+    while let Some((fallen, state, is_late)) = pool.standing_of(id) {
+        let kind = if is_late { Kind::Alive } else { Kind::Healthy };
+        let mut finding = probe(&check, address, kind).await;
         if finding == Some(CheckResult::Passed)
             && let Some(vouch) = pool.vouch_of(id)
         {
@@ -106,28 +107,75 @@ async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<Chec
     }
 }
 
+/// How long an instance that has been silent may take to answer the probe whether it is frozen.
+const PROOF_OF_LIFE: Duration = Duration::from_millis(250);
+
+/// Probes an instance from which nothing has come for a while although a request waits: if it is frozen, it becomes
+/// unhealthy. One probe at a time.
+pub(crate) fn suspect(pool: &Arc<Pool>, check: &HealthCheck, claim: &Claim) {
+    if !claim.link.suspect() {
+        return;
+    }
+    let (pool, check, address) = (Arc::clone(pool), check.clone(), claim.address);
+    let (id, link, fallen) = (claim.id, Arc::clone(&claim.link), claim.link.fallen());
+    tokio::task::spawn_local(async move {
+        let answers = link.answers();
+        let finding = probe(&check, address, Kind::Alive).await;
+        // A response has come meanwhile, or it is unhealthy by now.
+        let is_moot = link.answers() != answers || link.fallen() != fallen;
+        if let Some(finding @ (CheckResult::Late(_) | CheckResult::Refused(_))) = finding
+            && !is_moot
+        {
+            pool.observe(id, finding);
+        }
+        link.unsuspect();
+    });
+}
+
+/// What a probe asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// That the instance is healthy, as the user defined it.
+    Healthy,
+    /// That its process answers anything: the system accepts connections for a frozen process too.
+    Alive,
+}
+
 /// The result of one probe; `None` if it says nothing about the instance.
-async fn probe(check: &HealthCheck, address: SocketAddr) -> Option<CheckResult> {
+async fn probe(check: &HealthCheck, address: SocketAddr, kind: Kind) -> Option<CheckResult> {
+    let limit = if kind == Kind::Alive { PROOF_OF_LIFE } else { check.timeout };
     let asked = async {
-        match &check.path {
-            Some(path) => ask(path, check.host.as_ref(), address, check.timeout).await,
-            None => match connections::connect(address).await {
+        match (&check.path, kind) {
+            (Some(path), _) => ask(&Method::GET, path, check.host.as_ref(), address, limit).await,
+            // RFC 9110, 9.3.7: "only useful as a "ping" or "no-op" type of method".
+            (None, Kind::Alive) => {
+                let asked = ask(&Method::OPTIONS, "*", check.host.as_ref(), address, limit).await;
+                asked.map(|result| if let CheckResult::Failed(_) = result { CheckResult::Passed } else { result })
+            }
+            (None, Kind::Healthy) => match connections::connect(address).await {
                 Ok(_) => Some(CheckResult::Passed),
                 Err(error) => not_connected(address, &error),
             },
         }
     };
-    let limit = check.timeout;
     let late = || CheckResult::Late(format!("{address} did not answer the health check within {limit:?}"));
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Some(late()))
 }
 
-async fn ask(path: &str, host: Option<&HeaderValue>, address: SocketAddr, limit: Duration) -> Option<CheckResult> {
+async fn ask(
+    method: &Method,
+    path: &str,
+    host: Option<&HeaderValue>,
+    address: SocketAddr,
+    limit: Duration,
+) -> Option<CheckResult> {
     let mut sender = match connections::open(address, limit).await {
         Ok(sender) => sender,
         Err(error) => return not_connected(address, &error),
     };
-    let request = Request::get(path)
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header(HOST, host.cloned().unwrap_or_else(|| host_value(address)))
         .header(USER_AGENT, HeaderValue::from_static("fungible-health-check"))
         .header(CONNECTION, HeaderValue::from_static("close"))
@@ -136,8 +184,8 @@ async fn ask(path: &str, host: Option<&HeaderValue>, address: SocketAddr, limit:
         Err(error) => CheckResult::Failed(format!("the health check path {path} is not valid: {error}")),
         Ok(request) => match sender.send_request(request).await {
             Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => CheckResult::Passed,
-            Ok(answer) => CheckResult::Failed(format!("GET {path} on {address} answered {}", answer.status())),
-            Err(error) => CheckResult::Failed(format!("GET {path} on {address} broke off: {error}")),
+            Ok(answer) => CheckResult::Failed(format!("{method} {path} on {address} answered {}", answer.status())),
+            Err(error) => CheckResult::Failed(format!("{method} {path} on {address} broke off: {error}")),
         },
     })
 }

@@ -35,6 +35,12 @@ pub(in super::super) fn parse_size(text: &str) -> Result<u64, String> {
     size.ok_or_else(|| "write it in bytes or with a unit, as 512KiB, 10MiB or 1GiB".to_owned())
 }
 
+/// Parses a number of processors.
+pub(in super::super) fn parse_cpus(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.01..=1024.0).contains(number));
+    number.ok_or_else(|| "write a number of processors from 0.01 to 1024, such as 0.5".to_owned())
+}
+
 /// Parses the path of a URL.
 pub(in super::super) fn parse_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -23,7 +23,7 @@ use super::children::{Kept, Running};
 use super::end::{adopt_orphans, end_all};
 use super::output_relay::{OutputRelay, Tail};
 use super::protocol::{Isolation, Launch, Order, Output, Report, Signal, Task, TaskOutcome};
-use super::{cell, first};
+use super::{cell, enter, first};
 use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, DiskError};
 use crate::fleet::process_end::ProcessEnd;
@@ -213,7 +213,10 @@ fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
 }
 
 fn start(launch: &Launch, printer: &OutputRelay, tail: &Arc<Tail>) -> io::Result<Child> {
-    let mut command = Command::new(&launch.program);
+    let mut command = match &*launch.groups {
+        [] => Command::new(&launch.program),
+        groups => enter::through(groups, &launch.program),
+    };
     command.args(&launch.args).envs(launch.env.iter().cloned());
     command.process_group(0).stdin(Stdio::null());
     match &launch.output {

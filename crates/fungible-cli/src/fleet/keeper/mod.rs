@@ -14,6 +14,7 @@
 mod cell;
 mod children;
 mod end;
+mod enter;
 mod first;
 mod handle;
 mod inside;
@@ -22,6 +23,7 @@ mod output_relay;
 mod protocol;
 mod stages;
 
+pub(crate) use enter::enter;
 pub(crate) use handle::{Keeper, Reports};
 pub(crate) use protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report, Signal, Task, TaskOutcome};
 

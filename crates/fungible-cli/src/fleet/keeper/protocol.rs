@@ -33,6 +33,8 @@ pub(crate) struct Launch {
     /// How the instance is isolated; `None`: it shares the namespaces and the disk of the keeper. Needs a
     /// [`Task::OpenDisk`] before.
     pub(crate) cell: Option<CellPlan>,
+    /// The folders of the control groups that it enters before it becomes the program; not with a cell.
+    pub(crate) groups: Vec<PathBuf>,
 }
 
 /// An isolated instance: a private disk and, where namespaces are available, its own process ids and host name.

@@ -197,6 +197,7 @@ impl Launcher {
             env: spec.env,
             output: Output::File(self.log(id)),
             cell: (!spec.outside).then_some(CellPlan { name: spec.name, own_copies: spec.own_share_copies }),
+            groups: Vec::new(),
         };
         keeper.launch(launch).map_err(|_| LaunchError::KeeperGone)
     }

@@ -1,6 +1,9 @@
-"""A small service: says who answered; /slow?ms=N takes its time; /env?NAME shows a variable; /host?NAME knows only that Host."""
+"""A small service: says who answered; /slow?ms=N takes its time; /env?NAME shows a variable; /host?NAME knows only that Host;
+/keep?mb=N keeps so much memory; /spin?ms=N computes for so long; /fails-on?INSTANCE answers 500 there."""
 import os, sys, time, threading, urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+KEPT = []
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -9,10 +12,17 @@ class Handler(BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/slow":
             time.sleep(int(url.query.removeprefix("ms=")) / 1000)
+        if url.path == "/keep":
+            KEPT.append(os.urandom(1 << 20) * int(url.query.removeprefix("mb=")))
+        if url.path == "/spin":
+            end = time.monotonic() + int(url.query.removeprefix("ms=")) / 1000
+            while time.monotonic() < end:
+                pass
         text = os.environ.get(url.query, "") if url.path == "/env" else os.environ.get("FUNGIBLE_INSTANCE", "")
         body = text.encode()
         known = url.path != "/host" or self.headers["Host"] == url.query
-        self.send_response(200 if known else 400)
+        fails = url.path == "/fails-on" and url.query == text
+        self.send_response(500 if fails else 200 if known else 400)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -1,0 +1,285 @@
+//! Limits on the memory and the processor time of instances, by control groups: version 2 (kernel documentation,
+//! `admin-guide/cgroup-v2`), or version 1 where the controllers are still there.
+//!
+//! Each fleet has a group of its own, and each process of an instance a group in it, which the process enters before it
+//! becomes the program. Writing to the groups must be allowed: for root, in a service with `Delegate=yes`, or in a scope
+//! of `systemd-run --user --scope -p Delegate=yes`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Limits on each instance.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ResourceLimits {
+    /// In bytes. An instance that needs more is killed.
+    pub(crate) memory: Option<u64>,
+    /// In processors: 0.5 is half of one.
+    pub(crate) cpus: Option<f64>,
+}
+
+/// The period in which processor time is counted, in microseconds: the kernel's default.
+const PERIOD: u64 = 100_000;
+
+/// The least time per period that the kernel accepts, in microseconds.
+const LEAST_QUOTA: u64 = 1000;
+
+/// Why limits cannot be set.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--memory and --cpus need control groups that may be written, and {place}: {reason}; run as root, in a service with \
+     Delegate=yes, or by `systemd-run --user --scope -p Delegate=yes fungible run ..`"
+)]
+pub(crate) struct NoLimits {
+    place: String,
+    reason: String,
+}
+
+/// The groups of one fleet. They are removed when this is dropped, as far as their processes have ended.
+#[derive(Debug)]
+pub(super) struct ControlGroups {
+    limits: ResourceLimits,
+    version: Version,
+    /// The folders in which each instance gets one: one for version 2, one per controller for version 1.
+    parents: Vec<(Controller, PathBuf)>,
+    made: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Controller {
+    Memory,
+    Cpu,
+}
+
+impl Controller {
+    fn name(self) -> &'static str {
+        match self {
+            Controller::Memory => "memory",
+            Controller::Cpu => "cpu",
+        }
+    }
+}
+
+/// The groups of one process: folders whose `cgroup.procs` it enters.
+#[derive(Debug, Default)]
+pub(super) struct ProcessGroups {
+    folders: Vec<PathBuf>,
+}
+
+impl ProcessGroups {
+    /// The folders.
+    pub(super) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// Whether the kernel killed one of its processes because of the limit on memory.
+    pub(super) fn was_out_of_memory(&self) -> bool {
+        let killed = |folder: &PathBuf| {
+            // Version 2 has the counter in the first file, version 1 in the second.
+            let text = ["memory.events", "memory.oom_control"].map(|file| fs::read_to_string(folder.join(file)));
+            let lines = text.into_iter().flatten().flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+            lines.filter_map(|line| line.strip_prefix("oom_kill ")?.parse::<u64>().ok()).any(|count| count > 0)
+        };
+        self.folders.iter().any(killed)
+    }
+}
+
+impl Drop for ProcessGroups {
+    fn drop(&mut self) {
+        for folder in &self.folders {
+            // One with a process that has not ended yet is removed with the groups of the fleet.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+impl ControlGroups {
+    /// Makes the group of a fleet; `None` where there are no limits to set.
+    ///
+    /// # Errors
+    /// When the controllers are not there, or the groups may not be written.
+    pub(super) fn open(limits: &ResourceLimits, fleet: &str) -> Result<Option<ControlGroups>, NoLimits> {
+        let wanted: Vec<Controller> = [limits.memory.map(|_| Controller::Memory), limits.cpus.map(|_| Controller::Cpu)]
+            .into_iter()
+            .flatten()
+            .collect();
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let failed =
+            |place: &str, reason: &dyn ToString| NoLimits { place: place.to_owned(), reason: reason.to_string() };
+        let mounts =
+            fs::read_to_string("/proc/self/mountinfo").map_err(|error| failed("/proc/self/mountinfo", &error))?;
+        let own = fs::read_to_string("/proc/self/cgroup").map_err(|error| failed("/proc/self/cgroup", &error))?;
+        let name = format!("fungible-{fleet}-{}", std::process::id());
+        let (version, parents) = if let Some(base) = second(&mounts, &own, &wanted) {
+            let parent =
+                delegate(&base, &name, &wanted).map_err(|error| failed(&base.display().to_string(), &error))?;
+            (Version::Two, wanted.iter().map(|one| (*one, parent.clone())).take(1).collect())
+        } else {
+            let mut parents = Vec::new();
+            for controller in wanted {
+                let Some(base) = first(&mounts, &own, controller) else {
+                    return Err(failed("/sys/fs/cgroup", &format!("there is no controller `{}`", controller.name())));
+                };
+                let parent = base.join(&name);
+                fs::create_dir(&parent).map_err(|error| failed(&parent.display().to_string(), &error))?;
+                parents.push((controller, parent));
+            }
+            (Version::One, parents)
+        };
+        let mut groups = ControlGroups { limits: limits.clone(), version, parents, made: 0 };
+        // Tried once, so that an error ends the start and not the first instance.
+        groups.new_process().map_err(|error| failed("the group of an instance", &error))?;
+        Ok(Some(groups))
+    }
+
+    /// Makes the groups for one process.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(super) fn new_process(&mut self) -> io::Result<ProcessGroups> {
+        self.made += 1;
+        let mut groups = ProcessGroups::default();
+        for (controller, parent) in &self.parents {
+            let folder = parent.join(format!("{}", self.made));
+            fs::create_dir(&folder)?;
+            groups.folders.push(folder.clone());
+            let write = |file: &str, value: String| fs::write(folder.join(file), value);
+            match self.version {
+                Version::Two => {
+                    if let Some(bytes) = self.limits.memory {
+                        write("memory.max", bytes.to_string())?;
+                        // All of the instance is killed together, and nothing hides in swap. Not every kernel has swap.
+                        write("memory.oom.group", "1".to_owned())?;
+                        let _ = write("memory.swap.max", "0".to_owned());
+                    }
+                    if let Some(cpus) = self.limits.cpus {
+                        write("cpu.max", format!("{} {PERIOD}", quota(cpus)))?;
+                    }
+                }
+                Version::One => match (controller, self.limits.memory, self.limits.cpus) {
+                    (Controller::Memory, Some(bytes), _) => write("memory.limit_in_bytes", bytes.to_string())?,
+                    (Controller::Cpu, _, Some(cpus)) => {
+                        write("cpu.cfs_period_us", PERIOD.to_string())?;
+                        write("cpu.cfs_quota_us", quota(cpus).to_string())?;
+                    }
+                    _ => {}
+                },
+            }
+        }
+        Ok(groups)
+    }
+}
+
+impl Drop for ControlGroups {
+    fn drop(&mut self) {
+        for (_, parent) in &self.parents {
+            for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(entry.path());
+            }
+            let _ = fs::remove_dir(parent);
+        }
+    }
+}
+
+/// Microseconds per period.
+fn quota(cpus: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a few processors"
+    )]
+    let quota = (cpus.max(0.0) * PERIOD as f64) as u64;
+    quota.max(LEAST_QUOTA)
+}
+
+/// Our group of version 2, if that has these controllers.
+fn second(mounts: &str, own: &str, wanted: &[Controller]) -> Option<PathBuf> {
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mount = mount_point(mounts, "cgroup2", None)?;
+    let base = below(&mount, path);
+    let there = fs::read_to_string(base.join("cgroup.controllers")).ok()?;
+    wanted.iter().all(|one| there.split_whitespace().any(|name| name == one.name())).then_some(base)
+}
+
+/// Our group of a controller of version 1.
+fn first(mounts: &str, own: &str, controller: Controller) -> Option<PathBuf> {
+    let path = own.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let has = parts.next()?.split(',').any(|name| name == controller.name());
+        parts.next().filter(|_| has)
+    })?;
+    Some(below(&mount_point(mounts, "cgroup", Some(controller.name()))?, path))
+}
+
+/// A group below a mount; where only a part of the hierarchy is mounted, as in a container, that is its root.
+fn below(mount: &Path, path: &str) -> PathBuf {
+    let base = mount.join(path.trim_start_matches('/'));
+    if base.is_dir() { base } else { mount.to_owned() }
+}
+
+/// Where a file system of this type is mounted, with this among its options.
+fn mount_point(mounts: &str, kind: &str, option: Option<&str>) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let mut after = after.split(' ');
+        let is_kind = after.next() == Some(kind);
+        let has = option.is_none_or(|option| after.nth(1).is_some_and(|all| all.split(',').any(|one| one == option)));
+        (is_kind && has).then(|| before.split(' ').nth(4)).flatten().map(PathBuf::from)
+    })
+}
+
+/// Makes a group below `base` whose children get the controllers. A group that passes controllers on may hold no processes
+/// of its own, so that ours move to a group beside it, unless `base` is the root.
+fn delegate(base: &Path, name: &str, wanted: &[Controller]) -> io::Result<PathBuf> {
+    let enable = |folder: &Path| {
+        let all: Vec<String> = wanted.iter().map(|one| format!("+{}", one.name())).collect();
+        fs::write(folder.join("cgroup.subtree_control"), all.join(" "))
+    };
+    let parent = base.join(name);
+    if enable(base).is_err() {
+        let ours = base.join("fungible-supervisor");
+        if !ours.is_dir() {
+            fs::create_dir(&ours)?;
+        }
+        fs::write(ours.join("cgroup.procs"), std::process::id().to_string())?;
+        enable(base)?;
+    }
+    fs::create_dir(&parent)?;
+    enable(&parent).inspect_err(|_| drop(fs::remove_dir(&parent)))?;
+    Ok(parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+25 30 0:23 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755
+26 25 0:24 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct
+27 25 0:25 /docker/1 /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+28 25 0:26 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw
+";
+
+    #[test]
+    fn mounts_are_found_by_type_and_controller() {
+        let found = |kind, option| mount_point(MOUNTS, kind, option).map(|path| path.display().to_string());
+        assert_eq!(found("cgroup", Some("cpu")).as_deref(), Some("/sys/fs/cgroup/cpu,cpuacct"));
+        assert_eq!(found("cgroup", Some("memory")).as_deref(), Some("/sys/fs/cgroup/memory"));
+        assert_eq!(found("cgroup", Some("pids")), None);
+        assert_eq!(found("cgroup2", None).as_deref(), Some("/sys/fs/cgroup/unified"));
+    }
+
+    #[test]
+    fn a_share_of_a_processor_becomes_time_per_period() {
+        assert_eq!([quota(0.5), quota(2.0), quota(0.1), quota(0.0)], [50_000, 200_000, 10_000, LEAST_QUOTA]);
+    }
+}
