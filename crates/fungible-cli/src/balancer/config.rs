@@ -1,10 +1,13 @@
 //! The settings of the balancer: routing, health checks, time limits, trust. It knows nothing of arguments or files;
 //! `cli` fills it in.
 
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::observe::Observer;
 use super::pool::{Hold, Routing};
+use super::tls::Certificates;
 use super::upstream::{BodyLimits, HealthCheck};
 
 /// The settings of a balancer. [`Config::new`] gives the defaults.
@@ -34,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) threads: usize,
     /// How much time and memory a client may use.
     pub(crate) limits: Limits,
+    /// How clients connect.
+    pub(crate) connecting: Connecting,
     /// Who chooses the instance for a request.
     pub(crate) dispatch: Dispatch,
 }
@@ -54,9 +59,31 @@ impl Config {
             secret,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
+            connecting: Connecting::default(),
             dispatch: Dispatch::Balanced,
         }
     }
+}
+
+/// How clients connect. The default: by HTTP/1 without TLS.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connecting {
+    /// Clients connect by TLS, with these certificates.
+    pub(crate) tls: Option<Arc<Certificates>>,
+    /// Without TLS: a connection that begins with the preface of HTTP/2 is served as HTTP/2.
+    pub(crate) h2c: bool,
+    /// Each connection begins with a header of the PROXY protocol, whose source is taken for the client.
+    pub(crate) proxy_protocol: bool,
+    /// A second listener, whose requests are redirected to https.
+    pub(crate) redirect: Option<Redirect>,
+}
+
+/// Where requests without TLS are redirected to https.
+#[derive(Clone, Debug)]
+pub(crate) struct Redirect {
+    pub(crate) listener: Arc<TcpListener>,
+    /// The port of the https address.
+    pub(crate) port: u16,
 }
 
 /// Who chooses the instance for a request.

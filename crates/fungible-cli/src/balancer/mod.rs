@@ -1,8 +1,8 @@
 //! The balancer: accepts requests on one address and distributes them over instances. It knows addresses, never
 //! processes.
 //!
-//! A [`worker`] accepts the connection of a [`client`], and passes each of its requests to the [`proxy`]. The proxy
-//! claims an instance from the [`pool`], sends the request [`upstream`] and streams the response back. An observer
+//! A [`worker`] accepts the connection of a [`client`]; the [`front`] opens it, by [`tls`] or not, and passes each of its
+//! requests to the [`proxy`]. The proxy claims an instance from the [`pool`], sends the request [`upstream`] and streams the response back. An observer
 //! receives all exchanges from [`observe`].
 
 use std::cell::Cell;
@@ -16,17 +16,20 @@ use tokio::sync::{Notify, mpsc, watch};
 
 mod client;
 mod config;
+mod front;
 mod observe;
 mod pool;
 mod proxy;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upstream;
 mod worker;
 
-pub(crate) use config::{Config, Dispatch};
+pub(crate) use config::{Config, Connecting, Dispatch, Redirect};
 pub(crate) use observe::{Observer, Question};
 pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch};
+pub(crate) use tls::{CertificateEvent, CertificateFiles, Certificates, watch_certificates};
 pub(crate) use upstream::{BodyLimits, HealthCheck};
 
 use pool::BETWEEN_EJECTIONS;
@@ -66,6 +69,14 @@ impl Balancer {
             seed: random,
         }));
         let workers = config.threads.max(1);
+        // Shared, so that each worker can resume the sessions of the others.
+        let tls =
+            config.connecting.tls.as_ref().map(Certificates::server_config).transpose().map_err(io::Error::other)?;
+        let tls = tls.map(Arc::new);
+        let redirect = config.connecting.redirect.clone();
+        if let Some(redirect) = &redirect {
+            redirect.listener.set_nonblocking(true)?;
+        }
         let config = Arc::new(config);
         let in_memory = InMemory::default();
         let stop = watch::Sender::new(None);
@@ -88,10 +99,9 @@ impl Balancer {
                 ended: Notify::new(),
             };
             let listener = listener.try_clone()?;
-            start_worker(
-                context,
-                WorkerSetup { listener, peers: Arc::clone(&peers), own, given, stop: stop.subscribe() },
-            )?;
+            let redirect = redirect.as_ref().map(|redirect| redirect.listener.try_clone()).transpose()?;
+            let (peers, tls, stop) = (Arc::clone(&peers), tls.clone(), stop.subscribe());
+            start_worker(context, WorkerSetup { listener, redirect, tls, peers, own, given, stop })?;
         }
         Ok(Balancer { pool, address, stop: Arc::new(stop) })
     }

@@ -1,5 +1,6 @@
 //! The command-line arguments.
 
+mod connecting;
 mod deploy;
 mod fleet;
 mod output;
@@ -14,6 +15,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::HeaderValue;
 
+pub(super) use self::connecting::ConnectingOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
 use self::fleet::FleetOptions;
@@ -176,6 +178,7 @@ Examples:
   fungible run -n 5 --health /healthz -- ./app --port {port}
   fungible run --min 2 --max 10 --memory 256M -- ./app   # as many as the load takes
   fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
+  fungible run --listen 0.0.0.0:443 --redirect-http 0.0.0.0:80 --tls-cert cert.pem --tls-key key.pem -- ./app
 
 Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
 
@@ -268,6 +271,8 @@ pub(super) struct RunOptions {
     /// Do not use Linux namespaces even if they are available
     #[arg(long)]
     no_namespaces: bool,
+    #[command(flatten)]
+    connecting: ConnectingOptions,
     /// The program and its arguments, after `--`; {port} is replaced with the instance's port
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -301,6 +306,7 @@ pub(super) struct RunPlan {
     pub(super) access_log: bool,
     pub(super) foreign_listeners: bool,
     pub(super) namespaces: bool,
+    pub(super) connecting: ConnectingOptions,
 }
 
 impl RunOptions {
@@ -345,6 +351,7 @@ impl RunOptions {
             access_log: self.access_log,
             foreign_listeners: self.allow_foreign_listener,
             namespaces: !self.no_namespaces,
+            connecting: self.connecting,
         })
     }
 }

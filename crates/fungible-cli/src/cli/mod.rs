@@ -3,6 +3,7 @@
 
 mod args;
 mod cell;
+mod connecting;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::args::RunPlan;
 use super::line::Line;
 use super::printer::{Printer, Printing};
-use super::{process, screen};
+use super::{connecting, process, screen};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{
     Asked, Control, ControlReply, ControlRequest, DeployRequest, FleetEvent, FleetSettings, OutputTo, Release,
@@ -70,8 +70,12 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.limits.tunnel_time = plan.tunnel_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
+    config.connecting = connecting::connecting(&plan.connecting, listener.local_addr()?.port())?;
 
     let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");
+    let (begin, telling) = (mark.clone(), printing.printer());
+    connecting::watch(&config.connecting, move |sentence| telling.say(begin.clone().plain(sentence)))?;
+    let scheme = if config.connecting.tls.is_some() { "https" } else { "http" };
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
     let mut tell = |event: FleetEvent| {
         super::systemd::notify(&event);
@@ -81,7 +85,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         let instances = if most == 1 { "instance" } else { "instances" };
         let count =
             plan.fleet.scaling.as_ref().map_or(most.to_string(), |rule| format!("{} to {}", rule.min, rule.max));
-        let opened = format!("http://{address} -> {count} {instances} of `{command}`");
+        let opened = format!("{scheme}://{address} -> {count} {instances} of `{command}`");
         printer.say(mark.clone().plain(&opened));
     });
     printing.finish();

@@ -29,5 +29,6 @@ mod scaling;
 mod schema_check;
 mod shop;
 mod systemd;
+mod tls;
 mod traps;
 mod world;

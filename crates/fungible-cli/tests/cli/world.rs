@@ -108,7 +108,7 @@ impl<'a> Fleet<'a> {
         let address = eventually("the address on standard error", || {
             let said = said.lock().unwrap().clone();
             assert!(child.try_wait().unwrap().is_none(), "it ended early and said: {said}");
-            let at = said.find("http://")? + "http://".len();
+            let at = ["http://", "https://"].iter().find_map(|scheme| Some(said.find(scheme)? + scheme.len()))?;
             said[at..].split_whitespace().next()?.parse().ok()
         });
         Fleet { place, child, address, said, printed }

@@ -13,30 +13,50 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::progress::ConnectionProgress;
+use super::tracked::Tracked;
 
 /// How often at most all connections are searched for idle ones.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// The socket of a client. It tracks the progress of the connection, and passes on what it reads only up to the end of
-/// a head.
+/// What carries the bytes of a client: a socket, or TLS over one.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// The socket below.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// The bytes of an HTTP/1 client. It tracks the progress of the connection, and passes on what it reads only up to the
+/// end of a head.
 #[derive(Debug)]
-pub(crate) struct ClientStream {
-    stream: TcpStream,
+pub(crate) struct ClientStream<S: Transport> {
+    stream: S,
     progress: Arc<ConnectionProgress>,
     /// Bytes after the end of a head, for the next reads.
     held: BytesMut,
 }
 
-impl ClientStream {
-    /// Wraps the socket of a new connection.
-    pub(crate) fn new(stream: TcpStream, progress: Arc<ConnectionProgress>) -> ClientStream {
+impl<S: Transport> ClientStream<S> {
+    /// Wraps the transport of a new connection.
+    pub(crate) fn new(stream: S, progress: Arc<ConnectionProgress>) -> ClientStream<S> {
         ClientStream { stream, progress, held: BytesMut::new() }
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<S: Transport> AsyncRead for ClientStream<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let ClientStream { stream, progress, held } = self.get_mut();
         ready!(progress.poll_may_read(context));
@@ -61,7 +81,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<S: Transport> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.progress.wrote(result.is_ready());
@@ -99,11 +119,11 @@ impl AsyncWrite for ClientStream {
     }
 }
 
-impl Drop for ClientStream {
+impl<S: Transport> Drop for ClientStream<S> {
     fn drop(&mut self) {
         if self.progress.is_cut_off() {
             // A reset instead of an orderly end. If it fails, the connection is closed anyway.
-            let _ = self.stream.set_zero_linger();
+            let _ = self.stream.socket().set_zero_linger();
         }
     }
 }
@@ -121,24 +141,17 @@ pub(crate) struct Clients {
 
 #[derive(Debug)]
 struct Open {
-    progress: Arc<ConnectionProgress>,
+    progress: Tracked,
     /// Wakes the task that drives the connection.
     waker: Waker,
 }
 
-impl Open {
-    fn end(&self) {
-        self.progress.close();
-        self.waker.wake_by_ref();
-    }
-}
-
 impl Clients {
     /// Registers a connection; `waker` wakes the task that drives it. Returns its number.
-    pub(crate) fn enter(&self, progress: &Arc<ConnectionProgress>, waker: &Waker) -> u64 {
+    pub(crate) fn enter(&self, progress: &Tracked, waker: &Waker) -> u64 {
         let mut next = self.next.borrow_mut();
         *next += 1;
-        self.open.borrow_mut().insert(*next, Open { progress: Arc::clone(progress), waker: waker.clone() });
+        self.open.borrow_mut().insert(*next, Open { progress: progress.clone(), waker: waker.clone() });
         *next
     }
 
@@ -150,8 +163,8 @@ impl Clients {
     /// Closes connections that exceed a time limit. `crowded`: the fraction of the connection limit that is in use.
     pub(crate) fn sweep(&self, header_time: Duration, idle_time: Duration, crowded: f64) {
         for one in self.open.borrow().values() {
-            if one.progress.is_too_slow(header_time, idle_time, crowded) {
-                one.end();
+            if one.progress.sweep(header_time, idle_time, crowded) {
+                one.waker.wake_by_ref();
             }
         }
     }
@@ -179,7 +192,8 @@ impl Clients {
         let (open, mut idle) = (self.open.borrow(), self.idle.borrow_mut());
         while let Some((since, number)) = idle.pop_front() {
             if let Some(one) = open.get(&number).filter(|one| one.progress.idle_since() == Some(since)) {
-                one.end();
+                one.progress.close();
+                one.waker.wake_by_ref();
                 return true;
             }
         }

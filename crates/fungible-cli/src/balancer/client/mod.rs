@@ -2,9 +2,18 @@
 //! It knows nothing of requests and responses.
 
 mod connection;
+mod frames;
 mod framing;
+mod http2_progress;
+mod http2_stream;
 mod progress;
+mod proxy_protocol;
+mod tracked;
 
-pub(crate) use connection::{ClientStream, Clients};
+pub(crate) use connection::{ClientStream, Clients, Transport};
 pub(crate) use framing::Follows;
+pub(crate) use http2_progress::{Http2Progress, OpenStream, StreamProgress};
+pub(crate) use http2_stream::Http2Transport;
 pub(crate) use progress::ConnectionProgress;
+pub(crate) use proxy_protocol::ProxyHeader;
+pub(crate) use tracked::Tracked;

@@ -221,7 +221,7 @@ impl ConnectionState {
 
 /// A time limit when many connections are open: unchanged up to half of the connection limit, then shorter, down to a
 /// second.
-fn shortened(limit: Duration, crowded: f64) -> Duration {
+pub(super) fn shortened(limit: Duration, crowded: f64) -> Duration {
     let part = (2.0 - 2.0 * crowded).clamp(0.0, 1.0);
     limit.min(limit.mul_f64(part).max(SHORTEST))
 }

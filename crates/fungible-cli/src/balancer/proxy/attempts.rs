@@ -274,7 +274,7 @@ impl<'a> Attempts<'a> {
         Wish {
             named: self.hints.named.as_deref(),
             last: self.hints.last.as_deref(),
-            client: self.client.address.ip(),
+            client: self.client.origin.address.ip(),
             tried: &self.tried,
         }
     }

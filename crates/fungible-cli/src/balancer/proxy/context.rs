@@ -11,7 +11,7 @@ use http::request::Parts;
 use tokio::sync::Notify;
 
 use super::retry_budget::RetryBudget;
-use crate::balancer::client::ConnectionProgress;
+use crate::balancer::client::Tracked;
 use crate::balancer::config::{Config, Dispatch};
 use crate::balancer::observe::{Observer, Record};
 use crate::balancer::pool::Pool;
@@ -32,7 +32,8 @@ pub(crate) struct Context {
     /// The prefix of the request ids of this worker.
     pub(crate) id_prefix: String,
     pub(crate) ids: Cell<u64>,
-    /// The number of client connections of this worker, including upgraded ones.
+    /// The number of client connections of this worker, including upgraded ones, and the streams of HTTP/2 connections
+    /// beyond the first of each.
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) tunnels: Cell<usize>,
     /// The requests that may be sent again.
@@ -48,9 +49,14 @@ impl Context {
         text_value(format!("{}-{:x}", self.id_prefix, self.ids.get()))
     }
 
+    /// Records something that counts as a client connection.
+    pub(crate) fn connection_begins(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Records the start of a tunnel, which counts as a connection.
     pub(super) fn tunnel_begins(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
+        self.connection_begins();
         self.tunnels.set(self.tunnels.get() + 1);
     }
 
@@ -60,33 +66,41 @@ impl Context {
         self.connection_has_ended();
     }
 
-    /// Records the end of a client connection or a tunnel.
+    /// Records the end of a client connection, or of something that counts as one.
     pub(crate) fn connection_has_ended(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.ended.notify_one();
     }
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientOrigin {
+    pub(crate) address: SocketAddr,
+    /// It uses TLS.
+    pub(crate) secure: bool,
+}
+
 /// The client of one connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(super) context: Rc<Context>,
-    pub(super) address: SocketAddr,
+    pub(super) origin: ClientOrigin,
     pub(super) address_value: HeaderValue,
-    pub(crate) progress: Arc<ConnectionProgress>,
+    pub(crate) progress: Tracked,
     /// The number of the connection, in the order of opening; only with an observer.
     number: Option<usize>,
 }
 
 impl Client {
-    /// The client at `address`, on a new connection.
-    pub(crate) fn new(context: &Rc<Context>, address: SocketAddr, progress: Arc<ConnectionProgress>) -> Client {
+    /// The client of a new connection.
+    pub(crate) fn new(context: &Rc<Context>, origin: ClientOrigin, progress: Tracked) -> Client {
         let number = match &context.config.dispatch {
             Dispatch::Balanced => None,
             Dispatch::Directed(observer) => Some(observer.new_connection()),
         };
-        let address_value = address_value(address.ip());
-        Client { context: Rc::clone(context), address, address_value, progress, number }
+        let address_value = address_value(origin.address.ip());
+        Client { context: Rc::clone(context), origin, address_value, progress, number }
     }
 
     /// The observer of a request and its record, if requests are directed.

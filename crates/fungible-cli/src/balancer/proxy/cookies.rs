@@ -6,6 +6,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use sha2::Sha256;
 
+use crate::balancer::config::Config;
 use crate::balancer::pool::Routing;
 use crate::balancer::upstream::fields::text_value;
 
@@ -31,11 +32,12 @@ impl Hints {
         }
     }
 
-    /// Sets the cookie for the instance that served the client, unless the client has it already.
-    pub(super) fn set_cookies(&self, headers: &mut HeaderMap, routing: Routing, secret: &[u8; 32], reached: &str) {
-        let cookie = match routing {
-            Routing::Sticky if self.named.as_deref() != Some(reached) => set_sticky(reached, secret),
-            Routing::NeverTwice if self.last.as_deref() != Some(reached) => set_last(reached),
+    /// Sets the cookie for the instance that served the client, unless the client has it already. `secure`: it came by
+    /// TLS, and must send the cookie by TLS only.
+    pub(super) fn set_cookies(&self, headers: &mut HeaderMap, config: &Config, reached: &str, secure: bool) {
+        let cookie = match config.routing {
+            Routing::Sticky if self.named.as_deref() != Some(reached) => set_sticky(reached, &config.secret, secure),
+            Routing::NeverTwice if self.last.as_deref() != Some(reached) => set_last(reached, secure),
             _ => None,
         };
         if let Some(cookie) = cookie {
@@ -53,9 +55,9 @@ fn sticky<'a>(headers: &'a HeaderMap, secret: &[u8; 32]) -> Option<&'a str> {
 }
 
 /// A sticky cookie for this instance.
-fn set_sticky(name: &str, secret: &[u8; 32]) -> Option<HeaderValue> {
+fn set_sticky(name: &str, secret: &[u8; 32], secure: bool) -> Option<HeaderValue> {
     let signature = signer(name, secret)?.finalize().into_bytes();
-    set(STICKY, &format!("{name}.{}", to_hex(&signature)))
+    set(STICKY, &format!("{name}.{}", to_hex(&signature)), secure)
 }
 
 /// The instance that served the client last, according to its cookie.
@@ -64,8 +66,8 @@ fn last(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A cookie for the instance that served the client last.
-fn set_last(name: &str) -> Option<HeaderValue> {
-    set(LAST, name)
+fn set_last(name: &str, secure: bool) -> Option<HeaderValue> {
+    set(LAST, name, secure)
 }
 
 fn signer(name: &str, secret: &[u8; 32]) -> Option<Hmac<Sha256>> {
@@ -84,9 +86,10 @@ fn find<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
 }
 
 /// `None` if the value cannot be part of a cookie.
-fn set(cookie: &str, value: &str) -> Option<HeaderValue> {
+fn set(cookie: &str, value: &str, secure: bool) -> Option<HeaderValue> {
     let fits = value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
-    fits.then(|| text_value(format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax")))
+    let secure = if secure { "; Secure" } else { "" };
+    fits.then(|| text_value(format!("{cookie}={value}; Path=/; HttpOnly; SameSite=Lax{secure}")))
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_signed_name_is_believed_and_nothing_else() {
-        let cookie = set_sticky("web-1.blue", &SECRET).expect("a name that fits");
+        let cookie = set_sticky("web-1.blue", &SECRET, false).expect("a name that fits");
         assert_eq!(sticky(&sent_back(&cookie), &SECRET), Some("web-1.blue"));
         assert_eq!(sticky(&sent_back(&cookie), &[2; 32]), None);
         let text = cookie.to_str().expect("visible characters");
@@ -128,7 +131,7 @@ mod tests {
     #[test]
     fn a_name_that_cannot_be_a_cookie_value_sets_no_cookie() {
         for name in ["a b", "a;b", "a,b", "a\"b", "ä"] {
-            assert_eq!((set_sticky(name, &SECRET), set_last(name)), (None, None), "{name}");
+            assert_eq!((set_sticky(name, &SECRET, false), set_last(name, true)), (None, None), "{name}");
         }
     }
 

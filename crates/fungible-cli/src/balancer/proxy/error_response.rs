@@ -92,6 +92,18 @@ pub(super) const NO_SOCKETS: ErrorResponse = ErrorResponse::new(
     "The balancer has no more connections to give. Try again in a moment.\n",
 );
 
+/// The response if the balancer has no more connections to give.
+pub(crate) fn no_sockets() -> Response<ResponseBody> {
+    NO_SOCKETS.answer()
+}
+
+/// A request of HTTP/2 has more header fields than HTTP/1 allows here; hyper refuses it in the same way there.
+pub(super) const TOO_MANY_FIELDS: ErrorResponse = ErrorResponse::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "bad-request",
+    "The request has too many header fields.\n",
+);
+
 /// Too many requests wait for an instance.
 pub(super) const TOO_MANY_WAIT: ErrorResponse = ErrorResponse::new(
     StatusCode::SERVICE_UNAVAILABLE,

@@ -57,6 +57,8 @@ pub(super) struct CameFrom<'a> {
     pub(super) target: Option<&'a Authority>,
     /// The Host for an HTTP/1.0 client that sends none, neither in the header nor in the target.
     pub(super) our_host: &'a HeaderValue,
+    /// The client uses TLS.
+    pub(super) secure: bool,
     pub(super) trust_forwarded: bool,
 }
 
@@ -100,9 +102,10 @@ pub(super) fn to_instance(
 }
 
 fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
+    let scheme = HeaderValue::from_static(if from.secure { "https" } else { "http" });
     if from.trust_forwarded {
         headers.append(FORWARDED_FOR, from.client.clone());
-        headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+        headers.entry(FORWARDED_PROTO).or_insert(scheme);
         if !headers.contains_key(FORWARDED_HOST)
             && let Some(host) = headers.get(HOST).cloned()
         {
@@ -113,7 +116,7 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
         // Underscores too: CGI-like servers do not distinguish them from hyphens.
         remove_where(headers, |name| says_where_from(&name.replace('_', "-")));
         headers.insert(FORWARDED_FOR, from.client.clone());
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(FORWARDED_PROTO, scheme);
         if let Some(host) = headers.get(HOST).cloned() {
             headers.insert(FORWARDED_HOST, host);
         }

@@ -1,6 +1,7 @@
 //! One request, from its head to the last byte of its response; [`answer`] and [`forward`] show all steps. Ambiguous
 //! requests are refused ([`validate`]), header fields are rewritten ([`headers`]), instances are tried ([`attempts`]),
-//! and the response streams back ([`response_body`]) or the connection becomes a tunnel ([`upgrade`]).
+//! and the response streams back ([`response_body`]) or the connection becomes a tunnel ([`upgrade`]). What requests of
+//! HTTP/2 need in addition is in [`http2`].
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -20,12 +21,18 @@ mod cookies;
 mod error_response;
 mod farewell;
 mod headers;
+mod http2;
+mod redirect;
 mod response_body;
 mod retry_budget;
 mod upgrade;
 mod validate;
 
-pub(crate) use context::{Client, Context};
+pub(crate) use context::{Client, ClientOrigin, Context};
+pub(crate) use error_response::no_sockets;
+pub(crate) use http2::{for_http1, for_http2};
+pub(crate) use redirect::redirect;
+pub(crate) use response_body::ResponseBody;
 pub(crate) use retry_budget::RetryBudget;
 
 use access_log::AccessLine;
@@ -34,7 +41,7 @@ use context::Direction;
 use cookies::Hints;
 use error_response::{BAD_ANSWER, ErrorResponse};
 use headers::CameFrom;
-use response_body::{EventStream, Passing, ResponseBody};
+use response_body::{EventStream, Passing};
 use upgrade::Listener;
 
 use super::upstream::Origin;
@@ -92,7 +99,7 @@ async fn forward(
         return Err(BAD_ANSWER);
     }
     head.version = Version::HTTP_11;
-    hints.set_cookies(&mut head.headers, config.routing, &config.secret, &claim.name);
+    hints.set_cookies(&mut head.headers, config, &claim.name, client.origin.secure);
     if let Some(line) = line {
         line.status = head.status;
         line.instance = Some(Arc::clone(&claim.name));
@@ -119,7 +126,7 @@ async fn forward(
         ended: false,
         ends_by_closing: version == Version::HTTP_10 && length.is_none(),
         incoming,
-        client: Arc::clone(&client.progress),
+        client: client.progress.clone(),
         context: Rc::clone(&client.context),
         claim,
         sender,
@@ -142,6 +149,7 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         client: &client.address_value,
         target: uri.authority(),
         our_host: &context.our_host,
+        secure: client.origin.secure,
         trust_forwarded: context.config.trust_forwarded,
     };
     let has_body = !matches!(origin, Origin::Empty);

@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
 use super::farewell::farewell;
-use crate::balancer::client::ConnectionProgress;
+use crate::balancer::client::Tracked;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
 use crate::balancer::upstream::connections::Sender;
@@ -43,7 +43,7 @@ pub(crate) struct Passing {
     pub(super) ended: bool,
     /// The response ends with the connection, which the client takes for its end (HTTP/1.0).
     pub(super) ends_by_closing: bool,
-    pub(super) client: Arc<ConnectionProgress>,
+    pub(super) client: Tracked,
     pub(super) context: Rc<ProxyContext>,
     /// Dropped after the connection was returned.
     pub(super) claim: Claim,

@@ -14,7 +14,9 @@ use super::error_response::ErrorResponse;
 pub(super) fn check(head: &Parts) -> Result<(), ErrorResponse> {
     check_method(&head.method)?;
     check_framing(&head.headers)?;
-    let host = the_host(&head.headers, head.version)?;
+    // HTTP/2 names the host in `:authority`, and may repeat it in Host. HTTP/1.0 does not have it.
+    let is_in_target = head.version == Version::HTTP_2 && head.uri.authority().is_some();
+    let host = the_host(&head.headers, is_in_target || head.version == Version::HTTP_10)?;
     check_target(&head.method, &head.uri, host)
 }
 
@@ -35,8 +37,8 @@ fn check_framing(headers: &HeaderMap) -> Result<(), ErrorResponse> {
     }
 }
 
-/// The value of the only Host header. An HTTP/1.0 client may omit it, because that version does not have it.
-fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, ErrorResponse> {
+/// The value of the only Host header.
+fn the_host(headers: &HeaderMap, may_be_missing: bool) -> Result<Option<&str>, ErrorResponse> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => match host.to_str() {
@@ -44,7 +46,7 @@ fn the_host(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Error
             Ok(host) if is_host(host) => Ok(Some(host)),
             _ => Err(ErrorResponse::bad_request("The Host header is not a host name with an optional port.")),
         },
-        (None, _) if version == Version::HTTP_10 => Ok(None),
+        (None, _) if may_be_missing => Ok(None),
         (None, _) => Err(ErrorResponse::bad_request("The Host header is missing.")),
         (Some(_), Some(_)) => Err(ErrorResponse::bad_request("There is more than one Host header.")),
     }

@@ -1,0 +1,51 @@
+//! Connections of clients from the socket to the end: opened ([`opening`]), then served by the protocol that they speak
+//! ([`http1`], [`http2`]). Requests go to the [`proxy`](super::proxy).
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use tokio::net::TcpStream;
+
+mod http1;
+mod http2;
+mod opening;
+mod shared;
+mod streams;
+
+pub(super) use shared::{Door, Front};
+
+use super::proxy::{self, ClientOrigin};
+use super::upstream::connections::prepare;
+use opening::Channel;
+
+/// Serves one connection until it ends.
+pub(super) fn serve(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, door: Door) {
+    // Without these options responses are slower, and a lost client is detected later.
+    let _ = prepare(&stream);
+    let front = Rc::clone(front);
+    if front.opens_at_once() && door == Door::Service {
+        // The usual case has a task of its own, which needs no room for the others.
+        let origin = ClientOrigin { address, secure: false };
+        tokio::task::spawn_local(async move {
+            http1::drive(&front, stream, origin, proxy::answer).await;
+            front.context.connection_has_ended();
+        });
+    } else {
+        tokio::task::spawn_local(async move {
+            open_and_drive(&front, stream, address, door).await;
+            front.context.connection_has_ended();
+        });
+    }
+}
+
+async fn open_and_drive(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, door: Door) {
+    // How a connection that cannot be opened ends does not matter: TLS has told the client why.
+    let Some(Ok((channel, origin))) = opening::open(front, stream, address, door).await else { return };
+    match channel {
+        Channel::Plain(stream) if door == Door::Redirect => http1::drive(front, stream, origin, proxy::redirect).await,
+        Channel::Plain(stream) => http1::drive(front, stream, origin, proxy::answer).await,
+        Channel::PlainHttp2(stream) => http2::drive(front, stream, origin).await,
+        Channel::Tls(stream) if opening::is_http2(&stream) => http2::drive(front, *stream, origin).await,
+        Channel::Tls(stream) => http1::drive(front, *stream, origin, proxy::answer).await,
+    }
+}
