@@ -1,8 +1,10 @@
 //! The settings of the balancer: routing, health checks, time limits, trust. It knows nothing of arguments or files;
 //! `cli` fills it in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::meter::Meter;
 use super::observe::Observer;
 use super::pool::{Hold, Routing};
 use super::upstream::{BodyLimits, HealthCheck};
@@ -32,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Who chooses the instance for a request.
     pub(crate) dispatch: Dispatch,
+    /// Counts requests; `None`: nothing is counted.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 impl Config {
@@ -49,6 +53,7 @@ impl Config {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             dispatch: Dispatch::Balanced,
+            meter: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 mod client;
 mod config;
+mod meter;
 mod observe;
 mod pool;
 mod proxy;
@@ -25,6 +26,10 @@ mod upstream;
 mod worker;
 
 pub(crate) use config::{Config, Dispatch};
+pub(crate) use meter::{
+    BOUNDS, BUCKETS, CheckKind, DurationsView, EXPOSED, InstanceMeter, Meter, NO_INSTANCE, OTHER_STATUS, ResendReason,
+    Sighting,
+};
 pub(crate) use observe::{Observer, Question};
 pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch};
 pub(crate) use upstream::{BodyLimits, HealthCheck};
@@ -41,6 +46,7 @@ use worker::{Peer, WorkerSetup};
 pub(crate) struct Balancer {
     pool: Arc<Pool>,
     address: SocketAddr,
+    peers: worker::Peers,
     /// The workers hold the receivers until they have ended.
     stop: Arc<watch::Sender<Option<Instant>>>,
 }
@@ -55,7 +61,7 @@ impl Balancer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let HealthCheck { fall, rise, .. } = config.health;
-        let pool = Arc::new(Pool::new(config.routing, fall, rise, config.hold.clone()));
+        let pool = Arc::new(Pool::new(config.routing, fall, rise, config.hold.clone(), config.meter.clone()));
         let random = getrandom::u64().map_err(io::Error::other)?;
         let workers = config.threads.max(1);
         let config = Arc::new(config);
@@ -84,7 +90,7 @@ impl Balancer {
                 WorkerSetup { listener, peers: Arc::clone(&peers), own, given, stop: stop.subscribe() },
             )?;
         }
-        Ok(Balancer { pool, address, stop: Arc::new(stop) })
+        Ok(Balancer { pool, address, peers, stop: Arc::new(stop) })
     }
 
     /// The address where clients connect.
@@ -120,6 +126,16 @@ impl Balancer {
     /// All instances, in the order in which they were added.
     pub(crate) fn instances(&self) -> Vec<InstanceView> {
         self.pool.instances()
+    }
+
+    /// The number of client connections, including upgraded ones.
+    pub(crate) fn connections(&self) -> usize {
+        self.peers.iter().map(Peer::open).sum()
+    }
+
+    /// The number of requests that wait for an instance.
+    pub(crate) fn held(&self) -> usize {
+        self.pool.held()
     }
 
     /// A counter that is incremented at every change of the state of an instance.

@@ -61,7 +61,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn open(&self) -> usize {
+    pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 }
@@ -228,6 +228,9 @@ impl Worker {
 
     /// Serves one connection until it ends.
     fn serve(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
+        if let Some(meter) = &self.context.config.meter {
+            meter.accepts();
+        }
         // Without these options responses are slower, and a lost client is detected later.
         let _ = prepare(&stream);
         let progress = Arc::new(ConnectionProgress::new(matches!(self.context.config.dispatch, Dispatch::Balanced)));

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::balancer::meter::{CheckKind, InstanceMeter};
+
 /// Identifies an instance; not reused as long as the balancer lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InstanceId(pub(crate) u64);
@@ -75,6 +77,8 @@ pub(crate) enum Standing {
 pub(crate) struct InstanceView {
     /// Its id.
     pub(crate) id: InstanceId,
+    /// Its name.
+    pub(crate) name: Arc<str>,
     /// The address where it listens.
     pub(crate) address: SocketAddr,
     /// Its state.
@@ -98,6 +102,18 @@ pub(crate) enum CheckResult {
     Failed(String),
     /// No response in time: the instance is frozen or overloaded.
     Late(String),
+}
+
+impl CheckResult {
+    /// As it is counted.
+    pub(crate) fn kind(&self) -> CheckKind {
+        match self {
+            CheckResult::Passed => CheckKind::Passed,
+            CheckResult::Refused(_) => CheckKind::Refused,
+            CheckResult::Failed(_) => CheckKind::Failed,
+            CheckResult::Late(_) => CheckKind::Late,
+        }
+    }
 }
 
 /// An instance in the pool.
@@ -129,6 +145,8 @@ pub(crate) struct Link {
     pub(crate) quiet: Notify,
     /// Notifies when the instance becomes unhealthy or ends: requests that wait for its response may fail over.
     pub(crate) out: Notify,
+    /// Its counters, if requests are counted.
+    pub(crate) meter: Option<Arc<InstanceMeter>>,
 }
 
 impl Link {
@@ -161,7 +179,13 @@ impl Link {
 
 impl PooledInstance {
     /// An instance that is starting.
-    pub(crate) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> PooledInstance {
+    pub(crate) fn new(
+        id: InstanceId,
+        name: &str,
+        address: SocketAddr,
+        vouch: Option<Vouch>,
+        meter: Option<Arc<InstanceMeter>>,
+    ) -> PooledInstance {
         PooledInstance {
             id,
             name: Arc::from(name),
@@ -171,7 +195,7 @@ impl PooledInstance {
             in_a_row: 0,
             last_problem: None,
             vouch,
-            link: Arc::default(),
+            link: Arc::new(Link { meter, ..Link::default() }),
         }
     }
 
@@ -250,6 +274,7 @@ impl PooledInstance {
     pub(crate) fn view(&self) -> InstanceView {
         InstanceView {
             id: self.id,
+            name: Arc::clone(&self.name),
             address: self.address,
             state: self.state,
             in_flight: self.link.in_flight(),
@@ -294,7 +319,7 @@ mod tests {
     use super::*;
 
     fn instance() -> PooledInstance {
-        PooledInstance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None)
+        PooledInstance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None, None)
     }
 
     fn late() -> CheckResult {

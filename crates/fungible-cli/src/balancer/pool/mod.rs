@@ -18,6 +18,8 @@ use instance::{PooledInstance, Standing};
 use last_seen::LastSeen;
 use select::{Affinity, Candidate, choose};
 
+use crate::balancer::meter::Meter;
+
 /// How requests wait while no instance is ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Hold {
@@ -68,6 +70,7 @@ pub(crate) struct Pool {
     changes: watch::Sender<u64>,
     /// Notifies when the state of an instance changes: waiting requests try again.
     ready: Notify,
+    meter: Option<Arc<Meter>>,
 }
 
 #[derive(Debug, Default)]
@@ -85,7 +88,7 @@ struct Inner {
 
 impl Pool {
     /// `fall` failures in a row make an instance unhealthy, `rise` successes in a row make it healthy again.
-    pub(crate) fn new(routing: Routing, fall: u32, rise: u32, hold: Hold) -> Pool {
+    pub(crate) fn new(routing: Routing, fall: u32, rise: u32, hold: Hold, meter: Option<Arc<Meter>>) -> Pool {
         Pool {
             routing,
             fall,
@@ -94,6 +97,7 @@ impl Pool {
             inner: Mutex::default(),
             changes: watch::Sender::new(0),
             ready: Notify::new(),
+            meter,
         }
     }
 
@@ -102,7 +106,8 @@ impl Pool {
         let mut inner = self.lock();
         inner.next_id += 1;
         let id = InstanceId(inner.next_id);
-        inner.instances.push(PooledInstance::new(id, name, address, vouch));
+        let meter = self.meter.as_ref().map(|meter| meter.instance(name));
+        inner.instances.push(PooledInstance::new(id, name, address, vouch, meter));
         drop(inner);
         self.changed();
         id
@@ -114,6 +119,9 @@ impl Pool {
         let Some(at) = inner.place(id) else { return };
         let gone = inner.instances.remove(at);
         drop(inner);
+        if let Some(meter) = &gone.link.meter {
+            meter.has_gone();
+        }
         gone.link.leave();
         gone.link.fall();
         gone.link.quiet.notify_waiters();
@@ -163,6 +171,9 @@ impl Pool {
         let mut inner = self.lock();
         let Some(at) = inner.place(id) else { return };
         let instance = &mut inner.instances[at];
+        if let (Some(meter), Some(_)) = (&instance.link.meter, fallen) {
+            meter.checked(finding.kind());
+        }
         if finding == CheckResult::Passed && fallen.is_some_and(|then| then != instance.link.fallen()) {
             return;
         }
@@ -229,7 +240,15 @@ impl Pool {
             return Err(Refusal::TooManyWait);
         }
         inner.held += 1;
+        if let Some(meter) = &self.meter {
+            meter.holds();
+        }
         Ok(HoldPlace { pool: self })
+    }
+
+    /// The number of requests that wait for an instance.
+    pub(crate) fn held(&self) -> usize {
+        self.lock().held
     }
 
     /// Snapshots of all instances.
@@ -335,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_began_before_the_instance_fell_does_not_bring_it_back() {
-        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
+        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default(), None);
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         pool.probed(id, 0, CheckResult::Passed);
         let (before, _) = pool.standing_of(id).expect("it is there");
@@ -349,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_claim_says_whether_all_were_tried_or_none_is_ready() {
-        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default());
+        let pool = Pool::new(Routing::RoundRobin, 1, 1, Hold::default(), None);
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         let claim = |tried: &[InstanceId]| {
             let client = Ipv4Addr::LOCALHOST.into();

@@ -19,6 +19,7 @@ mod context;
 mod cookies;
 mod error_response;
 mod headers;
+mod measure;
 mod response_body;
 mod upgrade;
 mod validate;
@@ -31,6 +32,7 @@ use context::Direction;
 use cookies::Hints;
 use error_response::{BAD_ANSWER, ErrorResponse};
 use headers::CameFrom;
+use measure::Measure;
 use response_body::{Passing, ResponseBody};
 use upgrade::Listener;
 
@@ -46,7 +48,10 @@ pub(crate) async fn answer(
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
     let direction = client.direction(&head);
-    let answer = forward(&client, head, body, switch, &mut line, direction.as_ref()).await;
+    let meter = client.context.config.meter.as_deref();
+    let mut measure = meter.map(|meter| Measure::begin(meter, &head.method, &head.headers, client.address.ip()));
+    let notes = Notes { line: &mut line, measure: &mut measure };
+    let answer = forward(&client, head, body, switch, notes, direction.as_ref()).await;
     Ok(answer.unwrap_or_else(|error| {
         client.progress.answered();
         if let Some(Direction { record, .. }) = &direction {
@@ -56,8 +61,18 @@ pub(crate) async fn answer(
             line.status = error.status();
             line.write(true);
         }
+        if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, measure) {
+            measure.status = error.status().as_u16();
+            measure.finish(meter, None);
+        }
         error.answer()
     }))
+}
+
+/// What is noted about a request for people and programs that look at the balancer. It is taken by what ends the response.
+struct Notes<'a> {
+    line: &'a mut Option<Box<AccessLine>>,
+    measure: &'a mut Option<Measure>,
 }
 
 /// The response of an instance. Its body records when it has ended, and writes the access line then.
@@ -66,7 +81,7 @@ async fn forward(
     head: Parts,
     body: Incoming,
     switch: Option<OnUpgrade>,
-    line: &mut Option<Box<AccessLine>>,
+    Notes { line, measure }: Notes<'_>,
     direction: Option<&Direction>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
     validate::check(&head)?;
@@ -79,10 +94,13 @@ async fn forward(
     let method = outgoing.method.clone();
     let mut attempts = Attempts::new(client, outgoing, &hints);
     let answered = match direction {
-        None => attempts.balanced().await?,
-        Some(direction) => attempts.directed(direction).await?,
+        None => attempts.balanced().await,
+        Some(direction) => attempts.directed(direction).await,
     };
-    let Answered { answer, sender, claim } = answered;
+    if let Some(measure) = measure {
+        measure.attempts = attempts.made();
+    }
+    let Answered { answer, sender, claim } = answered?;
     let (mut head, incoming) = answer.into_parts();
     let length = incoming.size_hint().exact();
     if !headers::to_client(&mut head.headers, head.status, &method, length) {
@@ -93,6 +111,9 @@ async fn forward(
     if let Some(line) = line {
         line.status = head.status;
         line.instance = Some(Arc::clone(&claim.name));
+    }
+    if let Some(measure) = measure {
+        measure.status = head.status.as_u16();
     }
     let record = direction.map(|direction| direction.record.clone());
     if let Some(record) = &record {
@@ -105,6 +126,9 @@ async fn forward(
         };
         client.progress.changes_protocol();
         let listener = record.map(|record| Listener::new(record, head.headers.get(UPGRADE)));
+        if let (Some(meter), Some(measure)) = (&config.meter, measure.take()) {
+            measure.finish(meter, Some(&claim));
+        }
         upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener);
         return Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())));
     }
@@ -119,6 +143,7 @@ async fn forward(
         record,
         broke_off: false,
         line: line.take(),
+        measure: measure.take(),
     });
     Ok(Response::from_parts(head, body))
 }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
+use super::measure::Measure;
 use crate::balancer::client::ConnectionProgress;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
@@ -42,6 +43,7 @@ pub(crate) struct Passing {
     pub(super) claim: Claim,
     pub(super) sender: Option<Sender>,
     pub(super) line: Option<Box<AccessLine>>,
+    pub(super) measure: Option<Measure>,
     pub(super) record: Option<Record>,
     /// The instance broke off the response.
     pub(super) broke_off: bool,
@@ -59,6 +61,9 @@ impl Drop for Passing {
         }
         if let Some(line) = self.line.take() {
             line.write(whole);
+        }
+        if let (Some(meter), Some(measure)) = (&self.context.config.meter, self.measure.take()) {
+            measure.finish(meter, Some(&self.claim));
         }
     }
 }
