@@ -23,7 +23,7 @@ mod supervisor;
 pub(crate) use control::{
     Asked, Control, ControlError, ControlReply, ControlRequest, DeployRequest, Fleets, InstanceSignal,
 };
-pub(crate) use event::FleetEvent;
+pub(crate) use event::{EndCause, FleetEvent};
 pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, main as keeper_main};
 pub(crate) use launcher::{LaunchError, Launcher, Spec, Waited};
 pub(crate) use port::Port;
@@ -31,5 +31,5 @@ pub(crate) use private_disk::{Apart, Change, DiskPlan};
 pub(crate) use process::{Release, Template};
 pub(crate) use process_end::ProcessEnd;
 pub(crate) use settings::{FleetSettings, OutputTo};
-pub(crate) use status::{DeployState, DeployStatus, FleetStatus, InstanceState};
+pub(crate) use status::{DeployState, DeployStatus, FleetStatus, InstanceState, InstanceStatus};
 pub(crate) use supervisor::supervise;

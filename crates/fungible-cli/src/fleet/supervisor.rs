@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::control::{Asked, ControlReply, ControlRequest, DeployRequest, InstanceSignal};
-use super::event::{EARLY_DEATHS, FleetError, FleetEvent};
+use super::event::{EARLY_DEATHS, EndCause, FleetError, FleetEvent};
 use super::family::Family;
 use super::instance::{FleetInstance, Life, Phase};
 use super::keeper::{Isolation, Keeper, Launch, Output, ProcessId, Report, Reports, Signal};
@@ -280,12 +280,12 @@ impl Supervisor<'_> {
         let name = instance.name.clone();
         let Phase::Running(life) = &mut instance.phase else {
             self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), cause: EndCause::Itself, again_in: None });
             return Ok(());
         };
         if ending {
             self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), cause: EndCause::Itself, again_in: None });
             return Ok(());
         }
         if life.ready.is_none() && life.port_taken.is_none() && !self.settings.foreign_listeners {
@@ -315,10 +315,15 @@ impl Supervisor<'_> {
                 None => FleetError::DiesAtOnce { name, how: how.to_owned() },
             });
         }
+        let cause = match &life.port_taken {
+            Some(_) => EndCause::PortTaken,
+            None if life.killed_by_us => EndCause::Killed,
+            None => EndCause::Itself,
+        };
         let pause = pause_after(instance.failures);
         instance.restarts += 1;
         instance.phase = Phase::Paused { until: Instant::now() + pause };
-        (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), again_in: Some(pause) });
+        (self.tell)(FleetEvent::Ended { name, how: how.to_owned(), cause, again_in: Some(pause) });
         Ok(())
     }
 
@@ -412,6 +417,7 @@ impl Supervisor<'_> {
         let reply = match asked.request {
             ControlRequest::Status => ControlReply::Status(Box::new(self.status())),
             ControlRequest::Signal { instance, signal } => self.signal(&instance, signal)?,
+            ControlRequest::Drain { instance } => self.drain_one(&instance),
             ControlRequest::Scale { count } => self.scale(count),
             ControlRequest::Deploy(request) => self.deploy(request)?,
             ControlRequest::CancelDeploy => self.cancel_deploy()?,
@@ -468,6 +474,25 @@ impl Supervisor<'_> {
             self.leave(last.unwrap_or_default());
         }
         ControlReply::Done(format!("from {before} to {count} instances"))
+    }
+
+    /// Drains one instance, and starts another one in its place.
+    fn drain_one(&mut self, name: &str) -> ControlReply {
+        if !matches!(self.stopping, Stopping::No) {
+            return ControlReply::Refused("the fleet is ending".to_owned());
+        }
+        if let Some(rollout) = self.rollout.as_ref().filter(|rollout| !rollout.is_over()) {
+            let version = &rollout.to.version;
+            return ControlReply::Refused(format!("version {version} is being deployed: wait until that has ended"));
+        }
+        let Some(instance) = self.staying().find(|instance| instance.name == name) else {
+            let names: Vec<&str> = self.staying().map(|instance| instance.name.as_str()).collect();
+            return ControlReply::Refused(format!("no instance is called {name}; there are {}", names.join(", ")));
+        };
+        let (number, release) = (instance.number, Arc::clone(&instance.release));
+        self.leave(number);
+        self.add(release);
+        ControlReply::Done(format!("draining {name}; another instance starts in its place"))
     }
 
     /// Drains the instance of this number. One without a process is removed at once.
