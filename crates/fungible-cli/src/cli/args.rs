@@ -1,5 +1,6 @@
 //! The command-line arguments.
 
+mod admin;
 mod deploy;
 mod output;
 mod prove;
@@ -12,6 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::HeaderValue;
 
+pub(super) use self::admin::AdminOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
 pub(super) use self::output::{JudgeOptions, OutputOptions};
@@ -19,6 +21,7 @@ use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
 use self::values::{FLEET, parse_address, parse_host, parse_label, parse_size};
 pub(super) use self::values::{parse_limit, parse_pair, parse_path};
+use crate::admin::AdminSettings;
 use crate::balancer::{BodyLimits, Routing};
 use crate::fleet::KEEPER_STAGES;
 
@@ -99,6 +102,14 @@ pub(super) enum Command {
         /// The instance's name, as `fungible status` shows it
         instance: String,
     },
+    /// Drain one instance: it finishes its requests and ends, and another one starts in its place
+    #[command(after_help = "Example:\n  fungible drain web-2")]
+    Drain {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET_OF_INSTANCE)]
+        fleet: Option<String>,
+        /// The instance's name, as `fungible status` shows it
+        instance: String,
+    },
     /// Change the number of instances; those that leave finish their requests first
     #[command(after_help = "Example:\n  fungible scale 5")]
     Scale {
@@ -140,6 +151,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   fungible run -- node server.js                        # the app listens on the port in PORT
   fungible run -n 5 --health /healthz -- ./app --port {port}
+  fungible run --admin 127.0.0.1:9090 -- ./app          # a page with the instances at work, and metrics
   fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
 
 Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
@@ -221,6 +233,8 @@ pub(super) struct RunOptions {
     /// Print a line for each request
     #[arg(long)]
     access_log: bool,
+    #[command(flatten)]
+    admin: AdminOptions,
     /// Accept that a program other than the instance listens on its port, as Docker's proxy does; without it such an
     /// instance is restarted on another port
     #[arg(long)]
@@ -257,6 +271,7 @@ pub(super) struct RunPlan {
     pub(super) resend_keyed: bool,
     pub(super) trust_forwarded: bool,
     pub(super) access_log: bool,
+    pub(super) admin: Option<AdminSettings>,
     pub(super) foreign_listeners: bool,
     pub(super) namespaces: bool,
 }
@@ -294,6 +309,7 @@ impl RunOptions {
             resend_keyed: self.resend_keyed,
             trust_forwarded: self.trust_forwarded,
             access_log: self.access_log,
+            admin: self.admin.settings(),
             foreign_listeners: self.allow_foreign_listener,
             namespaces: !self.no_namespaces,
         }
@@ -358,6 +374,8 @@ pub(super) struct DemoOptions {
     /// is emptied, and its last 8 MiB are kept as NAME.log.1
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
     pub(super) data: std::path::PathBuf,
+    #[command(flatten)]
+    pub(super) admin: AdminOptions,
     /// Do not use Linux namespaces even if they are available
     #[arg(long, hide = true)]
     pub(super) no_namespaces: bool,

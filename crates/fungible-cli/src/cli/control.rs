@@ -1,4 +1,4 @@
-//! `fungible status`, `kill`, `freeze`, `thaw`, `scale` and `stop`: send a request to a running fleet.
+//! `fungible status`, `kill`, `freeze`, `thaw`, `drain`, `scale` and `stop`: send a request to a running fleet.
 
 use std::time::Duration;
 
@@ -40,15 +40,28 @@ pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When no fleet or instance matches, or several have an instance of this name.
-pub(super) fn signal(fleet: Option<&str>, instance: String, signal: InstanceSignal) -> anyhow::Result<()> {
+pub(super) fn signal(fleet: Option<&str>, instance: &str, signal: InstanceSignal) -> anyhow::Result<()> {
+    order_about(fleet, instance, &ControlRequest::Signal { instance: instance.to_owned(), signal })
+}
+
+/// Drains one instance. Without `fleet` it is looked for in all fleets.
+///
+/// # Errors
+/// When no fleet or instance matches, or several have an instance of this name.
+pub(super) fn drain(fleet: Option<&str>, instance: &str) -> anyhow::Result<()> {
+    order_about(fleet, instance, &ControlRequest::Drain { instance: instance.to_owned() })
+}
+
+/// Sends a request about one instance to its fleet.
+fn order_about(fleet: Option<&str>, instance: &str, request: &ControlRequest) -> anyhow::Result<()> {
     let fleets = Fleets::within(process::control_folder())?;
     let name = match fleets.find(fleet) {
         Err(ControlError::Several(names)) if fleet.is_none() => {
-            process::runtime()?.block_on(fleet_with(&fleets, names, &instance))?
+            process::runtime()?.block_on(fleet_with(&fleets, names, instance))?
         }
         found => found?,
     };
-    order_of(&fleets, &name, &ControlRequest::Signal { instance, signal })
+    order_of(&fleets, &name, request)
 }
 
 /// The only one of these fleets that has an instance of this name.

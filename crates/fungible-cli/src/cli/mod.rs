@@ -61,9 +61,10 @@ pub fn main() -> ExitCode {
         }
         Command::Init => settings::init(),
         Command::Status { fleet, json } => control::status(fleet.as_deref(), json),
-        Command::Kill { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Kill),
-        Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Freeze),
-        Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Thaw),
+        Command::Kill { fleet, instance } => control::signal(fleet.as_deref(), &instance, InstanceSignal::Kill),
+        Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), &instance, InstanceSignal::Freeze),
+        Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), &instance, InstanceSignal::Thaw),
+        Command::Drain { fleet, instance } => control::drain(fleet.as_deref(), &instance),
         Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),
         Command::Deploy(options) => {
             return deploy::run(options).unwrap_or_else(|error| {

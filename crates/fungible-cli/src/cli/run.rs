@@ -13,6 +13,7 @@ use super::args::RunPlan;
 use super::line::Line;
 use super::printer::{Printer, Printing};
 use super::{process, screen};
+use crate::admin::{Admin, Hub, Sources};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{
     Asked, Control, ControlReply, ControlRequest, DeployRequest, FleetEvent, FleetSettings, OutputTo, Release,
@@ -46,6 +47,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         grace: plan.grace,
     };
     let listener = listen(plan.listen)?;
+    let admin = plan.admin.map(Admin::open).transpose()?;
     let mut config = Config::new(secret(plan.routing)?);
     config.routing = plan.routing;
     config.health = HealthCheck { path: plan.health.clone(), host: plan.health_host.clone(), ..config.health };
@@ -62,27 +64,46 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.limits.tunnel_time = plan.tunnel_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
+    config.meter = admin.as_ref().map(Admin::meter);
 
     let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
-    let mut tell = |event: FleetEvent| printer.say(screen::line(&mark, &event, colour));
-    let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
+    let hub = admin.as_ref().map(Admin::hub);
+    let mut tell = |event: FleetEvent| {
+        tell_page(hub.as_deref(), &event);
+        printer.say(screen::line(&mark, &event, colour));
+    };
+    let outcome = fleet(&settings, listener, config, &mut tell, |balancer, ask| {
+        let address = balancer.local_addr();
         let instances = if plan.instances == 1 { "instance" } else { "instances" };
         let opened = format!("http://{address} -> {} {instances} of `{command}`", plan.instances);
         printer.say(mark.clone().plain(&opened));
+        if let Some(admin) = admin {
+            printer.say(mark.clone().plain(&format!("the instances at work: {}", admin.page_url())));
+            let (name, balancer) = (settings.name.clone(), balancer.clone());
+            admin.serve(Sources { name, balancer, commands: Some(ask), crowd: None })?;
+        }
+        Ok(())
     });
     printing.finish();
     outcome
 }
 
-/// Runs a fleet behind a balancer until it is stopped. `opened` gets the address once it is listened on, and the
-/// channel for requests to the fleet.
+/// Tells the page of an event, in the words of the terminal.
+pub(super) fn tell_page(hub: Option<&Hub>, event: &FleetEvent) {
+    if let Some(hub) = hub {
+        hub.tell(event, &screen::line(&Line::default(), event, false).to_string());
+    }
+}
+
+/// Runs a fleet behind a balancer until it is stopped. `opened` gets the balancer once it listens, and the channel for
+/// requests to the fleet.
 pub(super) fn fleet(
     settings: &FleetSettings,
     listener: TcpListener,
     config: Config,
     tell: &mut dyn FnMut(FleetEvent),
-    opened: impl FnOnce(SocketAddr, mpsc::Sender<Asked>),
+    opened: impl FnOnce(&Balancer, mpsc::Sender<Asked>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (ask, asked) = mpsc::channel::<Asked>(16);
     process::runtime()?.block_on(async {
@@ -97,7 +118,7 @@ pub(super) fn fleet(
             stop_signals_of(&STOPS)?
         };
         tokio::spawn(control.serve(ask.clone()));
-        opened(address, ask);
+        opened(&balancer, ask)?;
         supervise(settings, balancer, asked, stops, tell).await?;
         Ok(())
     })
