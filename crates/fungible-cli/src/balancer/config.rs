@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Who chooses the instance for a request.
     pub(crate) dispatch: Dispatch,
+    /// What happens to requests without a valid trace.
+    pub(crate) new_traces: NewTraces,
     /// Counts requests; `None`: nothing is counted.
     pub(crate) meter: Option<Arc<Meter>>,
 }
@@ -53,6 +55,7 @@ impl Config {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             dispatch: Dispatch::Balanced,
+            new_traces: NewTraces::None,
             meter: None,
         }
     }
@@ -65,6 +68,17 @@ pub(crate) enum Dispatch {
     Balanced,
     /// The observer, which also records every exchange. `routing`, `health` and `hold` are then ignored.
     Directed(Observer),
+}
+
+/// Whether a trace begins with a request that belongs to none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewTraces {
+    /// No: the app decides.
+    None,
+    /// Yes, and programs are told that it is recorded.
+    Sampled,
+    /// Yes, and programs are told that it is not recorded.
+    Unsampled,
 }
 
 /// How much time and memory a client may use.

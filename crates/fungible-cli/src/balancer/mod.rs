@@ -25,7 +25,7 @@ mod tests;
 mod upstream;
 mod worker;
 
-pub(crate) use config::{Config, Dispatch};
+pub(crate) use config::{Config, Dispatch, NewTraces};
 pub(crate) use meter::{
     BOUNDS, BUCKETS, CheckKind, DurationsView, EXPOSED, InstanceMeter, Meter, NO_INSTANCE, OTHER_STATUS, ResendReason,
     Sighting,

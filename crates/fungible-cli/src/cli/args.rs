@@ -2,6 +2,7 @@
 
 mod admin;
 mod deploy;
+mod logs;
 mod output;
 mod prove;
 mod values;
@@ -16,6 +17,7 @@ use http::HeaderValue;
 pub(super) use self::admin::AdminOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
+pub(super) use self::logs::LogOptions;
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
@@ -234,6 +236,8 @@ pub(super) struct RunOptions {
     #[arg(long)]
     access_log: bool,
     #[command(flatten)]
+    logs: LogOptions,
+    #[command(flatten)]
     admin: AdminOptions,
     /// Accept that a program other than the instance listens on its port, as Docker's proxy does; without it such an
     /// instance is restarted on another port
@@ -271,6 +275,7 @@ pub(super) struct RunPlan {
     pub(super) resend_keyed: bool,
     pub(super) trust_forwarded: bool,
     pub(super) access_log: bool,
+    pub(super) logs: LogOptions,
     pub(super) admin: Option<AdminSettings>,
     pub(super) foreign_listeners: bool,
     pub(super) namespaces: bool,
@@ -309,6 +314,7 @@ impl RunOptions {
             resend_keyed: self.resend_keyed,
             trust_forwarded: self.trust_forwarded,
             access_log: self.access_log,
+            logs: self.logs,
             admin: self.admin.settings(),
             foreign_listeners: self.allow_foreign_listener,
             namespaces: !self.no_namespaces,

@@ -64,6 +64,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.limits.tunnel_time = plan.tunnel_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
+    config.new_traces = plan.logs.new_traces();
     config.meter = admin.as_ref().map(Admin::meter);
 
     let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");

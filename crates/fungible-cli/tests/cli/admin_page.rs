@@ -105,8 +105,6 @@ fn the_page_shows_the_instances_and_its_buttons_work() {
         let colours: Vec<u64> = serde_json::from_value(me.browser.script(colours, &[])).unwrap();
         colours.iter().all(|count| *count > 3).then_some(())
     });
-    make_the_picture_of_the_readme(&me);
-
     me.browser.role("button", "Kill todo-2").click();
     me.browser.says("#say", "killed todo-2");
     me.browser.says("#events", "todo-2 ended (SIGKILL); restarting at once");
@@ -116,6 +114,7 @@ fn the_page_shows_the_instances_and_its_buttons_work() {
     let before = me.number("#crowd-requests");
     me.counts("#crowd-requests", before + 100);
     assert_eq!((me.number("#crowd-thrown"), me.number("#crowd-lost")), (0, 0));
+    make_the_picture_of_the_readme(&me);
     me.has_no_barrier();
     me.browser.role("button", "Call 20 customers back").click();
 
@@ -215,7 +214,7 @@ fn make_the_picture_of_the_readme(me: &Operator<'_>) {
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    me.browser.look(Look { name: "readme", dark: false, size: (1120, 980) });
+    me.browser.look(Look { name: "readme", dark: false, size: (1120, 960) });
     eventually("dots on their way", || (me.browser.script("return dots.length", &[]).as_u64()? > 12).then_some(()));
     fs::write(root.join("docs/page.png"), me.browser.picture()).unwrap();
     me.browser.look(Look::LIGHT);

@@ -21,6 +21,7 @@ mod error_response;
 mod headers;
 mod measure;
 mod response_body;
+mod trace_context;
 mod upgrade;
 mod validate;
 
@@ -168,6 +169,8 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         // An observer cannot read compressed messages, and a client must accept that its offer is declined (RFC 6455,
         // 9.1).
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    } else {
+        trace_context::carry(&mut headers, context.config.new_traces);
     }
     match origin.length() {
         // Without it hyper would drop the body of a GET.
