@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::AccessSink;
 use super::meter::Meter;
 use super::observe::Observer;
 use super::pool::{Hold, Routing};
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) dispatch: Dispatch,
     /// What happens to requests without a valid trace.
     pub(crate) new_traces: NewTraces,
+    /// Gets the entries of the access log; `None`: there is none.
+    pub(crate) access: Option<AccessSink>,
     /// Counts requests; `None`: nothing is counted.
     pub(crate) meter: Option<Arc<Meter>>,
 }
@@ -56,6 +59,7 @@ impl Config {
             limits: Limits::default(),
             dispatch: Dispatch::Balanced,
             new_traces: NewTraces::None,
+            access: None,
             meter: None,
         }
     }

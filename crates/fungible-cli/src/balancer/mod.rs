@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, watch};
 
+mod access;
 mod client;
 mod config;
 mod meter;
@@ -25,6 +26,7 @@ mod tests;
 mod upstream;
 mod worker;
 
+pub(crate) use access::{AccessEntry, AccessSink};
 pub(crate) use config::{Config, Dispatch, NewTraces};
 pub(crate) use meter::{
     BOUNDS, BUCKETS, CheckKind, DurationsView, EXPOSED, InstanceMeter, Meter, NO_INSTANCE, OTHER_STATUS, ResendReason,

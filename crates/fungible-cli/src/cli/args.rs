@@ -17,7 +17,7 @@ use http::HeaderValue;
 pub(super) use self::admin::AdminOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
-pub(super) use self::logs::LogOptions;
+pub(super) use self::logs::{AccessFormat, LogOptions};
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
@@ -232,9 +232,6 @@ pub(super) struct RunOptions {
     /// Keep the X-Forwarded-* headers of clients; only behind a proxy that sets them
     #[arg(long)]
     trust_forwarded: bool,
-    /// Print a line for each request
-    #[arg(long)]
-    access_log: bool,
     #[command(flatten)]
     logs: LogOptions,
     #[command(flatten)]
@@ -274,7 +271,6 @@ pub(super) struct RunPlan {
     pub(super) tunnel_limit: Duration,
     pub(super) resend_keyed: bool,
     pub(super) trust_forwarded: bool,
-    pub(super) access_log: bool,
     pub(super) logs: LogOptions,
     pub(super) admin: Option<AdminSettings>,
     pub(super) foreign_listeners: bool,
@@ -313,7 +309,6 @@ impl RunOptions {
             tunnel_limit: self.tunnel_limit,
             resend_keyed: self.resend_keyed,
             trust_forwarded: self.trust_forwarded,
-            access_log: self.access_log,
             logs: self.logs,
             admin: self.admin.settings(),
             foreign_listeners: self.allow_foreign_listener,

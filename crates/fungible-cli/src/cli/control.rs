@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::line::Line;
+use super::line::{Line, in_ascii};
 use super::process;
 use super::screen::{coloured, print, print_as_it_is, state_colour};
 use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets, InstanceSignal};
@@ -117,19 +117,6 @@ fn order_of(fleets: &Fleets, name: &str, request: &ControlRequest) -> anyhow::Re
         ControlReply::Status(_) => bail!("fleet {name} answered something else; is it another version?"),
     }
     Ok(())
-}
-
-/// Escapes all other characters of JSON, because it may be printed on a terminal, which some of them control.
-fn in_ascii(json: &str) -> String {
-    let mut ascii = String::with_capacity(json.len());
-    for letter in json.chars() {
-        if matches!(letter, ' '..='~') {
-            ascii.push(letter);
-        } else {
-            ascii.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    ascii
 }
 
 /// The status of a fleet as a table.

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, runs commands, prints, and chooses exit codes. The only module that reads
 //! arguments and the environment, or prints.
 
+mod access_log;
 mod args;
 mod cell;
 mod control;

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::args::RunPlan;
 use super::line::Line;
-use super::printer::{Printer, Printing};
-use super::{process, screen};
+use super::printer::Printing;
+use super::{access_log, process, screen};
 use crate::admin::{Admin, Hub, Sources};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{
@@ -27,9 +27,9 @@ use crate::fleet::{
 pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let printing = Printing::start(screen::try_say);
     let printer = printing.printer();
-    if plan.access_log {
-        access_log(printer.clone());
-    }
+    let access_file = plan.logs.access_log_file().map(access_log::into_file).transpose()?;
+    let access_printer = access_file.as_ref().map_or_else(|| printing.printer(), Printing::printer);
+    let access = plan.logs.access_log().map(|format| access_log::sink(format, access_printer));
     let colour = screen::colour();
     let settings = FleetSettings {
         name: plan.name.clone(),
@@ -64,6 +64,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.limits.tunnel_time = plan.tunnel_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
+    config.access = access;
     config.new_traces = plan.logs.new_traces();
     config.meter = admin.as_ref().map(Admin::meter);
 
@@ -86,6 +87,9 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         }
         Ok(())
     });
+    if let Some(file) = access_file {
+        file.finish();
+    }
     printing.finish();
     outcome
 }
@@ -246,14 +250,4 @@ pub(super) fn random_secret() -> anyhow::Result<[u8; 32]> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     Ok(secret)
-}
-
-/// Logs a line per request through the printing thread, so that no request waits for it.
-fn access_log(printer: Printer) {
-    tracing_subscriber::fmt()
-        .with_writer(printer)
-        .log_internal_errors(false)
-        .with_ansi(screen::colour())
-        .with_env_filter(tracing_subscriber::EnvFilter::new("access=info"))
-        .init();
 }

@@ -278,3 +278,35 @@ fn a_drained_instance_finishes_its_requests_and_is_replaced() {
     assert!(after.iter().all(|one| one["name"] != *busy), "{after:?}");
     assert!(!fleet.ask(&["drain", &busy]).status.success(), "it is gone");
 }
+
+#[test]
+fn an_access_log_has_a_line_of_json_for_each_request() {
+    let place = Place::new();
+    let file = place.folder.path().join("access.log");
+    let name = file.display().to_string();
+    let fleet = web(&place, &["--access-log", "json", "--access-log-file", &name]);
+    fleet.healthy(2);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let fields = format!("X-Request-Id: mine\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-00\r\nConnection: close\r\n");
+    let host = fleet.address;
+    raw(host, &format!("GET /a?secret HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")).unwrap();
+    raw(host, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n").unwrap();
+    let lines: Vec<Value> = eventually("two lines", || {
+        let text = std::fs::read_to_string(&file).ok()?;
+        let whole = text.ends_with('\n') && text.lines().count() == 2;
+        whole.then(|| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    });
+    let [one, refused] = lines.as_slice() else { panic!("{lines:?}") };
+    let instance = one["instance"].as_str().unwrap();
+    let expected = json!({
+        "time": one["time"], "ms": one["ms"], "client": "127.0.0.1", "method": "GET", "path": "/a", "status": 200,
+        "bytes": instance.len(), "instance": instance, "request_id": "mine", "trace_id": trace, "attempts": 1,
+        "whole": true,
+    });
+    assert_eq!(*one, expected);
+    assert_eq!(
+        (&refused["status"], &refused["instance"], &refused["attempts"]),
+        (&json!(400), &Value::Null, &json!(0))
+    );
+    assert!(!fleet.said().contains("request_id"), "{}", fleet.said());
+}

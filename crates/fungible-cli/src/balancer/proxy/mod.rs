@@ -38,14 +38,14 @@ use response_body::{Passing, ResponseBody};
 use upgrade::Listener;
 
 use super::upstream::Origin;
-use super::upstream::fields::REQUEST_ID;
 
 /// Answers one request of a client: with the response of an instance, or with an error response.
 pub(crate) async fn answer(
     client: Rc<Client>,
     mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let mut line = AccessLine::begin(&request);
+    let access = client.context.config.access.as_ref();
+    let mut line = AccessLine::begin(access, &request, client.address.ip());
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
     let direction = client.direction(&head);
@@ -59,8 +59,8 @@ pub(crate) async fn answer(
             record.answered_by_us(error.status().as_u16(), error.word(), error.is_fault_of_instance());
         }
         if let Some(mut line) = line {
-            line.status = error.status();
-            line.write(true);
+            line.entry.status = error.status().as_u16();
+            line.write(Some(error.length()), true);
         }
         if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, measure) {
             measure.status = error.status().as_u16();
@@ -90,7 +90,7 @@ async fn forward(
     let (version, hints) = (head.version, Hints::of(&head.headers, config.routing, &config.secret));
     let (outgoing, offers_switch) = outgoing(client, head, body, direction);
     if let Some(line) = line {
-        line.id = outgoing.headers.get(REQUEST_ID).cloned();
+        line.names(&outgoing.headers);
     }
     let method = outgoing.method.clone();
     let mut attempts = Attempts::new(client, outgoing, &hints);
@@ -101,6 +101,9 @@ async fn forward(
     if let Some(measure) = measure {
         measure.attempts = attempts.made();
     }
+    if let Some(line) = line {
+        line.entry.attempts = attempts.made();
+    }
     let Answered { answer, sender, claim } = answered?;
     let (mut head, incoming) = answer.into_parts();
     let length = incoming.size_hint().exact();
@@ -110,8 +113,8 @@ async fn forward(
     head.version = Version::HTTP_11;
     hints.set_cookies(&mut head.headers, config.routing, &config.secret, &claim.name);
     if let Some(line) = line {
-        line.status = head.status;
-        line.instance = Some(Arc::clone(&claim.name));
+        line.entry.status = head.status.as_u16();
+        line.entry.instance = Some(Arc::clone(&claim.name));
     }
     if let Some(measure) = measure {
         measure.status = head.status.as_u16();
@@ -144,6 +147,7 @@ async fn forward(
         record,
         broke_off: false,
         line: line.take(),
+        bytes: 0,
         measure: measure.take(),
     });
     Ok(Response::from_parts(head, body))

@@ -43,6 +43,8 @@ pub(crate) struct Passing {
     pub(super) claim: Claim,
     pub(super) sender: Option<Sender>,
     pub(super) line: Option<Box<AccessLine>>,
+    /// How many bytes of the body were passed on.
+    pub(super) bytes: u64,
     pub(super) measure: Option<Measure>,
     pub(super) record: Option<Record>,
     /// The instance broke off the response.
@@ -59,8 +61,8 @@ impl Drop for Passing {
         if whole && let Some(sender) = self.sender.take() {
             self.context.connections.put(&self.claim, sender);
         }
-        if let Some(line) = self.line.take() {
-            line.write(whole);
+        if let Some(mut line) = self.line.take() {
+            line.write(Some(self.bytes), whole);
         }
         if let (Some(meter), Some(measure)) = (&self.context.config.meter, self.measure.take()) {
             measure.finish(meter, Some(&self.claim));
@@ -83,10 +85,11 @@ impl Body for ResponseBody {
                 {
                     clean_trailers(trailers);
                 }
-                if let (Some(record), Some(Ok(frame))) = (&passing.record, &frame)
-                    && let Some(data) = frame.data_ref()
-                {
-                    record.answer_data(data);
+                if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                    passing.bytes += data.len() as u64;
+                    if let Some(record) = &passing.record {
+                        record.answer_data(data);
+                    }
                 }
                 passing.broke_off |= matches!(&frame, Some(Err(_)));
                 match &frame {
