@@ -153,7 +153,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   fungible run -- node server.js                        # the app listens on the port in PORT
   fungible run -n 5 --health /healthz -- ./app --port {port}
-  fungible run --admin 127.0.0.1:9090 -- ./app          # a page with the instances at work, and metrics
+  fungible run --admin 127.0.0.1:9090 -- ./app          # a page, and metrics
   fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
 
 Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
