@@ -2,12 +2,14 @@
 //!
 //! - `balancer` spreads requests over instances; it knows addresses, never processes.
 //! - `fleet` keeps the processes of one command running behind a balancer.
+//! - `admin` shows a fleet at work: a page, metrics, status, events.
 //! - `encoding` is how bytes and times are written down in JSON.
 //! - `exchange` is a request with its answer, as both passed through the balancer.
 //! - `prove` drives the app's traffic over instances that are killed, judges it, and finds what trapped state.
 //! - `report` turns a verdict into text; pure.
 //! - `cli` is the only place with arguments, the environment, the terminal and exit codes.
 
+mod admin;
 mod balancer;
 mod cli;
 mod encoding;

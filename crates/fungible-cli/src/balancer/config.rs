@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::AccessSink;
+use super::meter::Meter;
 use super::observe::Observer;
 use super::pool::{Hold, Routing};
 use super::tls::Certificates;
@@ -41,6 +43,12 @@ pub(crate) struct Config {
     pub(crate) connecting: Connecting,
     /// Who chooses the instance for a request.
     pub(crate) dispatch: Dispatch,
+    /// What happens to requests without a valid trace.
+    pub(crate) new_traces: NewTraces,
+    /// Gets the entries of the access log; `None`: there is none.
+    pub(crate) access: Option<AccessSink>,
+    /// Counts requests; `None`: nothing is counted.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 impl Config {
@@ -61,6 +69,9 @@ impl Config {
             limits: Limits::default(),
             connecting: Connecting::default(),
             dispatch: Dispatch::Balanced,
+            new_traces: NewTraces::None,
+            access: None,
+            meter: None,
         }
     }
 }
@@ -93,6 +104,17 @@ pub(crate) enum Dispatch {
     Balanced,
     /// The observer, which also records every exchange. `routing`, `health` and `hold` are then ignored.
     Directed(Observer),
+}
+
+/// Whether a trace begins with a request that belongs to none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewTraces {
+    /// No: the app decides.
+    None,
+    /// Yes, and programs are told that it is recorded.
+    Sampled,
+    /// Yes, and programs are told that it is not recorded.
+    Unsampled,
 }
 
 /// How much time and memory a client may use.

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, watch};
 
+mod access;
 mod client;
 mod config;
 mod front;
+mod meter;
 mod observe;
 mod pool;
 mod proxy;
@@ -26,7 +28,12 @@ mod tls;
 mod upstream;
 mod worker;
 
-pub(crate) use config::{Config, Connecting, Dispatch, Redirect};
+pub(crate) use access::{AccessEntry, AccessSink};
+pub(crate) use config::{Config, Connecting, Dispatch, NewTraces, Redirect};
+pub(crate) use meter::{
+    BOUNDS, BUCKETS, CheckKind, DurationsView, EXPOSED, InstanceMeter, Meter, NO_INSTANCE, OTHER_STATUS, ResendReason,
+    Sighting,
+};
 pub(crate) use observe::{Observer, Question};
 pub(crate) use pool::{InstanceId, InstanceView, PortOwner, Routing, State, Vouch};
 pub(crate) use tls::{CertificateEvent, CertificateFiles, Certificates, watch_certificates};
@@ -45,6 +52,7 @@ use worker::{Peer, WorkerSetup};
 pub(crate) struct Balancer {
     pool: Arc<Pool>,
     address: SocketAddr,
+    peers: worker::Peers,
     /// The workers hold the receivers until they have ended.
     stop: Arc<watch::Sender<Option<Instant>>>,
 }
@@ -60,14 +68,15 @@ impl Balancer {
         let address = listener.local_addr()?;
         let HealthCheck { fall, rise, .. } = config.health;
         let random = getrandom::u64().map_err(io::Error::other)?;
-        let pool = Arc::new(Pool::new(PoolSettings {
+        let settings = PoolSettings {
             routing: config.routing,
             fall,
             rise,
             hold: config.hold.clone(),
             slow_start: config.slow_start,
             seed: random,
-        }));
+        };
+        let pool = Arc::new(Pool::new(settings, config.meter.clone()));
         let workers = config.threads.max(1);
         // Shared, so that each worker can resume the sessions of the others.
         let tls =
@@ -103,7 +112,7 @@ impl Balancer {
             let (peers, tls, stop) = (Arc::clone(&peers), tls.clone(), stop.subscribe());
             start_worker(context, WorkerSetup { listener, redirect, tls, peers, own, given, stop })?;
         }
-        Ok(Balancer { pool, address, stop: Arc::new(stop) })
+        Ok(Balancer { pool, address, peers, stop: Arc::new(stop) })
     }
 
     /// The address where clients connect.
@@ -161,6 +170,16 @@ impl Balancer {
     /// How many requests have no complete response: those that instances have, and those that wait for an instance.
     pub(crate) fn load(&self) -> usize {
         self.pool.load()
+    }
+
+    /// The number of client connections, including upgraded ones.
+    pub(crate) fn connections(&self) -> usize {
+        self.peers.iter().map(Peer::open).sum()
+    }
+
+    /// The number of requests that wait for an instance.
+    pub(crate) fn held(&self) -> usize {
+        self.pool.held()
     }
 
     /// A counter that is incremented at every change of the state of an instance.

@@ -51,7 +51,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn open(&self) -> usize {
+    pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 }

@@ -1,8 +1,10 @@
 //! The command-line arguments.
 
+mod admin;
 mod connecting;
 mod deploy;
 mod fleet;
+mod logs;
 mod output;
 mod prove;
 mod systemd;
@@ -15,11 +17,13 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::HeaderValue;
 
+pub(super) use self::admin::AdminOptions;
 pub(super) use self::connecting::ConnectingOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
 use self::fleet::FleetOptions;
 pub(super) use self::fleet::FleetPlan;
+pub(super) use self::logs::{AccessFormat, LogOptions};
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
@@ -27,6 +31,7 @@ use self::systemd::SYSTEMD_EXAMPLES;
 pub(super) use self::systemd::SystemdOptions;
 use self::values::{FLEET, parse_address, parse_host, parse_label, parse_size};
 pub(super) use self::values::{parse_limit, parse_pair, parse_path};
+use crate::admin::AdminSettings;
 use crate::balancer::{BodyLimits, Routing};
 use crate::fleet::KEEPER_STAGES;
 
@@ -107,6 +112,14 @@ pub(super) enum Command {
         /// The instance's name, as `fungible status` shows it
         instance: String,
     },
+    /// Drain one instance: it finishes its requests and ends, and another one starts in its place
+    #[command(after_help = "Example:\n  fungible drain web-2")]
+    Drain {
+        #[arg(long, value_name = "NAME", env = "FUNGIBLE_FLEET", help = FLEET_OF_INSTANCE)]
+        fleet: Option<String>,
+        /// The instance's name, as `fungible status` shows it
+        instance: String,
+    },
     /// Change the number of instances; those that leave finish their requests first
     #[command(after_help = "Example:\n  fungible scale 5")]
     Scale {
@@ -177,6 +190,7 @@ Examples:
   fungible run -- node server.js                        # the app listens on the port in PORT
   fungible run -n 5 --health /healthz -- ./app --port {port}
   fungible run --min 2 --max 10 --memory 256M -- ./app   # as many as the load takes
+  fungible run --admin 127.0.0.1:9090 -- ./app          # a page, and metrics
   fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
   fungible run --listen 0.0.0.0:443 --redirect-http 0.0.0.0:80 --tls-cert cert.pem --tls-key key.pem -- ./app
 
@@ -261,9 +275,10 @@ pub(super) struct RunOptions {
     /// Keep the X-Forwarded-* headers of clients; only behind a proxy that sets them
     #[arg(long)]
     trust_forwarded: bool,
-    /// Print a line for each request
-    #[arg(long)]
-    access_log: bool,
+    #[command(flatten)]
+    logs: LogOptions,
+    #[command(flatten)]
+    admin: AdminOptions,
     /// Accept that a program other than the instance listens on its port, as Docker's proxy does; without it such an
     /// instance is restarted on another port
     #[arg(long)]
@@ -303,7 +318,8 @@ pub(super) struct RunPlan {
     pub(super) tunnel_limit: Duration,
     pub(super) resend_keyed: bool,
     pub(super) trust_forwarded: bool,
-    pub(super) access_log: bool,
+    pub(super) logs: LogOptions,
+    pub(super) admin: Option<AdminSettings>,
     pub(super) foreign_listeners: bool,
     pub(super) namespaces: bool,
     pub(super) connecting: ConnectingOptions,
@@ -348,7 +364,8 @@ impl RunOptions {
             tunnel_limit: self.tunnel_limit,
             resend_keyed: self.resend_keyed,
             trust_forwarded: self.trust_forwarded,
-            access_log: self.access_log,
+            logs: self.logs,
+            admin: self.admin.settings(),
             foreign_listeners: self.allow_foreign_listener,
             namespaces: !self.no_namespaces,
             connecting: self.connecting,
@@ -417,6 +434,8 @@ pub(super) struct DemoOptions {
     /// is emptied, and its last 8 MiB are kept as NAME.log.1
     #[arg(long, value_name = "FOLDER", default_value = "fungible-demo")]
     pub(super) data: std::path::PathBuf,
+    #[command(flatten)]
+    pub(super) admin: AdminOptions,
     /// Do not use Linux namespaces even if they are available
     #[arg(long, hide = true)]
     pub(super) no_namespaces: bool,

@@ -1,10 +1,11 @@
-//! `fungible status`, `kill`, `freeze`, `thaw`, `scale`, `pause`, `resume` and `stop`: send a request to a running fleet.
+//! `fungible status`, `kill`, `freeze`, `thaw`, `drain`, `scale`, `pause`, `resume` and `stop`: send a request to a running
+//! fleet.
 
 use std::time::Duration;
 
 use anyhow::bail;
 
-use super::line::Line;
+use super::line::{Line, in_ascii};
 use super::process;
 use super::screen::{coloured, print, print_as_it_is, state_colour};
 use crate::fleet::{ControlError, ControlReply, ControlRequest, FleetStatus, Fleets, InstanceSignal, ScalingStatus};
@@ -40,15 +41,28 @@ pub(super) fn status(fleet: Option<&str>, json: bool) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When no fleet or instance matches, or several have an instance of this name.
-pub(super) fn signal(fleet: Option<&str>, instance: String, signal: InstanceSignal) -> anyhow::Result<()> {
+pub(super) fn signal(fleet: Option<&str>, instance: &str, signal: InstanceSignal) -> anyhow::Result<()> {
+    order_about(fleet, instance, &ControlRequest::Signal { instance: instance.to_owned(), signal })
+}
+
+/// Drains one instance. Without `fleet` it is looked for in all fleets.
+///
+/// # Errors
+/// When no fleet or instance matches, or several have an instance of this name.
+pub(super) fn drain(fleet: Option<&str>, instance: &str) -> anyhow::Result<()> {
+    order_about(fleet, instance, &ControlRequest::Drain { instance: instance.to_owned() })
+}
+
+/// Sends a request about one instance to its fleet.
+fn order_about(fleet: Option<&str>, instance: &str, request: &ControlRequest) -> anyhow::Result<()> {
     let fleets = Fleets::within(process::control_folder())?;
     let name = match fleets.find(fleet) {
         Err(ControlError::Several(names)) if fleet.is_none() => {
-            process::runtime()?.block_on(fleet_with(&fleets, names, &instance))?
+            process::runtime()?.block_on(fleet_with(&fleets, names, instance))?
         }
         found => found?,
     };
-    order_of(&fleets, &name, &ControlRequest::Signal { instance, signal })
+    order_of(&fleets, &name, request)
 }
 
 /// The only one of these fleets that has an instance of this name.
@@ -112,19 +126,6 @@ fn order_of(fleets: &Fleets, name: &str, request: &ControlRequest) -> anyhow::Re
         ControlReply::Status(_) => bail!("fleet {name} answered something else; is it another version?"),
     }
     Ok(())
-}
-
-/// Escapes all other characters of JSON, because it may be printed on a terminal, which some of them control.
-fn in_ascii(json: &str) -> String {
-    let mut ascii = String::with_capacity(json.len());
-    for letter in json.chars() {
-        if matches!(letter, ' '..='~') {
-            ascii.push(letter);
-        } else {
-            ascii.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    ascii
 }
 
 /// The status of a fleet as a table.

@@ -1,13 +1,15 @@
 //! `fungible demo`: the article's system in one command. The only module that uses the toolkit and the apps.
 
+mod customers;
 mod data;
 mod logs;
 
 use std::io::IsTerminal as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::parent_id;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -17,11 +19,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use self::customers::Customers;
 use self::data::Data;
 use super::args::{DemoApp, DemoOptions};
 use super::line::Line;
 use super::printer::Printing;
 use super::{control, process, run, screen};
+use crate::admin::{Admin, AdminSettings, Crowd, Sources};
 use crate::balancer::{self, Routing};
 use crate::fleet::{
     Asked, ControlReply, ControlRequest, FleetEvent, FleetSettings, FleetStatus, OutputTo, RecycleRule, Release,
@@ -30,6 +34,13 @@ use crate::fleet::{
 
 /// How often the live table is redrawn.
 const REDRAW: Duration = Duration::from_millis(250);
+
+/// Where the page is, unless it is said.
+const ANY_ADMIN_PORT: AdminSettings =
+    AdminSettings { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), public: false };
+
+/// How many simulated customers there are.
+const CUSTOMERS: usize = 20;
 
 /// The environment variable with the process id of the parent of the payment service.
 const PARENT: &str = "FUNGIBLE_DEMO_PARENT";
@@ -48,6 +59,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let data = Data::open(&options.data)?;
     data.logs.keep_short().context("cannot limit the size of the logs")?;
     let listener = run::listen(options.listen)?;
+    let admin = Admin::open(options.admin.settings().unwrap_or(ANY_ADMIN_PORT))?;
     let mut env = if options.broken { Vec::new() } else { environment(&data, app, options.store.as_deref())? };
     let desk = if options.app == DemoApp::Shop { Some(run::listen((Ipv4Addr::LOCALHOST, 0).into())?) } else { None };
     if let Some(desk) = &desk {
@@ -86,6 +98,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let mut config = balancer::Config::new(run::random_secret()?);
     config.routing = routing;
     config.health.path = Some("/readyz".to_owned());
+    config.meter = Some(admin.meter());
     config.limits.connections = Some(run::connections(options.instances.into()));
 
     let bars = MultiProgress::new();
@@ -97,15 +110,25 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         if shown { above.println(line.to_string()) } else { screen::try_say(line) }
     });
     let printer = printing.printer();
-    let mut tell = |event: FleetEvent| printer.say(screen::line(&Line::default(), &event, colour));
-    let outcome = run::fleet(&settings, listener, config, &mut tell, |address, ask| {
-        for line in introduction(options, address) {
+    let hub = admin.hub();
+    let mut tell = |event: FleetEvent| {
+        run::tell_page(Some(&hub), &event);
+        printer.say(screen::line(&Line::default(), &event, colour));
+    };
+    let outcome = run::fleet(&settings, listener, config, &mut tell, |balancer, ask| {
+        let address = balancer.local_addr();
+        for line in introduction(options, address).into_iter().chain([see_it(&admin)]) {
             printer.say(line.into());
         }
+        let crowd = Arc::new(Crowd::new(CUSTOMERS));
+        Customers::new(address, options.app, Arc::clone(&crowd))?.wait_for_their_turn();
+        let (name, balancer) = (settings.name.clone(), balancer.clone());
+        admin.serve(Sources { name, balancer, commands: Some(ask.clone()), crowd: Some(crowd) })?;
         if shown {
             // On a separate thread, because writing to a terminal may block.
             std::thread::spawn(move || draw(&bars, &ask));
         }
+        Ok(())
     });
     printing.finish();
     outcome.with_context(|| format!("the logs of the instances are in {}", data.logs.path.display()))
@@ -247,6 +270,10 @@ fn introduction(options: &DemoOptions, address: SocketAddr) -> Vec<String> {
     }
     lines.extend(steps.into_iter().zip(1..).map(|(step, number)| format!("  {number}. {step}")));
     lines
+}
+
+fn see_it(admin: &Admin) -> String {
+    format!("See the instances at work, and send {CUSTOMERS} customers: {}", admin.page_url())
 }
 
 /// How the user can call this program from the current folder.

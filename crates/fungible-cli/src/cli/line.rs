@@ -47,3 +47,16 @@ impl Display for Line {
         f.write_str(&self.0)
     }
 }
+
+/// Escapes all other characters of JSON, because it may be printed on a terminal, which some of them control.
+pub(super) fn in_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if matches!(letter, ' '..='~') {
+            ascii.push(letter);
+        } else {
+            ascii.extend(letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    ascii
+}

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, runs commands, prints, and chooses exit codes. The only module that reads
 //! arguments and the environment, or prints.
 
+mod access_log;
 mod args;
 mod cell;
 mod connecting;
@@ -68,9 +69,10 @@ pub fn main() -> ExitCode {
         }
         Command::Init => settings::init(),
         Command::Status { fleet, json } => control::status(fleet.as_deref(), json),
-        Command::Kill { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Kill),
-        Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Freeze),
-        Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), instance, InstanceSignal::Thaw),
+        Command::Kill { fleet, instance } => control::signal(fleet.as_deref(), &instance, InstanceSignal::Kill),
+        Command::Freeze { fleet, instance } => control::signal(fleet.as_deref(), &instance, InstanceSignal::Freeze),
+        Command::Thaw { fleet, instance } => control::signal(fleet.as_deref(), &instance, InstanceSignal::Thaw),
+        Command::Drain { fleet, instance } => control::drain(fleet.as_deref(), &instance),
         Command::Scale { fleet, count } => control::scale(fleet.as_deref(), count),
         Command::SystemdUnit(options) => systemd::print_units(&options),
         Command::Pause { fleet, limit } => control::pause(fleet.as_deref(), limit),

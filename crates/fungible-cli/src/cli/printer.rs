@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use tracing_subscriber::fmt::MakeWriter;
-
 use super::line::Line;
 
 /// The length of the queue, in lines.
@@ -82,42 +80,6 @@ impl Printer {
     pub(super) fn say(&self, line: Line) {
         if matches!(self.orders.try_send(PrintOrder::Print(line)), Err(TrySendError::Full(_))) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Prints log lines in the same way.
-impl MakeWriter<'_> for Printer {
-    type Writer = LogLine;
-
-    fn make_writer(&self) -> LogLine {
-        LogLine { printer: self.clone(), text: Vec::new() }
-    }
-}
-
-/// A log line while it is written; it is queued when this is dropped.
-pub(super) struct LogLine {
-    printer: Printer,
-    text: Vec<u8>,
-}
-
-impl io::Write for LogLine {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for LogLine {
-    fn drop(&mut self) {
-        let text = String::from_utf8_lossy(&self.text);
-        if !text.is_empty() {
-            // Its fields are quoted, and its colours are ours.
-            self.printer.say(Line::made(text.trim_end_matches('\n').to_owned()));
         }
     }
 }

@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::args::RunPlan;
 use super::line::Line;
-use super::printer::{Printer, Printing};
-use super::{connecting, process, screen};
+use super::printer::Printing;
+use super::{access_log, connecting, process, screen};
+use crate::admin::{Admin, Hub, Sources};
 use crate::balancer::{Balancer, Config, HealthCheck, Routing};
 use crate::fleet::{
     Asked, Control, ControlReply, ControlRequest, DeployRequest, FleetEvent, FleetSettings, OutputTo, Release,
@@ -26,9 +27,9 @@ use crate::fleet::{
 pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let printing = Printing::start(screen::try_say);
     let printer = printing.printer();
-    if plan.access_log {
-        access_log(printer.clone());
-    }
+    let access_file = plan.logs.access_log_file().map(access_log::into_file).transpose()?;
+    let access_printer = access_file.as_ref().map_or_else(|| printing.printer(), Printing::printer);
+    let access = plan.logs.access_log().map(|format| access_log::sink(format, access_printer));
     let colour = screen::colour();
     let settings = FleetSettings {
         name: plan.name.clone(),
@@ -51,6 +52,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         recycle: plan.fleet.recycle.clone(),
     };
     let listener = listen(plan.listen)?;
+    let admin = plan.admin.map(Admin::open).transpose()?;
     let mut config = Config::new(secret(plan.routing)?);
     config.routing = plan.routing;
     config.health = HealthCheck { path: plan.health.clone(), host: plan.health_host.clone(), ..config.health };
@@ -71,35 +73,57 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
     config.connecting = connecting::connecting(&plan.connecting, listener.local_addr()?.port())?;
+    config.access = access;
+    config.new_traces = plan.logs.new_traces();
+    config.meter = admin.as_ref().map(Admin::meter);
 
     let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");
     let (begin, telling) = (mark.clone(), printing.printer());
     connecting::watch(&config.connecting, move |sentence| telling.say(begin.clone().plain(sentence)))?;
     let scheme = if config.connecting.tls.is_some() { "https" } else { "http" };
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
+    let hub = admin.as_ref().map(Admin::hub);
     let mut tell = |event: FleetEvent| {
         super::systemd::notify(&event);
+        tell_page(hub.as_deref(), &event);
         printer.say(screen::line(&mark, &event, colour));
     };
-    let outcome = fleet(&settings, listener, config, &mut tell, |address, _| {
+    let outcome = fleet(&settings, listener, config, &mut tell, |balancer, ask| {
+        let address = balancer.local_addr();
         let instances = if most == 1 { "instance" } else { "instances" };
         let count =
             plan.fleet.scaling.as_ref().map_or(most.to_string(), |rule| format!("{} to {}", rule.min, rule.max));
         let opened = format!("{scheme}://{address} -> {count} {instances} of `{command}`");
         printer.say(mark.clone().plain(&opened));
+        if let Some(admin) = admin {
+            printer.say(mark.clone().plain(&format!("the instances at work: {}", admin.page_url())));
+            let (name, balancer) = (settings.name.clone(), balancer.clone());
+            admin.serve(Sources { name, balancer, commands: Some(ask), crowd: None })?;
+        }
+        Ok(())
     });
+    if let Some(file) = access_file {
+        file.finish();
+    }
     printing.finish();
     outcome
 }
 
-/// Runs a fleet behind a balancer until it is stopped. `opened` gets the address once it is listened on, and the
-/// channel for requests to the fleet.
+/// Tells the page of an event, in the words of the terminal.
+pub(super) fn tell_page(hub: Option<&Hub>, event: &FleetEvent) {
+    if let Some(hub) = hub {
+        hub.tell(event, &screen::line(&Line::default(), event, false).to_string());
+    }
+}
+
+/// Runs a fleet behind a balancer until it is stopped. `opened` gets the balancer once it listens, and the channel for
+/// requests to the fleet.
 pub(super) fn fleet(
     settings: &FleetSettings,
     listener: TcpListener,
     config: Config,
     tell: &mut dyn FnMut(FleetEvent),
-    opened: impl FnOnce(SocketAddr, mpsc::Sender<Asked>),
+    opened: impl FnOnce(&Balancer, mpsc::Sender<Asked>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (ask, asked) = mpsc::channel::<Asked>(16);
     process::runtime()?.block_on(async {
@@ -114,7 +138,7 @@ pub(super) fn fleet(
             stop_signals_of(&STOPS)?
         };
         tokio::spawn(control.serve(ask.clone()));
-        opened(address, ask);
+        opened(&balancer, ask)?;
         supervise(settings, balancer, asked, stops, tell).await?;
         Ok(())
     })
@@ -244,14 +268,4 @@ pub(super) fn random_secret() -> anyhow::Result<[u8; 32]> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     Ok(secret)
-}
-
-/// Logs a line per request through the printing thread, so that no request waits for it.
-fn access_log(printer: Printer) {
-    tracing_subscriber::fmt()
-        .with_writer(printer)
-        .log_internal_errors(false)
-        .with_ansi(screen::colour())
-        .with_env_filter(tracing_subscriber::EnvFilter::new("access=info"))
-        .init();
 }

@@ -65,8 +65,8 @@ pub(super) fn line(begin: &Line, event: &FleetEvent, colour: bool) -> Line {
         }
         FleetEvent::Unhealthy { name, why } => of(name, RED, "unhealthy", &format!(": {why}")),
         FleetEvent::Recovered { name } => of(name, GREEN, "healthy", " again"),
-        FleetEvent::Ended { name, how, again_in: None } => begin.clone().plain(&format!("{name} ended ({how})")),
-        FleetEvent::Ended { name, how, again_in: Some(pause) } => {
+        FleetEvent::Ended { name, how, again_in: None, .. } => begin.clone().plain(&format!("{name} ended ({how})")),
+        FleetEvent::Ended { name, how, again_in: Some(pause), .. } => {
             of(name, RED, "ended", &format!(" ({how}); restarting {}", in_words(*pause)))
         }
         FleetEvent::Late { name } => of(name, YELLOW, "exceeded its time limit", ": killed"),

@@ -36,6 +36,10 @@ pub(crate) enum ControlRequest {
         instance: String,
         signal: InstanceSignal,
     },
+    /// Drains the instance of this name, and starts another one in its place.
+    Drain {
+        instance: String,
+    },
     Scale {
         count: usize,
     },

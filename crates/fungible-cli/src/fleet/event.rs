@@ -19,7 +19,7 @@ pub(crate) enum FleetEvent {
     /// The instance passes its health checks again.
     Recovered { name: String },
     /// The process of the instance ended; `again_in` is the time until it is restarted, `None` if it is not.
-    Ended { name: String, how: String, again_in: Option<Duration> },
+    Ended { name: String, how: String, cause: EndCause, again_in: Option<Duration> },
     /// The load asks for another number of instances.
     Scaled { from: usize, to: usize, in_flight: usize },
     /// The instance is replaced by a new one, for this reason.
@@ -38,6 +38,19 @@ pub(crate) enum FleetEvent {
     Draining,
     /// The fleet asks its instances to end.
     Stopping,
+}
+
+/// What made the process of an instance end, as far as the fleet knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndCause {
+    /// A user asked to kill it.
+    Killed,
+    /// Another program had taken its port.
+    PortTaken,
+    /// The kernel killed it, because it needed more memory than it may have.
+    OutOfMemory,
+    /// It ended by itself, or by what somebody else did.
+    Itself,
 }
 
 /// The error that ended a fleet.

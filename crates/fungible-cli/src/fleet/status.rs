@@ -120,6 +120,16 @@ pub(crate) enum InstanceState {
 }
 
 impl InstanceState {
+    /// All of them.
+    pub(crate) const ALL: [InstanceState; 6] = [
+        InstanceState::Starting,
+        InstanceState::Healthy,
+        InstanceState::Unhealthy,
+        InstanceState::Draining,
+        InstanceState::Stopping,
+        InstanceState::Restarting,
+    ];
+
     /// The state as one lower-case word, as in the JSON.
     pub(crate) fn word(self) -> &'static str {
         match self {

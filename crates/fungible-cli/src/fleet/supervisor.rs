@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::cgroup::ControlGroups;
 use super::control::{Asked, ControlReply, ControlRequest, DeployRequest, InstanceSignal};
 use super::deploys::{Deploys, release_of};
-use super::event::{EARLY_DEATHS, FleetError, FleetEvent};
+use super::event::{EARLY_DEATHS, EndCause, FleetError, FleetEvent};
 use super::family::Family;
 use super::instance::{FleetInstance, Life, Phase, pause_after};
 use super::keeper::{Isolation, Keeper, Launch, ProcessId, Report, Reports, Signal};
@@ -359,12 +359,12 @@ impl Supervisor<'_> {
             &if out_of_memory { format!("oom-killed: it needed more than --memory; {how}") } else { how.to_owned() };
         let Phase::Running(life) = &mut instance.phase else {
             self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.clone(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.clone(), cause: EndCause::Itself, again_in: None });
             return Ok(());
         };
         if ending {
             self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.clone(), again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.clone(), cause: EndCause::Itself, again_in: None });
             return Ok(());
         }
         if life.ready.is_none() && life.port_taken.is_none() && !self.settings.foreign_listeners {
@@ -392,12 +392,18 @@ impl Supervisor<'_> {
                 None => FleetError::DiesAtOnce { name, how: how.clone() },
             });
         }
+        let cause = match &life.port_taken {
+            Some(_) => EndCause::PortTaken,
+            None if life.killed_by_us => EndCause::Killed,
+            None if out_of_memory => EndCause::OutOfMemory,
+            None => EndCause::Itself,
+        };
         let pause = pause_after(instance.failures);
         instance.restarts += 1;
         instance.last_end =
             Some(if life.late_since.is_some() { format!("did not respond; {how}") } else { how.clone() });
         instance.phase = Phase::Paused { until: Instant::now() + pause };
-        (self.tell)(FleetEvent::Ended { name, how: how.clone(), again_in: Some(pause) });
+        (self.tell)(FleetEvent::Ended { name, how: how.clone(), cause, again_in: Some(pause) });
         Ok(())
     }
 
@@ -533,6 +539,7 @@ impl Supervisor<'_> {
         let reply = match asked.request {
             ControlRequest::Status => ControlReply::Status(Box::new(self.status())),
             ControlRequest::Signal { instance, signal } => self.signal(&instance, signal)?,
+            ControlRequest::Drain { instance } => self.drain_one(&instance),
             ControlRequest::Scale { count } => self.scale(count),
             ControlRequest::Deploy(request) => self.deploy(request)?,
             ControlRequest::CancelDeploy => self.cancel_deploy()?,
@@ -607,6 +614,23 @@ impl Supervisor<'_> {
                 self.balancer.load()
             ),
         })
+    }
+
+    /// Drains one instance; another one starts in its place.
+    fn drain_one(&mut self, name: &str) -> ControlReply {
+        if !matches!(self.stopping, Stopping::No) {
+            return ControlReply::Refused("the fleet is ending".to_owned());
+        }
+        if let Some(rollout) = self.deploys.running() {
+            let version = &rollout.to.version;
+            return ControlReply::Refused(format!("version {version} is being deployed: wait until that has ended"));
+        }
+        let Some(instance) = self.staying().find(|instance| instance.name == name) else {
+            let names: Vec<&str> = self.staying().map(|instance| instance.name.as_str()).collect();
+            return ControlReply::Refused(format!("no instance is called {name}; there are {}", names.join(", ")));
+        };
+        self.leave(instance.number);
+        ControlReply::Done(format!("draining {name}; another instance starts in its place"))
     }
 
     /// Drains the instance of this number. One without a process is removed at once.

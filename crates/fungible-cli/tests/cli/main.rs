@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::print_stdout, reason = "a test says what it did and with which seed")]
 
+mod admin;
+mod admin_page;
 mod bad_input;
 mod balancing;
 mod browser;

@@ -23,9 +23,10 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("exchange", &["encoding"]),
             ("balancer", &["exchange"]),
             ("fleet", &["balancer", "encoding"]),
+            ("admin", &["fleet", "balancer", "encoding"]),
             ("prove", &["fleet", "balancer", "exchange", "encoding"]),
             ("report", &["prove", "exchange"]),
-            ("cli", &["report", "prove", "fleet", "balancer", "exchange"]),
+            ("cli", &["report", "prove", "admin", "fleet", "balancer", "exchange", "encoding"]),
         ],
     ),
     (

@@ -20,6 +20,9 @@ use opening::Channel;
 
 /// Serves one connection until it ends.
 pub(super) fn serve(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, door: Door) {
+    if let Some(meter) = &front.context.config.meter {
+        meter.accepts();
+    }
     // Without these options responses are slower, and a lost client is detected later.
     let _ = prepare(&stream);
     let front = Rc::clone(front);

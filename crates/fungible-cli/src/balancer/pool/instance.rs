@@ -20,6 +20,8 @@ const FIRST_SHARE: f64 = 0.1;
 const LEAST_PATIENCE: Duration = Duration::from_millis(150);
 const PATIENCE_WITH_A_STRANGER: Duration = Duration::from_secs(1);
 
+use crate::balancer::meter::{CheckKind, InstanceMeter};
+
 /// Identifies an instance; not reused as long as the balancer lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InstanceId(pub(crate) u64);
@@ -87,6 +89,8 @@ pub(crate) enum Standing {
 pub(crate) struct InstanceView {
     /// Its id.
     pub(crate) id: InstanceId,
+    /// Its name.
+    pub(crate) name: Arc<str>,
     /// The address where it listens.
     pub(crate) address: SocketAddr,
     /// Its state.
@@ -112,6 +116,18 @@ pub(crate) enum CheckResult {
     Failed(String),
     /// No response in time: the instance is frozen or overloaded.
     Late(String),
+}
+
+impl CheckResult {
+    /// As it is counted.
+    pub(crate) fn kind(&self) -> CheckKind {
+        match self {
+            CheckResult::Passed => CheckKind::Passed,
+            CheckResult::Refused(_) => CheckKind::Refused,
+            CheckResult::Failed(_) => CheckKind::Failed,
+            CheckResult::Late(_) => CheckKind::Late,
+        }
+    }
 }
 
 /// An instance in the pool.
@@ -172,6 +188,8 @@ pub(crate) struct Link {
     pub(crate) quiet: Notify,
     /// Notifies when the instance becomes unhealthy or ends: requests that wait for its response may fail over.
     pub(crate) out: Notify,
+    /// Its counters, if requests are counted.
+    pub(crate) meter: Option<Arc<InstanceMeter>>,
 }
 
 impl Link {
@@ -260,7 +278,13 @@ impl Link {
 
 impl PooledInstance {
     /// An instance that is starting.
-    pub(crate) fn new(id: InstanceId, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> PooledInstance {
+    pub(crate) fn new(
+        id: InstanceId,
+        name: &str,
+        address: SocketAddr,
+        vouch: Option<Vouch>,
+        meter: Option<Arc<InstanceMeter>>,
+    ) -> PooledInstance {
         PooledInstance {
             id,
             name: Arc::from(name),
@@ -275,7 +299,7 @@ impl PooledInstance {
             ejections: 0,
             compared: (0, 0),
             vouch,
-            link: Arc::default(),
+            link: Arc::new(Link { meter, ..Link::default() }),
         }
     }
 
@@ -367,6 +391,7 @@ impl PooledInstance {
     pub(crate) fn view(&self) -> InstanceView {
         InstanceView {
             id: self.id,
+            name: Arc::clone(&self.name),
             address: self.address,
             state: self.state,
             in_flight: self.link.in_flight(),
@@ -412,7 +437,7 @@ mod tests {
     use super::*;
 
     fn instance() -> PooledInstance {
-        PooledInstance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None)
+        PooledInstance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None, None)
     }
 
     fn late() -> CheckResult {

@@ -22,6 +22,8 @@ use instance::{PooledInstance, Standing};
 use last_seen::LastSeen;
 use select::{Affinity, Candidate, Random, choose};
 
+use crate::balancer::meter::Meter;
+
 /// How requests wait while no instance is ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Hold {
@@ -86,6 +88,7 @@ pub(crate) struct Pool {
     changes: watch::Sender<u64>,
     /// Notifies when the state of an instance changes: waiting requests try again.
     ready: Notify,
+    meter: Option<Arc<Meter>>,
 }
 
 #[derive(Debug, Default)]
@@ -105,10 +108,10 @@ struct Inner {
 }
 
 impl Pool {
-    /// A pool without instances.
-    pub(crate) fn new(settings: PoolSettings) -> Pool {
+    /// A pool without instances. `meter`: what counts their requests, if anything does.
+    pub(crate) fn new(settings: PoolSettings, meter: Option<Arc<Meter>>) -> Pool {
         let inner = Inner { random: Random::new(settings.seed), ..Inner::default() };
-        Pool { settings, inner: Mutex::new(inner), changes: watch::Sender::new(0), ready: Notify::new() }
+        Pool { settings, inner: Mutex::new(inner), changes: watch::Sender::new(0), ready: Notify::new(), meter }
     }
 
     /// Adds an instance that is starting.
@@ -127,7 +130,8 @@ impl Pool {
         let mut inner = self.lock();
         inner.next_id += 1;
         let id = InstanceId(inner.next_id);
-        let mut instance = PooledInstance::new(id, name, address, vouch);
+        let meter = self.meter.as_ref().map(|meter| meter.instance(name));
+        let mut instance = PooledInstance::new(id, name, address, vouch, meter);
         instance.check_at = check_at;
         inner.instances.push(instance);
         drop(inner);
@@ -141,6 +145,9 @@ impl Pool {
         let Some(at) = inner.place(id) else { return };
         let gone = inner.instances.remove(at);
         drop(inner);
+        if let Some(meter) = &gone.link.meter {
+            meter.has_gone();
+        }
         gone.link.leave();
         gone.link.fall();
         gone.link.quiet.notify_waiters();
@@ -200,6 +207,9 @@ impl Pool {
         let mut inner = self.lock();
         let Some(at) = inner.place(id) else { return };
         let instance = &mut inner.instances[at];
+        if let (Some(meter), Some(_)) = (&instance.link.meter, fallen) {
+            meter.checked(finding.kind());
+        }
         if finding == CheckResult::Passed && fallen.is_some_and(|then| then != instance.link.fallen()) {
             return;
         }
@@ -312,7 +322,15 @@ impl Pool {
             return Err(Refusal::TooManyWait);
         }
         inner.held += 1;
+        if let Some(meter) = &self.meter {
+            meter.holds();
+        }
         Ok(HoldPlace { pool: self })
+    }
+
+    /// The number of requests that wait for an instance.
+    pub(crate) fn held(&self) -> usize {
+        self.lock().held
     }
 
     /// Snapshots of all instances.
@@ -461,7 +479,7 @@ mod tests {
     }
 
     fn pool() -> Pool {
-        Pool::new(settings())
+        Pool::new(settings(), None)
     }
 
     #[test]
@@ -502,7 +520,7 @@ mod tests {
     #[test]
     fn a_new_instance_gets_its_full_share_at_once_unless_it_starts_slowly() {
         for slow_start in [None, Some(Duration::from_hours(1))] {
-            let pool = Pool::new(PoolSettings { slow_start, ..settings() });
+            let pool = Pool::new(PoolSettings { slow_start, ..settings() }, None);
             let ids: Vec<_> = (1..=2).map(|port| pool.add("a", (Ipv4Addr::LOCALHOST, port).into(), None)).collect();
             for id in &ids {
                 pool.observe(*id, CheckResult::Passed);

@@ -1,49 +1,55 @@
-//! The access log: one line per request, when its response has ended, to the `access` target of tracing. It contains
-//! nothing of bodies, cookies or queries. If the log is off, nothing is collected.
+//! The access log: one entry per request, when its response has ended. If the log is off, nothing is collected.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Request};
 
-/// What the line of a request contains.
+use super::trace_context::trace_id;
+use crate::balancer::access::{AccessEntry, AccessSink};
+use crate::balancer::upstream::fields::REQUEST_ID;
+
+/// The entry of a request, until its response has ended.
 #[derive(Debug)]
 pub(super) struct AccessLine {
-    method: Method,
-    target: Uri,
+    sink: AccessSink,
     began: Instant,
-    /// The value of `X-Request-Id`.
-    pub(super) id: Option<HeaderValue>,
-    pub(super) status: StatusCode,
-    pub(super) instance: Option<Arc<str>>,
+    pub(super) entry: AccessEntry,
 }
 
 impl AccessLine {
-    /// Starts the line of a request; `None` if the log is off, which costs a look at a cached flag.
-    pub(super) fn begin<B>(request: &Request<B>) -> Option<Box<AccessLine>> {
-        tracing::enabled!(target: "access", tracing::Level::INFO).then(|| {
-            Box::new(AccessLine {
-                method: request.method().clone(),
-                target: request.uri().clone(),
-                began: Instant::now(),
-                id: None,
-                status: StatusCode::OK,
-                instance: None,
-            })
-        })
+    /// Starts the entry of a request; `None` if the log is off.
+    pub(super) fn begin<B>(sink: Option<&AccessSink>, request: &Request<B>, client: IpAddr) -> Option<Box<AccessLine>> {
+        let sink = sink?.clone();
+        let entry = AccessEntry {
+            at: SystemTime::now(),
+            client,
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            status: 0,
+            bytes: None,
+            took: Duration::ZERO,
+            instance: None,
+            request_id: None,
+            trace_id: None,
+            attempts: 0,
+            whole: false,
+        };
+        Some(Box::new(AccessLine { sink, began: Instant::now(), entry }))
     }
 
-    /// Writes the line. `whole`: the response was passed on completely.
-    pub(super) fn write(&self, whole: bool) {
-        tracing::info!(
-            target: "access",
-            method = %self.method,
-            path = self.target.path(),
-            status = self.status.as_u16(),
-            instance = self.instance.as_deref().unwrap_or("-"),
-            ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            id = self.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-"),
-            whole,
-        );
+    /// Takes over what the instance can find in its own log, too.
+    pub(super) fn names(&mut self, headers: &HeaderMap) {
+        let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        self.entry.request_id = id.map(str::to_owned);
+        self.entry.trace_id = trace_id(headers).map(str::to_owned);
+    }
+
+    /// Hands the entry over. `whole`: the response was passed on completely.
+    pub(super) fn write(&mut self, bytes: Option<u64>, whole: bool) {
+        self.entry.bytes = bytes;
+        self.entry.whole = whole;
+        self.entry.took = self.began.elapsed();
+        self.sink.take(&self.entry);
     }
 }

@@ -16,6 +16,7 @@ use super::error_response::{
     BAD_ANSWER, BROKE_OFF, ErrorResponse, NO_ANSWER_IN_TIME, NO_SOCKETS, NOBODY_ANSWERED, NONE_READY, TOO_MANY_WAIT,
 };
 use crate::balancer::config::Dispatch;
+use crate::balancer::meter::ResendReason;
 use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
 use crate::balancer::upstream::connections::{self, REST_AT_MOST, Sender};
 use crate::balancer::upstream::health_check::{self, not_connected};
@@ -85,6 +86,8 @@ pub(super) struct Attempts<'a> {
     /// The instances in `tried` that received nothing of it. They may get it when they are ready again.
     unreached: Vec<InstanceId>,
     sent: u32,
+    /// How many instances were tried.
+    made: u32,
     /// Whether it was moved from an instance that became unhealthy. It is moved once only; otherwise a slow request
     /// would run on all instances.
     moved: bool,
@@ -161,8 +164,14 @@ impl<'a> Attempts<'a> {
             tried: Vec::new(),
             unreached: Vec::new(),
             sent: 0,
+            made: 0,
             moved: false,
         }
+    }
+
+    /// How many instances were tried.
+    pub(super) fn made(&self) -> u32 {
+        self.made
     }
 
     /// Sends the request once, on a new connection, to the instance that the observer chooses.
@@ -175,6 +184,7 @@ impl<'a> Attempts<'a> {
         let chosen = observer.choose(record).await.and_then(|id| self.context.pool.claim_this(id));
         let claim = chosen.ok_or(NONE_READY)?;
         record.sent_to(&claim.name);
+        self.made = 1;
         let failure = match self.send_once(&claim).await {
             Ok(answer) => return Ok(Answered { answer, sender: None, claim }),
             Err(failure) => failure,
@@ -220,6 +230,7 @@ impl<'a> Attempts<'a> {
         self.context.retries.count();
         let mut claim = self.claim().await?;
         loop {
+            self.made += 1;
             let failure = match self.attempt(&claim).await {
                 Ok((answer, sender)) => return Ok(Answered { answer, sender: Some(sender), claim }),
                 Err(failure) => failure,
@@ -227,6 +238,7 @@ impl<'a> Attempts<'a> {
             let may_repeat = self.request.repeatable && self.request.origin.can_restart();
             match failure {
                 Failure::GoElsewhere(other) => {
+                    self.resends(ResendReason::Unhealthy);
                     claim = other;
                     continue;
                 }
@@ -242,12 +254,20 @@ impl<'a> Attempts<'a> {
                 Failure::Body(problem) => return Err(ErrorResponse::of_body(problem)),
                 Failure::Late => return Err(NO_ANSWER_IN_TIME),
             }
-            if matches!(failure, Failure::Unsent) {
+            let unsent = matches!(failure, Failure::Unsent);
+            if unsent {
                 self.unreached.push(claim.id);
             }
             self.tried.push(claim.id);
             drop(claim);
             claim = self.claim().await?;
+            self.resends(if unsent { ResendReason::Unsent } else { ResendReason::BrokeOff });
+        }
+    }
+
+    fn resends(&self, reason: ResendReason) {
+        if let Some(meter) = &self.context.config.meter {
+            meter.resends(reason);
         }
     }
 

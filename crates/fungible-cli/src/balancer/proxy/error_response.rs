@@ -53,6 +53,11 @@ impl ErrorResponse {
         self.status
     }
 
+    /// The length of the body.
+    pub(super) const fn length(self) -> u64 {
+        self.sentence.len() as u64
+    }
+
     /// Whether the cause is that the instance did not respond, or not in HTTP.
     pub(super) fn is_fault_of_instance(self) -> bool {
         [BROKE_OFF, NOBODY_ANSWERED, BAD_ANSWER, NO_ANSWER_IN_TIME].iter().any(|one| one.word == self.word)

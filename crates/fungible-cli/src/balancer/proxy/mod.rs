@@ -22,9 +22,11 @@ mod error_response;
 mod farewell;
 mod headers;
 mod http2;
+mod measure;
 mod redirect;
 mod response_body;
 mod retry_budget;
+mod trace_context;
 mod upgrade;
 mod validate;
 
@@ -41,33 +43,47 @@ use context::Direction;
 use cookies::Hints;
 use error_response::{BAD_ANSWER, ErrorResponse};
 use headers::CameFrom;
-use response_body::{EventStream, Passing};
+use measure::Measure;
+use response_body::{Passing, ServerSentEvents};
 use upgrade::Listener;
 
 use super::upstream::Origin;
-use super::upstream::fields::REQUEST_ID;
 
 /// Answers one request of a client: with the response of an instance, or with an error response.
 pub(crate) async fn answer(
     client: Rc<Client>,
     mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let mut line = AccessLine::begin(&request);
+    let access = client.context.config.access.as_ref();
+    let mut line = AccessLine::begin(access, &request, client.origin.address.ip());
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
     let direction = client.direction(&head);
-    let answer = forward(&client, head, body, switch, &mut line, direction.as_ref()).await;
+    let meter = client.context.config.meter.as_deref();
+    let mut measure = meter.map(|meter| Measure::begin(meter, &head.method, &head.headers, client.origin.address.ip()));
+    let notes = Notes { line: &mut line, measure: &mut measure };
+    let answer = forward(&client, head, body, switch, notes, direction.as_ref()).await;
     Ok(answer.unwrap_or_else(|error| {
         client.progress.answered();
         if let Some(Direction { record, .. }) = &direction {
             record.answered_by_us(error.status().as_u16(), error.word(), error.is_fault_of_instance());
         }
         if let Some(mut line) = line {
-            line.status = error.status();
-            line.write(true);
+            line.entry.status = error.status().as_u16();
+            line.write(Some(error.length()), true);
+        }
+        if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, measure) {
+            measure.status = error.status().as_u16();
+            measure.finish(meter, None);
         }
         error.answer()
     }))
+}
+
+/// What is noted about a request for people and programs that look at the balancer. It is taken by what ends the response.
+struct Notes<'a> {
+    line: &'a mut Option<Box<AccessLine>>,
+    measure: &'a mut Option<Measure>,
 }
 
 /// The response of an instance. Its body records when it has ended, and writes the access line then.
@@ -76,7 +92,7 @@ async fn forward(
     head: Parts,
     body: Incoming,
     switch: Option<OnUpgrade>,
-    line: &mut Option<Box<AccessLine>>,
+    Notes { line, measure }: Notes<'_>,
     direction: Option<&Direction>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
     validate::check(&head)?;
@@ -84,15 +100,21 @@ async fn forward(
     let (version, hints) = (head.version, Hints::of(&head.headers, config.routing, &config.secret));
     let (outgoing, offers_switch) = outgoing(client, head, body, direction);
     if let Some(line) = line {
-        line.id = outgoing.headers.get(REQUEST_ID).cloned();
+        line.names(&outgoing.headers);
     }
     let method = outgoing.method.clone();
     let mut attempts = Attempts::new(client, outgoing, &hints);
     let answered = match direction {
-        None => attempts.balanced().await?,
-        Some(direction) => attempts.directed(direction).await?,
+        None => attempts.balanced().await,
+        Some(direction) => attempts.directed(direction).await,
     };
-    let Answered { answer, sender, claim } = answered;
+    if let Some(measure) = measure {
+        measure.attempts = attempts.made();
+    }
+    if let Some(line) = line {
+        line.entry.attempts = attempts.made();
+    }
+    let Answered { answer, sender, claim } = answered?;
     let (mut head, incoming) = answer.into_parts();
     let length = incoming.size_hint().exact();
     if !headers::to_client(&mut head.headers, head.status, &method, length) {
@@ -101,8 +123,11 @@ async fn forward(
     head.version = Version::HTTP_11;
     hints.set_cookies(&mut head.headers, config, &claim.name, client.origin.secure);
     if let Some(line) = line {
-        line.status = head.status;
-        line.instance = Some(Arc::clone(&claim.name));
+        line.entry.status = head.status.as_u16();
+        line.entry.instance = Some(Arc::clone(&claim.name));
+    }
+    if let Some(measure) = measure {
+        measure.status = head.status.as_u16();
     }
     let record = direction.map(|direction| direction.record.clone());
     if let Some(record) = &record {
@@ -116,11 +141,14 @@ async fn forward(
         client.progress.changes_protocol();
         let is_websocket = upgrade::is_websocket(head.headers.get(UPGRADE));
         let listener = record.map(|record| Listener::new(record, is_websocket));
+        if let (Some(meter), Some(measure)) = (&config.meter, measure.take()) {
+            measure.finish(meter, Some(&claim));
+        }
         upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener, is_websocket);
         return Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())));
     }
     // What an observer records ends as the app and its client want.
-    let stream = if direction.is_none() { EventStream::of(&head.headers, &claim) } else { None };
+    let stream = if direction.is_none() { ServerSentEvents::of(&head.headers, &claim) } else { None };
     let body = ResponseBody::Passing(Passing {
         stream,
         ended: false,
@@ -133,6 +161,8 @@ async fn forward(
         record,
         broke_off: false,
         line: line.take(),
+        bytes: 0,
+        measure: measure.take(),
     });
     Ok(Response::from_parts(head, body))
 }
@@ -158,6 +188,8 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         // An observer cannot read compressed messages, and a client must accept that its offer is declined (RFC 6455,
         // 9.1).
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    } else {
+        trace_context::carry(&mut headers, context.config.new_traces);
     }
     match origin.length() {
         // Without it hyper would drop the body of a GET.

@@ -24,7 +24,8 @@ pub(crate) async fn redirect(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let line = AccessLine::begin(&request);
+    let access = client.context.config.access.as_ref();
+    let line = AccessLine::begin(access, &request, client.origin.address.ip());
     let (head, _) = request.into_parts();
     let port = client.context.config.connecting.redirect.as_ref().map_or(USUAL_PORT, |redirect| redirect.port);
     let response = match location(&head, port) {
@@ -37,8 +38,8 @@ pub(crate) async fn redirect(
         Err(error) => error.answer(),
     };
     if let Some(mut line) = line {
-        line.status = response.status();
-        line.write(true);
+        line.entry.status = response.status().as_u16();
+        line.write(Some(0), true);
     }
     client.progress.answered();
     Ok(response)

@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
 use super::farewell::farewell;
+use super::measure::Measure;
 use crate::balancer::client::Tracked;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
@@ -28,6 +29,7 @@ use crate::balancer::upstream::fields::clean_trailers;
 
 /// The body of a response.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are of instances, and a box would cost each an allocation")]
 pub(crate) enum ResponseBody {
     /// A sentence of the balancer.
     Ours(Bytes),
@@ -49,29 +51,32 @@ pub(crate) struct Passing {
     pub(super) claim: Claim,
     pub(super) sender: Option<Sender>,
     pub(super) line: Option<Box<AccessLine>>,
+    /// How many bytes of the body were passed on.
+    pub(super) bytes: u64,
+    pub(super) measure: Option<Measure>,
     pub(super) record: Option<Record>,
     /// The instance broke off the response.
     pub(super) broke_off: bool,
     /// How a stream of events learns that its instance leaves; `None` for other responses.
-    pub(super) stream: Option<EventStream>,
+    pub(super) stream: Option<ServerSentEvents>,
 }
 
 /// A stream of server-sent events, which has no end of its own.
-pub(super) struct EventStream {
+pub(super) struct ServerSentEvents {
     heard: Rc<Cell<Instant>>,
     ends: Pin<Box<dyn Future<Output = ()>>>,
     has_ended: bool,
 }
 
-impl fmt::Debug for EventStream {
+impl fmt::Debug for ServerSentEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EventStream")
+        f.write_str("ServerSentEvents")
     }
 }
 
-impl EventStream {
+impl ServerSentEvents {
     /// `None` where the response is none.
-    pub(super) fn of(headers: &HeaderMap, claim: &Claim) -> Option<EventStream> {
+    pub(super) fn of(headers: &HeaderMap, claim: &Claim) -> Option<ServerSentEvents> {
         let kind = headers.get(CONTENT_TYPE)?.as_bytes();
         if !kind.get(..17)?.eq_ignore_ascii_case(b"text/event-stream") {
             return None;
@@ -79,7 +84,7 @@ impl EventStream {
         let heard = Rc::new(Cell::new(Instant::now()));
         let (link, last) = (Arc::clone(&claim.link), Rc::clone(&heard));
         let ends = Box::pin(async move { farewell(&link, &last).await });
-        Some(EventStream { heard, ends, has_ended: false })
+        Some(ServerSentEvents { heard, ends, has_ended: false })
     }
 
     fn poll_ends(&mut self, context: &mut Context<'_>) -> bool {
@@ -98,8 +103,11 @@ impl Drop for Passing {
         if whole && let Some(sender) = self.sender.take() {
             self.context.connections.put(&self.claim, sender);
         }
-        if let Some(line) = self.line.take() {
-            line.write(whole);
+        if let Some(mut line) = self.line.take() {
+            line.write(Some(self.bytes), whole);
+        }
+        if let (Some(meter), Some(measure)) = (&self.context.config.meter, self.measure.take()) {
+            measure.finish(meter, Some(&self.claim));
         }
     }
 }
@@ -123,10 +131,11 @@ impl Body for ResponseBody {
                 {
                     clean_trailers(trailers);
                 }
-                if let (Some(record), Some(Ok(frame))) = (&passing.record, &frame)
-                    && let Some(data) = frame.data_ref()
-                {
-                    record.answer_data(data);
+                if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                    passing.bytes += data.len() as u64;
+                    if let Some(record) = &passing.record {
+                        record.answer_data(data);
+                    }
                 }
                 passing.broke_off |= matches!(&frame, Some(Err(_)));
                 if let Some(stream) = &passing.stream {

@@ -71,8 +71,8 @@ pub(super) fn start(
         if let Some(listener) = listener {
             listener.record.tunnel_is_over();
         }
-        if let Some(line) = line {
-            line.write(true);
+        if let Some(mut line) = line {
+            line.write(None, true);
         }
         drop(claim);
         context.tunnel_has_ended();

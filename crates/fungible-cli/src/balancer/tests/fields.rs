@@ -1,7 +1,7 @@
 //! Header fields on their way to the instance and back, and requests that are refused.
 
 use super::world::{Fake, Raw, Seen, add_healthy, balancer, config, raw};
-use crate::balancer::{Config, Routing};
+use crate::balancer::{Config, NewTraces, Routing};
 
 /// What the instance saw of one request.
 async fn sees(config: Config, request: &str) -> Seen {
@@ -321,4 +321,22 @@ async fn a_response_may_have_many_fields() {
     add_healthy(&balancer, &[&fake]).await;
     let answer = Raw::connect(&balancer).await.get("/").await;
     assert_eq!((answer.status, answer.header("x-199"), answer.body.as_str()), (200, Some("v"), "hi"));
+}
+
+#[tokio::test]
+async fn a_trace_goes_on_to_the_instance_and_begins_here_only_if_that_is_wanted() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let with = |fields: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let valid = with(&format!("traceparent: {parent}\r\ntracestate: congo=1\r\n"));
+    let seen = sees(config(Routing::RoundRobin), &valid).await;
+    assert_eq!((seen.header("traceparent"), seen.header("tracestate")), (Some(parent), Some("congo=1")));
+    let malformed = with("traceparent: 00-x\r\ntracestate: congo=1\r\n");
+    let seen = sees(config(Routing::RoundRobin), &malformed).await;
+    assert_eq!((seen.header("traceparent"), seen.header("tracestate")), (None, None));
+    let sampled = Config { new_traces: NewTraces::Sampled, ..config(Routing::RoundRobin) };
+    for request in [malformed, with("")] {
+        let seen = sees(sampled.clone(), &request).await;
+        let begun = seen.header("traceparent").expect("it begins here");
+        assert!(begun.len() == 55 && begun.ends_with("-01") && seen.header("tracestate").is_none(), "{seen:?}");
+    }
 }

@@ -2,11 +2,11 @@
 //! them ever sees a request boundary that we did not see. What we saw is in the access lines; what they saw, they note.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -16,7 +16,7 @@ use test_basics::{LIMIT, eventually_async};
 
 use super::corpus::CORPUS;
 use super::world::{Raw, balancer, config, until_state};
-use crate::balancer::{Balancer, Routing, State};
+use crate::balancer::{AccessSink, Balancer, Routing, State};
 
 const GUNICORN: [&str; 2] = ["gunicorn==23.0.0", "packaging==25.0"];
 
@@ -60,8 +60,9 @@ struct Seen {
 
 /// Sends the corpus through a balancer of its own to one server and compares what it saw with what we saw.
 async fn seen_by(server: SocketAddr, notes: &Notes) -> Seen {
-    let lines = access_lines();
+    let (sink, lines) = access_lines();
     let mut one_thread = config(Routing::RoundRobin);
+    one_thread.access = Some(sink);
     one_thread.threads = 1;
     let balancer = balancer(one_thread);
     let id = balancer.add("server", server, None, None);
@@ -162,30 +163,17 @@ fn word(line: &str, key: &str) -> Option<String> {
     Some(rest.split(' ').next()?.trim_matches('"').to_owned())
 }
 
-/// The access lines of all balancers in this process, as a person would read them.
-fn access_lines() -> Arc<Mutex<String>> {
-    struct Lines(Arc<Mutex<String>>);
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no test panics with this lock").push_str(&String::from_utf8_lossy(bytes));
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    static LINES: LazyLock<Arc<Mutex<String>>> = LazyLock::new(|| {
-        let lines: Arc<Mutex<String>> = Arc::default();
-        let writer = Arc::clone(&lines);
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter("access=info")
-            .with_ansi(false)
-            .with_writer(move || Lines(Arc::clone(&writer)))
-            .finish();
-        tracing::subscriber::set_global_default(subscriber).expect("nobody else listens in the tests");
-        lines
+/// Where a balancer writes its access lines, and what is written there.
+fn access_lines() -> (AccessSink, Arc<Mutex<String>>) {
+    let lines: Arc<Mutex<String>> = Arc::default();
+    let into = Arc::clone(&lines);
+    let sink = AccessSink::new(move |entry| {
+        let (path, status) = (&entry.path, entry.status);
+        let (id, instance) = (entry.request_id.as_deref().unwrap_or("-"), entry.instance.as_deref().unwrap_or("-"));
+        let line = format!("access: id={id} path=\"{path}\" status={status} instance=\"{instance}\"\n");
+        into.lock().expect("no test panics with this lock").push_str(&line);
     });
-    Arc::clone(&LINES)
+    (sink, lines)
 }
 
 async fn hyper_server(notes: Notes) -> SocketAddr {
