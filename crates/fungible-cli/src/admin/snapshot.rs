@@ -10,7 +10,7 @@ use super::crowd::{Crowd, CrowdView};
 use super::hub::Hub;
 use super::traffic::{TrafficHistory, TrafficView};
 use crate::balancer::{Balancer, Meter, State};
-use crate::fleet::{Asked, ControlReply, ControlRequest, FleetStatus, InstanceState, InstanceStatus};
+use crate::fleet::{Asked, ControlReply, ControlRequest, FleetStatus};
 
 /// How long the fleet may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ impl Snapshots {
     /// The status of the fleet, or of the balancer alone.
     pub(super) async fn status(&self) -> Option<FleetStatus> {
         if self.sources.commands.is_none() {
-            return Some(self.without_fleet());
+            return Some(FleetStatus::of_addresses(&self.sources.name, &self.sources.balancer));
         }
         match self.ask(ControlRequest::Status).await? {
             ControlReply::Status(status) => Some(*status),
@@ -95,38 +95,5 @@ impl Snapshots {
             answer.await.ok()
         };
         tokio::time::timeout(PATIENCE, asking).await.ok()?
-    }
-
-    fn without_fleet(&self) -> FleetStatus {
-        let instances = self.sources.balancer.instances().into_iter().map(|view| InstanceStatus {
-            name: view.name.to_string(),
-            state: match view.state {
-                State::Starting => InstanceState::Starting,
-                State::Healthy => InstanceState::Healthy,
-                State::Unhealthy => InstanceState::Unhealthy,
-                State::Draining => InstanceState::Draining,
-            },
-            version: String::new(),
-            pid: None,
-            address: Some(view.address),
-            up_ms: None,
-            in_flight: view.in_flight,
-            served: view.served,
-            restarts: 0,
-            last_end: None,
-            last_problem: view.last_problem,
-        });
-        FleetStatus {
-            schema_version: 1,
-            name: self.sources.name.clone(),
-            listen: self.sources.balancer.local_addr(),
-            pid: std::process::id(),
-            isolation: "none".to_owned(),
-            version: String::new(),
-            deploy: None,
-            paused_ms: None,
-            scaling: None,
-            instances: instances.collect(),
-        }
     }
 }

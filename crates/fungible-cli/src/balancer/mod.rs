@@ -162,9 +162,9 @@ impl Balancer {
         self.pool.pause(time);
     }
 
-    /// For how long requests are still held because of a pause.
-    pub(crate) fn paused_for(&self) -> Option<Duration> {
-        self.pool.paused_for()
+    /// For how many milliseconds requests are still held because of a pause.
+    pub(crate) fn paused_ms(&self) -> Option<u64> {
+        self.pool.paused_for().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// How many requests have no complete response: those that instances have, and those that wait for an instance.

@@ -1,6 +1,8 @@
 //! The command-line arguments.
 
 mod admin;
+mod balance;
+mod balancer;
 mod connecting;
 mod deploy;
 mod fleet;
@@ -10,29 +12,35 @@ mod prove;
 mod systemd;
 mod values;
 
+#[cfg(feature = "demo")]
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use http::HeaderValue;
+use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "demo")]
 pub(super) use self::admin::AdminOptions;
+use self::balance::BALANCE_EXAMPLES;
+pub(super) use self::balance::BalanceOptions;
+use self::balancer::BalancerOptions;
+pub(super) use self::balancer::BalancerPlan;
 pub(super) use self::connecting::ConnectingOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
 use self::fleet::FleetOptions;
 pub(super) use self::fleet::FleetPlan;
-pub(super) use self::logs::{AccessFormat, LogOptions};
+pub(super) use self::logs::AccessFormat;
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
 use self::systemd::SYSTEMD_EXAMPLES;
 pub(super) use self::systemd::SystemdOptions;
-use self::values::{FLEET, parse_address, parse_host, parse_label, parse_size};
-pub(super) use self::values::{parse_limit, parse_pair, parse_path};
-use crate::admin::AdminSettings;
-use crate::balancer::{BodyLimits, Routing};
+#[cfg(feature = "demo")]
+use self::values::parse_address;
+use self::values::{FLEET, parse_label};
+pub(super) use self::values::{Target, parse_limit, parse_pair, parse_path};
+use crate::balancer::Routing;
 use crate::fleet::KEEPER_STAGES;
 
 const EXIT_CODES: &str = "\
@@ -69,6 +77,9 @@ pub(super) enum Command {
     /// Like `run -n 2`, but alternates between the instances, so that local state shows immediately
     #[command(after_help = DEV_EXAMPLES)]
     Dev(RunOptions),
+    /// Balance requests over instances that something else runs: containers, other machines
+    #[command(after_help = BALANCE_EXAMPLES)]
+    Balance(BalanceOptions),
     /// The kill test: are the instances of this app interchangeable?
     #[command(after_help = PROVE_EXAMPLES)]
     Prove(Box<ProveOptions>),
@@ -203,82 +214,32 @@ Example:
 Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
 
 #[derive(Debug, Clone, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunOptions {
     /// How many instances [default: 3, for dev 2]
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     instances: Option<u16>,
     #[command(flatten)]
     fleet: FleetOptions,
-    /// Where clients connect
-    #[arg(long, value_name = "ADDRESS", env = "FUNGIBLE_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_address)]
-    listen: SocketAddr,
+    #[command(flatten)]
+    balancer: BalancerOptions,
     /// The prefix of the instance names: NAME-1, NAME-2 .. [default: the program's name]
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
     /// What `fungible status` calls this version of the app [default: a hash of its command and variables]
     #[arg(long, value_name = "LABEL", value_parser = parse_label)]
     version: Option<String>,
-    /// Health-check path: 2xx and 3xx mean healthy [default: a TCP connection]
-    #[arg(long, value_name = "PATH", value_parser = parse_path)]
-    health: Option<String>,
-    /// The Host of health checks, for apps that refuse hosts they do not know [default: the instance's address]
-    #[arg(long, value_name = "NAME", value_parser = parse_host, requires = "health")]
-    health_host: Option<HeaderValue>,
     /// Give each instance a second port, in `HEALTH_PORT` and {health-port}, and send health checks there
     #[arg(long, requires = "health")]
     health_port: bool,
-    /// How an instance is chosen for each request [default: p2c, for dev never-twice]
-    #[arg(long, value_enum)]
-    routing: Option<RoutingName>,
     /// Set this variable for each instance; {port} in the value is replaced with its port
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     env: Vec<(String, String)>,
     /// How long an instance may take to become ready
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     start_limit: Duration,
-    /// How long to wait for requests in flight when an instance or the fleet is drained
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "30s")]
-    drain_limit: Duration,
     /// How long an instance may take to end after SIGTERM, before SIGKILL
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s")]
     grace: Duration,
-    /// How long an instance may take until its response begins; then the client gets 504
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
-    response_limit: Duration,
-    /// How much of a request body is buffered before an instance is chosen; the rest streams (all bodies together: 256
-    /// MiB, beyond that 16 KiB each). 0 for apps that respond while the body still arrives
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1MiB")]
-    body_buffer: u64,
-    /// How much of a body a client must send per second, or it gets 408; 0: no minimum
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1KiB")]
-    body_rate: u64,
-    /// How long a client may fall behind that rate, pauses included
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s")]
-    body_grace: Duration,
-    /// How long a whole body may take to arrive; then the client gets 408
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10m")]
-    body_limit: Duration,
-    /// The largest accepted body; larger ones get 413 [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    max_body: Option<u64>,
-    /// How many client connections may be open at once; beyond it the one that is idle longest is closed for a new one
-    /// [default: half of the limit on open files]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: Option<u32>,
-    /// How long a WebSocket or another upgraded connection may carry nothing before it is closed
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "1h")]
-    tunnel_limit: Duration,
-    /// Also resend requests with an Idempotency-Key when an instance ended; only if your app honours that header
-    #[arg(long)]
-    resend_keyed: bool,
-    /// Keep the X-Forwarded-* headers of clients; only behind a proxy that sets them
-    #[arg(long)]
-    trust_forwarded: bool,
-    #[command(flatten)]
-    logs: LogOptions,
-    #[command(flatten)]
-    admin: AdminOptions,
     /// Accept that a program other than the instance listens on its port, as Docker's proxy does; without it such an
     /// instance is restarted on another port
     #[arg(long)]
@@ -286,8 +247,6 @@ pub(super) struct RunOptions {
     /// Do not use Linux namespaces even if they are available
     #[arg(long)]
     no_namespaces: bool,
-    #[command(flatten)]
-    connecting: ConnectingOptions,
     /// The program and its arguments, after `--`; {port} is replaced with the instance's port
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -295,34 +254,20 @@ pub(super) struct RunOptions {
 
 /// The settings of `run` and `dev`, from the arguments and their defaults.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunPlan {
     pub(super) instances: usize,
     pub(super) fleet: FleetPlan,
-    pub(super) listen: SocketAddr,
+    pub(super) balancer: BalancerPlan,
     pub(super) name: String,
     pub(super) version: Option<String>,
-    pub(super) health: Option<String>,
-    pub(super) health_host: Option<HeaderValue>,
     pub(super) health_port: bool,
-    pub(super) routing: Routing,
     pub(super) program: String,
     pub(super) arguments: Vec<String>,
     pub(super) env: Vec<(String, String)>,
     pub(super) start_limit: Duration,
-    pub(super) drain_limit: Duration,
     pub(super) grace: Duration,
-    pub(super) response_limit: Duration,
-    pub(super) body: BodyLimits,
-    pub(super) max_connections: Option<usize>,
-    pub(super) tunnel_limit: Duration,
-    pub(super) resend_keyed: bool,
-    pub(super) trust_forwarded: bool,
-    pub(super) logs: LogOptions,
-    pub(super) admin: Option<AdminSettings>,
     pub(super) foreign_listeners: bool,
     pub(super) namespaces: bool,
-    pub(super) connecting: ConnectingOptions,
 }
 
 impl RunOptions {
@@ -338,64 +283,18 @@ impl RunOptions {
         Ok(RunPlan {
             instances: fewest.unwrap_or_else(|| self.instances.unwrap_or(instances).into()),
             fleet,
-            listen: self.listen,
+            balancer: self.balancer.into_plan(routing),
             name: self.name.unwrap_or_else(|| name_of(&program)),
             version: self.version,
-            health: self.health,
-            health_host: self.health_host,
             health_port: self.health_port,
-            routing: self.routing.map_or(routing, RoutingName::meant),
             program,
             arguments: command.collect(),
             env: self.env,
             start_limit: self.start_limit,
-            drain_limit: self.drain_limit,
             grace: self.grace,
-            response_limit: self.response_limit,
-            body: BodyLimits {
-                buffer: usize::try_from(self.body_buffer).unwrap_or(usize::MAX),
-                rate: (self.body_rate > 0).then_some(self.body_rate),
-                grace: self.body_grace,
-                time: self.body_limit,
-                most_bytes: self.max_body,
-                ..BodyLimits::default()
-            },
-            max_connections: self.max_connections.and_then(|most| usize::try_from(most).ok()),
-            tunnel_limit: self.tunnel_limit,
-            resend_keyed: self.resend_keyed,
-            trust_forwarded: self.trust_forwarded,
-            logs: self.logs,
-            admin: self.admin.settings(),
             foreign_listeners: self.allow_foreign_listener,
             namespaces: !self.no_namespaces,
-            connecting: self.connecting,
         })
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoutingName {
-    /// The less busy of two that are drawn at random
-    P2c,
-    /// Each in turn
-    RoundRobin,
-    /// The one with the fewest requests in flight
-    LeastBusy,
-    /// A client stays on its instance, by a cookie; for demonstration: it hides trapped state until that instance ends
-    Sticky,
-    /// A request never goes to the instance that served its client last
-    NeverTwice,
-}
-
-impl RoutingName {
-    fn meant(self) -> Routing {
-        match self {
-            RoutingName::P2c => Routing::PowerOfTwo,
-            RoutingName::RoundRobin => Routing::RoundRobin,
-            RoutingName::LeastBusy => Routing::LeastBusy,
-            RoutingName::Sticky => Routing::Sticky,
-            RoutingName::NeverTwice => Routing::NeverTwice,
-        }
     }
 }
 

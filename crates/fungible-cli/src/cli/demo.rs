@@ -24,7 +24,7 @@ use self::data::Data;
 use super::args::{DemoApp, DemoOptions};
 use super::line::Line;
 use super::printer::Printing;
-use super::{control, process, run, screen};
+use super::{control, front, process, run, screen};
 use crate::admin::{Admin, AdminSettings, Crowd, Sources};
 use crate::balancer::{self, Routing};
 use crate::fleet::{
@@ -58,10 +58,10 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     };
     let data = Data::open(&options.data)?;
     data.logs.keep_short().context("cannot limit the size of the logs")?;
-    let listener = run::listen(options.listen)?;
+    let listener = front::listen(options.listen)?;
     let admin = Admin::open(options.admin.settings().unwrap_or(ANY_ADMIN_PORT))?;
     let mut env = if options.broken { Vec::new() } else { environment(&data, app, options.store.as_deref())? };
-    let desk = if options.app == DemoApp::Shop { Some(run::listen((Ipv4Addr::LOCALHOST, 0).into())?) } else { None };
+    let desk = if options.app == DemoApp::Shop { Some(front::listen((Ipv4Addr::LOCALHOST, 0).into())?) } else { None };
     if let Some(desk) = &desk {
         env.push(("SHOP_PAYMENTS".to_owned(), format!("http://{}", desk.local_addr()?)));
     }
@@ -95,11 +95,11 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         recycle: RecycleRule::default(),
     };
     let routing = if options.sticky { Routing::Sticky } else { Routing::RoundRobin };
-    let mut config = balancer::Config::new(run::random_secret()?);
+    let mut config = balancer::Config::new(front::random_secret()?);
     config.routing = routing;
     config.health.path = Some("/readyz".to_owned());
     config.meter = Some(admin.meter());
-    config.limits.connections = Some(run::connections(options.instances.into()));
+    config.limits.connections = Some(front::connections(options.instances.into()));
 
     let bars = MultiProgress::new();
     let above = bars.clone();

@@ -3,12 +3,14 @@
 
 mod access_log;
 mod args;
+mod balance;
 mod cell;
 mod connecting;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
 mod deploy;
+mod front;
 mod line;
 mod output;
 mod printer;
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         }
         Command::Run(options) => options.into_plan(3, Routing::PowerOfTwo).and_then(|plan| run::run(&plan)),
         Command::Dev(options) => options.into_plan(2, Routing::NeverTwice).and_then(|plan| run::run(&plan)),
+        Command::Balance(options) => balance::run(&options),
         Command::Prove(options) => {
             return prove::run(*options).unwrap_or_else(|error| {
                 screen::problem(&error);

@@ -12,7 +12,7 @@ mod hurl;
 use super::args::{JudgeOptions, ProveOptions};
 use super::progress::Progress;
 use super::settings::{self, Prove};
-use super::{output, process, run, screen};
+use super::{front, output, process, run, screen};
 use crate::fleet::{DiskPlan, Launcher};
 use crate::prove::{Archive, Event, Lab, Plan, ProveError, Recorder, Verdict, misspelt, prove};
 
@@ -172,9 +172,9 @@ fn template(text: &str) -> anyhow::Result<(PathBuf, String)> {
 type Proved = (Verdict, Result<(), ProveError>);
 
 fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyhow::Result<Proved> {
-    let listener = run::listen(plan.listen)?;
+    let listener = front::listen(plan.listen)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let random = run::random_secret()?;
+    let random = front::random_secret()?;
     let mark: String = random[..4].iter().map(|byte| char::from(b'a' + byte % 26)).collect();
     let disk = DiskPlan {
         share: plan.share.clone(),

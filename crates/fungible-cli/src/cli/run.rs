@@ -1,20 +1,19 @@
 //! `fungible run` and `fungible dev`: run a fleet of the user's program.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nix::sys::resource::{Resource, getrlimit};
-use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::args::RunPlan;
+use super::front::{Front, front, mark, scheme};
 use super::line::Line;
 use super::printer::Printing;
-use super::{access_log, connecting, process, screen};
+use super::{process, screen};
 use crate::admin::{Admin, Hub, Sources};
-use crate::balancer::{Balancer, Config, HealthCheck, Routing};
+use crate::balancer::{Balancer, Config};
 use crate::fleet::{
     Asked, Control, ControlReply, ControlRequest, DeployRequest, FleetEvent, FleetSettings, OutputTo, Release,
     Template, supervise,
@@ -27,9 +26,6 @@ use crate::fleet::{
 pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
     let printing = Printing::start(screen::try_say);
     let printer = printing.printer();
-    let access_file = plan.logs.access_log_file().map(access_log::into_file).transpose()?;
-    let access_printer = access_file.as_ref().map_or_else(|| printing.printer(), Printing::printer);
-    let access = plan.logs.access_log().map(|format| access_log::sink(format, access_printer));
     let colour = screen::colour();
     let settings = FleetSettings {
         name: plan.name.clone(),
@@ -44,43 +40,17 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         foreign_listeners: plan.foreign_listeners,
         output: OutputTo::Ours { colour: screen::coloured(std::io::IsTerminal::is_terminal(&std::io::stdout())) },
         start_limit: plan.start_limit,
-        drain_limit: plan.drain_limit,
+        drain_limit: plan.balancer.drain_limit,
         grace: plan.grace,
         replace_after: plan.fleet.replace_after,
         scaling: plan.fleet.scaling.clone(),
         limits: plan.fleet.limits.clone(),
         recycle: plan.fleet.recycle.clone(),
     };
-    let listener = listen(plan.listen)?;
-    let admin = plan.admin.map(Admin::open).transpose()?;
-    let mut config = Config::new(secret(plan.routing)?);
-    config.routing = plan.routing;
-    config.health = HealthCheck { path: plan.health.clone(), host: plan.health_host.clone(), ..config.health };
-    config.slow_start = plan.fleet.slow_start;
-    config.eject = plan.fleet.eject;
-    config.response_timeout = plan.response_limit;
-    config.limits.body = plan.body.clone();
     let most = plan.fleet.scaling.as_ref().map_or(plan.instances, |rule| rule.max);
-    let allowed = connections(most);
-    if let Some(most) = plan.max_connections.filter(|most| *most > allowed) {
-        screen::warning(&format!(
-            "--max-connections {most} is more than the limit on open files allows: {allowed}, as each connection may need \
-             one to an instance too (`ulimit -n` raises it)"
-        ));
-    }
-    config.limits.connections = Some(plan.max_connections.unwrap_or(allowed));
-    config.limits.tunnel_time = plan.tunnel_limit;
-    config.resend_keyed = plan.resend_keyed;
-    config.trust_forwarded = plan.trust_forwarded;
-    config.connecting = connecting::connecting(&plan.connecting, listener.local_addr()?.port())?;
-    config.access = access;
-    config.new_traces = plan.logs.new_traces();
-    config.meter = admin.as_ref().map(Admin::meter);
-
-    let mark = Line::default().painted(colour, 1, "fungible").plain(" | ");
-    let (begin, telling) = (mark.clone(), printing.printer());
-    connecting::watch(&config.connecting, move |sentence| telling.say(begin.clone().plain(sentence)))?;
-    let scheme = if config.connecting.tls.is_some() { "https" } else { "http" };
+    let Front { listener, config, admin, access_file } = front(&plan.balancer, most, &printing)?;
+    let mark = mark();
+    let scheme = scheme(&config);
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");
     let hub = admin.as_ref().map(Admin::hub);
     let mut tell = |event: FleetEvent| {
@@ -142,30 +112,6 @@ pub(super) fn fleet(
         supervise(settings, balancer, asked, stops, tell).await?;
         Ok(())
     })
-}
-
-/// Open files that are not connections: those of the tool itself, and per instance those of a health check and of its
-/// reserved port.
-const OWN_FILES: u64 = 64;
-const FILES_OF_AN_INSTANCE: u64 = 3;
-
-/// The number of client connections that the limit on open files allows, if each needs one to an instance too.
-pub(super) fn connections(instances: usize) -> usize {
-    let others = OWN_FILES + FILES_OF_AN_INSTANCE.saturating_mul(instances as u64);
-    // The supervisor raises its limit to the hard limit.
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
-    usize::try_from(most.saturating_sub(others) / 2).unwrap_or(usize::MAX).max(FEWEST_CONNECTIONS)
-}
-
-/// The minimum: with fewer connections a browser cannot load a page.
-const FEWEST_CONNECTIONS: usize = 16;
-
-/// Listens on `address`, or takes the socket that systemd listens on. No other program can listen there at the same time.
-pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    if let Some(listener) = super::systemd::listener()? {
-        return Ok(listener);
-    }
-    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (another one with --listen)"))
 }
 
 /// Signals within this time count as one: a closing terminal sends several.
@@ -245,27 +191,4 @@ fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
-/// The key for the sticky cookie: from the environment, so that several balancers in front of the same instances route
-/// alike.
-fn secret(routing: Routing) -> anyhow::Result<[u8; 32]> {
-    match std::env::var("FUNGIBLE_SECRET") {
-        Ok(text) if routing == Routing::Sticky => {
-            anyhow::ensure!(
-                text.len() >= 32,
-                "FUNGIBLE_SECRET is too short ({} characters, 32 at least); make one with `openssl rand -base64 32`",
-                text.len()
-            );
-            Ok(Sha256::digest(text).into())
-        }
-        _ => random_secret(),
-    }
-}
-
-/// A key for cookies that do not outlive this process.
-pub(super) fn random_secret() -> anyhow::Result<[u8; 32]> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
-    Ok(secret)
 }

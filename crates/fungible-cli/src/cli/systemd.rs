@@ -60,7 +60,7 @@ fn units(options: &SystemdOptions, plan: &RunPlan, words: impl Iterator<Item = S
             word => run.push(quoted(word)),
         }
     }
-    let stop = plan.drain_limit + plan.grace + Duration::from_secs(5);
+    let stop = plan.balancer.drain_limit + plan.grace + Duration::from_secs(5);
     format!(
         "# /etc/systemd/system/{name}.socket
 [Unit]
@@ -105,7 +105,7 @@ AmbientCapabilities=
 WantedBy=multi-user.target
 
 # systemctl daemon-reload && systemctl enable --now {name}.socket {name}.service",
-        listen = plan.listen,
+        listen = plan.balancer.listen,
         tool = quoted(&process::executable().display().to_string()),
         run = run.join(" "),
         stop = stop.as_secs(),

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::own_folder;
 use super::status::FleetStatus;
+use crate::balancer::Balancer;
 use crate::encoding;
 
 /// The longest request line, in bytes.
@@ -111,6 +112,21 @@ pub(crate) enum ControlReply {
 pub(crate) struct Asked {
     pub(crate) request: ControlRequest,
     pub(crate) reply: oneshot::Sender<ControlReply>,
+}
+
+/// Has the balancer hold requests; with zero, lets them go on.
+pub(crate) fn pause(balancer: &Balancer, limit: Duration) -> ControlReply {
+    let was_paused = balancer.paused_ms().is_some();
+    balancer.pause(limit);
+    ControlReply::Done(match (limit.is_zero(), was_paused) {
+        (true, true) => "requests go on".to_owned(),
+        (true, false) => "requests were not held".to_owned(),
+        (false, _) => format!(
+            "holding requests for at most {} s; those in flight go on ({} now)",
+            limit.as_secs_f32(),
+            balancer.load()
+        ),
+    })
 }
 
 /// Why a fleet cannot be reached, or its control socket not be opened.

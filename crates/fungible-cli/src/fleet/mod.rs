@@ -26,7 +26,7 @@ mod supervisor;
 
 pub(crate) use cgroup::ResourceLimits;
 pub(crate) use control::{
-    Asked, Control, ControlError, ControlReply, ControlRequest, DeployRequest, Fleets, InstanceSignal,
+    Asked, Control, ControlError, ControlReply, ControlRequest, DeployRequest, Fleets, InstanceSignal, pause,
 };
 pub(crate) use event::{EndCause, FleetEvent};
 pub(crate) use keeper::{ProcessId, STAGES as KEEPER_STAGES, enter as enter_groups, main as keeper_main};
@@ -38,5 +38,5 @@ pub(crate) use process_end::ProcessEnd;
 pub(crate) use recycling::RecycleRule;
 pub(crate) use scaling::ScalingRule;
 pub(crate) use settings::{FleetSettings, OutputTo};
-pub(crate) use status::{DeployState, DeployStatus, FleetStatus, InstanceState, InstanceStatus, ScalingStatus};
+pub(crate) use status::{DeployState, DeployStatus, FleetStatus, InstanceState, ScalingStatus};
 pub(crate) use supervisor::supervise;

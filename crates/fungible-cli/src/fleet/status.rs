@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::balancer::{Balancer, State};
+
 /// A snapshot of a fleet and its instances. As JSON it is the output of `fungible status --json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FleetStatus {
@@ -29,6 +31,42 @@ pub(crate) struct FleetStatus {
     #[serde(default)]
     pub(crate) scaling: Option<ScalingStatus>,
     pub(crate) instances: Vec<InstanceStatus>,
+}
+
+impl FleetStatus {
+    /// Of a balancer whose instances something else runs.
+    pub(crate) fn of_addresses(name: &str, balancer: &Balancer) -> FleetStatus {
+        let instances = balancer.instances().into_iter().map(|view| InstanceStatus {
+            name: view.name.to_string(),
+            state: match view.state {
+                State::Starting => InstanceState::Starting,
+                State::Healthy => InstanceState::Healthy,
+                State::Unhealthy => InstanceState::Unhealthy,
+                State::Draining => InstanceState::Draining,
+            },
+            version: String::new(),
+            pid: None,
+            address: Some(view.address),
+            up_ms: None,
+            in_flight: view.in_flight,
+            served: view.served,
+            restarts: 0,
+            last_end: None,
+            last_problem: view.last_problem,
+        });
+        FleetStatus {
+            schema_version: 1,
+            name: name.to_owned(),
+            listen: balancer.local_addr(),
+            pid: std::process::id(),
+            isolation: "none".to_owned(),
+            version: String::new(),
+            deploy: None,
+            paused_ms: balancer.paused_ms(),
+            scaling: None,
+            instances: instances.collect(),
+        }
+    }
 }
 
 /// Autoscaling: its limits, and how many instances it wants now.

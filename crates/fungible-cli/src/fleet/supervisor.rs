@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::cgroup::ControlGroups;
-use super::control::{Asked, ControlReply, ControlRequest, DeployRequest, InstanceSignal};
+use super::control::{Asked, ControlReply, ControlRequest, DeployRequest, InstanceSignal, pause};
 use super::deploys::{Deploys, release_of};
 use super::event::{EARLY_DEATHS, EndCause, FleetError, FleetEvent};
 use super::family::Family;
@@ -543,7 +543,7 @@ impl Supervisor<'_> {
             ControlRequest::Scale { count } => self.scale(count),
             ControlRequest::Deploy(request) => self.deploy(request)?,
             ControlRequest::CancelDeploy => self.cancel_deploy()?,
-            ControlRequest::Pause { limit } => self.pause(limit),
+            ControlRequest::Pause { limit } => pause(&self.balancer, limit),
             ControlRequest::Stop => {
                 self.stop()?;
                 ControlReply::Done("stopping".to_owned())
@@ -599,21 +599,6 @@ impl Supervisor<'_> {
         }
         let before = std::mem::replace(&mut self.wanted, count);
         ControlReply::Done(format!("from {before} to {count} instances"))
-    }
-
-    /// Holds requests; with zero, lets them go on.
-    fn pause(&self, limit: Duration) -> ControlReply {
-        let was_paused = self.balancer.paused_for().is_some();
-        self.balancer.pause(limit);
-        ControlReply::Done(match (limit.is_zero(), was_paused) {
-            (true, true) => "requests go on".to_owned(),
-            (true, false) => "requests were not held".to_owned(),
-            (false, _) => format!(
-                "holding requests for at most {} s; those in flight go on ({} now)",
-                limit.as_secs_f32(),
-                self.balancer.load()
-            ),
-        })
     }
 
     /// Drains one instance; another one starts in its place.
@@ -823,7 +808,7 @@ impl Supervisor<'_> {
             },
             version: self.release.version.clone(),
             deploy: self.deploys.status(&self.instances, &self.release),
-            paused_ms: self.balancer.paused_for().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            paused_ms: self.balancer.paused_ms(),
             scaling: self.autoscaler.as_ref().map(|scaler| ScalingStatus {
                 min: scaler.rule().min,
                 max: scaler.rule().max,

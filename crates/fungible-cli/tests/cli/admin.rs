@@ -68,7 +68,8 @@ impl AdminAddress {
 }
 
 fn web<'a>(place: &'a Place, more: &[&str]) -> Fleet<'a> {
-    let (first, script) = (["run", "-n", "2", "--listen", "127.0.0.1:0", "--name", "web"], program("plain.py"));
+    let first = ["run", "-n", "2", "--routing", "round-robin", "--listen", "127.0.0.1:0", "--name", "web"];
+    let script = program("plain.py");
     place.fleet(&[&first[..], &["--admin", "127.0.0.1:0"], more, &["--", "python3", &script]].concat())
 }
 

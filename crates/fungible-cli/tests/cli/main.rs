@@ -6,6 +6,7 @@
 mod admin;
 mod admin_page;
 mod bad_input;
+mod balance;
 mod balancing;
 mod browser;
 mod browser_shop;

@@ -21,12 +21,6 @@ pub(in super::super) struct FleetOptions {
     /// How long fewer instances must have been enough before any of them is drained
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s", requires = "min", help_heading = "Scaling")]
     scale_down_after: Duration,
-    /// How long a new instance takes to get its full share of requests [default: it gets it at once]
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, help_heading = "Scaling")]
-    slow_start: Option<Duration>,
-    /// Take an instance that answers 5xx far more often than the others out for a while; at most half of them
-    #[arg(long, help_heading = "Scaling")]
-    eject: bool,
     /// The memory of each instance; one that needs more is killed and restarted. Needs control groups (cgroups)
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits of instances")]
     memory: Option<u64>,
@@ -48,8 +42,6 @@ pub(in super::super) struct FleetOptions {
 #[derive(Debug)]
 pub(in super::super) struct FleetPlan {
     pub(in super::super) scaling: Option<ScalingRule>,
-    pub(in super::super) slow_start: Option<Duration>,
-    pub(in super::super) eject: bool,
     pub(in super::super) limits: ResourceLimits,
     pub(in super::super) recycle: RecycleRule,
     pub(in super::super) replace_after: Option<Duration>,
@@ -72,8 +64,6 @@ impl FleetOptions {
         }
         Ok(FleetPlan {
             scaling,
-            slow_start: self.slow_start.filter(|time| !time.is_zero()),
-            eject: self.eject,
             limits: ResourceLimits { memory: self.memory, cpus: self.cpus },
             recycle: RecycleRule { max_age: self.max_age, max_memory: self.max_memory_soft },
             replace_after: (!self.replace_after.is_zero()).then_some(self.replace_after),

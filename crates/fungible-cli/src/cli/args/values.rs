@@ -14,6 +14,26 @@ pub(in super::super) fn parse_address(text: &str) -> Result<SocketAddr, String> 
     text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
+/// Where instances are: a host, which may be a name with several addresses, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Target {
+    /// Without the brackets of an IPv6 address.
+    pub(in super::super) host: String,
+    pub(in super::super) port: u16,
+}
+
+/// Parses a host with a port.
+pub(in super::super) fn parse_target(text: &str) -> Result<Target, String> {
+    let wrong = || "write a host and a port, such as 10.0.0.5:3000, app.internal:3000 or [2001:db8::1]:3000".to_owned();
+    let authority = text.parse::<Authority>().map_err(|_| wrong())?;
+    let port = authority.port_u16().filter(|port| *port > 0).ok_or_else(wrong)?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() || text.contains('@') {
+        return Err(wrong());
+    }
+    Ok(Target { host: host.to_owned(), port })
+}
+
 /// Parses a duration of at most a day.
 pub(in super::super) fn parse_limit(text: &str) -> Result<Duration, String> {
     let limit = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s or 5m"))?;

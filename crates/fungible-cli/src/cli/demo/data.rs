@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use nix::fcntl::{AT_FDCWD, OFlag};
 
-use super::super::run;
+use super::super::front;
 use super::logs::Logs;
 use crate::fleet::own_folder;
 
@@ -62,7 +62,7 @@ impl Data {
                 Ok(text.trim().to_owned())
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let text = BASE64.encode(run::random_secret()?);
+                let text = BASE64.encode(front::random_secret()?);
                 // Written under another name and renamed, so that a crash cannot leave half a secret.
                 let fresh = self.path.join("secret.new");
                 let _ = fs::remove_file(&fresh);
