@@ -1,5 +1,5 @@
 //! Connections of clients from the socket to the end: opened ([`opening`]), then served by the protocol that they speak
-//! ([`http1`], [`http2`]). Requests go to the [`proxy`](super::proxy).
+//! ([`http1`], [`http2`]). Requests go to the [`proxy`].
 
 use std::net::SocketAddr;
 use std::rc::Rc;
