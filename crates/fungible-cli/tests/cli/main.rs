@@ -10,6 +10,7 @@ mod balancing;
 mod browser;
 mod browser_shop;
 mod client;
+mod dashboard;
 mod demo;
 mod deploy;
 mod described;
