@@ -11,6 +11,7 @@ mod balancing;
 mod browser;
 mod browser_shop;
 mod client;
+mod dashboard;
 mod demo;
 mod deploy;
 mod described;
