@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::{EndCause, FleetEvent};
 
+/// The reasons of restarts.
+pub(super) const RESTART_REASONS: [&str; 5] = ["ended", "killed", "late", "port_taken", "oom_killed"];
+
 /// How often instances were restarted, and deploys ended.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FleetCounters {
@@ -59,6 +62,11 @@ mod tests {
         counters.count(&FleetEvent::Late { name: "a".into() });
         counters.count(&ended(EndCause::Itself, again));
         counters.count(&ended(EndCause::Itself, again));
+        for cause in [EndCause::PortTaken, EndCause::OutOfMemory] {
+            let mut counters = FleetCounters::default();
+            counters.count(&ended(cause, again));
+            assert!(counters.restarts.keys().all(|reason| RESTART_REASONS.contains(reason)), "{cause:?}");
+        }
         assert_eq!(counters.restarts.into_iter().collect::<Vec<_>>(), [("ended", 2), ("killed", 1), ("late", 1)]);
     }
 }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::fleet_counters::FleetCounters;
+use super::fleet_counters::{FleetCounters, RESTART_REASONS};
 use super::snapshot::Snapshots;
 use crate::balancer::{BOUNDS, BUCKETS, CheckKind, EXPOSED, InstanceMeter, Meter, OTHER_STATUS, ResendReason};
 use crate::fleet::{FleetStatus, InstanceState};
@@ -110,7 +110,7 @@ impl Scrape {
         }
         let help = "Processes that ended and were started again, by the reason";
         let mut family = encoder.encode_descriptor("instance_restarts", help, None, MetricType::Counter)?;
-        for reason in ["ended", "killed", "late", "port_taken"] {
+        for reason in RESTART_REASONS {
             let count = self.counters.restarts.get(reason).copied().unwrap_or_default();
             counter(&mut family, &[("reason", reason)], count)?;
         }

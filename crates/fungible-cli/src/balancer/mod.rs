@@ -52,6 +52,7 @@ use worker::{Peer, WorkerSetup};
 pub(crate) struct Balancer {
     pool: Arc<Pool>,
     address: SocketAddr,
+    is_tls: bool,
     peers: worker::Peers,
     /// The workers hold the receivers until they have ended.
     stop: Arc<watch::Sender<Option<Instant>>>,
@@ -82,6 +83,7 @@ impl Balancer {
         let tls =
             config.connecting.tls.as_ref().map(Certificates::server_config).transpose().map_err(io::Error::other)?;
         let tls = tls.map(Arc::new);
+        let is_tls = tls.is_some();
         let redirect = config.connecting.redirect.clone();
         if let Some(redirect) = &redirect {
             redirect.listener.set_nonblocking(true)?;
@@ -112,7 +114,12 @@ impl Balancer {
             let (peers, tls, stop) = (Arc::clone(&peers), tls.clone(), stop.subscribe());
             start_worker(context, WorkerSetup { listener, redirect, tls, peers, own, given, stop })?;
         }
-        Ok(Balancer { pool, address, peers, stop: Arc::new(stop) })
+        Ok(Balancer { pool, address, is_tls, peers, stop: Arc::new(stop) })
+    }
+
+    /// Whether clients connect by TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     /// The address where clients connect.

@@ -134,8 +134,8 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
             () = tokio::time::sleep_until(deadline.into()) => break,
             // `stop` was called again with an earlier deadline.
             stopped = stop.changed() => match *stop.borrow() {
-                Some(sooner) if stopped.is_ok() => deadline = deadline.min(sooner),
-                _ => break,
+                Some(sooner) if stopped.is_ok() && sooner > Instant::now() => deadline = deadline.min(sooner),
+                _ => return,
             },
         }
     }

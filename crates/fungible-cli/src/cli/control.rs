@@ -160,7 +160,7 @@ pub(super) fn table(status: &FleetStatus, colour: bool) -> Vec<Line> {
             }
         })
     });
-    let first = format!("{} at http://{}, supervisor pid {}", status.name, status.listen, status.pid);
+    let first = format!("{} at {}, supervisor pid {}", status.name, status.url(), status.pid);
     let scaling = status.scaling.as_ref().map(|scaling| {
         let ScalingStatus { min, max, target_in_flight, wanted } = scaling;
         Line::from(format!(

@@ -90,6 +90,7 @@ pub(super) fn run(options: &DemoOptions) -> anyhow::Result<()> {
         drain_limit: Duration::from_secs(5),
         grace: Duration::from_secs(10),
         replace_after: Some(Duration::from_secs(10)),
+        response_limit: Duration::from_mins(1),
         scaling: None,
         limits: ResourceLimits::default(),
         recycle: RecycleRule::default(),

@@ -43,6 +43,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         drain_limit: plan.balancer.drain_limit,
         grace: plan.grace,
         replace_after: plan.fleet.replace_after,
+        response_limit: plan.balancer.response_limit,
         scaling: plan.fleet.scaling.clone(),
         limits: plan.fleet.limits.clone(),
         recycle: plan.fleet.recycle.clone(),

@@ -60,6 +60,8 @@ fn units(options: &SystemdOptions, plan: &RunPlan, words: impl Iterator<Item = S
             word => run.push(quoted(word)),
         }
     }
+    // What this process calls itself means systemd's own executable there.
+    let tool = std::env::current_exe().unwrap_or_else(|_| process::executable());
     let stop = plan.balancer.drain_limit + plan.grace + Duration::from_secs(5);
     format!(
         "# /etc/systemd/system/{name}.socket
@@ -87,6 +89,7 @@ ExecStart={tool} run {run}
 # Replaces all instances, one after the other.
 ExecReload=/bin/kill -HUP $MAINPID
 KillMode=mixed
+TimeoutStartSec={start}
 TimeoutStopSec={stop}
 Restart=on-failure
 User={user}
@@ -99,19 +102,28 @@ Environment=XDG_RUNTIME_DIR=/run/{name}
 Delegate=yes
 LimitNOFILE=65536
 NoNewPrivileges=true
-AmbientCapabilities=
+AmbientCapabilities={capabilities}
 
 [Install]
 WantedBy=multi-user.target
 
 # systemctl daemon-reload && systemctl enable --now {name}.socket {name}.service",
         listen = plan.balancer.listen,
-        tool = quoted(&process::executable().display().to_string()),
+        tool = quoted(&tool.display().to_string()),
         run = run.join(" "),
+        start = (plan.start_limit + Duration::from_secs(5)).as_secs(),
         stop = stop.as_secs(),
+        capabilities = if opens_low_port(plan) { "CAP_NET_BIND_SERVICE" } else { "" },
         user = options.user,
-        folder = options.working_directory.display(),
+        folder = options.working_directory.display().to_string().replace('%', "%%"),
     )
+}
+
+/// Whether the fleet opens a port by itself that only root may open. systemd opens that of the socket.
+fn opens_low_port(plan: &RunPlan) -> bool {
+    let redirect = plan.balancer.connecting.redirect_http.map(|address| address.port());
+    let admin = plan.balancer.admin.map(|admin| admin.listen.port());
+    [redirect, admin].into_iter().flatten().any(|port| (1..1024).contains(&port))
 }
 
 /// A word of a command line in a unit (`systemd.service(5)`, "Command lines").

@@ -2,8 +2,8 @@
 //! `admin-guide/cgroup-v2`), or version 1 where the controllers are still there.
 //!
 //! Each fleet has a group of its own, and each process of an instance a group in it, which the process enters before it
-//! becomes the program. Writing to the groups must be allowed: for root, in a service with `Delegate=yes`, or in a scope
-//! of `systemd-run --user --scope -p Delegate=yes`.
+//! becomes the program. Writing to the groups must be allowed, and with version 2 no other process may be in the group of this
+//! one: so it is in a service with `Delegate=yes`, and in a scope of `systemd-run --user --scope -p Delegate=yes`.
 
 use std::fs;
 use std::io;
@@ -27,7 +27,7 @@ const LEAST_QUOTA: u64 = 1000;
 /// Why limits cannot be set.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "--memory and --cpus need control groups that may be written, and {place}: {reason}; run as root, in a service with \
+    "--memory and --cpus need control groups that may be written, and {place}: {reason}; run it in a service with \
      Delegate=yes, or by `systemd-run --user --scope -p Delegate=yes fungible run ..`"
 )]
 pub(crate) struct NoLimits {
@@ -114,27 +114,26 @@ impl ControlGroups {
         }
         let failed =
             |place: &str, reason: &dyn ToString| NoLimits { place: place.to_owned(), reason: reason.to_string() };
-        let mounts =
-            fs::read_to_string("/proc/self/mountinfo").map_err(|error| failed("/proc/self/mountinfo", &error))?;
-        let own = fs::read_to_string("/proc/self/cgroup").map_err(|error| failed("/proc/self/cgroup", &error))?;
+        let read = |file: &str| fs::read_to_string(file).map_err(|error| failed(file, &error));
+        let (mounts, own) = (read("/proc/self/mountinfo")?, read("/proc/self/cgroup")?);
         let name = format!("fungible-{fleet}-{}", std::process::id());
-        let (version, parents) = if let Some(base) = second(&mounts, &own, &wanted) {
-            let parent =
-                delegate(&base, &name, &wanted).map_err(|error| failed(&base.display().to_string(), &error))?;
-            (Version::Two, wanted.iter().map(|one| (*one, parent.clone())).take(1).collect())
+        // Dropped, and with it what was made so far, if anything fails.
+        let mut groups = ControlGroups { limits: limits.clone(), version: Version::One, parents: Vec::new(), made: 0 };
+        if let Some(base) = second(&mounts, &own, &wanted) {
+            groups.version = Version::Two;
+            let parent = base.join(&name);
+            groups.parents.push((wanted[0], parent.clone()));
+            delegate(&base, &parent, &wanted).map_err(|error| failed(&base.display().to_string(), &error))?;
         } else {
-            let mut parents = Vec::new();
             for controller in wanted {
                 let Some(base) = first(&mounts, &own, controller) else {
                     return Err(failed("/sys/fs/cgroup", &format!("there is no controller `{}`", controller.name())));
                 };
                 let parent = base.join(&name);
-                fs::create_dir(&parent).map_err(|error| failed(&parent.display().to_string(), &error))?;
-                parents.push((controller, parent));
+                make_group(&parent).map_err(|error| failed(&parent.display().to_string(), &error))?;
+                groups.parents.push((controller, parent));
             }
-            (Version::One, parents)
-        };
-        let mut groups = ControlGroups { limits: limits.clone(), version, parents, made: 0 };
+        }
         // Tried once, so that an error ends the start and not the first instance.
         groups.new_process().map_err(|error| failed("the group of an instance", &error))?;
         Ok(Some(groups))
@@ -146,10 +145,12 @@ impl ControlGroups {
     /// Those of the file system.
     pub(super) fn new_process(&mut self) -> io::Result<ProcessGroups> {
         self.made += 1;
+        // Those whose processes had not all ended when they were to be removed.
+        self.parents.iter().for_each(|(_, parent)| sweep(parent));
         let mut groups = ProcessGroups::default();
         for (controller, parent) in &self.parents {
-            let folder = parent.join(format!("{}", self.made));
-            fs::create_dir(&folder)?;
+            let folder = parent.join(self.made.to_string());
+            make_group(&folder)?;
             groups.folders.push(folder.clone());
             let write = |file: &str, value: String| fs::write(folder.join(file), value);
             match self.version {
@@ -181,9 +182,7 @@ impl ControlGroups {
 impl Drop for ControlGroups {
     fn drop(&mut self) {
         for (_, parent) in &self.parents {
-            for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-                let _ = fs::remove_dir(entry.path());
-            }
+            sweep(parent);
             let _ = fs::remove_dir(parent);
         }
     }
@@ -237,25 +236,47 @@ fn mount_point(mounts: &str, kind: &str, option: Option<&str>) -> Option<PathBuf
     })
 }
 
-/// Makes a group below `base` whose children get the controllers. A group that passes controllers on may hold no processes
-/// of its own, so that ours move to a group beside it, unless `base` is the root.
-fn delegate(base: &Path, name: &str, wanted: &[Controller]) -> io::Result<PathBuf> {
+/// Makes a group, also where one of this name is left of a process that was killed.
+fn make_group(folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            sweep(folder);
+            fs::remove_dir(folder)?;
+            fs::create_dir(folder)
+        }
+        made => made,
+    }
+}
+
+/// Removes the groups in a group that hold no process.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// Makes the group `parent` below `base`, whose children get the controllers. A group that passes controllers on may hold no
+/// processes of its own, so this process moves to a group beside it, unless `base` is the root of all.
+fn delegate(base: &Path, parent: &Path, wanted: &[Controller]) -> io::Result<()> {
     let enable = |folder: &Path| {
         let all: Vec<String> = wanted.iter().map(|one| format!("+{}", one.name())).collect();
         fs::write(folder.join("cgroup.subtree_control"), all.join(" "))
     };
-    let parent = base.join(name);
-    if enable(base).is_err() {
-        let ours = base.join("fungible-supervisor");
-        if !ours.is_dir() {
-            fs::create_dir(&ours)?;
-        }
-        fs::write(ours.join("cgroup.procs"), std::process::id().to_string())?;
-        enable(base)?;
+    let pid = std::process::id().to_string();
+    // Only the root has no type.
+    let ours = base.join("cgroup.type").exists().then(|| base.join("fungible-supervisor"));
+    if let Some(ours) = &ours {
+        fs::create_dir(ours).or_else(|error| if ours.is_dir() { Ok(()) } else { Err(error) })?;
+        fs::write(ours.join("cgroup.procs"), &pid)?;
     }
-    fs::create_dir(&parent)?;
-    enable(&parent).inspect_err(|_| drop(fs::remove_dir(&parent)))?;
-    Ok(parent)
+    let made = enable(base).and_then(|()| make_group(parent)).and_then(|()| enable(parent));
+    if let (Err(_), Some(ours)) = (&made, &ours) {
+        let _ = fs::write(base.join("cgroup.procs"), &pid);
+        let _ = fs::remove_dir(ours);
+    }
+    made
 }
 
 #[cfg(test)]

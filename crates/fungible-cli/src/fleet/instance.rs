@@ -10,6 +10,7 @@ use super::cgroup::ProcessGroups;
 use super::keeper::ProcessId;
 use super::port::Port;
 use super::process::Release;
+use super::process_tree;
 use super::status::{InstanceState, InstanceStatus};
 use crate::balancer::{InstanceId, InstanceView, State};
 
@@ -64,6 +65,8 @@ pub(super) struct Life {
     pub(super) healthy: bool,
     /// Since when it has been unhealthy because it does not respond in time.
     pub(super) late_since: Option<Instant>,
+    /// When to look whether it is to be killed because of that.
+    pub(super) look_again: Option<Instant>,
     /// It was killed by `fungible kill`, which does not count as a failure of the instance.
     pub(super) killed_by_us: bool,
     /// The other program that listens on its port.
@@ -73,6 +76,13 @@ pub(super) struct Life {
 }
 
 impl Life {
+    /// Whether it can only be killed, where a request may take `response_limit`: it was stopped, or has not responded for so long
+    /// that it is not busy with a request. (An app that serves one request at a time answers nothing meanwhile.)
+    pub(super) fn is_lost(&self, now: Instant, response_limit: Duration) -> bool {
+        let is_stopped = || self.pid.is_some_and(process_tree::is_stopped);
+        self.late_since.is_some_and(|since| is_stopped() || since + response_limit <= now)
+    }
+
     /// Whether the kernel killed it because of the limit on memory.
     pub(super) fn was_out_of_memory(&self) -> bool {
         self.groups.as_ref().is_some_and(ProcessGroups::was_out_of_memory)

@@ -16,8 +16,32 @@ pub(super) fn children(pid: i32) -> Vec<i32> {
 }
 
 /// These processes and all their descendants.
-pub(super) fn with_descendants(mut processes: Vec<i32>) -> Vec<i32> {
-    let parents = parents();
+pub(super) fn with_descendants(processes: Vec<i32>) -> Vec<i32> {
+    descend(processes, &parents())
+}
+
+/// Whether a process was stopped by a signal.
+pub(super) fn is_stopped(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+}
+
+/// All processes, as they are at one moment.
+pub(super) struct ProcessTree(Vec<(i32, i32)>);
+
+impl ProcessTree {
+    /// Reads it.
+    pub(super) fn read() -> ProcessTree {
+        ProcessTree(parents())
+    }
+
+    /// A process and all its descendants.
+    pub(super) fn below(&self, pid: i32) -> Vec<i32> {
+        descend(vec![pid], &self.0)
+    }
+}
+
+fn descend(mut processes: Vec<i32>, parents: &[(i32, i32)]) -> Vec<i32> {
     let mut at = 0;
     while at < processes.len() {
         let parent = processes[at];

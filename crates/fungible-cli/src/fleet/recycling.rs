@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::process_tree::with_descendants;
+use super::process_tree::ProcessTree;
 
 /// How often the memory of instances is looked at.
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
@@ -27,21 +27,21 @@ impl RecycleRule {
     }
 
     /// Why the instance with this first process is to be replaced, if it uses too much memory.
-    pub(super) fn too_large(&self, pid: i32) -> Option<String> {
+    pub(super) fn too_large(&self, pid: i32, tree: &ProcessTree) -> Option<String> {
         let most = self.max_memory?;
-        let used = resident(pid);
+        let used = resident(pid, tree);
         (used > most).then(|| format!("it uses {} MiB of memory", used >> 20))
     }
 }
 
 /// The resident memory of a process and its descendants, in bytes; memory that they share counts once for each.
-fn resident(pid: i32) -> u64 {
+fn resident(pid: i32, tree: &ProcessTree) -> u64 {
     let of_one = |pid: i32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or_default() * 1024
     };
-    with_descendants(vec![pid]).into_iter().map(of_one).sum()
+    tree.below(pid).into_iter().map(of_one).sum()
 }
 
 #[cfg(test)]
@@ -60,9 +60,10 @@ mod tests {
     #[test]
     fn the_memory_of_a_process_is_known() {
         let own = std::process::id().cast_signed();
-        let used = resident(own);
+        let tree = ProcessTree::read();
+        let used = resident(own, &tree);
         assert!(((1 << 20)..(1 << 34)).contains(&used), "{used}");
         let rule = RecycleRule { max_age: None, max_memory: Some(used / 2) };
-        assert!(rule.too_large(own).is_some_and(|why| why.contains("MiB")));
+        assert!(rule.too_large(own, &tree).is_some_and(|why| why.contains("MiB")));
     }
 }

@@ -41,21 +41,29 @@ pub(super) struct Autoscaler {
     rule: ScalingRule,
     /// What was recommended when, oldest first.
     recommended: VecDeque<(Instant, usize)>,
-    first_sample: Option<Instant>,
+    /// The first and the last sample without a gap.
+    samples: Option<(Instant, Instant)>,
 }
 
 impl Autoscaler {
     pub(super) fn new(rule: ScalingRule) -> Autoscaler {
-        Autoscaler { rule, recommended: VecDeque::new(), first_sample: None }
+        Autoscaler { rule, recommended: VecDeque::new(), samples: None }
     }
 
     pub(super) fn rule(&self) -> &ScalingRule {
         &self.rule
     }
 
-    /// How many instances there should be, where there are `current` now and so many requests are in flight.
+    /// How many instances there should be, where there are `current` now and so many requests are in flight. After a time in
+    /// which it was not asked, as during a deploy, it waits for its windows again.
     pub(super) fn wanted(&mut self, now: Instant, current: usize, in_flight: usize) -> usize {
-        let first = *self.first_sample.get_or_insert(now);
+        let (first, last) = self.samples.unwrap_or((now, now));
+        let is_gap = now.duration_since(last) > 4 * BETWEEN_SAMPLES;
+        let first = if is_gap { now } else { first };
+        self.samples = Some((first, now));
+        if is_gap {
+            self.recommended.clear();
+        }
         self.recommended.push_back((now, self.recommend(current, in_flight)));
         let longest = self.rule.scale_down_after.max(SCALE_UP_AFTER);
         while self.recommended.front().is_some_and(|(at, _)| now.duration_since(*at) > longest) {
@@ -162,6 +170,19 @@ mod tests {
             let sizes = sizes(&rule, rule.min, loads);
             prop_assert!(sizes.iter().all(|size| *size == rule.min), "{sizes:?}");
         }
+    }
+
+    #[test]
+    fn after_a_gap_one_sample_decides_nothing() {
+        let rule = ScalingRule { min: 2, max: 10, target: 8, scale_down_after: Duration::from_secs(30) };
+        let mut scaler = Autoscaler::new(rule);
+        let start = Instant::now();
+        for sample in 0..200_u32 {
+            assert_eq!(scaler.wanted(start + sample * BETWEEN_SAMPLES, 10, 80), 10);
+        }
+        let after_deploy = start + Duration::from_mins(5);
+        assert_eq!(scaler.wanted(after_deploy, 10, 0), 10);
+        assert_eq!(scaler.wanted(after_deploy + BETWEEN_SAMPLES, 10, 0), 10);
     }
 
     #[test]

@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::cgroup::ResourceLimits;
-use super::instance::Life;
 use super::keeper::Output;
 use super::process::Release;
 use super::recycling::RecycleRule;
@@ -35,22 +32,17 @@ pub(crate) struct FleetSettings {
     pub(crate) drain_limit: Duration,
     /// The time between SIGTERM and SIGKILL.
     pub(crate) grace: Duration,
-    /// How long an instance may fail to respond before it is killed and restarted, while others serve; `None`: for ever.
+    /// How long an instance may fail to respond before it is killed and restarted, while others serve, if it was stopped; else
+    /// it gets `response_limit` more. `None`: for ever.
     pub(crate) replace_after: Option<Duration>,
+    /// How long a response may take to begin.
+    pub(crate) response_limit: Duration,
     /// The number of instances follows the load; `None`: it is `count` until somebody changes it.
     pub(crate) scaling: Option<ScalingRule>,
     /// The limits of each instance.
     pub(crate) limits: ResourceLimits,
     /// When an instance is replaced although nothing is wrong with it.
     pub(crate) recycle: RecycleRule,
-}
-
-impl FleetSettings {
-    /// Whether a process has not responded for so long that it is to be killed.
-    pub(super) fn is_lost(&self, life: &Life, now: Instant) -> bool {
-        let limit = life.late_since.zip(self.replace_after).map(|(since, limit)| since + limit);
-        limit.is_some_and(|limit| limit <= now)
-    }
 }
 
 /// Where the output of instances goes.

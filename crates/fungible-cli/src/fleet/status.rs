@@ -13,6 +13,12 @@ pub(crate) struct FleetStatus {
     pub(crate) name: String,
     /// The address where clients connect.
     pub(crate) listen: SocketAddr,
+    /// Whether they connect by TLS.
+    #[serde(default)]
+    pub(crate) tls: bool,
+    /// How many instances are to stay.
+    #[serde(default)]
+    pub(crate) wanted: usize,
     /// The process id of the supervisor.
     pub(crate) pid: u32,
     /// How instances are ended when the supervisor dies: `namespaces` or `subreaper`. Text, because another version of
@@ -34,6 +40,11 @@ pub(crate) struct FleetStatus {
 }
 
 impl FleetStatus {
+    /// The URL of the address where clients connect.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.listen)
+    }
+
     /// Of a balancer whose instances something else runs.
     pub(crate) fn of_addresses(name: &str, balancer: &Balancer) -> FleetStatus {
         let instances = balancer.instances().into_iter().map(|view| InstanceStatus {
@@ -54,17 +65,20 @@ impl FleetStatus {
             last_end: None,
             last_problem: view.last_problem,
         });
+        let instances: Vec<InstanceStatus> = instances.collect();
         FleetStatus {
             schema_version: 1,
             name: name.to_owned(),
             listen: balancer.local_addr(),
+            tls: balancer.is_tls(),
+            wanted: instances.len(),
             pid: std::process::id(),
             isolation: "none".to_owned(),
             version: String::new(),
             deploy: None,
             paused_ms: balancer.paused_ms(),
             scaling: None,
-            instances: instances.collect(),
+            instances,
         }
     }
 }

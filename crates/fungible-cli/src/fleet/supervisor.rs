@@ -18,6 +18,7 @@ use super::instance::{FleetInstance, Life, Phase, pause_after};
 use super::keeper::{Isolation, Keeper, Launch, ProcessId, Report, Reports, Signal};
 use super::port::Port;
 use super::process::Release;
+use super::process_tree::ProcessTree;
 use super::recycling;
 use super::rollout::{NextStep, Rollout, RolloutPlan};
 use super::scaling::{Autoscaler, BETWEEN_SAMPLES};
@@ -30,6 +31,9 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// A limit against typing errors: each instance takes a port and a process.
 const MOST_INSTANCES: usize = 1000;
+
+/// How often an instance that does not respond is looked at, when it has not responded for long enough to be killed.
+const BETWEEN_LOST_LOOKS: Duration = Duration::from_secs(1);
 
 /// Later than any real deadline.
 const FAR_OFF: Duration = Duration::from_hours(1);
@@ -194,17 +198,18 @@ impl Supervisor<'_> {
         self.regular().min_by_key(cost).map(|one| one.number).unwrap_or_default()
     }
 
-    /// Drains the instances whose replacements serve, and the replacements of those that are gone.
+    /// Drains the instances whose replacements serve. A replacement of one that is gone is an instance like others.
     fn retire_replaced(&mut self) {
         let mut leaving = Vec::new();
         for at in 0..self.instances.len() {
             let one = &self.instances[at];
             let Some(replaced) = one.replaces.filter(|_| one.stays()) else { continue };
             let is_there = self.regular().any(|other| other.number == replaced);
-            if !is_there {
-                leaving.push(one.number);
-            } else if one.serves_for().is_some() {
+            let serves = one.serves_for().is_some();
+            if is_there && serves {
                 leaving.push(replaced);
+            }
+            if !is_there || serves {
                 self.instances[at].replaces = None;
             }
         }
@@ -255,6 +260,7 @@ impl Supervisor<'_> {
                 ready: None,
                 healthy: false,
                 late_since: None,
+                look_again: None,
                 killed_by_us: false,
                 port_taken: None,
                 last_lines: Vec::new(),
@@ -269,13 +275,10 @@ impl Supervisor<'_> {
         let deadlines = self.instances.iter().filter_map(|instance| match &instance.phase {
             Phase::Paused { until } => Some(*until),
             Phase::Running(life) if life.ready.is_none() => Some(life.started + self.settings.start_limit),
-            Phase::Running(life) => [
-                life.late_since.filter(|_| replaceable).and_then(|since| Some(since + self.settings.replace_after?)),
-                life.recycle_at.filter(|_| recycles),
-            ]
-            .into_iter()
-            .flatten()
-            .min(),
+            Phase::Running(life) => [life.look_again.filter(|_| replaceable), life.recycle_at.filter(|_| recycles)]
+                .into_iter()
+                .flatten()
+                .min(),
             Phase::Draining(_) => None,
             Phase::Ending { kill_at, .. } => Some(*kill_at),
         });
@@ -354,19 +357,20 @@ impl Supervisor<'_> {
         };
         let instance = &mut self.instances[at];
         let name = instance.name.clone();
-        let out_of_memory = instance.life().is_some_and(Life::was_out_of_memory);
+        let (out_of_memory, killed) =
+            instance.life().map_or((false, false), |life| (life.was_out_of_memory(), life.killed_by_us));
         let how =
             &if out_of_memory { format!("oom-killed: it needed more than --memory; {how}") } else { how.to_owned() };
-        let Phase::Running(life) = &mut instance.phase else {
+        let cause = match (killed, out_of_memory) {
+            (true, _) => EndCause::Killed,
+            (false, true) => EndCause::OutOfMemory,
+            (false, false) => EndCause::Itself,
+        };
+        let (Phase::Running(life), false) = (&mut instance.phase, ending) else {
             self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.clone(), cause: EndCause::Itself, again_in: None });
+            (self.tell)(FleetEvent::Ended { name, how: how.clone(), cause, again_in: None });
             return Ok(());
         };
-        if ending {
-            self.instances.remove(at);
-            (self.tell)(FleetEvent::Ended { name, how: how.clone(), cause: EndCause::Itself, again_in: None });
-            return Ok(());
-        }
         if life.ready.is_none() && life.port_taken.is_none() && !self.settings.foreign_listeners {
             // It may have ended because another program has its port.
             if let Some(by) = self.family.stranger_on(life.address.port()) {
@@ -392,12 +396,7 @@ impl Supervisor<'_> {
                 None => FleetError::DiesAtOnce { name, how: how.clone() },
             });
         }
-        let cause = match &life.port_taken {
-            Some(_) => EndCause::PortTaken,
-            None if life.killed_by_us => EndCause::Killed,
-            None if out_of_memory => EndCause::OutOfMemory,
-            None => EndCause::Itself,
-        };
+        let cause = if life.port_taken.is_some() { EndCause::PortTaken } else { cause };
         let pause = pause_after(instance.failures);
         instance.restarts += 1;
         instance.last_end =
@@ -448,7 +447,10 @@ impl Supervisor<'_> {
                 _ => {}
             }
             life.healthy = view.state == State::Healthy;
-            life.late_since = view.is_late.then(|| life.late_since.unwrap_or_else(Instant::now));
+            if view.is_late != life.late_since.is_some() {
+                life.late_since = view.is_late.then(Instant::now);
+                life.look_again = life.late_since.zip(self.settings.replace_after).map(|(since, limit)| since + limit);
+            }
         }
     }
 
@@ -484,8 +486,11 @@ impl Supervisor<'_> {
                     life.started = now;
                     life.process
                 }
-                Phase::Running(life) if replaceable && self.settings.is_lost(life, now) => {
-                    life.late_since = Some(now + FAR_OFF);
+                Phase::Running(life) if replaceable && life.look_again.is_some_and(|at| at <= now) => {
+                    life.look_again = Some(now + BETWEEN_LOST_LOOKS);
+                    if !life.is_lost(now, self.settings.response_limit) {
+                        continue;
+                    }
                     life.process
                 }
                 _ => continue,
@@ -498,7 +503,8 @@ impl Supervisor<'_> {
 
     fn autoscale(&mut self, now: Instant) {
         let Some(scaler) = self.autoscaler.as_mut().filter(|_| matches!(self.stopping, Stopping::No)) else { return };
-        if self.deploys.running().is_some() {
+        // Requests that a pause holds are no load.
+        if self.deploys.running().is_some() || self.balancer.paused_ms().is_some() {
             return;
         }
         let (from, in_flight) = (self.wanted, self.balancer.load());
@@ -519,13 +525,14 @@ impl Supervisor<'_> {
             return;
         }
         let rule = &self.settings.recycle;
+        let tree = weigh.then(ProcessTree::read);
         let worn_out = self.instances.iter().find_map(|instance| {
             let Phase::Running(life) = &instance.phase else { return None };
             let old = || format!("it is {} old", in_seconds(now - life.started));
             let why = if life.recycle_at.is_some_and(|at| at <= now) {
                 Some(old())
             } else {
-                life.pid.filter(|_| weigh).and_then(|pid| rule.too_large(pid))
+                life.pid.zip(tree.as_ref()).and_then(|(pid, tree)| rule.too_large(pid, tree))
             };
             Some((instance.number, instance.name.clone(), why?))
         });
@@ -801,6 +808,8 @@ impl Supervisor<'_> {
             schema_version: 1,
             name: self.settings.name.clone(),
             listen: self.balancer.local_addr(),
+            tls: self.balancer.is_tls(),
+            wanted: self.wanted,
             pid: std::process::id(),
             isolation: match self.keeper.isolation() {
                 Isolation::Namespaces => "namespaces".to_owned(),

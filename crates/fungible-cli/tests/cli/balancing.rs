@@ -130,3 +130,23 @@ fn paused_requests_wait_and_go_on() {
     let again = fleet.ask(&["resume"]);
     assert!(String::from_utf8_lossy(&again.stdout).contains("requests were not held"), "{again:?}");
 }
+
+#[test]
+fn an_app_that_serves_one_request_at_a_time_is_not_killed_while_it_is_busy() {
+    let place = Place::new();
+    let fleet = fleet(&place, &["--replace-after", "1s", "--env", "ONE_AT_A_TIME=1"]);
+    fleet.healthy(3);
+    let busy = |fleet: &Fleet<'_>| fleet.get("/slow?ms=5000").status;
+    let seen = thread::scope(|scope| {
+        let slow = scope.spawn(|| busy(&fleet));
+        let mut seen = Vec::new();
+        while !slow.is_finished() {
+            seen.push(fleet.get("/").status);
+        }
+        assert_eq!(slow.join().unwrap(), 200);
+        seen
+    });
+    assert!(seen.iter().all(|status| *status == 200), "{seen:?}");
+    assert!(!fleet.said().contains("killed"), "{}", fleet.said());
+    assert!(fleet.healthy(3).iter().all(|one| one["restarts"] == 0));
+}

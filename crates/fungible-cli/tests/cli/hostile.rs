@@ -214,7 +214,7 @@ fn a_fleet_whose_every_port_is_taken_by_another_program_ends_with_a_clear_error(
 fn a_fleet_some_of_whose_ports_are_taken_answers_by_its_instances_alone() {
     let place = Place::new();
     let script =
-        "$FUNGIBLE run -n 3 --name web --listen 127.0.0.1:8080 --health / -- python3 $PLAIN > said 2>&1 & run=$!
+        ": > said; $FUNGIBLE run -n 3 --name web --listen 127.0.0.1:8080 --health / -- python3 $PLAIN > said 2>&1 & run=$!
         until [ \"$(grep -c ' ready ' said)\" -ge 3 ]; do sleep 0.01; done
         for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do curl -s --cookie secret=1 http://127.0.0.1:8080/; echo; done
         $FUNGIBLE kill web-2 > /dev/null
@@ -275,7 +275,7 @@ fn a_live_instance_that_loses_its_port_is_started_again_on_another_one() {
 fn allow_foreign_listener_accepts_another_process_on_the_port() {
     let place = Place::new();
     let script =
-        "$FUNGIBLE run -n 1 --listen 127.0.0.1:8080 --allow-foreign-listener -- sleep 1000 > said 2>&1 & run=$!
+        ": > said; $FUNGIBLE run -n 1 --listen 127.0.0.1:8080 --allow-foreign-listener -- sleep 1000 > said 2>&1 & run=$!
         until grep -q ' ready ' said; do sleep 0.01; done
         curl -s http://127.0.0.1:8080/
         $FUNGIBLE stop > /dev/null; wait $run";

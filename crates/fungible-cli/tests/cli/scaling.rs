@@ -245,6 +245,8 @@ fn options_that_contradict_each_other_are_refused() {
         (&["--target-in-flight", "3"], "--min <N>"),
         (&["--cpus", "0"], "a number of processors from 0.01"),
         (&["--memory", "much"], "512KiB, 10MiB or 1GiB"),
+        (&["--memory", "0"], "1MiB is the least"),
+        (&["--max-age", "0s"], "from 1s to 365days"),
     ] {
         let output = place.output(&[&["run"][..], options, &["--", "sleep", "1000"]].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -84,13 +84,17 @@ fn units_have_what_run_was_told() {
         "# /etc/systemd/system/shop.socket",
         "ListenStream=0.0.0.0:80",
         "User=web",
+        "TimeoutStartSec=65",
         "TimeoutStopSec=35",
+        "AmbientCapabilities=",
         "ExecReload=/bin/kill -HUP $MAINPID",
     ] {
         assert!(units.lines().any(|one| one == line), "{line} is missing:\n{units}");
     }
     let run = " run --name shop --listen 0.0.0.0:80 --env \"MOTTO=50%% off\" --drain-limit 20s -- /srv/app --port {port} --user \"x y\"";
-    assert!(units.lines().any(|line| line.starts_with("ExecStart=") && line.ends_with(run)), "{units}");
+    let tool = std::fs::canonicalize(env!("CARGO_BIN_EXE_fungible")).unwrap();
+    let start = format!("ExecStart={}{run}", tool.display());
+    assert!(units.lines().any(|line| line == start), "{start} is missing:\n{units}");
     // systemd's own check, where it is there.
     let folder = place.folder.path();
     let (socket, service) = units.split_once("# /etc/systemd/system/shop.service").unwrap();

@@ -105,6 +105,8 @@ impl<S: Transport> AsyncWrite for ClientStream<S> {
     /// hyper calls it when it has written everything.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        // TLS accepts a write that the socket has no room for, and waits here.
+        self.progress.wrote(flushed.is_ready());
         if matches!(flushed, Poll::Ready(Ok(()))) {
             self.progress.flushed();
         }

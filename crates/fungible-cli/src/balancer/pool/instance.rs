@@ -143,11 +143,13 @@ pub(crate) struct PooledInstance {
     only_late: bool,
     /// How many results of the same kind came in a row: successes while it is unhealthy, failures while it is healthy.
     in_a_row: u32,
-    pub(crate) last_problem: Option<String>,
+    last_problem: Option<String>,
     /// When it became ready for the first time.
     pub(crate) ready_since: Option<Instant>,
     /// It answers 5xx far more often than the others, and is not used before this.
     pub(crate) ejected_until: Option<Instant>,
+    /// Why it was ejected the last time.
+    pub(crate) ejected_for: String,
     /// How often it was ejected.
     pub(crate) ejections: u32,
     /// Its responses, and those with a status of 5xx, when it was last compared with the others.
@@ -296,6 +298,7 @@ impl PooledInstance {
             last_problem: None,
             ready_since: None,
             ejected_until: None,
+            ejected_for: String::new(),
             ejections: 0,
             compared: (0, 0),
             vouch,
@@ -389,14 +392,15 @@ impl PooledInstance {
 
     /// A snapshot of it.
     pub(crate) fn view(&self) -> InstanceView {
+        let is_ejected = self.ejected_until.is_some();
         InstanceView {
             id: self.id,
             name: Arc::clone(&self.name),
             address: self.address,
-            state: self.state,
+            state: if self.state == State::Healthy && is_ejected { State::Unhealthy } else { self.state },
             in_flight: self.link.in_flight(),
             served: self.link.served.load(Ordering::Relaxed),
-            last_problem: self.last_problem.clone(),
+            last_problem: if is_ejected { Some(self.ejected_for.clone()) } else { self.last_problem.clone() },
             is_late: self.is_late(),
         }
     }

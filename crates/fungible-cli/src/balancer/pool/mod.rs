@@ -297,8 +297,7 @@ impl Pool {
             let one = &mut inner.instances[*at];
             one.ejections += 1;
             one.ejected_until = Some(now + ejection::ejected_for(one.ejections));
-            one.last_problem =
-                Some(format!("{errors} of {all} responses were errors (5xx), far more than of the others"));
+            one.ejected_for = format!("{errors} of {all} responses were errors (5xx), far more than of the others");
         }
         drop(inner);
         if back || !outliers.is_empty() {
@@ -344,13 +343,11 @@ impl Pool {
         inner.instances.iter().map(|one| one.link.in_flight()).sum::<usize>() + inner.held
     }
 
-    /// How often the instance has failed, its state, and whether its only failures were late responses; `None` if it drains
-    /// or is removed.
-    pub(crate) fn standing_of(&self, id: InstanceId) -> Option<(u64, State, bool)> {
+    /// How often the instance has failed, and its state; `None` if it drains or is removed.
+    pub(crate) fn standing_of(&self, id: InstanceId) -> Option<(u64, State)> {
         let inner = self.lock();
         let instance = &inner.instances[inner.place(id)?];
-        let is_late = instance.is_late();
-        (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state, is_late))
+        (instance.state != State::Draining).then_some((instance.link.fallen(), instance.state))
     }
 
     /// Where a health check of the instance asks: at its own address, or by a path at perhaps another one.
@@ -398,6 +395,20 @@ impl Inner {
         self.instances.iter().position(|one| one.id == id)
     }
 
+    /// Takes new instances out of the choice as often as their share is not yet due, while another instance is ready. One that
+    /// a cookie names stays.
+    fn hold_back(&mut self, slow_start: Duration, named: Option<InstanceId>) {
+        let is_ready = |one: &Candidate| one.standing == Standing::Ready;
+        let mut ready = self.candidates.iter().filter(|one| is_ready(one)).count();
+        for (one, candidate) in self.instances.iter().zip(&mut self.candidates) {
+            let share = one.share(slow_start);
+            if share < 1.0 && ready > 1 && is_ready(candidate) && Some(one.id) != named && self.random.share() > share {
+                candidate.standing = Standing::Out;
+                ready -= 1;
+            }
+        }
+    }
+
     fn is_paused(&mut self) -> bool {
         let Some(until) = self.paused_until else { return false };
         if until <= Instant::now() {
@@ -427,12 +438,6 @@ impl Inner {
         self.candidates.clear();
         for one in &self.instances {
             let mut standing = one.standing();
-            if standing == Standing::Ready
-                && let Some(time) = settings.slow_start
-                && self.random.share() > one.share(time)
-            {
-                standing = Standing::Slow;
-            }
             if standing == Standing::Slow && only_ready {
                 standing = Standing::Out;
             }
@@ -441,6 +446,9 @@ impl Inner {
                 standing = Standing::Out;
             }
             self.candidates.push(Candidate { id: one.id, standing, in_flight: one.link.in_flight() });
+        }
+        if let Some(time) = settings.slow_start {
+            self.hold_back(time, known.named);
         }
         let random = if routing == Routing::PowerOfTwo { self.random.draw() } else { 0 };
         let Some(at) = choose(routing, &self.candidates, known, self.turn, random) else {
@@ -487,11 +495,11 @@ mod tests {
         let pool = pool();
         let id = pool.add("a", (Ipv4Addr::LOCALHOST, 1).into(), None);
         pool.probed(id, 0, CheckResult::Passed);
-        let (before, ..) = pool.standing_of(id).expect("it is there");
+        let (before, _) = pool.standing_of(id).expect("it is there");
         pool.observe(id, CheckResult::Refused("refused".into()));
         pool.probed(id, before, CheckResult::Passed);
         assert_eq!(pool.instances()[0].state, State::Unhealthy);
-        let (after, ..) = pool.standing_of(id).expect("it is there");
+        let (after, _) = pool.standing_of(id).expect("it is there");
         pool.probed(id, after, CheckResult::Passed);
         assert_eq!(pool.instances()[0].state, State::Healthy);
     }
@@ -533,6 +541,18 @@ mod tests {
             let expected = if slow_start.is_some() { 50..160 } else { 500..501 };
             assert!(expected.contains(&chosen), "{slow_start:?}: {chosen}");
         }
+    }
+
+    #[test]
+    fn a_new_instance_serves_at_once_if_all_others_hang() {
+        let pool = Pool::new(PoolSettings { slow_start: Some(Duration::from_hours(1)), ..settings() }, None);
+        let ids: Vec<_> = (1..=2).map(|port| pool.add("a", (Ipv4Addr::LOCALHOST, port).into(), None)).collect();
+        for id in &ids {
+            pool.observe(*id, CheckResult::Passed);
+        }
+        pool.observe(ids[0], CheckResult::Late("late".into()));
+        assert!((0..100).all(|_| pool.claim(&wish(&[])).map(|claim| claim.id) == Ok(ids[1])));
+        assert!((0..100).all(|_| pool.claim_ready(&wish(&[])).map(|claim| claim.id) == Some(ids[1])));
     }
 
     #[tokio::test]

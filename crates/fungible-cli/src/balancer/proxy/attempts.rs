@@ -243,11 +243,11 @@ impl<'a> Attempts<'a> {
                     continue;
                 }
                 Failure::BrokeOff if !may_repeat => return Err(BROKE_OFF),
+                Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
                 // An instance that ended leaves no more requests than it had: these do not multiply the load.
                 Failure::BrokeOff if !claim.is_out() && !self.context.retries.take(Instant::now()) => {
                     return Err(BROKE_OFF);
                 }
-                Failure::BrokeOff if self.sent >= SENT_AT_MOST => return Err(NOBODY_ANSWERED),
                 Failure::Unsent | Failure::BrokeOff => {}
                 Failure::NoSockets => return Err(NO_SOCKETS),
                 Failure::BadAnswer => return Err(BAD_ANSWER),
@@ -339,7 +339,7 @@ impl<'a> Attempts<'a> {
             return Some(Failure::BadAnswer);
         }
         // An idle connection fails most often because the instance was closing it.
-        let again = self.request.repeatable && !is_new && self.request.origin.can_restart();
+        let again = self.request.repeatable && !is_new && self.sent < SENT_AT_MOST && self.request.origin.can_restart();
         (!again).then_some(Failure::BrokeOff)
     }
 
@@ -407,11 +407,12 @@ impl<'a> Attempts<'a> {
     }
 
     fn elsewhere(&mut self, claim: &Claim) -> Option<Claim> {
-        if !self.request.origin.can_restart() || !self.context.retries.take(Instant::now()) {
+        if !self.request.origin.can_restart() || self.sent >= SENT_AT_MOST {
             return None;
         }
         self.tried.push(claim.id);
-        let other = self.context.pool.claim_ready(&self.wish());
+        // The budget last: it is for requests that are really sent.
+        let other = self.context.pool.claim_ready(&self.wish()).filter(|_| self.context.retries.take(Instant::now()));
         if other.is_some() {
             self.moved = true;
             self.sent += 1;

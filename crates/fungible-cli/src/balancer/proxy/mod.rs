@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
@@ -147,8 +147,9 @@ async fn forward(
         upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener, is_websocket);
         return Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())));
     }
-    // What an observer records ends as the app and its client want.
-    let stream = if direction.is_none() { ServerSentEvents::of(&head.headers, &claim) } else { None };
+    // What an observer records ends as the app and its client want, and only a GET is repeated by its client.
+    let lasts = direction.is_none() && method == Method::GET;
+    let stream = if lasts { ServerSentEvents::of(&head.headers, &claim) } else { None };
     let body = ResponseBody::Passing(Passing {
         stream,
         ended: false,

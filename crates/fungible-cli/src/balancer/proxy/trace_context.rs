@@ -64,12 +64,17 @@ fn has_valid_state(headers: &HeaderMap) -> bool {
         let Ok(text) = value.to_str() else { return false };
         for member in text.split(',').map(str::trim).filter(|member| !member.is_empty()) {
             match member.split_once('=') {
-                Some((key, value)) if is_key(key) && is_value(value) && !keys.contains(&key) => keys.push(key),
+                // The bound first: whether a key is repeated takes a look at all before it.
+                Some((key, value))
+                    if keys.len() < MEMBERS && is_key(key) && is_value(value) && !keys.contains(&key) =>
+                {
+                    keys.push(key);
+                }
                 _ => return false,
             }
         }
     }
-    keys.len() <= MEMBERS
+    true
 }
 
 fn is_key(key: &str) -> bool {
@@ -110,6 +115,15 @@ mod tests {
         let all =
             |name: HeaderName| headers.get_all(name).iter().map(|v| v.to_str().expect("text").to_owned()).collect();
         (all(TRACEPARENT), all(TRACESTATE))
+    }
+
+    #[test]
+    fn a_state_with_too_many_members_is_removed() {
+        let members = |count: usize| (0..count).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
+        let states = |count| carried(&[("traceparent", VALID), ("tracestate", &members(count))], NewTraces::None).1;
+        assert_eq!(states(32).len(), 1);
+        assert_eq!(states(33).len(), 0);
+        assert_eq!(states(5000).len(), 0);
     }
 
     #[test]

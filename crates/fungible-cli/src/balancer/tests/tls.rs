@@ -79,6 +79,20 @@ async fn a_client_that_does_not_read_is_disconnected() {
     assert!(came.len() > 30_000_000);
 }
 
+/// TLS takes each of these responses whole into its own buffer.
+#[tokio::test]
+async fn a_client_that_reads_none_of_many_small_responses_is_disconnected() {
+    let small = "x".repeat(20_000);
+    let fake = Fake::new(move |_| vec![ok(&small)]).await;
+    let secure = Secure::new(Limits { idle_time: Duration::from_millis(300), ..Limits::default() }, &fake).await;
+    let mut stream = secure.connect().await;
+    let requests = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(1000);
+    stream.write_all(requests.as_bytes()).await.expect("the balancer reads");
+    eventually_async("it has begun", async || secure.balancer.instances()[0].served > 10).await;
+    eventually_async("it is closed", async || secure.balancer.connections() == 0).await;
+    assert!(secure.balancer.instances()[0].served < 1000, "the buffers hold all");
+}
+
 #[tokio::test]
 async fn a_response_that_breaks_off_does_not_end_in_order() {
     // It ends with the connection: a farewell of TLS would say that it is complete.

@@ -77,8 +77,9 @@ pub(crate) async fn watch_all(pool: Arc<Pool>, check: HealthCheck) {
 
 async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address: SocketAddr) {
     let added = Instant::now();
-    while let Some((fallen, state, is_late)) = pool.standing_of(id) {
-        let kind = if is_late { Kind::Alive } else { Kind::Healthy };
+    while let Some((fallen, state)) = pool.standing_of(id) {
+        // The system accepts connections for a frozen process, so that alone does not bring one back.
+        let kind = if state == State::Unhealthy { Kind::Alive } else { Kind::Healthy };
         let Some(check_at) = pool.check_at(id, check.path.is_some()) else { return };
         let mut finding = probe(&check, check_at, kind).await;
         if finding == Some(CheckResult::Passed)
@@ -154,7 +155,7 @@ enum Kind {
 
 /// The result of one probe; `None` if it says nothing about the instance.
 async fn probe(check: &HealthCheck, address: SocketAddr, kind: Kind) -> Option<CheckResult> {
-    let limit = if kind == Kind::Alive { PROOF_OF_LIFE } else { check.timeout };
+    let limit = if kind == Kind::Alive && check.path.is_none() { PROOF_OF_LIFE } else { check.timeout };
     let asked = async {
         match (&check.path, kind) {
             (Some(path), _) => ask(&Method::GET, path, check.host.as_ref(), address, limit).await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{parse_cpus, parse_limit, parse_size};
+use super::values::{parse_age, parse_cpus, parse_limit, parse_memory};
 use crate::fleet::{RecycleRule, ResourceLimits, ScalingRule};
 
 #[derive(Debug, Clone, Args)]
@@ -22,18 +22,19 @@ pub(in super::super) struct FleetOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s", requires = "min", help_heading = "Scaling")]
     scale_down_after: Duration,
     /// The memory of each instance; one that needs more is killed and restarted. Needs control groups (cgroups)
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits of instances")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory, help_heading = "Limits of instances")]
     memory: Option<u64>,
     /// The processors that each instance may use, such as 0.5. Needs control groups (cgroups)
     #[arg(long, value_name = "N", value_parser = parse_cpus, help_heading = "Limits of instances")]
     cpus: Option<f64>,
     /// Replace an instance when it is so old, give or take a tenth; the new one serves before the old one is drained
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, help_heading = "Limits of instances")]
+    #[arg(long, value_name = "TIME", value_parser = parse_age, help_heading = "Limits of instances")]
     max_age: Option<Duration>,
     /// Replace an instance in the same way when it and the processes that it started use so much memory
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits of instances")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory, help_heading = "Limits of instances")]
     max_memory_soft: Option<u64>,
-    /// How long an instance may fail to respond before it is killed and restarted, while another one serves; 0: for ever
+    /// How long an instance that was stopped (SIGSTOP) may fail to respond before it is killed and restarted, while another one
+    /// serves; one that may be busy with a request gets --response-limit more; 0: for ever
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s", help_heading = "Limits of instances")]
     replace_after: Duration,
 }

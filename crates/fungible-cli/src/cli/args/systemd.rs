@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::RunOptions;
+use super::values::parse_label;
 
 pub(super) const SYSTEMD_EXAMPLES: &str = "\
 Example:
@@ -15,7 +16,7 @@ command again. Paths must be absolute, or relative to --working-directory.";
 #[derive(Debug, Args)]
 pub(in super::super) struct SystemdOptions {
     /// The user that runs the fleet
-    #[arg(long, value_name = "USER", default_value = "www-data", help_heading = "Unit")]
+    #[arg(long, value_name = "USER", default_value = "www-data", value_parser = parse_label, help_heading = "Unit")]
     pub(in super::super) user: String,
     /// The folder where the fleet runs
     #[arg(long, value_name = "FOLDER", default_value = "/", help_heading = "Unit")]

@@ -61,6 +61,19 @@ pub(in super::super) fn parse_cpus(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write a number of processors from 0.01 to 1024, such as 0.5".to_owned())
 }
 
+/// Parses a number of bytes that a process can live with.
+pub(in super::super) fn parse_memory(text: &str) -> Result<u64, String> {
+    let size = parse_size(text)?;
+    if size < 1 << 20 { Err("1MiB is the least".to_owned()) } else { Ok(size) }
+}
+
+/// Parses the age of a process: from a second to a year.
+pub(in super::super) fn parse_age(text: &str) -> Result<Duration, String> {
+    let age = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 6h or 7days"))?;
+    let fits = (Duration::from_secs(1)..=Duration::from_hours(365 * 24)).contains(&age);
+    if fits { Ok(age) } else { Err("an age is from 1s to 365days".to_owned()) }
+}
+
 /// Parses the path of a URL.
 pub(in super::super) fn parse_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {

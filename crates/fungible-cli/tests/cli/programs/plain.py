@@ -1,12 +1,13 @@
 """A small service: says who answered; /slow?ms=N takes its time; /env?NAME shows a variable; /host?NAME knows only that Host;
 /keep?mb=N keeps so much memory; /spin?ms=N computes for so long; /fails-on?INSTANCE answers 500 there."""
 import os, sys, time, threading, urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 KEPT = []
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    # A server without threads would wait on a connection that is kept.
+    protocol_version = "HTTP/1.0" if "ONE_AT_A_TIME" in os.environ else "HTTP/1.1"
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
@@ -44,4 +45,5 @@ if "HEALTH_PORT" in os.environ:
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else int(os.environ["PORT"])
 print("listening on", port, flush=True)
-Server(("127.0.0.1", port), Handler).serve_forever()
+kind = HTTPServer if "ONE_AT_A_TIME" in os.environ else Server
+kind(("127.0.0.1", port), Handler).serve_forever()
