@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -20,7 +20,7 @@ use crate::balancer::meter::ResendReason;
 use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
 use crate::balancer::upstream::connections::{self, REST_AT_MOST, Sender};
 use crate::balancer::upstream::health_check::{self, not_connected};
-use crate::balancer::upstream::{Origin, Problem, RequestBody};
+use crate::balancer::upstream::{Gate, GateGuard, Origin, Problem, RequestBody};
 
 /// The longest idle time of a connection that is used for a request which must not be executed twice. After a longer
 /// time the instance may just be closing it, and if the connection then fails, it is unknown whether the request was
@@ -41,12 +41,20 @@ pub(super) struct Outgoing {
     pub(super) repeatable: bool,
     /// The request that hyper returned unsent; it is sent again as it is.
     pub(super) unsent: Option<Request<RequestBody>>,
+    /// Its client sends the body only when it is asked to.
+    pub(super) expects_continue: bool,
+    /// What holds the body of the current attempt back.
+    pub(super) gate: Option<GateGuard>,
 }
 
 impl Outgoing {
     /// Waits until the body has arrived, or as much of it as is buffered before the rest streams. No instance is
     /// claimed meanwhile.
     async fn gather(&mut self) -> Result<(), ErrorResponse> {
+        if self.expects_continue {
+            // Reading the body would ask for it.
+            return self.origin.problem().map_or(Ok(()), |problem| Err(ErrorResponse::of_body(problem)));
+        }
         self.origin.gather().await.map_err(ErrorResponse::of_body)?;
         if self.origin.turned_out_empty() {
             // hyper would send neither a length nor chunks, and some servers require one of them.
@@ -58,7 +66,16 @@ impl Outgoing {
 
     /// The request from its beginning; `None` if too much of its body was already passed on.
     fn request(&mut self) -> Option<Request<RequestBody>> {
-        let mut request = Request::new(self.origin.body()?);
+        let gate = self.expects_continue.then(Gate::new);
+        let mut request = Request::new(self.origin.body(gate.clone())?);
+        if let Some(gate) = gate {
+            self.gate = Some(GateGuard(gate.clone()));
+            hyper::ext::on_informational(&mut request, move |response| {
+                if response.status() == StatusCode::CONTINUE {
+                    gate.open();
+                }
+            });
+        }
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = if self.repeatable { self.headers.clone() } else { std::mem::take(&mut self.headers) };
@@ -73,6 +90,8 @@ pub(super) struct Answered {
     /// The connection, if other requests may use it after this response.
     pub(super) sender: Option<Sender>,
     pub(super) claim: Claim,
+    /// What holds the body of the request back, until the response has ended.
+    pub(super) gate: Option<GateGuard>,
 }
 
 /// The attempts to get a response to one request.
@@ -186,7 +205,7 @@ impl<'a> Attempts<'a> {
         record.sent_to(&claim.name);
         self.made = 1;
         let failure = match self.send_once(&claim).await {
-            Ok(answer) => return Ok(Answered { answer, sender: None, claim }),
+            Ok(answer) => return Ok(Answered { answer, sender: None, claim, gate: None }),
             Err(failure) => failure,
         };
         Err(match failure {
@@ -232,7 +251,10 @@ impl<'a> Attempts<'a> {
         loop {
             self.made += 1;
             let failure = match self.attempt(&claim).await {
-                Ok((answer, sender)) => return Ok(Answered { answer, sender: Some(sender), claim }),
+                Ok((answer, sender)) => {
+                    let gate = self.request.gate.take();
+                    return Ok(Answered { answer, sender: Some(sender), claim, gate });
+                }
                 Err(failure) => failure,
             };
             let may_repeat = self.request.repeatable && self.request.origin.can_restart();
@@ -384,6 +406,7 @@ impl<'a> Attempts<'a> {
                 biased;
                 sent = &mut sending => {
                     if let Ok(answer) = &sent {
+                        self.request.gate.as_ref().inspect(|gate| gate.0.answered());
                         claim.link.answered(answer.status().is_server_error(), watch.sent.elapsed());
                     }
                     return Ok(sent);

@@ -78,8 +78,6 @@ pub(super) fn to_instance(
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
     let upgrade = remove_one_hop(headers).filter(|_| version == Version::HTTP_11 && !has_body);
-    // hyper's server answers it.
-    headers.remove(EXPECT);
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -99,6 +97,21 @@ pub(super) fn to_instance(
         headers.insert(REQUEST_ID, new_id());
     }
     upgrade
+}
+
+/// Whether the client sends the body only after `100 Continue`, and the instance is to decide about that. If not, hyper's
+/// server asks for the body as soon as it is read.
+pub(super) fn expects_continue(headers: &mut HeaderMap, may_wait: bool) -> bool {
+    let mut values = headers.get_all(EXPECT).iter();
+    let expects = match (values.next(), values.next()) {
+        (Some(value), None) => value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue"),
+        _ => false,
+    };
+    headers.remove(EXPECT);
+    if expects && may_wait {
+        headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
+    }
+    expects && may_wait
 }
 
 fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {

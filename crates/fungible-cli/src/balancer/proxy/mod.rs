@@ -114,7 +114,7 @@ async fn forward(
     if let Some(line) = line {
         line.entry.attempts = attempts.made();
     }
-    let Answered { answer, sender, claim } = answered?;
+    let Answered { answer, sender, claim, gate } = answered?;
     let (mut head, incoming) = answer.into_parts();
     let length = incoming.size_hint().exact();
     if !headers::to_client(&mut head.headers, head.status, &method, length) {
@@ -151,6 +151,7 @@ async fn forward(
     let lasts = direction.is_none() && method == Method::GET;
     let stream = if lasts { ServerSentEvents::of(&head.headers, &claim) } else { None };
     let body = ResponseBody::Passing(Passing {
+        _gate: gate,
         stream,
         ended: false,
         ends_by_closing: version == Version::HTTP_10 && length.is_none(),
@@ -184,6 +185,8 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         trust_forwarded: context.config.trust_forwarded,
     };
     let has_body = !matches!(origin, Origin::Empty);
+    let waits = direction.is_none() && has_body && version == Version::HTTP_11;
+    let expects_continue = headers::expects_continue(&mut headers, waits);
     let offer = headers::to_instance(&mut headers, version, has_body, &from, || context.new_id());
     if direction.is_some() {
         // An observer cannot read compressed messages, and a client must accept that its offer is declined (RFC 6455,
@@ -201,7 +204,19 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         }
         Some(_) => {}
     }
-    (Outgoing { method, target: only_path(uri), headers, origin, repeatable, unsent: None }, offer.is_some())
+    (
+        Outgoing {
+            method,
+            target: only_path(uri),
+            headers,
+            origin,
+            repeatable,
+            unsent: None,
+            expects_continue,
+            gate: None,
+        },
+        offer.is_some(),
+    )
 }
 
 /// The target without scheme and host, which the Host header contains.

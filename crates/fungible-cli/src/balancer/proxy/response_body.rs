@@ -24,6 +24,7 @@ use super::measure::Measure;
 use crate::balancer::client::Tracked;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
+use crate::balancer::upstream::GateGuard;
 use crate::balancer::upstream::connections::Sender;
 use crate::balancer::upstream::fields::clean_trailers;
 
@@ -57,6 +58,8 @@ pub(crate) struct Passing {
     pub(super) record: Option<Record>,
     /// The instance broke off the response.
     pub(super) broke_off: bool,
+    /// What holds the body of the request back, until this has ended.
+    pub(super) _gate: Option<GateGuard>,
     /// How a stream of events learns that its instance leaves; `None` for other responses.
     pub(super) stream: Option<ServerSentEvents>,
 }

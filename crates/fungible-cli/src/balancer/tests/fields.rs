@@ -1,6 +1,12 @@
 //! Header fields on their way to the instance and back, and requests that are refused.
 
-use super::world::{Fake, Raw, Seen, add_healthy, balancer, config, raw};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use test_basics::eventually_async;
+use tokio::sync::Notify;
+
+use super::world::{Fake, Raw, Seen, Step, add_healthy, balancer, config, ok, raw};
 use crate::balancer::{Config, NewTraces, Routing};
 
 /// What the instance saw of one request.
@@ -179,12 +185,8 @@ async fn an_unknown_length_ends_for_http_1_0_with_the_connection_and_a_cut_with_
     let whole = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let cut = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
     let fake =
-        Fake::new(
-            move |seen| {
-                if seen.line.contains("cut") { vec![raw(cut), super::world::Step::Close] } else { vec![raw(whole)] }
-            },
-        )
-        .await;
+        Fake::new(move |seen| if seen.line.contains("cut") { vec![raw(cut), Step::Close] } else { vec![raw(whole)] })
+            .await;
     let balancer = balancer(config(Routing::RoundRobin));
     add_healthy(&balancer, &[&fake]).await;
     for (path, is_whole) in [("/whole", true), ("/cut", false)] {
@@ -277,18 +279,53 @@ async fn ambiguous_requests_are_refused_and_the_connection_is_closed() {
     assert_eq!(fake.seen().len(), 0, "no instance saw any of them");
 }
 
+const WAITS: &str = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+
 #[tokio::test]
-async fn expect_100_is_answered_here_and_not_passed_on() {
+async fn the_instance_decides_whether_a_body_is_sent() {
+    let bell = Arc::new(Notify::new());
+    let rings = Arc::clone(&bell);
+    let fake =
+        Fake::hasty(move |_| vec![raw("HTTP/1.1 100 Continue\r\n\r\n"), Step::Wait(Arc::clone(&rings)), ok("got it")])
+            .await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send(WAITS).await;
+    client.take_until("HTTP/1.1 100 Continue\r\n\r\n").await;
+    client.send("hello").await;
+    bell.notify_one();
+    assert_eq!(client.answer().await.expect("an answer comes").body, "got it");
+    eventually_async("the body is there", async || fake.executed() == 1).await;
+    assert_eq!((fake.seen()[0].header("expect"), &*fake.seen()[0].body), (Some("100-continue"), &b"hello"[..]));
+}
+
+#[tokio::test]
+async fn a_body_that_the_instance_refuses_by_its_head_is_not_asked_for() {
+    let fake = Fake::hasty(|_| vec![raw("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 5\r\n\r\nlarge")]).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    client.send(WAITS).await;
+    let answer = client.answer().await.expect("an answer comes");
+    assert_eq!((answer.status, &*answer.body), (413, "large"), "and no 100 before it");
+    assert!(client.is_closed().await, "the body may still come, or not");
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("its connection is closed", async || fake.open.load(Ordering::SeqCst) == 0).await;
+    assert_eq!(fake.executed(), 0);
+}
+
+#[tokio::test]
+async fn an_instance_that_does_not_know_expect_gets_the_body_all_the_same() {
     let fake = Fake::plain("a").await;
     let balancer = balancer(config(Routing::RoundRobin));
     add_healthy(&balancer, &[&fake]).await;
     let mut client = Raw::connect(&balancer).await;
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
-    client.until("HTTP/1.1 100 Continue\r\n\r\n").await;
-    client.buffer.clear();
-    client.send("hi").await;
-    assert_eq!(client.answer().await.expect("an answer comes").status, 200);
-    assert_eq!((fake.seen()[0].header("expect"), &*fake.seen()[0].body), (None, &b"hi"[..]));
+    client.send(WAITS).await;
+    client.take_until("HTTP/1.1 100 Continue\r\n\r\n").await;
+    client.send("hello").await;
+    assert_eq!(client.answer().await.expect("an answer comes").body, "a");
+    assert_eq!(&*fake.seen()[0].body, b"hello");
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 pub(crate) mod connections;
 pub(crate) mod fields;
+mod gate;
 pub(crate) mod health_check;
 mod pace;
 mod request_body;
 
+pub(crate) use gate::{Gate, GateGuard};
 pub(crate) use health_check::HealthCheck;
 pub(crate) use request_body::{BodyLimits, InMemory, Origin, Problem, RequestBody};

@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::fields::clean_trailers;
+use super::gate::Gate;
 use super::pace::Pace;
 use crate::balancer::observe::Record;
 
@@ -179,7 +180,9 @@ impl Origin {
 
     /// The body from its beginning; bodies of earlier attempts then end in an error. `None`: too much has been passed
     /// on.
-    pub(crate) fn body(&self) -> Option<RequestBody> {
+    ///
+    /// `gate`: holds it back.
+    pub(crate) fn body(&self, gate: Option<Gate>) -> Option<RequestBody> {
         if !self.can_restart() {
             return None;
         }
@@ -188,7 +191,7 @@ impl Origin {
         };
         source.borrow_mut().round += 1;
         let round = source.borrow().round;
-        Some(RequestBody::Client { source: Rc::clone(source), round, at: 0 })
+        Some(RequestBody::Client { source: Rc::clone(source), round, at: 0, gate })
     }
 }
 
@@ -385,6 +388,8 @@ pub(crate) enum RequestBody {
         round: u32,
         /// How many kept pieces were sent so far.
         at: usize,
+        /// What holds it back, if anything does.
+        gate: Option<Gate>,
     },
 }
 
@@ -393,9 +398,14 @@ impl Body for RequestBody {
     type Error = Box<dyn Error + Send + Sync>;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let RequestBody::Client { source, round, at } = self.get_mut() else {
+        let RequestBody::Client { source, round, at, gate } = self.get_mut() else {
             return Poll::Ready(None);
         };
+        if let Some(gate) = gate
+            && !ready!(gate.poll(context))
+        {
+            return Poll::Ready(Some(Err("the instance did not want the body".into())));
+        }
         let mut source = source.borrow_mut();
         if source.round != *round {
             return Poll::Ready(Some(Err("the request went elsewhere".into())));
