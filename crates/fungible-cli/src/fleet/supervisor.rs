@@ -543,6 +543,10 @@ impl Supervisor<'_> {
     }
 
     fn answer(&mut self, asked: Asked) -> Result<(), FleetError> {
+        // Whoever asked was told that the fleet does not answer.
+        if asked.reply.is_closed() {
+            return Ok(());
+        }
         let reply = match asked.request {
             ControlRequest::Status => ControlReply::Status(Box::new(self.status())),
             ControlRequest::Signal { instance, signal } => self.signal(&instance, signal)?,

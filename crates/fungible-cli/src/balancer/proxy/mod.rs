@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
@@ -47,6 +47,8 @@ use measure::Measure;
 use response_body::{Passing, ServerSentEvents};
 use upgrade::Listener;
 
+use super::observe::Record;
+use super::pool::Claim;
 use super::upstream::Origin;
 
 /// Answers one request of a client: with the response of an instance, or with an error response.
@@ -86,34 +88,57 @@ struct Notes<'a> {
     measure: &'a mut Option<Measure>,
 }
 
+impl Notes<'_> {
+    /// What the instance can find in its own log, too.
+    fn names(&mut self, headers: &HeaderMap) {
+        if let Some(line) = self.line {
+            line.names(headers);
+        }
+    }
+
+    /// So many instances were tried.
+    fn tried(&mut self, made: u32) {
+        if let Some(measure) = self.measure {
+            measure.attempts = made;
+        }
+        if let Some(line) = self.line {
+            line.entry.attempts = made;
+        }
+    }
+
+    /// The head of the response has come.
+    fn answered(&mut self, status: StatusCode, claim: &Claim) {
+        if let Some(line) = self.line {
+            line.entry.status = status.as_u16();
+            line.entry.instance = Some(Arc::clone(&claim.name));
+        }
+        if let Some(measure) = self.measure {
+            measure.status = status.as_u16();
+        }
+    }
+}
+
 /// The response of an instance. Its body records when it has ended, and writes the access line then.
 async fn forward(
     client: &Client,
     head: Parts,
     body: Incoming,
     switch: Option<OnUpgrade>,
-    Notes { line, measure }: Notes<'_>,
+    mut notes: Notes<'_>,
     direction: Option<&Direction>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
     validate::check(&head)?;
     let config = &client.context.config;
     let (version, hints) = (head.version, Hints::of(&head.headers, config.routing, &config.secret));
     let (outgoing, offers_switch) = outgoing(client, head, body, direction);
-    if let Some(line) = line {
-        line.names(&outgoing.headers);
-    }
+    notes.names(&outgoing.headers);
     let method = outgoing.method.clone();
     let mut attempts = Attempts::new(client, outgoing, &hints);
     let answered = match direction {
         None => attempts.balanced().await,
         Some(direction) => attempts.directed(direction).await,
     };
-    if let Some(measure) = measure {
-        measure.attempts = attempts.made();
-    }
-    if let Some(line) = line {
-        line.entry.attempts = attempts.made();
-    }
+    notes.tried(attempts.made());
     let Answered { answer, sender, claim, gate } = answered?;
     let (mut head, incoming) = answer.into_parts();
     let length = incoming.size_hint().exact();
@@ -122,30 +147,13 @@ async fn forward(
     }
     head.version = Version::HTTP_11;
     hints.set_cookies(&mut head.headers, config, &claim.name, client.origin.secure);
-    if let Some(line) = line {
-        line.entry.status = head.status.as_u16();
-        line.entry.instance = Some(Arc::clone(&claim.name));
-    }
-    if let Some(measure) = measure {
-        measure.status = head.status.as_u16();
-    }
+    notes.answered(head.status, &claim);
     let record = direction.map(|direction| direction.record.clone());
     if let Some(record) = &record {
         record.answered(head.status.as_u16(), &head.headers);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        let switch = switch.filter(|_| offers_switch);
-        let (Some(to_client), Some(to_instance)) = (switch, head.extensions.remove::<OnUpgrade>()) else {
-            return Err(BAD_ANSWER);
-        };
-        client.progress.changes_protocol();
-        let is_websocket = upgrade::is_websocket(head.headers.get(UPGRADE));
-        let listener = record.map(|record| Listener::new(record, is_websocket));
-        if let (Some(meter), Some(measure)) = (&config.meter, measure.take()) {
-            measure.finish(meter, Some(&claim));
-        }
-        upgrade::start(&client.context, to_client, to_instance, claim, line.take(), listener, is_websocket);
-        return Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())));
+        return switch_protocol(client, head, switch.filter(|_| offers_switch), claim, &mut notes, record);
     }
     // What an observer records ends as the app and its client want, and only a GET is repeated by its client.
     let lasts = direction.is_none() && method == Method::GET;
@@ -162,11 +170,33 @@ async fn forward(
         sender,
         record,
         broke_off: false,
-        line: line.take(),
+        line: notes.line.take(),
         bytes: 0,
-        measure: measure.take(),
+        measure: notes.measure.take(),
     });
     Ok(Response::from_parts(head, body))
+}
+
+/// The response to a request whose connection becomes a tunnel.
+fn switch_protocol(
+    client: &Client,
+    mut head: http::response::Parts,
+    switch: Option<OnUpgrade>,
+    claim: Claim,
+    notes: &mut Notes<'_>,
+    record: Option<Record>,
+) -> Result<Response<ResponseBody>, ErrorResponse> {
+    let (Some(to_client), Some(to_instance)) = (switch, head.extensions.remove::<OnUpgrade>()) else {
+        return Err(BAD_ANSWER);
+    };
+    client.progress.changes_protocol();
+    let is_websocket = upgrade::is_websocket(head.headers.get(UPGRADE));
+    let listener = record.map(|record| Listener::new(record, is_websocket));
+    if let (Some(meter), Some(measure)) = (&client.context.config.meter, notes.measure.take()) {
+        measure.finish(meter, Some(&claim));
+    }
+    upgrade::start(&client.context, to_client, to_instance, claim, notes.line.take(), listener, is_websocket);
+    Ok(Response::from_parts(head, ResponseBody::Ours(Bytes::new())))
 }
 
 /// The request as instances get it, and whether its client offers to switch the protocol.

@@ -61,9 +61,7 @@ impl Watched {
             Some((stamps, is_reported)) if *stamps == now => Some(*is_reported),
             _ => None,
         };
-        if is_reported == Some(true) {
-            return None;
-        }
+        // Also after it was reported: one that is not valid yet will be.
         match certificates.read_again() {
             Ok(()) => {
                 *self = Watched { in_use: now, in_vain: None };
@@ -72,7 +70,7 @@ impl Watched {
             Err(error) => {
                 // Certificate and key are two files: at the first look one of them may still be the old one.
                 self.in_vain = Some((now, is_reported.is_some()));
-                is_reported.is_some().then_some(CertificateEvent::Kept(error))
+                (is_reported == Some(false)).then_some(CertificateEvent::Kept(error))
             }
         }
     }
