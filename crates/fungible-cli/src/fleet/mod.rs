@@ -2,6 +2,7 @@
 //! processes and addresses, not what instances serve nor how anything is displayed.
 
 mod cgroup;
+mod commands;
 mod control;
 mod deploys;
 mod event;
@@ -17,12 +18,15 @@ mod process;
 mod process_end;
 mod process_tree;
 mod recycling;
+mod reports;
 mod rollout;
 mod scaling;
 mod settings;
 mod socket_table;
+mod state;
 mod status;
 mod supervisor;
+mod turns;
 
 pub(crate) use cgroup::ResourceLimits;
 pub(crate) use control::{
