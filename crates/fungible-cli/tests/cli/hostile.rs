@@ -252,13 +252,24 @@ time.sleep(1000)
 /// It stayed healthy, and the stranger got its requests for good.
 #[test]
 fn a_live_instance_that_loses_its_port_is_started_again_on_another_one() {
+    for noticed_before in [false, true] {
+        loses_its_port(noticed_before);
+    }
+}
+
+/// `noticed_before`: the instance is unhealthy before the other program listens.
+fn loses_its_port(noticed_before: bool) {
     let place = Place::new();
     let fleet = place.fleet(&["run", "-n", "1", "--listen", "127.0.0.1:0", "--", "python3", "-c", STOPS_LISTENING]);
     let address: SocketAddr = fleet.healthy(1)[0]["address"].as_str().unwrap().parse().unwrap();
-    let thief = std::thread::spawn(move || eventually("its port", || TcpListener::bind(address).ok()));
+    let steal = move || eventually("its port", || TcpListener::bind(address).ok());
+    let thief = (!noticed_before).then(|| std::thread::spawn(steal));
     assert_eq!(fleet.get("/stop").body, "own");
-    // It takes connections, which is all that a probe asks for.
-    let thief = thief.join().unwrap();
+    if noticed_before {
+        eventually("it is noticed", || (fleet.in_state("unhealthy").len() == 1).then_some(()));
+    }
+    // It takes connections, and says nothing.
+    let thief = thief.map_or_else(steal, |thief| thief.join().unwrap());
     eventually("the event", || fleet.said().contains("lost its port: ").then_some(()));
     eventually("another port", || {
         let healthy = fleet.in_state("healthy");

@@ -82,10 +82,11 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
         let kind = if state == State::Unhealthy { Kind::Alive } else { Kind::Healthy };
         let Some(check_at) = pool.check_at(id, check.path.is_some()) else { return };
         let mut finding = probe(&check, check_at, kind).await;
-        if finding == Some(CheckResult::Passed)
+        // One that accepts a connection and says nothing may be another program, too.
+        if let Some(found @ (CheckResult::Passed | CheckResult::Late(_))) = &finding
             && let Some(vouch) = pool.vouch_of(id)
         {
-            finding = vouched(vouch, address, state).await;
+            finding = vouched(vouch, address, state, found.clone()).await;
         }
         if let Some(finding) = finding {
             pool.probed(id, fallen, finding);
@@ -103,18 +104,19 @@ async fn watch_one(pool: Arc<Pool>, check: HealthCheck, id: InstanceId, address:
     }
 }
 
-/// Checks whether the instance itself passed the probe, and not another program on its port.
-async fn vouched(vouch: Vouch, address: SocketAddr, state: State) -> Option<CheckResult> {
+/// Checks whether it was the instance itself that was probed, and not another program on its port.
+async fn vouched(vouch: Vouch, address: SocketAddr, state: State, found: CheckResult) -> Option<CheckResult> {
     // On a separate thread, because the runtime of this worker serves requests.
     let owner = tokio::task::spawn_blocking(move || vouch.port_owner()).await.ok()?;
     match owner {
-        PortOwner::Own => Some(CheckResult::Passed),
+        PortOwner::Foreign(who) => Some(CheckResult::Refused(format!("{who} listens on {address}"))),
+        PortOwner::Own => Some(found),
+        PortOwner::Unclear if found != CheckResult::Passed => Some(found),
         // Its listener may just be opening or closing.
         PortOwner::Unclear if state == State::Healthy => None,
         PortOwner::Unclear => {
             Some(CheckResult::Failed(format!("{address} answers, but none of the instance's processes listens there")))
         }
-        PortOwner::Foreign(who) => Some(CheckResult::Refused(format!("{who} listens on {address}"))),
     }
 }
 
