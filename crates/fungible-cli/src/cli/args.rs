@@ -9,6 +9,7 @@ mod fleet;
 mod logs;
 mod output;
 mod prove;
+mod run;
 mod systemd;
 mod values;
 
@@ -16,31 +17,31 @@ mod values;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+#[cfg(feature = "demo")]
+use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 pub(super) use self::admin::AdminOptions;
 use self::balance::BALANCE_EXAMPLES;
 pub(super) use self::balance::BalanceOptions;
-use self::balancer::BalancerOptions;
 pub(super) use self::balancer::BalancerPlan;
 pub(super) use self::connecting::ConnectingOptions;
 use self::deploy::DEPLOY_EXAMPLES;
 pub(super) use self::deploy::DeployOptions;
-use self::fleet::FleetOptions;
-pub(super) use self::fleet::FleetPlan;
 pub(super) use self::logs::AccessFormat;
 pub(super) use self::output::{JudgeOptions, OutputOptions};
 use self::prove::PROVE_EXAMPLES;
 pub(super) use self::prove::{FEWEST_RUNS, ProveOptions};
+use self::run::{DEV_EXAMPLES, RUN_EXAMPLES};
+pub(super) use self::run::{RunOptions, RunPlan};
 use self::systemd::SYSTEMD_EXAMPLES;
 pub(super) use self::systemd::SystemdOptions;
+use self::values::FLEET;
 #[cfg(feature = "demo")]
 use self::values::parse_address;
-use self::values::{FLEET, parse_label};
 pub(super) use self::values::{Target, parse_limit, parse_pair, parse_path};
-use crate::balancer::Routing;
 use crate::fleet::KEEPER_STAGES;
 
 const EXIT_CODES: &str = "\
@@ -196,108 +197,6 @@ pub(super) enum Command {
 const FLEET_OF_INSTANCE: &str =
     "Which fleet: its name, its port, or NAME@PORT; may be left out when only one has an instance of this name";
 
-const RUN_EXAMPLES: &str = "\
-Examples:
-  fungible run -- node server.js                        # the app listens on the port in PORT
-  fungible run -n 5 --health /healthz -- ./app --port {port}
-  fungible run --min 2 --max 10 --memory 256M -- ./app   # as many as the load takes
-  fungible run --admin 127.0.0.1:9090 -- ./app          # a page, and metrics
-  fungible run --listen 0.0.0.0:80 --env DATABASE_URL=postgres://localhost/app -- gunicorn -b 127.0.0.1:{port} app:app
-  fungible run --listen 0.0.0.0:443 --redirect-http 0.0.0.0:80 --tls-cert cert.pem --tls-key key.pem -- ./app
-
-Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
-
-const DEV_EXAMPLES: &str = "\
-Example:
-  fungible dev -- npm start
-
-Exit codes: 0 ended as requested; 2 wrong usage, or the instances could not be run.";
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct RunOptions {
-    /// How many instances [default: 3, for dev 2]
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    instances: Option<u16>,
-    #[command(flatten)]
-    fleet: FleetOptions,
-    #[command(flatten)]
-    balancer: BalancerOptions,
-    /// The prefix of the instance names: NAME-1, NAME-2 .. [default: the program's name]
-    #[arg(long, value_parser = parse_name)]
-    name: Option<String>,
-    /// What `fungible status` calls this version of the app [default: a hash of its command and variables]
-    #[arg(long, value_name = "LABEL", value_parser = parse_label)]
-    version: Option<String>,
-    /// Give each instance a second port, in `HEALTH_PORT` and {health-port}, and send health checks there
-    #[arg(long, requires = "health")]
-    health_port: bool,
-    /// Set this variable for each instance; {port} in the value is replaced with its port
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
-    env: Vec<(String, String)>,
-    /// How long an instance may take to become ready
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
-    start_limit: Duration,
-    /// How long an instance may take to end after SIGTERM, before SIGKILL
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "10s")]
-    grace: Duration,
-    /// Accept that a program other than the instance listens on its port, as Docker's proxy does; without it such an
-    /// instance is restarted on another port
-    #[arg(long)]
-    allow_foreign_listener: bool,
-    /// Do not use Linux namespaces even if they are available
-    #[arg(long)]
-    no_namespaces: bool,
-    /// The program and its arguments, after `--`; {port} is replaced with the instance's port
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    command: Vec<String>,
-}
-
-/// The settings of `run` and `dev`, from the arguments and their defaults.
-#[derive(Debug)]
-pub(super) struct RunPlan {
-    pub(super) instances: usize,
-    pub(super) fleet: FleetPlan,
-    pub(super) balancer: BalancerPlan,
-    pub(super) name: String,
-    pub(super) version: Option<String>,
-    pub(super) health_port: bool,
-    pub(super) program: String,
-    pub(super) arguments: Vec<String>,
-    pub(super) env: Vec<(String, String)>,
-    pub(super) start_limit: Duration,
-    pub(super) grace: Duration,
-    pub(super) foreign_listeners: bool,
-    pub(super) namespaces: bool,
-}
-
-impl RunOptions {
-    /// The plan, with these defaults for the number of instances and the routing.
-    ///
-    /// # Errors
-    /// When the options contradict each other.
-    pub(super) fn into_plan(self, instances: u16, routing: Routing) -> anyhow::Result<RunPlan> {
-        let mut command = self.command.into_iter();
-        let program = command.next().unwrap_or_default();
-        let fleet = self.fleet.into_plan().map_err(anyhow::Error::msg)?;
-        let fewest = fleet.scaling.as_ref().map(|rule| rule.min);
-        Ok(RunPlan {
-            instances: fewest.unwrap_or_else(|| self.instances.unwrap_or(instances).into()),
-            fleet,
-            balancer: self.balancer.into_plan(routing),
-            name: self.name.unwrap_or_else(|| name_of(&program)),
-            version: self.version,
-            health_port: self.health_port,
-            program,
-            arguments: command.collect(),
-            env: self.env,
-            start_limit: self.start_limit,
-            grace: self.grace,
-            foreign_listeners: self.allow_foreign_listener,
-            namespaces: !self.no_namespaces,
-        })
-    }
-}
-
 #[cfg(feature = "demo")]
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -350,22 +249,6 @@ pub(super) enum DemoApp {
     Shop,
 }
 
-/// The longest name, because it becomes part of the path of a socket, whose length is limited.
-const LONGEST_NAME: usize = 40;
-
-/// The default name of instances: the file name of the program without its extension.
-fn name_of(program: &str) -> String {
-    let stem = std::path::Path::new(program).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);
-    let name: String = stem.chars().filter(allowed).take(LONGEST_NAME).collect();
-    if name.is_empty() { "app".to_owned() } else { name }
-}
-
-fn parse_name(text: &str) -> Result<String, String> {
-    let fine = !text.is_empty() && text.len() <= LONGEST_NAME && name_of(text) == text;
-    if fine { Ok(text.to_owned()) } else { Err("a name has 1 to 40 letters, digits, - and _".to_owned()) }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -375,12 +258,5 @@ mod tests {
     #[test]
     fn the_arguments_are_well_formed() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn instances_are_called_after_the_program() {
-        assert_eq!(name_of("node"), "node");
-        assert_eq!(name_of("./bin/my app.sh"), "myapp");
-        assert_eq!(name_of("/"), "app");
     }
 }

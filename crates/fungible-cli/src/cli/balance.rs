@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 
 use super::args::{BalanceOptions, Target};
-use super::front::{Front, front, mark, scheme};
+use super::front::{Opened, front, mark, scheme};
 use super::printer::{Printer, Printing};
 use super::run::stop_signals;
 use super::{process, screen};
@@ -26,7 +26,7 @@ const EXPECTED: usize = 64;
 pub(super) fn run(options: &BalanceOptions) -> anyhow::Result<()> {
     let printing = Printing::start(screen::try_say);
     let plan = options.plan();
-    let Front { listener, config, admin, access_file } = front(&plan, EXPECTED, &printing)?;
+    let Opened { listener, config, admin, access_file } = front(&plan, EXPECTED, &printing)?;
     let scheme = scheme(&config);
     let outcome = process::runtime()?.block_on(async {
         let address = listener.local_addr()?;

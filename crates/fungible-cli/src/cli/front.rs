@@ -15,7 +15,7 @@ use crate::admin::Admin;
 use crate::balancer::{Config, HealthCheck, Routing};
 
 /// What is opened before a balancer starts.
-pub(super) struct Front {
+pub(super) struct Opened {
     pub(super) listener: TcpListener,
     pub(super) config: Config,
     pub(super) admin: Option<Admin>,
@@ -27,7 +27,7 @@ pub(super) struct Front {
 ///
 /// # Errors
 /// When an address is taken, or a setting cannot be used.
-pub(super) fn front(plan: &BalancerPlan, instances: usize, printing: &Printing) -> anyhow::Result<Front> {
+pub(super) fn front(plan: &BalancerPlan, instances: usize, printing: &Printing) -> anyhow::Result<Opened> {
     let access_file = plan.logs.access_log_file().map(access_log::into_file).transpose()?;
     let access_printer = access_file.as_ref().map_or_else(|| printing.printer(), Printing::printer);
     let access = plan.logs.access_log().map(|format| access_log::sink(format, access_printer));
@@ -57,7 +57,7 @@ pub(super) fn front(plan: &BalancerPlan, instances: usize, printing: &Printing) 
     config.meter = admin.as_ref().map(Admin::meter);
     let (mark, printer) = (mark(), printing.printer());
     connecting::watch(&config.connecting, move |sentence| printer.say(mark.clone().plain(sentence)))?;
-    Ok(Front { listener, config, admin, access_file })
+    Ok(Opened { listener, config, admin, access_file })
 }
 
 /// The scheme of the addresses that clients use.

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::args::RunPlan;
-use super::front::{Front, front, mark, scheme};
+use super::front::{Opened, front, mark, scheme};
 use super::line::Line;
 use super::printer::Printing;
 use super::{process, screen};
@@ -49,7 +49,7 @@ pub(super) fn run(plan: &RunPlan) -> anyhow::Result<()> {
         recycle: plan.fleet.recycle.clone(),
     };
     let most = plan.fleet.scaling.as_ref().map_or(plan.instances, |rule| rule.max);
-    let Front { listener, config, admin, access_file } = front(&plan.balancer, most, &printing)?;
+    let Opened { listener, config, admin, access_file } = front(&plan.balancer, most, &printing)?;
     let mark = mark();
     let scheme = scheme(&config);
     let command = std::iter::once(&plan.program).chain(&plan.arguments).cloned().collect::<Vec<_>>().join(" ");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::balancer::{BalancerOptions, BalancerPlan};
-use super::values::{Target, parse_limit, parse_target};
+use super::values::{Target, parse_limit, parse_name, parse_target};
 use crate::balancer::Routing;
 
 pub(super) const BALANCE_EXAMPLES: &str = "\
@@ -31,7 +31,7 @@ pub(in super::super) struct BalanceOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "5s")]
     pub(in super::super) resolve_every: Duration,
     /// What `fungible status` calls it
-    #[arg(long, value_parser = super::parse_name, default_value = "balance")]
+    #[arg(long, value_parser = parse_name, default_value = "balance")]
     pub(in super::super) name: String,
     #[command(flatten)]
     balancer: BalancerOptions,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::RunOptions;
+use super::run::RunOptions;
 use super::values::parse_label;
 
 pub(super) const SYSTEMD_EXAMPLES: &str = "\

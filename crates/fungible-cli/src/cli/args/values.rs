@@ -109,6 +109,23 @@ pub(in super::super) fn parse_pair(text: &str) -> Result<(String, String), Strin
     }
 }
 
+/// The longest name, because it becomes part of the path of a socket, whose length is limited.
+const LONGEST_NAME: usize = 40;
+
+/// The default name of instances: the file name of the program without its extension.
+pub(in super::super) fn name_of(program: &str) -> String {
+    let stem = std::path::Path::new(program).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "-_.".contains(*letter);
+    let name: String = stem.chars().filter(allowed).take(LONGEST_NAME).collect();
+    if name.is_empty() { "app".to_owned() } else { name }
+}
+
+/// Parses the name of a fleet.
+pub(in super::super) fn parse_name(text: &str) -> Result<String, String> {
+    let fine = !text.is_empty() && text.len() <= LONGEST_NAME && name_of(text) == text;
+    if fine { Ok(text.to_owned()) } else { Err("a name has 1 to 40 letters, digits, - and _".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +148,12 @@ mod tests {
         for text in ["", "KiB", "-1", "1.5MiB", "1TiB", "99999999999GiB"] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn instances_are_called_after_the_program() {
+        assert_eq!(name_of("node"), "node");
+        assert_eq!(name_of("./bin/my app.sh"), "myapp");
+        assert_eq!(name_of("/"), "app");
     }
 }
