@@ -1,5 +1,5 @@
-//! The control socket of a running fleet, through which `fungible status`, `kill`, `freeze`, `thaw`, `scale` and `stop` talk to it: one
-//! line of JSON each way, over a unix socket in a folder that only its owner may open.
+//! The control socket of a running fleet, through which `fungible status`, `kill`, `scale`, `deploy` and other commands talk
+//! to it: one line of JSON each way, over a unix socket in a folder that only its owner may open.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
