@@ -1,11 +1,10 @@
 //! What clients notice while an instance hangs or fails, and while requests are held.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use test_basics::{Browser, eventually, raw};
+use test_basics::{eventually, raw};
 
 use super::world::{Fleet, Place, program, signal};
 
@@ -14,43 +13,13 @@ fn fleet<'a>(place: &'a Place, options: &[&str]) -> Fleet<'a> {
     place.fleet(&[&start[..], options, &["--", "python3", &program("plain.py")]].concat())
 }
 
-/// Asks for a path again and again, from so many clients, while `during` runs: the status, the body and the time of each answer.
-fn under_load<T>(
-    fleet: &Fleet<'_>,
-    clients: usize,
-    path: &str,
-    during: impl FnOnce() -> T,
-) -> (T, Vec<(u16, String, Duration)>) {
-    let over = AtomicBool::new(false);
-    let address = fleet.address;
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..clients)
-            .map(|_| {
-                scope.spawn(|| {
-                    let (mut browser, mut seen) = (Browser::default(), Vec::new());
-                    while !over.load(Ordering::Relaxed) {
-                        let begun = Instant::now();
-                        let answer = browser.send(address, "GET", path, "", "");
-                        let (status, body) = answer.map_or((0, String::new()), |answer| (answer.status, answer.body));
-                        seen.push((status, body, begun.elapsed()));
-                    }
-                    seen
-                })
-            })
-            .collect();
-        let done = during();
-        over.store(true, Ordering::Relaxed);
-        (done, clients.into_iter().flat_map(|client| client.join().unwrap()).collect())
-    })
-}
-
 #[test]
 fn an_instance_that_hangs_is_found_without_a_health_check_path_and_comes_back() {
     let place = Place::new();
     let fleet = fleet(&place, &["--replace-after", "0"]);
     let instances = fleet.healthy(3);
     let pid = i32::try_from(instances[1]["pid"].as_i64().unwrap()).unwrap();
-    let (out, seen) = under_load(&fleet, 6, "/slow?ms=20", || {
+    let (out, seen) = fleet.under_load(6, "/slow?ms=20", || {
         eventually("all have been measured", || {
             fleet.in_state("healthy").iter().all(|one| one["served"].as_u64() > Some(20)).then_some(())
         });
@@ -98,7 +67,7 @@ fn an_instance_that_fails_far_more_often_than_the_others_is_taken_out() {
     let place = Place::new();
     let fleet = fleet(&place, &["--eject"]);
     fleet.healthy(3);
-    let ((), _) = under_load(&fleet, 2, "/fails-on?web-2", || {
+    let ((), _) = fleet.under_load(2, "/fails-on?web-2", || {
         eventually("it is ejected", || {
             let status = fleet.status();
             let problem = status["instances"][1]["last_problem"].as_str().unwrap_or_default().to_owned();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use test_basics::{Browser, eventually, raw};
+use test_basics::{eventually, raw};
 
 use super::world::{Fleet, Place, program, signal};
 
@@ -35,38 +35,13 @@ fn pids(instances: &[Value]) -> HashSet<i64> {
     instances.iter().map(|one| one["pid"].as_i64().unwrap()).collect()
 }
 
-/// Clients that ask without a pause until they are stopped; what each of them saw.
-fn under_load<T>(fleet: &Fleet<'_>, path: &str, during: impl FnOnce() -> T) -> (T, Vec<(u16, String)>) {
-    let over = AtomicBool::new(false);
-    let address = fleet.address;
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    let (mut browser, mut seen) = (Browser::default(), Vec::new());
-                    while !over.load(Ordering::Relaxed) {
-                        match browser.send(address, "GET", path, "", "") {
-                            Ok(answer) => seen.push((answer.status, answer.body)),
-                            Err(error) => seen.push((0, error.to_string())),
-                        }
-                    }
-                    seen
-                })
-            })
-            .collect();
-        let done = during();
-        over.store(true, Ordering::Relaxed);
-        (done, clients.into_iter().flat_map(|client| client.join().unwrap()).collect())
-    })
-}
-
 #[test]
 fn a_deploy_replaces_all_instances_and_loses_no_request() {
     let place = Place::new();
     let fleet = fleet(&place, "3", &[]);
     let before = fleet.healthy(3);
     let watching = AtomicBool::new(true);
-    let (deployed, seen) = under_load(&fleet, "/env?V", || {
+    let (deployed, seen) = fleet.under_load(4, "/env?V", || {
         thread::scope(|scope| {
             let fewest = scope.spawn(|| {
                 let mut fewest = usize::MAX;
@@ -120,7 +95,7 @@ fn what_does_not_work_is_rolled_back_and_says_why() {
         (&["./nothing-here"], "No such file or directory"),
         (&["timeout", "-s", "KILL", "3", "python3", &plain], "after it was ready"),
     ] {
-        let (failed, seen) = under_load(&fleet, "/env?V", || {
+        let (failed, seen) = fleet.under_load(4, "/env?V", || {
             fleet.ask(&[&["deploy", "--probation", "20s", "--version", "two", "--"], command].concat())
         });
         assert_eq!(failed.status.code(), Some(1), "{command:?}: {failed:?}");
@@ -155,7 +130,7 @@ fn a_deploy_that_fails_half_way_restores_the_old_version() {
     // The first new instance is good, all others end in their probation.
     let good_once =
         format!("mkdir once 2>/dev/null && exec python3 {0}; exec timeout -s KILL 3 python3 {0}", program("plain.py"));
-    let (failed, seen) = under_load(&fleet, "/env?V", || {
+    let (failed, seen) = fleet.under_load(4, "/env?V", || {
         fleet.ask(&["deploy", "--probation", "6s", "--version", "two", "--", "sh", "-c", &good_once])
     });
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");

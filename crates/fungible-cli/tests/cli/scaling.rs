@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use test_basics::{Browser, eventually, raw};
+use test_basics::{eventually, raw};
 
 use super::world::{Fleet, Place, copy_for_everybody, is_root, program, signal};
 
@@ -29,26 +29,12 @@ fn last_end(fleet: &Fleet<'_>) -> Option<String> {
     instances.iter().find_map(|one| one["last_end"].as_str().map(str::to_owned))
 }
 
-/// Asks again and again while `during` runs, and gives what failed.
+/// Asks again and again while `during` runs, and gives what failed, of how many.
 fn failures<T>(fleet: &Fleet<'_>, during: impl FnOnce() -> T) -> (T, Vec<String>, usize) {
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let client = scope.spawn(|| {
-            let (mut browser, mut failed, mut asked) = (Browser::default(), Vec::new(), 0);
-            while !over.load(Ordering::Relaxed) {
-                asked += 1;
-                match browser.send(fleet.address, "GET", "/", "", "") {
-                    Ok(answer) if answer.status == 200 => {}
-                    other => failed.push(format!("{other:?}")),
-                }
-            }
-            (failed, asked)
-        });
-        let done = during();
-        over.store(true, Ordering::Relaxed);
-        let (failed, asked) = client.join().unwrap();
-        (done, failed, asked)
-    })
+    let (done, seen) = fleet.under_load(1, "/", during);
+    let asked = seen.len();
+    let failed = seen.into_iter().filter(|(status, _)| *status != 200).map(|(status, said)| format!("{status} {said}"));
+    (done, failed.collect(), asked)
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use serde_json::Value;
 use test_basics::{Answer, Browser, eventually, eventually_ok};
@@ -155,6 +156,37 @@ impl<'a> Fleet<'a> {
         Browser::default().get(self.address, path)
     }
 
+    /// What so many clients see that ask for a path without a pause, while `during` runs: statuses with bodies, and 0 with the
+    /// error where there was no answer.
+    pub(crate) fn under_load<T>(
+        &self,
+        clients: usize,
+        path: &str,
+        during: impl FnOnce() -> T,
+    ) -> (T, Vec<(u16, String)>) {
+        let over = AtomicBool::new(false);
+        let address = self.address;
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..clients)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let (mut browser, mut seen) = (Browser::default(), Vec::new());
+                        while !over.load(Ordering::Relaxed) {
+                            match browser.send(address, "GET", path, "", "") {
+                                Ok(answer) => seen.push((answer.status, answer.body)),
+                                Err(error) => seen.push((0, error.to_string())),
+                            }
+                        }
+                        seen
+                    })
+                })
+                .collect();
+            let done = during();
+            over.store(true, Ordering::Relaxed);
+            (done, clients.into_iter().flat_map(|client| client.join().unwrap()).collect())
+        })
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
@@ -178,7 +210,7 @@ impl Drop for Fleet<'_> {
 fn collect(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let into = Arc::clone(&text);
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         let mut piece = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut piece) {
             into.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..count]));
