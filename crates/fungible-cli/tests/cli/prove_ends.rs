@@ -1,6 +1,7 @@
 //! `fungible prove` that is stopped in the middle, or whose keeper is killed, or in which something hangs: it ends, nothing
 //! survives, nothing stays mounted, nothing stays on the disk.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -160,6 +161,11 @@ fn keepers(shop: &Shop) -> Vec<i32> {
 #[track_caller]
 fn is_clean_after_the_next(shop: &Shop) {
     shop.place.is_empty_eventually();
+    // The kernel closes the files of a process a little after its environment cannot be read any more.
+    for folder in shop.temporary() {
+        let locked = || File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_err());
+        eventually("the end of the lock", || (!locked()).then_some(()));
+    }
     let mut next = shop.place.tool(&["cell", "--", "true"]);
     let next = next.env("TMPDIR", shop.path("tmp")).output().unwrap();
     assert!(next.status.success(), "{next:?}");

@@ -57,12 +57,18 @@ impl Shop {
         Said { code: status.code(), out: text(stdout), err: text(stderr) }
     }
 
+    /// What is in the folder for temporary files.
+    pub(crate) fn temporary(&self) -> Vec<PathBuf> {
+        entries(&self.path("tmp"))
+    }
+
     /// No process, no mount and no file of a proof is left.
     #[track_caller]
     pub(crate) fn is_clean(&self) {
         self.place.is_empty_eventually();
-        let left: Vec<PathBuf> = fs::read_dir(self.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(left.is_empty(), "left on the disk: {left:?}");
+        let left = self.temporary();
+        let inside: Vec<PathBuf> = left.iter().flat_map(|folder| entries(folder)).collect();
+        assert!(left.is_empty(), "left on the disk: {left:?} with {inside:?}");
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let own = self.place.folder.path().to_str().unwrap();
         assert!(!mounts.contains(own), "left mounted: {mounts}");
@@ -125,4 +131,8 @@ pub(crate) fn driven(options: &[&str], drive: &str, words: &[&str]) -> Vec<Strin
 pub(crate) fn everything_in(folder: &Path) -> String {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files.map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

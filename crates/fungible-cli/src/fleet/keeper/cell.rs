@@ -88,7 +88,10 @@ fn start(
     (disk, isolation): (&Disk, Isolation),
     running: &Running,
 ) -> Result<StartedCell, CellError> {
-    let cell = disk.cell(id, &plan.name, plan.own_copies)?;
+    // Until the process is started: what is started later would not be ended with the others, and would write a log into
+    // a folder that is being removed.
+    let writing = disk.writing()?;
+    let cell = disk.cell(id, &plan.name, plan.own_copies, &writing)?;
     let start = Invocation {
         program: launch.program,
         args: launch.args,
@@ -122,6 +125,7 @@ fn start(
         };
         scope.spawn(enter).join().unwrap_or(Err(CellError::Panicked))
     })?;
+    drop(writing);
     let program = Program { path: start.program, args: start.args, isolation };
     let mut line = serde_json::to_vec(&program).map_err(|error| CellError::Socket(error.into()))?;
     line.push(b'\n');

@@ -40,6 +40,9 @@ enum DiskKind {
 #[expect(clippy::disallowed_types, reason = "copying takes long, and many do it at once; only the end waits for all")]
 type Filling = std::sync::RwLock<()>;
 
+/// As long as a thread has this, the proof does not end: it may write into the folder, and start what writes into it.
+pub(super) type Writing<'a> = RwLockReadGuard<'a, ()>;
+
 /// The private disks of one proof.
 pub(super) struct Disk {
     plan: DiskPlan,
@@ -50,7 +53,7 @@ pub(super) struct Disk {
     in_memory: bool,
     run: Mutex<u64>,
     abandoned: AtomicBool,
-    /// Locked for reading by threads that write into the folder, which must not be removed meanwhile.
+    /// Locked for reading by threads that write into the folder or remove something in it: see [`Writing`].
     filling: Filling,
     /// Locked while this proof runs.
     _lock: File,
@@ -134,7 +137,7 @@ impl Disk {
     /// # Errors
     /// When there is not enough space, a file cannot be copied, or the proof is over.
     pub(super) fn begin_run(&self) -> Result<(), DiskError> {
-        let _filling = self.filling()?;
+        let _writing = self.writing()?;
         self.remove_run()?;
         self.room()?;
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) += 1;
@@ -143,11 +146,11 @@ impl Disk {
         self.copy_shares(&folder.join("shares"))
     }
 
-    /// Locks the folder for writing into it.
+    /// Holds up the end of the proof. A thread must not call this again while it has the result.
     ///
     /// # Errors
     /// When the proof is over.
-    fn filling(&self) -> Result<RwLockReadGuard<'_, ()>, DiskError> {
+    pub(super) fn writing(&self) -> Result<Writing<'_>, DiskError> {
         let filling = self.filling.read().unwrap_or_else(PoisonError::into_inner);
         if self.abandoned.load(Ordering::Relaxed) {
             return Err(DiskError::ProofIsOver);
@@ -162,9 +165,10 @@ impl Disk {
     /// Removes what the run left. Its instances must have ended.
     ///
     /// # Errors
-    /// When the disk is full, or an instance replaced a shared file by its own: then the results of the run say nothing
+    /// When the disk is full, the proof is over, or an instance replaced a shared file by its own: then the results of the run say nothing
     /// about the app.
     pub(super) fn end_run(&self) -> Result<(), DiskError> {
+        let _writing = self.writing()?;
         let full = self.free().is_ok_and(|free| free < space::FULL);
         let unshared = self.unshared();
         self.remove_run()?;
@@ -220,9 +224,8 @@ impl Disk {
     /// Creates the disk for the instance `id` of this run. With `own_copies` it gets its own copy of the shared paths.
     ///
     /// # Errors
-    /// When a folder cannot be created, a file cannot be copied, or the proof is over.
-    pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool) -> Result<Cell, DiskError> {
-        let _filling = self.filling()?;
+    /// When a folder cannot be created or a file cannot be copied.
+    pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool, _: &Writing<'_>) -> Result<Cell, DiskError> {
         let folder = self.cell_folder(id);
         fs::create_dir(&folder).map_err(|error| DiskError::Folder { path: folder.clone(), error })?;
         let shares = if own_copies {
@@ -289,14 +292,15 @@ impl Disk {
         }
     }
 
-    /// Makes copies in progress stop, because their result is no longer needed.
+    /// Makes copies in progress stop, because their result is no longer needed. When it returns, nobody writes into the
+    /// folder but the instances that were started.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
+        drop(self.filling.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Removes everything. All instances must have ended, and [`Disk::abandon`] must have been called.
+    /// Removes everything. [`Disk::abandon`] must have been called, and all instances must have ended since.
     pub(super) fn close(&self) {
-        let _nobody_fills = self.filling.write().unwrap_or_else(PoisonError::into_inner);
         #[cfg(target_os = "linux")]
         if self.in_memory {
             // It is unmounted with the mount namespace at the latest.
@@ -312,24 +316,32 @@ mod tests {
 
     use super::*;
 
+    /// A proof with 40 shared folders, its disk and the folder in which that is.
+    fn proof(place: &Path) -> (Arc<Disk>, PathBuf) {
+        let [work, temporary] = ["work", "tmp"].map(|name| place.join(name));
+        fs::create_dir_all(&temporary).unwrap();
+        let share: Vec<PathBuf> = (0..40).map(|number| work.join(number.to_string())).collect();
+        for share in &share {
+            fs::create_dir_all(share).unwrap();
+        }
+        let (real, home) = (Vec::new(), None);
+        let plan = DiskPlan { share, real, working_directory: work, home, temporary: temporary.clone() };
+        (Arc::new(Disk::open(plan, false).unwrap().0), temporary)
+    }
+
+    #[track_caller]
+    fn ended(disk: &Disk, temporary: &Path) {
+        disk.abandon();
+        disk.close();
+        let left: Vec<_> = fs::read_dir(temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
     #[test]
     fn nothing_is_left_when_a_proof_ends_while_a_run_begins() {
         let place = tempfile::tempdir().unwrap();
-        let [work, temporary] = ["work", "tmp"].map(|name| place.path().join(name));
-        fs::create_dir(&temporary).unwrap();
-        let shares: Vec<PathBuf> = (0..40).map(|number| work.join(number.to_string())).collect();
-        for share in &shares {
-            fs::create_dir_all(share).unwrap();
-        }
         for round in 0..40 {
-            let plan = DiskPlan {
-                share: shares.clone(),
-                real: Vec::new(),
-                working_directory: work.clone(),
-                home: None,
-                temporary: temporary.clone(),
-            };
-            let disk = Arc::new(Disk::open(plan, false).unwrap().0);
+            let (disk, temporary) = proof(place.path());
             let beginning = std::thread::spawn({
                 let disk = Arc::clone(&disk);
                 move || disk.begin_run()
@@ -338,12 +350,53 @@ mod tests {
             while !beginning.is_finished() && !disk.inner().join(format!("run-1/shares/{round}")).exists() {
                 std::thread::yield_now();
             }
-            disk.abandon();
-            disk.close();
+            ended(&disk, &temporary);
             // The run may have begun in time.
             let _ = beginning.join().unwrap();
-            let left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
-            assert!(left.is_empty(), "round {round}: {left:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_left_when_a_proof_ends_while_a_run_ends() {
+        let place = tempfile::tempdir().unwrap();
+        for round in 0..40 {
+            let (disk, temporary) = proof(place.path());
+            disk.begin_run().unwrap();
+            let shares = || fs::read_dir(disk.inner().join("run-1/shares")).into_iter().flatten().count();
+            let ending = std::thread::spawn({
+                let disk = Arc::clone(&disk);
+                move || disk.end_run()
+            });
+            while !ending.is_finished() && shares() > round {
+                std::thread::yield_now();
+            }
+            ended(&disk, &temporary);
+            let _ = ending.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_when_a_proof_ends_while_an_instance_starts() {
+        let place = tempfile::tempdir().unwrap();
+        let (disk, temporary) = proof(place.path());
+        let (began, waiting) = std::sync::mpsc::channel();
+        let starting = std::thread::spawn({
+            let disk = Arc::clone(&disk);
+            move || {
+                let held = disk.writing().unwrap();
+                began.send(()).unwrap();
+                while !disk.abandoned.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                for log in 0..1000 {
+                    fs::write(disk.folder.join(format!("logs/{log}")), "").unwrap();
+                }
+                drop(held);
+            }
+        });
+        waiting.recv().unwrap();
+        ended(&disk, &temporary);
+        starting.join().unwrap();
+        assert!(disk.writing().is_err(), "nothing starts any more");
     }
 }

@@ -32,11 +32,13 @@ pub(super) fn create(temporary: &Path) -> Result<(PathBuf, File), DiskError> {
     for _ in 0..ATTEMPTS {
         let folder = temporary.join(format!("{PREFIX}{}-{}", std::process::id(), random()?));
         DirBuilder::new().mode(0o700).create(&folder).map_err(problem)?;
-        let lock = own_folder::open(AT_FDCWD, &folder)
-            .and_then(|folder| own_folder::lock_file(folder, LOCK, true))
-            .map_err(problem)?;
+        // Before it is locked, another proof may take it for a left-over one and remove it.
+        let opened = own_folder::open(AT_FDCWD, &folder).and_then(|folder| own_folder::lock_file(folder, LOCK, true));
+        let lock = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(problem)?,
+        };
         lock.lock().map_err(problem)?;
-        // Before it was locked, another proof may have taken it for a left-over one and removed it.
         if own_folder::is_at(&lock, &folder.join(LOCK)) {
             return Ok((folder, lock));
         }
@@ -61,10 +63,14 @@ pub(super) fn sweep(temporary: &Path) {
         }
         let name = PathBuf::from(entry.file_name());
         let Ok(folder) = own_folder::open(&place, &name) else { continue };
-        let Ok(lock) = own_folder::lock_file(&folder, LOCK, false) else { continue };
-        // Held until the folder is gone, so that its owner cannot begin to use it.
-        if lock.try_lock().is_ok() {
-            remove_at(&place, &name, &folder);
+        match own_folder::lock_file(&folder, LOCK, false) {
+            // Held until the folder is gone, so that its owner cannot begin to use it.
+            Ok(lock) if lock.try_lock().is_ok() => remove_at(&place, &name, &folder),
+            // Killed before it had created the lock, or after it had removed it: removed if it is empty.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let _ = unlinkat(&place, &name, UnlinkatFlags::RemoveDir);
+            }
+            Ok(_) | Err(_) => {}
         }
     }
 }
@@ -113,7 +119,9 @@ mod tests {
         let (killed, lock) = create(place.path()).unwrap();
         let (running, _lock) = create(place.path()).unwrap();
         drop(lock);
+        let barely_begun = place.path().join(format!("{PREFIX}1-00000000"));
+        fs::create_dir(&barely_begun).unwrap();
         sweep(place.path());
-        assert!(!killed.exists() && running.exists());
+        assert!(!killed.exists() && !barely_begun.exists() && running.exists());
     }
 }
