@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, watch};
 
 mod access;
+mod chunks;
 mod client;
 mod config;
 mod front;

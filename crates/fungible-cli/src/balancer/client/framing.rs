@@ -7,6 +7,8 @@ use std::io;
 
 use memchr::memchr;
 
+use crate::balancer::chunks::{Chunks, shorter};
+
 /// What follows the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Follows {
@@ -44,24 +46,6 @@ pub(crate) enum LineState {
     Text,
 }
 
-/// The state within a chunked body (RFC 9112, section 7.1).
-#[derive(Debug)]
-pub(crate) enum Chunks {
-    /// In the length of a chunk; its value so far.
-    Size(u64),
-    /// In the rest of the line with the length.
-    Extension(u64),
-    SizeLf(u64),
-    Data(u64),
-    DataCr,
-    DataLf,
-    /// At the beginning of a trailer line or of the final empty line.
-    TrailerBegin,
-    Trailer,
-    TrailerLf,
-    LastLf,
-}
-
 impl Framing {
     /// The state before the first request.
     pub(crate) fn new() -> Framing {
@@ -83,7 +67,7 @@ impl Framing {
         *self = match follows {
             Follows::Length(0) => Framing::new(),
             Follows::Length(length) => Framing::Length(length),
-            Follows::Chunks => Framing::Chunks(Chunks::Size(0)),
+            Follows::Chunks => Framing::Chunks(Chunks::Begin),
             Follows::AnotherProtocol => Framing::AnotherProtocol,
         };
     }
@@ -152,56 +136,6 @@ fn add(line: &mut LineState, more: &[u8]) {
     };
 }
 
-fn shorter(left: u64, length: usize) -> usize {
-    usize::try_from(left).unwrap_or(usize::MAX).min(length)
-}
-
-impl Chunks {
-    /// Parses more bytes, at most to the end of the body. Returns how many were parsed, and whether the body has ended.
-    fn read(&mut self, data: &[u8]) -> io::Result<(usize, bool)> {
-        let mut at = 0;
-        while at < data.len() {
-            if let Chunks::Data(left) = self {
-                let passed = shorter(*left, data.len() - at);
-                *left -= passed as u64;
-                at += passed;
-                if *left == 0 {
-                    *self = Chunks::DataCr;
-                }
-                continue;
-            }
-            let byte = data[at];
-            at += 1;
-            if matches!(self, Chunks::LastLf) && byte == b'\n' {
-                return Ok((at, true));
-            }
-            *self = self.next(byte).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a malformed chunk"))?;
-        }
-        Ok((at, false))
-    }
-
-    /// The next state; `None` if this byte is not allowed here.
-    fn next(&self, byte: u8) -> Option<Chunks> {
-        Some(match (self, byte) {
-            (Chunks::Size(size), _) if byte.is_ascii_hexdigit() => {
-                let digit = char::from(byte).to_digit(16)?;
-                Chunks::Size(size.checked_mul(16)?.checked_add(u64::from(digit))?)
-            }
-            (Chunks::Size(size) | Chunks::Extension(size), b'\r') => Chunks::SizeLf(*size),
-            (Chunks::Extension(_), b'\n') => return None,
-            (Chunks::Size(size), b' ' | b'\t' | b';') | (Chunks::Extension(size), _) => Chunks::Extension(*size),
-            (Chunks::SizeLf(0) | Chunks::TrailerLf, b'\n') => Chunks::TrailerBegin,
-            (Chunks::SizeLf(size), b'\n') => Chunks::Data(*size),
-            (Chunks::DataCr, b'\r') => Chunks::DataLf,
-            (Chunks::DataLf, b'\n') => Chunks::Size(0),
-            (Chunks::TrailerBegin, b'\r') => Chunks::LastLf,
-            (Chunks::Trailer, b'\r') => Chunks::TrailerLf,
-            (Chunks::TrailerBegin | Chunks::Trailer, byte) if byte != b'\n' => Chunks::Trailer,
-            _ => return None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -249,6 +183,8 @@ mod tests {
             "1;a\nx\r\n0\r\n\r\n",
             "1\r\nxy\r\n0\r\n\r\n",
             "g\r\n",
+            "\r\n\r\n",
+            "1\r\nx\r\n;a\r\n\r\n",
             "11111111111111111\r\n",
         ] {
             let data = format!("{head}{body}");

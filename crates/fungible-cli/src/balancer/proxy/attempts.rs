@@ -1,14 +1,12 @@
 //! Sends a request to an instance and, where that is safe, to another one: a request that was never sent, or one with
 //! an idempotent method. No other request is sent twice. How instances are chosen is decided by the pool.
 
-use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::context::{Client, Context, Direction};
 use super::cookies::Hints;
@@ -18,9 +16,9 @@ use super::error_response::{
 use crate::balancer::config::Dispatch;
 use crate::balancer::meter::ResendReason;
 use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
-use crate::balancer::upstream::connections::{self, REST_AT_MOST, Sender};
+use crate::balancer::upstream::connections::{self, Connection, REST_AT_MOST};
 use crate::balancer::upstream::health_check::{self, not_connected};
-use crate::balancer::upstream::{Gate, GateGuard, Origin, Problem, RequestBody};
+use crate::balancer::upstream::{Exchange, ExchangeError, Gate, GateGuard, Origin, Problem, Upload};
 
 /// The longest idle time of a connection that is used for a request which must not be executed twice. After a longer
 /// time the instance may just be closing it, and if the connection then fails, it is unknown whether the request was
@@ -39,8 +37,8 @@ pub(super) struct Outgoing {
     pub(super) origin: Origin,
     /// It may be sent again even if it may have been executed.
     pub(super) repeatable: bool,
-    /// The request that hyper returned unsent; it is sent again as it is.
-    pub(super) unsent: Option<Request<RequestBody>>,
+    /// The request of an attempt of which nothing was sent.
+    pub(super) unsent: Option<Upload>,
     /// Its client sends the body only when it is asked to.
     pub(super) expects_continue: bool,
     /// What holds the body of the current attempt back.
@@ -57,38 +55,34 @@ impl Outgoing {
         }
         self.origin.gather().await.map_err(ErrorResponse::of_body)?;
         if self.origin.turned_out_empty() {
-            // hyper would send neither a length nor chunks, and some servers require one of them.
+            // Some servers require a length or chunks, and not all of them take a last chunk alone.
             self.headers.remove(TRANSFER_ENCODING);
             self.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         Ok(())
     }
 
-    /// The request from its beginning; `None` if too much of its body was already passed on.
-    fn request(&mut self) -> Option<Request<RequestBody>> {
-        let gate = self.expects_continue.then(Gate::new);
-        let mut request = Request::new(self.origin.body(gate.clone())?);
-        if let Some(gate) = gate {
-            self.gate = Some(GateGuard(gate.clone()));
-            hyper::ext::on_informational(&mut request, move |response| {
-                if response.status() == StatusCode::CONTINUE {
-                    gate.open();
-                }
-            });
-        }
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.target.clone();
-        *request.headers_mut() = if self.repeatable { self.headers.clone() } else { std::mem::take(&mut self.headers) };
-        Some(request)
+    /// Begins to send the request, from its beginning unless nothing of it was sent so far; `None` if too much of its body
+    /// was already passed on.
+    fn send(&mut self, connection: Connection) -> Option<Exchange> {
+        let upload = if let Some(upload) = self.unsent.take() {
+            upload
+        } else {
+            self.gate = self.expects_continue.then(|| GateGuard(Gate::new()));
+            let body = self.origin.body(self.gate.as_ref().map(|gate| gate.0.clone()))?;
+            Upload::new(&self.method, &self.target, &self.headers, body)
+        };
+        let gate = self.gate.as_ref().map(|gate| gate.0.clone());
+        Some(Exchange::new(connection, upload, self.method == Method::HEAD, gate))
     }
 }
 
 /// The head of the response of an instance.
 #[derive(Debug)]
 pub(super) struct Answered {
-    pub(super) answer: Response<Incoming>,
-    /// The connection, if other requests may use it after this response.
-    pub(super) sender: Option<Sender>,
+    pub(super) head: Parts,
+    /// Its body.
+    pub(super) exchange: Exchange,
     pub(super) claim: Claim,
     /// What holds the body of the request back, until the response has ended.
     pub(super) gate: Option<GateGuard>,
@@ -170,8 +164,6 @@ impl Watch {
     }
 }
 
-type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
-
 impl<'a> Attempts<'a> {
     /// The attempts for `request`, of which none was made yet.
     pub(super) fn new(client: &'a Client, request: Outgoing, hints: &'a Hints) -> Attempts<'a> {
@@ -205,7 +197,10 @@ impl<'a> Attempts<'a> {
         record.sent_to(&claim.name);
         self.made = 1;
         let failure = match self.send_once(&claim).await {
-            Ok(answer) => return Ok(Answered { answer, sender: None, claim, gate: None }),
+            Ok((head, mut exchange)) => {
+                exchange.is_last();
+                return Ok(Answered { head, exchange, claim, gate: None });
+            }
             Err(failure) => failure,
         };
         Err(match failure {
@@ -218,19 +213,18 @@ impl<'a> Attempts<'a> {
         })
     }
 
-    async fn send_once(&mut self, claim: &Claim) -> Result<Response<Incoming>, Failure> {
-        let mut sender = self.open(claim).await?;
+    async fn send_once(&mut self, claim: &Claim) -> Result<(Parts, Exchange), Failure> {
+        let connection = self.open(claim).await?;
         if self.is_foreign(claim) {
             return Err(Failure::Unsent);
         }
-        let request = self.request.request().ok_or(Failure::BrokeOff)?;
-        let sending = sender.try_send_request(request);
-        let mut error = match self.wait(claim, sending, false).await? {
-            Ok(answer) => return Ok(answer),
+        let mut exchange = self.request.send(connection).ok_or(Failure::BrokeOff)?;
+        let error = match self.wait(claim, &mut exchange, false).await? {
+            Ok(head) => return Ok((head, exchange)),
             Err(error) => error,
         };
-        self.request.unsent = error.take_message();
-        Err(self.failure_of(&error, true).unwrap_or(Failure::BrokeOff))
+        self.request.unsent = exchange.into_unsent();
+        Err(self.failure_of(error, true).unwrap_or(Failure::BrokeOff))
     }
 
     /// Whether another program listens on the port of the instance, which may have ended by itself. The response of
@@ -251,9 +245,9 @@ impl<'a> Attempts<'a> {
         loop {
             self.made += 1;
             let failure = match self.attempt(&claim).await {
-                Ok((answer, sender)) => {
+                Ok((head, exchange)) => {
                     let gate = self.request.gate.take();
-                    return Ok(Answered { answer, sender: Some(sender), claim, gate });
+                    return Ok(Answered { head, exchange, claim, gate });
                 }
                 Err(failure) => failure,
             };
@@ -322,24 +316,23 @@ impl<'a> Attempts<'a> {
     }
 
     /// Sends the request to one instance: on an idle connection, and on a new one if the idle one was closed meanwhile.
-    async fn attempt(&mut self, claim: &Claim) -> Result<(Response<Incoming>, Sender), Failure> {
+    async fn attempt(&mut self, claim: &Claim) -> Result<(Parts, Exchange), Failure> {
         let mut rest = if self.request.repeatable { REST_AT_MOST } else { REST_FOR_ONCE_ONLY };
         loop {
             let idle = self.context.connections.take(claim.id, rest);
             let is_new = idle.is_none();
-            let mut sender = match idle {
-                Some(sender) => sender,
+            let connection = match idle {
+                Some(connection) => connection,
                 None => self.open(claim).await?,
             };
-            let request = self.request.unsent.take().or_else(|| self.request.request()).ok_or(Failure::BrokeOff)?;
-            let sending = sender.try_send_request(request);
+            let mut exchange = self.request.send(connection).ok_or(Failure::BrokeOff)?;
             let may_leave = self.request.repeatable && !self.moved;
-            let mut error = match self.wait(claim, sending, may_leave).await? {
-                Ok(answer) => return Ok((answer, sender)),
+            let error = match self.wait(claim, &mut exchange, may_leave).await? {
+                Ok(head) => return Ok((head, exchange)),
                 Err(error) => error,
             };
-            self.request.unsent = error.take_message();
-            if let Some(failure) = self.failure_of(&error, is_new) {
+            self.request.unsent = exchange.into_unsent();
+            if let Some(failure) = self.failure_of(error, is_new) {
                 return Err(failure);
             }
             if self.request.unsent.is_none() {
@@ -349,15 +342,15 @@ impl<'a> Attempts<'a> {
     }
 
     /// Why sending failed; `None` if the request may be sent to the same instance again.
-    fn failure_of(&mut self, error: &TrySendError<Request<RequestBody>>, is_new: bool) -> Option<Failure> {
+    fn failure_of(&mut self, error: ExchangeError, is_new: bool) -> Option<Failure> {
+        if let Some(problem) = self.request.origin.problem() {
+            return Some(Failure::Body(problem));
+        }
         if self.request.unsent.is_some() {
             return is_new.then_some(Failure::Unsent);
         }
         self.sent += 1;
-        if let Some(problem) = self.request.origin.problem() {
-            return Some(Failure::Body(problem));
-        }
-        if error.error().is_parse() {
+        if error == ExchangeError::Malformed {
             return Some(Failure::BadAnswer);
         }
         // An idle connection fails most often because the instance was closing it.
@@ -365,7 +358,7 @@ impl<'a> Attempts<'a> {
         (!again).then_some(Failure::BrokeOff)
     }
 
-    async fn open(&self, claim: &Claim) -> Result<Sender, Failure> {
+    async fn open(&self, claim: &Claim) -> Result<Connection, Failure> {
         let open = || connections::open(claim.address, self.context.config.connect_timeout);
         let mut opened = open().await;
         if opened.as_ref().is_err_and(connections::is_out_of_sockets) {
@@ -386,10 +379,10 @@ impl<'a> Attempts<'a> {
     async fn wait(
         &mut self,
         claim: &Claim,
-        sending: impl Future<Output = Sent>,
+        exchange: &mut Exchange,
         may_leave: bool,
-    ) -> Result<Sent, Failure> {
-        let mut sending = pin!(sending);
+    ) -> Result<Result<Parts, ExchangeError>, Failure> {
+        let mut sending = pin!(exchange.head());
         let limit = self.context.config.response_timeout;
         let mut watch = Watch::new(claim, limit, matches!(self.context.config.dispatch, Dispatch::Balanced));
         let mut timer = pin!(tokio::time::sleep_until(watch.next().into()));
@@ -407,7 +400,7 @@ impl<'a> Attempts<'a> {
                 sent = &mut sending => {
                     if let Ok(answer) = &sent {
                         self.request.gate.as_ref().inspect(|gate| gate.0.answered());
-                        claim.link.answered(answer.status().is_server_error(), watch.sent.elapsed());
+                        claim.link.answered(answer.status.is_server_error(), watch.sent.elapsed());
                     }
                     return Ok(sent);
                 }

@@ -7,17 +7,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::balancer::upstream::fields::{
     ERROR_HEADER, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, KEEP_ALIVE, NEVER_FOR_ONE_HOP, PROXY_CONNECTION,
-    REQUEST_ID, must_be_relied_on, remove_where, says_where_from, text_value,
+    REQUEST_ID, must_be_relied_on, remove_all, remove_where, says_where_from, text_value,
 };
 
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// The fields that are for one hop only, whether `Connection` names them or not.
+const ONE_HOP: [HeaderName; 6] = [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, TRANSFER_ENCODING];
 
 /// Removes hop-by-hop fields, and returns the protocol that the sender offers to switch to.
 fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut upgrade = None;
     if headers.contains_key(CONNECTION) {
         let named = named_by_connection(headers);
-        headers.remove(CONNECTION);
         if named.contains(&UPGRADE) {
             upgrade = headers.remove(UPGRADE);
         }
@@ -27,11 +29,7 @@ fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
             }
         }
     }
-    headers.remove(UPGRADE);
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove(HTTP2_SETTINGS);
-    headers.remove(TRANSFER_ENCODING);
+    remove_all(headers, &ONE_HOP);
     // HTTP/2 without TLS would hide all further requests from us.
     let is_h2 = |protocol: &[u8]| protocol.trim_ascii().to_ascii_lowercase().starts_with(b"h2");
     upgrade.filter(|protocols| !protocols.as_bytes().split(|byte| *byte == b',').any(is_h2))
@@ -82,7 +80,7 @@ pub(super) fn to_instance(
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     } else {
-        headers.remove(TE);
+        remove_all(headers, &[TE]);
     }
     if let Some(protocol) = &upgrade {
         headers.insert(UPGRADE, protocol.clone());
@@ -107,7 +105,7 @@ pub(super) fn expects_continue(headers: &mut HeaderMap, may_wait: bool) -> bool 
         (Some(value), None) => value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue"),
         _ => false,
     };
-    headers.remove(EXPECT);
+    remove_all(headers, &[EXPECT]);
     if expects && may_wait {
         headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }
@@ -125,9 +123,9 @@ fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
             headers.insert(FORWARDED_HOST, host);
         }
     } else {
-        headers.remove(FORWARDED);
+        remove_all(headers, &[FORWARDED]);
         // Underscores too: CGI-like servers do not distinguish them from hyphens.
-        remove_where(headers, |name| says_where_from(&name.replace('_', "-")));
+        remove_where(headers, |name| name.starts_with('x') && says_where_from(&name.replace('_', "-")));
         headers.insert(FORWARDED_FOR, from.client.clone());
         headers.insert(FORWARDED_PROTO, scheme);
         if let Some(host) = headers.get(HOST).cloned() {
@@ -149,16 +147,10 @@ fn is_request_id(value: &HeaderValue) -> bool {
     (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
-/// Turns the header of an instance into that for the client. Returns false if the end of the response cannot be
-/// determined safely.
+/// Turns the header of an instance into that for the client. `length`: of the body, if it is known. Returns false if the
+/// end of the response cannot be determined safely.
 pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Method, length: Option<u64>) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let chunked = match (codings.next(), codings.next()) {
-        (None, _) => false,
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
-        _ => return false,
-    };
-    let has_length = headers.contains_key(CONTENT_LENGTH);
+    let chunked = headers.contains_key(TRANSFER_ENCODING);
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
     let upgrade = remove_one_hop(headers).filter(|_| switches);
     if let Some(protocol) = upgrade {
@@ -166,17 +158,24 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     let bodiless = switches || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    if chunked || bodiless {
-        headers.remove(CONTENT_LENGTH);
-    } else if has_length {
-        // Written as a plain number, because some parsers read `010` as eight. hyper refuses several lengths that
-        // differ. That of a HEAD is the length of the body of a GET.
-        let stated = || headers.get(CONTENT_LENGTH).and_then(plain_number);
-        let Some(length) = length.filter(|_| method != Method::HEAD).or_else(stated) else { return false };
-        headers.insert(CONTENT_LENGTH, length.into());
+    if bodiless || chunked || length.is_none() {
+        remove_all(headers, &[CONTENT_LENGTH]);
+    } else if let Some(stated) = headers.get(CONTENT_LENGTH) {
+        // Written as a plain number, because some parsers read `010` as eight. That of a HEAD is the length of the body of
+        // a GET.
+        let length = if method == Method::HEAD { plain_number(stated) } else { length };
+        let Some(length) = length else { return false };
+        if !is_plainly(stated, length) {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
     }
-    headers.remove(ERROR_HEADER);
+    remove_all(headers, &[ERROR_HEADER]);
     true
+}
+
+/// Whether this is how the number is usually written.
+fn is_plainly(value: &HeaderValue, number: u64) -> bool {
+    value.as_bytes().first() != Some(&b'0') && plain_number(value) == Some(number)
 }
 
 /// A value of digits only.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 mod access_log;
@@ -49,7 +49,7 @@ use upgrade::Listener;
 
 use super::observe::Record;
 use super::pool::Claim;
-use super::upstream::Origin;
+use super::upstream::{Exchange, Origin};
 
 /// Answers one request of a client: with the response of an instance, or with an error response.
 pub(crate) async fn answer(
@@ -139,9 +139,8 @@ async fn forward(
         Some(direction) => attempts.directed(direction).await,
     };
     notes.tried(attempts.made());
-    let Answered { answer, sender, claim, gate } = answered?;
-    let (mut head, incoming) = answer.into_parts();
-    let length = incoming.size_hint().exact();
+    let Answered { mut head, exchange, claim, gate } = answered?;
+    let length = exchange.size_hint().exact();
     if !headers::to_client(&mut head.headers, head.status, &method, length) {
         return Err(BAD_ANSWER);
     }
@@ -153,7 +152,7 @@ async fn forward(
         record.answered(head.status.as_u16(), &head.headers);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switch_protocol(client, head, switch.filter(|_| offers_switch), claim, &mut notes, record);
+        return switch_protocol(client, head, switch.filter(|_| offers_switch), (exchange, claim), &mut notes, record);
     }
     // What an observer records ends as the app and its client want, and only a GET is repeated by its client.
     let lasts = direction.is_none() && method == Method::GET;
@@ -163,11 +162,10 @@ async fn forward(
         stream,
         ended: false,
         ends_by_closing: version == Version::HTTP_10 && length.is_none(),
-        incoming,
+        exchange: Some(exchange),
         client: client.progress.clone(),
         context: Rc::clone(&client.context),
         claim,
-        sender,
         record,
         broke_off: false,
         line: notes.line.take(),
@@ -180,13 +178,13 @@ async fn forward(
 /// The response to a request whose connection becomes a tunnel.
 fn switch_protocol(
     client: &Client,
-    mut head: http::response::Parts,
+    head: http::response::Parts,
     switch: Option<OnUpgrade>,
-    claim: Claim,
+    (exchange, claim): (Exchange, Claim),
     notes: &mut Notes<'_>,
     record: Option<Record>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
-    let (Some(to_client), Some(to_instance)) = (switch, head.extensions.remove::<OnUpgrade>()) else {
+    let (Some(to_client), Some(to_instance)) = (switch, exchange.into_tunnel()) else {
         return Err(BAD_ANSWER);
     };
     client.progress.changes_protocol();
@@ -226,7 +224,6 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         trace_context::carry(&mut headers, context.config.new_traces);
     }
     match origin.length() {
-        // Without it hyper would drop the body of a GET.
         None => drop(headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
         // As a plain number, because some parsers read `010` as eight.
         Some(length) if headers.contains_key(CONTENT_LENGTH) => {

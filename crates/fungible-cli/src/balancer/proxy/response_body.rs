@@ -15,7 +15,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
@@ -24,9 +23,8 @@ use super::measure::Measure;
 use crate::balancer::client::Tracked;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
-use crate::balancer::upstream::GateGuard;
-use crate::balancer::upstream::connections::Sender;
 use crate::balancer::upstream::fields::clean_trailers;
+use crate::balancer::upstream::{Exchange, GateGuard};
 
 /// The body of a response.
 #[derive(Debug)]
@@ -41,8 +39,9 @@ pub(crate) enum ResponseBody {
 /// The body from an instance, and what to do at its end.
 #[derive(Debug)]
 pub(crate) struct Passing {
-    pub(super) incoming: Incoming,
-    /// Whether hyper reported the end.
+    /// `None` only while this is dropped.
+    pub(super) exchange: Option<Exchange>,
+    /// Whether the end was passed on.
     pub(super) ended: bool,
     /// The response ends with the connection, which the client takes for its end (HTTP/1.0).
     pub(super) ends_by_closing: bool,
@@ -50,7 +49,6 @@ pub(crate) struct Passing {
     pub(super) context: Rc<ProxyContext>,
     /// Dropped after the connection was returned.
     pub(super) claim: Claim,
-    pub(super) sender: Option<Sender>,
     pub(super) line: Option<Box<AccessLine>>,
     /// How many bytes of the body were passed on.
     pub(super) bytes: u64,
@@ -98,13 +96,14 @@ impl ServerSentEvents {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        let whole = self.ended || self.incoming.is_end_stream();
+        let exchange = self.exchange.take();
+        let whole = self.ended || exchange.as_ref().is_some_and(Exchange::is_complete);
         self.client.answered();
         if let Some(record) = self.record.take() {
             record.finish(whole, !whole && !self.broke_off);
         }
-        if whole && let Some(sender) = self.sender.take() {
-            self.context.connections.put(&self.claim, sender);
+        if let Some(connection) = exchange.and_then(Exchange::into_idle) {
+            self.context.connections.put(&self.claim, connection);
         }
         if let Some(mut line) = self.line.take() {
             line.write(Some(self.bytes), whole);
@@ -128,7 +127,8 @@ impl Body for ResponseBody {
                 if passing.stream.as_mut().is_some_and(|stream| stream.poll_ends(context)) {
                     return Poll::Ready(None);
                 }
-                let mut frame = std::task::ready!(Pin::new(&mut passing.incoming).poll_frame(context));
+                let Some(exchange) = &mut passing.exchange else { return Poll::Ready(None) };
+                let mut frame = std::task::ready!(exchange.poll_frame(context));
                 if let Some(Ok(frame)) = &mut frame
                     && let Some(trailers) = frame.trailers_mut()
                 {
@@ -158,14 +158,18 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ResponseBody::Ours(text) => text.is_empty(),
-            ResponseBody::Passing(passing) => passing.ended || passing.incoming.is_end_stream(),
+            ResponseBody::Passing(passing) => {
+                passing.ended || passing.exchange.as_ref().is_none_or(Exchange::is_complete)
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             ResponseBody::Ours(text) => SizeHint::with_exact(text.len() as u64),
-            ResponseBody::Passing(passing) => passing.incoming.size_hint(),
+            ResponseBody::Passing(passing) => {
+                passing.exchange.as_ref().map_or_else(SizeHint::default, Exchange::size_hint)
+            }
         }
     }
 }

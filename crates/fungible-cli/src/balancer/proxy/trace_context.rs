@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::balancer::config::NewTraces;
-use crate::balancer::upstream::fields::text_value;
+use crate::balancer::upstream::fields::{remove_all, text_value};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -24,9 +24,8 @@ pub(super) fn carry(headers: &mut HeaderMap, new: NewTraces) {
         }
         return;
     }
-    headers.remove(TRACEPARENT);
-    // It belongs to a trace that nobody knows.
-    headers.remove(TRACESTATE);
+    // Their state belongs to a trace that nobody knows.
+    remove_all(headers, &[TRACEPARENT, TRACESTATE]);
     let flags = match new {
         NewTraces::None => return,
         NewTraces::Sampled => "01",

@@ -25,7 +25,7 @@ use crate::balancer::pool::Claim;
 pub(super) fn start(
     context: &Rc<ProxyContext>,
     to_client: OnUpgrade,
-    to_instance: OnUpgrade,
+    mut to_instance: impl AsyncRead + AsyncWrite + Unpin + 'static,
     claim: Claim,
     line: Option<Box<AccessLine>>,
     listener: Option<Listener>,
@@ -34,17 +34,16 @@ pub(super) fn start(
     let context = Rc::clone(context);
     context.tunnel_begins();
     tokio::task::spawn_local(async move {
-        let (client, instance) = tokio::join!(to_client, to_instance);
-        if let Some(listener) = &listener {
-            // If both failed, the end of the client was the cause or does not matter.
-            if client.is_err() || instance.is_err() {
-                listener.record.tunnel_ends(client.is_err(), false);
-            }
+        let client = to_client.await;
+        if client.is_err()
+            && let Some(listener) = &listener
+        {
+            listener.record.tunnel_ends(true, false);
         }
-        if let (Ok(client), Ok(instance)) = (client, instance) {
+        if let Ok(client) = client {
             let heard = Rc::new(Cell::new(Instant::now()));
             let mut client = Side::new(TokioIo::new(client), true, listener.as_ref(), &heard);
-            let mut instance = Side::new(TokioIo::new(instance), false, listener.as_ref(), &heard);
+            let mut instance = Side::new(&mut to_instance, false, listener.as_ref(), &heard);
             let ends = (client.frames(is_websocket), instance.frames(is_websocket));
             let leaves = {
                 // An error ends the tunnel like an orderly end; there is no way to report it.

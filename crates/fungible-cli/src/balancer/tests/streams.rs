@@ -109,6 +109,22 @@ async fn trailers_pass_in_both_directions() {
     assert_eq!(fake.seen()[0].trailers, "x-mine: 3\n");
 }
 
+/// A server need not read what it refuses.
+#[tokio::test]
+async fn an_answer_to_half_a_request_passes_although_the_instance_then_resets_the_connection() {
+    let refusal = "HTTP/1.1 413 Payload Too Large\r\ncontent-length: 5\r\nconnection: close\r\n\r\nlarge";
+    let fake = Fake::hasty(move |_| vec![raw(refusal), Step::Close]).await;
+    let balancer = behind(&fake).await;
+    for _ in 0..20 {
+        let mut client = Raw::connect(&balancer).await;
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n").await;
+        // More than is gathered, so that it streams.
+        client.send(vec![b'x'; 1_500_000]).await;
+        let answer = client.answer().await.expect("an answer comes");
+        assert_eq!((answer.status, &*answer.body), (413, "large"));
+    }
+}
+
 /// hyper takes a bare LF for a part of the trailers: it would swallow the request that follows.
 #[tokio::test]
 async fn a_bare_lf_in_trailers_is_refused_and_hides_no_request() {

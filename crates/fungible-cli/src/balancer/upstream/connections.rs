@@ -2,20 +2,20 @@
 //! request never wakes another thread. It knows nothing of requests.
 
 use std::cell::RefCell;
+use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use bytes::{Bytes, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::request_body::RequestBody;
 use crate::balancer::pool::{Claim, InstanceId};
-
-/// Sends requests on one connection to an instance.
-pub(crate) type Sender = SendRequest<RequestBody>;
 
 /// A connection that was idle for longer is closed, not used.
 pub(crate) const REST_AT_MOST: Duration = Duration::from_secs(30);
@@ -26,8 +26,49 @@ const MOST_PER_INSTANCE: usize = 256;
 /// The maximum buffer of one connection per direction, in bytes.
 pub(crate) const BUFFER: usize = 128 * 1024;
 
-/// A response with more header fields fails. hyper reserves room for so many per response.
-const MOST_FIELDS: usize = 256;
+/// The first buffer of a connection to an instance, in bytes. It grows when reads fill it.
+const FIRST_BUFFER: usize = 16 * 1024;
+
+/// With less room, in bytes, a new buffer is begun.
+const LITTLE_ROOM: usize = 2 * 1024;
+
+/// A connection to an instance.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(super) reader: OwnedReadHalf,
+    /// `None` while a task sends the rest of a request.
+    pub(super) writer: Option<OwnedWriteHalf>,
+    buffer: BytesMut,
+    /// The size of the next buffer.
+    room: usize,
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> Connection {
+        let (reader, writer) = stream.into_split();
+        Connection { reader, writer: Some(writer), buffer: BytesMut::new(), room: FIRST_BUFFER }
+    }
+
+    /// The next bytes; none at the end.
+    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if self.buffer.capacity() < LITTLE_ROOM.max(self.room / 4) {
+            self.buffer.reserve(self.room);
+        }
+        ready!(pin!(self.reader.read_buf(&mut self.buffer)).poll(context))?;
+        if self.buffer.len() == self.buffer.capacity() {
+            self.room = BUFFER.min(self.room * 2);
+        }
+        Poll::Ready(Ok(self.buffer.split().freeze()))
+    }
+
+    /// Whether a request can be sent on it: the instance has neither closed it nor sent anything.
+    fn is_usable(&self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        // Without a system call where the runtime has heard of nothing.
+        self.reader.as_ref().poll_read_ready(&mut context).is_pending()
+            || self.reader.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
 
 /// The idle connections of one thread.
 #[derive(Debug, Default)]
@@ -37,13 +78,13 @@ pub(crate) struct Connections {
 
 #[derive(Debug)]
 struct Idle {
-    sender: Sender,
+    connection: Connection,
     since: Instant,
 }
 
 impl Connections {
     /// The most recently used connection to an instance, if it was idle for at most `rest`.
-    pub(crate) fn take(&self, id: InstanceId, rest: Duration) -> Option<Sender> {
+    pub(crate) fn take(&self, id: InstanceId, rest: Duration) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let (_, stack) = idle.iter_mut().find(|(of, _)| *of == id)?;
         loop {
@@ -52,20 +93,20 @@ impl Connections {
             if last.since.elapsed() > rest {
                 return None;
             }
-            let Idle { sender, .. } = stack.pop()?;
-            if sender.is_ready() {
-                return Some(sender);
+            let Idle { connection, .. } = stack.pop()?;
+            if connection.is_usable() {
+                return Some(connection);
             }
         }
     }
 
     /// Keeps a connection whose response was read completely.
-    pub(crate) fn put(&self, claim: &Claim, sender: Sender) {
-        if claim.link.leaving() || !sender.is_ready() {
+    pub(crate) fn put(&self, claim: &Claim, connection: Connection) {
+        if claim.link.leaving() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let rested = Idle { sender, since: Instant::now() };
+        let rested = Idle { connection, since: Instant::now() };
         match idle.iter_mut().find(|(of, _)| *of == claim.id) {
             Some((_, stack)) if stack.len() >= MOST_PER_INSTANCE => {}
             Some((_, stack)) => stack.push(rested),
@@ -78,26 +119,21 @@ impl Connections {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|(id, _)| ids.contains(id));
         for (_, stack) in idle.iter_mut() {
-            stack.retain(|one| one.since.elapsed() <= REST_AT_MOST && !one.sender.is_closed());
+            stack.retain(|one| one.since.elapsed() <= REST_AT_MOST && one.connection.is_usable());
         }
     }
 }
 
-/// Opens a connection to an instance, driven by the runtime of this thread.
+/// Opens a connection to an instance.
 ///
 /// # Errors
 /// The error of the system, or `TimedOut` after `limit`.
-pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sender> {
+pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Connection> {
     let stream = tokio::time::timeout(limit, connect(address))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
     prepare(&stream)?;
-    let mut http = http1::Builder::new();
-    http.max_buf_size(BUFFER).max_headers(MOST_FIELDS);
-    let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    // Its errors are returned to the request that waits for a response.
-    tokio::task::spawn_local(connection.with_upgrades());
-    Ok(sender)
+    Ok(Connection::new(stream))
 }
 
 /// Sends data without delay, and detects a lost peer although nothing is sent, because a tunnel may be idle for long.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::connections;
+use super::exchange::Exchange;
 use super::fields::host_value;
 use super::request_body::RequestBody;
+use super::upload::Upload;
 use crate::balancer::pool::{CheckResult, Claim, InstanceId, Pool, PortOwner, State, Vouch};
 
 /// When an instance counts as healthy.
@@ -183,24 +185,23 @@ async fn ask(
     address: SocketAddr,
     limit: Duration,
 ) -> Option<CheckResult> {
-    let mut sender = match connections::open(address, limit).await {
-        Ok(sender) => sender,
+    let target: Uri = match path.parse() {
+        Ok(target) => target,
+        Err(error) => return Some(CheckResult::Failed(format!("the health check path {path} is not valid: {error}"))),
+    };
+    let connection = match connections::open(address, limit).await {
+        Ok(connection) => connection,
         Err(error) => return not_connected(address, &error),
     };
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(HOST, host.cloned().unwrap_or_else(|| host_value(address)))
-        .header(USER_AGENT, HeaderValue::from_static("fungible-health-check"))
-        .header(CONNECTION, HeaderValue::from_static("close"))
-        .body(RequestBody::Empty);
-    Some(match request {
-        Err(error) => CheckResult::Failed(format!("the health check path {path} is not valid: {error}")),
-        Ok(request) => match sender.send_request(request).await {
-            Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => CheckResult::Passed,
-            Ok(answer) => CheckResult::Failed(format!("{method} {path} on {address} answered {}", answer.status())),
-            Err(error) => CheckResult::Failed(format!("{method} {path} on {address} broke off: {error}")),
-        },
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, host.cloned().unwrap_or_else(|| host_value(address)));
+    headers.insert(USER_AGENT, HeaderValue::from_static("fungible-health-check"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let upload = Upload::new(method, &target, &headers, RequestBody::Empty);
+    Some(match Exchange::new(connection, upload, false, None).head().await {
+        Ok(head) if head.status.is_success() || head.status.is_redirection() => CheckResult::Passed,
+        Ok(head) => CheckResult::Failed(format!("{method} {path} on {address} answered {}", head.status)),
+        Err(error) => CheckResult::Failed(format!("{address} {error}: {method} {path}")),
     })
 }
 

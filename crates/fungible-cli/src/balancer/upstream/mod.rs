@@ -1,12 +1,18 @@
 //! The side towards instances: connections, request bodies, and health checks.
 
+mod chunked_body;
 pub(crate) mod connections;
+mod exchange;
 pub(crate) mod fields;
 mod gate;
 pub(crate) mod health_check;
 mod pace;
 mod request_body;
+mod response_head;
+mod upload;
 
+pub(crate) use exchange::{Exchange, ExchangeError};
 pub(crate) use gate::{Gate, GateGuard};
 pub(crate) use health_check::HealthCheck;
-pub(crate) use request_body::{BodyLimits, InMemory, Origin, Problem, RequestBody};
+pub(crate) use request_body::{BodyLimits, InMemory, Origin, Problem};
+pub(crate) use upload::Upload;
