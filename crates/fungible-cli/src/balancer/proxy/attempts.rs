@@ -3,12 +3,13 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
+use tokio::time::Instant;
 
 use super::context::{Client, Context, Direction};
 use super::cookies::Hints;
@@ -361,7 +362,8 @@ impl<'a> Attempts<'a> {
             return Some(Failure::BadAnswer);
         }
         // An idle connection fails most often because the instance was closing it.
-        let again = self.request.repeatable && !is_new && self.sent < SENT_AT_MOST && self.request.origin.can_restart();
+        let again =
+            self.request.repeatable && !is_new && self.sent < SENT_AT_MOST && self.request.origin.can_restart();
         (!again).then_some(Failure::BrokeOff)
     }
 
@@ -392,7 +394,7 @@ impl<'a> Attempts<'a> {
         let mut sending = pin!(sending);
         let limit = self.context.config.response_timeout;
         let mut watch = Watch::new(claim, limit, matches!(self.context.config.dispatch, Dispatch::Balanced));
-        let mut timer = pin!(tokio::time::sleep_until(watch.next().into()));
+        let mut timer = pin!(tokio::time::sleep_until(watch.next()));
         loop {
             let out = claim.link.out.notified();
             let ready = self.context.pool.rings_when_ready();
@@ -423,7 +425,7 @@ impl<'a> Attempts<'a> {
                     } else if watch.is_silent(claim) {
                         health_check::suspect(&self.context.pool, &self.context.config.health, claim);
                     }
-                    timer.as_mut().reset(watch.next().into());
+                    timer.as_mut().reset(watch.next());
                 }
             }
         }

@@ -2,16 +2,21 @@
 //! request never wakes another thread. It knows nothing of requests.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::request_body::RequestBody;
+#[cfg(test)]
+use super::simulated;
 use crate::balancer::pool::{Claim, InstanceId};
 
 /// Sends requests on one connection to an instance.
@@ -88,10 +93,34 @@ impl Connections {
 /// # Errors
 /// The error of the system, or `TimedOut` after `limit`.
 pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Sender> {
-    let stream = tokio::time::timeout(limit, connect(address))
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
+    #[cfg(test)]
+    if let Some(network) = simulated::current() {
+        return speak(in_time(limit, network.connect(address)).await?).await;
+    }
+    let stream = in_time(limit, connect(address)).await?;
     prepare(&stream)?;
+    speak(stream).await
+}
+
+/// Opens a connection to an instance and closes it.
+///
+/// # Errors
+/// The error of the system.
+pub(crate) async fn knock(address: SocketAddr) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(network) = simulated::current() {
+        return network.connect(address).await.map(drop);
+    }
+    connect(address).await.map(drop)
+}
+
+async fn in_time<S>(limit: Duration, connecting: impl Future<Output = io::Result<S>>) -> io::Result<S> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time");
+    tokio::time::timeout(limit, connecting).await.map_err(late)?
+}
+
+/// Begins with HTTP/1 on a connection to an instance.
+async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> io::Result<Sender> {
     let mut http = http1::Builder::new();
     http.max_buf_size(BUFFER).max_headers(MOST_FIELDS);
     let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
@@ -123,7 +152,7 @@ pub(crate) fn is_out_of_sockets(error: &io::Error) -> bool {
 /// # Errors
 /// The error of the system. If nothing listens on a loopback port, the system may choose that very port for our end and
 /// connect the socket with itself, which would also keep the instance from listening there. That counts as refused.
-pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     if is_itself(&stream, address)? {
         stream.set_zero_linger()?;

@@ -6,6 +6,8 @@ mod gate;
 pub(crate) mod health_check;
 mod pace;
 mod request_body;
+#[cfg(test)]
+pub(crate) mod simulated;
 
 pub(crate) use gate::{Gate, GateGuard};
 pub(crate) use health_check::HealthCheck;
