@@ -340,7 +340,7 @@ impl<'a> Attempts<'a> {
                 Err(error) => error,
             };
             self.request.unsent = error.take_message();
-            if let Some(failure) = self.failure_of(&error, is_new) {
+            if let Some(failure) = self.failure_of(&error, is_new || claim.link.leaving()) {
                 return Err(failure);
             }
             if self.request.unsent.is_none() {
@@ -349,10 +349,11 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Why sending failed; `None` if the request may be sent to the same instance again.
-    fn failure_of(&mut self, error: &TrySendError<Request<RequestBody>>, is_new: bool) -> Option<Failure> {
+    /// Why sending failed; `None` if the request may be sent to the same instance again. `is_last`: it may not, because the
+    /// connection was a new one, or the instance gets no more requests.
+    fn failure_of(&mut self, error: &TrySendError<Request<RequestBody>>, is_last: bool) -> Option<Failure> {
         if self.request.unsent.is_some() {
-            return is_new.then_some(Failure::Unsent);
+            return is_last.then_some(Failure::Unsent);
         }
         self.sent += 1;
         if let Some(problem) = self.request.origin.problem() {
@@ -363,7 +364,7 @@ impl<'a> Attempts<'a> {
         }
         // An idle connection fails most often because the instance was closing it.
         let again =
-            self.request.repeatable && !is_new && self.sent < SENT_AT_MOST && self.request.origin.can_restart();
+            self.request.repeatable && !is_last && self.sent < SENT_AT_MOST && self.request.origin.can_restart();
         (!again).then_some(Failure::BrokeOff)
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use test_basics::{LIMIT, Random, eventually_async, seed};
+use tokio::sync::Notify;
 
 use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok, raw, state_of, until_state};
 use crate::balancer::{Config, Routing, State};
@@ -107,6 +108,38 @@ async fn a_single_instance_that_closes_an_idle_connection_is_asked_again() {
     let mut client = Raw::connect(&balancer).await;
     for _ in 0..5 {
         assert_eq!(client.get("/").await.body, "first");
+    }
+}
+
+/// When an instance has ended, another program may listen there.
+#[tokio::test]
+async fn an_instance_that_gets_no_more_requests_is_not_connected_to_again() {
+    for ends in [true, false] {
+        let bell = Arc::new(Notify::new());
+        let rings = Arc::clone(&bell);
+        // It answers the first request of each connection, and takes the second with it.
+        let fake = Fake::new(move |seen| match seen.nth {
+            0 => vec![ok("first")],
+            _ => vec![Step::Wait(Arc::clone(&rings)), Step::Close],
+        });
+        let (fake, good) = (fake.await, Fake::plain("good").await);
+        let balancer = balancer(Config { threads: 1, ..config(Routing::RoundRobin) });
+        let id = add_healthy(&balancer, &[&fake]).await[0];
+        let mut client = Raw::connect(&balancer).await;
+        assert_eq!(client.get("/").await.body, "first");
+        let asking = tokio::spawn(async move { client.get("/").await });
+        eventually_async("the request has arrived", async || fake.executed() == 2).await;
+        if ends {
+            balancer.ended(id);
+        } else {
+            let draining = balancer.clone();
+            tokio::spawn(async move { draining.drain(id, LIMIT).await });
+            until_state(&balancer, id, State::Draining).await;
+        }
+        bell.notify_one();
+        add_healthy(&balancer, &[&good]).await;
+        assert_eq!(asking.await.expect("it is answered").body, "good");
+        assert_eq!(fake.executed(), 2);
     }
 }
 
