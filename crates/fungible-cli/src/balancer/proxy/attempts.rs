@@ -433,7 +433,8 @@ impl<'a> Attempts<'a> {
     }
 
     fn elsewhere(&mut self, claim: &Claim) -> Option<Claim> {
-        if !self.request.origin.can_restart() || self.sent >= SENT_AT_MOST {
+        // The one that waits has been sent, too.
+        if !self.request.origin.can_restart() || self.sent + 1 >= SENT_AT_MOST {
             return None;
         }
         self.tried.push(claim.id);

@@ -144,6 +144,25 @@ async fn an_instance_that_gets_no_more_requests_is_not_connected_to_again() {
 }
 
 #[tokio::test]
+async fn a_request_that_waits_for_its_third_instance_does_not_move_to_a_fourth() {
+    let bell = Arc::new(Notify::new());
+    let rings = Arc::clone(&bell);
+    let (one, two) = (breaks_off(false).await, breaks_off(false).await);
+    let hangs = Fake::new(move |_| vec![Step::Wait(Arc::clone(&rings)), Step::Close]).await;
+    let good = Fake::plain("good").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&one, &two, &hangs, &good]).await;
+    let mut client = Raw::connect(&balancer).await;
+    let asking = tokio::spawn(async move { client.get("/").await });
+    eventually_async("the request has arrived", async || hangs.executed() == 1).await;
+    balancer.ended(ids[2]);
+    bell.notify_one();
+    let answer = asking.await.expect("it is answered");
+    assert_eq!((answer.status, answer.error()), (502, Some("nobody-answered")));
+    assert_eq!(good.executed(), 0);
+}
+
+#[tokio::test]
 async fn an_answer_that_has_begun_is_never_replaced() {
     let half = Fake::new(|_| vec![raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"), Step::Close]).await;
     let good = Fake::plain("good").await;
