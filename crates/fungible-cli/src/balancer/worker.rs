@@ -7,11 +7,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::Dispatch;
 use super::front::{self, Door, Front};
@@ -131,7 +132,7 @@ async fn until_quiet(worker: &Worker, mut stop: watch::Receiver<Option<Instant>>
     loop {
         tokio::select! {
             () = &mut quiet => return,
-            () = tokio::time::sleep_until(deadline.into()) => break,
+            () = tokio::time::sleep_until(deadline) => break,
             // `stop` was called again with an earlier deadline.
             stopped = stop.changed() => match *stop.borrow() {
                 Some(sooner) if stopped.is_ok() && sooner > Instant::now() => deadline = deadline.min(sooner),

@@ -8,11 +8,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::progress::ConnectionProgress;
@@ -23,19 +24,19 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// What carries the bytes of a client: a socket, or TLS over one.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
-    /// The socket below.
-    fn socket(&self) -> &TcpStream;
+    /// A reset will end it instead of an orderly end. If that cannot be arranged, it is closed anyway.
+    fn ends_by_reset(&self);
 }
 
 impl Transport for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
+    fn ends_by_reset(&self) {
+        let _ = self.set_zero_linger();
     }
 }
 
 impl Transport for TlsStream<TcpStream> {
-    fn socket(&self) -> &TcpStream {
-        self.get_ref().0
+    fn ends_by_reset(&self) {
+        self.get_ref().0.ends_by_reset();
     }
 }
 
@@ -124,8 +125,7 @@ impl<S: Transport> AsyncWrite for ClientStream<S> {
 impl<S: Transport> Drop for ClientStream<S> {
     fn drop(&mut self) {
         if self.progress.is_cut_off() {
-            // A reset instead of an orderly end. If it fails, the connection is closed anyway.
-            let _ = self.stream.socket().set_zero_linger();
+            self.stream.ends_by_reset();
         }
     }
 }

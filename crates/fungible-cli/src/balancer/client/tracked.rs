@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::http2_progress::Http2Progress;
 use super::progress::{ConnectionProgress, HeldRequest};

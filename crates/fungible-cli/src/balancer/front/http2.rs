@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -13,6 +13,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use super::shared::Front;
 use super::streams::{ConnectionShare, StreamBody, Streams};
@@ -88,7 +89,7 @@ where
         while let Some(timer) = &mut farewell
             && timer.as_mut().poll(context).is_ready()
         {
-            timer.as_mut().reset((Instant::now() + FAREWELL).into());
+            timer.as_mut().reset(Instant::now() + FAREWELL);
             is_silent = progress.streams() == 0 && !progress.has_answered_ping();
         }
         // How the connection ends does not matter here; h2 has told the client what was wrong.

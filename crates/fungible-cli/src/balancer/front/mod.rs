@@ -14,6 +14,7 @@ mod streams;
 
 pub(super) use shared::{Door, Front};
 
+use super::client::Transport;
 use super::proxy::{self, ClientOrigin};
 use super::upstream::connections::prepare;
 use opening::Channel;
@@ -28,17 +29,20 @@ pub(super) fn serve(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, d
     let front = Rc::clone(front);
     if front.opens_at_once() && door == Door::Service {
         // The usual case has a task of its own, which needs no room for the others.
-        let origin = ClientOrigin { address, secure: false };
-        tokio::task::spawn_local(async move {
-            http1::drive(&front, stream, origin, proxy::answer).await;
-            front.context.connection_has_ended();
-        });
+        tokio::task::spawn_local(serve_plain(front, stream, address));
     } else {
         tokio::task::spawn_local(async move {
             open_and_drive(&front, stream, address, door).await;
             front.context.connection_has_ended();
         });
     }
+}
+
+/// Serves a connection that begins with its first request, by HTTP/1 without TLS.
+pub(super) async fn serve_plain(front: Rc<Front>, stream: impl Transport + Send + 'static, address: SocketAddr) {
+    let origin = ClientOrigin { address, secure: false };
+    http1::drive(&front, stream, origin, proxy::answer).await;
+    front.context.connection_has_ended();
 }
 
 async fn open_and_drive(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, door: Door) {

@@ -5,9 +5,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// A response is as quick as the slowest recent one to a part of so many of it: a slow one is forgotten after some hundred
 /// quick ones.

@@ -4,9 +4,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 mod ejection;
 mod instance;
@@ -261,7 +262,7 @@ impl Pool {
             } else if give_up <= Instant::now() {
                 return Err(Refusal::NoneReady);
             }
-            let _ = tokio::time::timeout_at(paused_until.unwrap_or(give_up).into(), rings).await;
+            let _ = tokio::time::timeout_at(paused_until.unwrap_or(give_up), rings).await;
         }
     }
 

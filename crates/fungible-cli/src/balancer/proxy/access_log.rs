@@ -1,9 +1,10 @@
 //! The access log: one entry per request, when its response has ended. If the log is off, nothing is collected.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Request};
+use tokio::time::Instant;
 
 use super::trace_context::trace_id;
 use crate::balancer::access::{AccessEntry, AccessSink};

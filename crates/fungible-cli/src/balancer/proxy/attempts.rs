@@ -2,11 +2,12 @@
 //! an idempotent method. No other request is sent twice. How instances are chosen is decided by the pool.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Uri};
+use tokio::time::Instant;
 
 use super::context::{Client, Context, Direction};
 use super::cookies::Hints;
@@ -332,7 +333,7 @@ impl<'a> Attempts<'a> {
                 Err(error) => error,
             };
             self.request.unsent = exchange.into_unsent();
-            if let Some(failure) = self.failure_of(error, is_new) {
+            if let Some(failure) = self.failure_of(error, is_new || claim.link.leaving()) {
                 return Err(failure);
             }
             if self.request.unsent.is_none() {
@@ -341,20 +342,22 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Why sending failed; `None` if the request may be sent to the same instance again.
-    fn failure_of(&mut self, error: ExchangeError, is_new: bool) -> Option<Failure> {
+    /// Why sending failed; `None` if the request may be sent to the same instance again. `is_last`: it may not, because the
+    /// connection was a new one, or the instance gets no more requests.
+    fn failure_of(&mut self, error: ExchangeError, is_last: bool) -> Option<Failure> {
         if let Some(problem) = self.request.origin.problem() {
             return Some(Failure::Body(problem));
         }
         if self.request.unsent.is_some() {
-            return is_new.then_some(Failure::Unsent);
+            return is_last.then_some(Failure::Unsent);
         }
         self.sent += 1;
         if error == ExchangeError::Malformed {
             return Some(Failure::BadAnswer);
         }
         // An idle connection fails most often because the instance was closing it.
-        let again = self.request.repeatable && !is_new && self.sent < SENT_AT_MOST && self.request.origin.can_restart();
+        let again =
+            self.request.repeatable && !is_last && self.sent < SENT_AT_MOST && self.request.origin.can_restart();
         (!again).then_some(Failure::BrokeOff)
     }
 
@@ -385,7 +388,7 @@ impl<'a> Attempts<'a> {
         let mut sending = pin!(exchange.head());
         let limit = self.context.config.response_timeout;
         let mut watch = Watch::new(claim, limit, matches!(self.context.config.dispatch, Dispatch::Balanced));
-        let mut timer = pin!(tokio::time::sleep_until(watch.next().into()));
+        let mut timer = pin!(tokio::time::sleep_until(watch.next()));
         loop {
             let out = claim.link.out.notified();
             let ready = self.context.pool.rings_when_ready();
@@ -416,14 +419,15 @@ impl<'a> Attempts<'a> {
                     } else if watch.is_silent(claim) {
                         health_check::suspect(&self.context.pool, &self.context.config.health, claim);
                     }
-                    timer.as_mut().reset(watch.next().into());
+                    timer.as_mut().reset(watch.next());
                 }
             }
         }
     }
 
     fn elsewhere(&mut self, claim: &Claim) -> Option<Claim> {
-        if !self.request.origin.can_restart() || self.sent >= SENT_AT_MOST {
+        // The one that waits has been sent, too.
+        if !self.request.origin.can_restart() || self.sent + 1 >= SENT_AT_MOST {
             return None;
         }
         self.tried.push(claim.id);

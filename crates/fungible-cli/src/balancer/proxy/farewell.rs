@@ -4,9 +4,10 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 
 use crate::balancer::pool::{Leave, Link};
 
@@ -28,7 +29,7 @@ pub(super) async fn farewell(link: &Link, heard: &Cell<Instant>) {
     }
     let silence = async {
         while heard.get().elapsed() < SILENCE {
-            tokio::time::sleep_until((heard.get() + SILENCE).into()).await;
+            tokio::time::sleep_until(heard.get() + SILENCE).await;
         }
     };
     tokio::select! {

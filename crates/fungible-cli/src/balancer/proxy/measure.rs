@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::{HeaderMap, Method};
+use tokio::time::Instant;
 
 use crate::balancer::meter::{Meter, MethodLabel, Sighting};
 use crate::balancer::pool::Claim;

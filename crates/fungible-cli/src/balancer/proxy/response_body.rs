@@ -9,12 +9,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;

@@ -2,7 +2,9 @@
 //! in Finagle and Linkerd, a share of the requests and a few per second. Each worker has its own.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Each request allows so many hundredths of a resend.
 const SHARE: u32 = 20;
@@ -33,7 +35,7 @@ impl RetryBudget {
     }
 
     /// Whether a request may be sent again; it is counted if so.
-    pub(super) fn take(&self, now: Instant) -> bool {
+    pub(in crate::balancer) fn take(&self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.refilled.get());
         if passed >= Duration::from_millis(1) {
             self.refilled.set(now);

@@ -8,12 +8,13 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::HeaderValue;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::access_log::AccessLine;
 use super::context::Context as ProxyContext;
@@ -89,7 +90,7 @@ pub(super) fn is_websocket(protocol: Option<&HeaderValue>) -> bool {
 /// Returns when no byte has come from either side for this long.
 async fn silence(heard: &Cell<Instant>, limit: Duration) {
     while heard.get().elapsed() < limit {
-        tokio::time::sleep_until((heard.get() + limit).into()).await;
+        tokio::time::sleep_until(heard.get() + limit).await;
     }
 }
 

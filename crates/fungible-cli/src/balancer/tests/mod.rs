@@ -10,6 +10,7 @@ mod limits;
 mod messages;
 mod resend;
 mod routes;
+mod simulation;
 mod streams;
 mod tap;
 mod tls;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use test_basics::{LIMIT, Random, eventually_async, seed};
+use tokio::sync::Notify;
 
 use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok, raw, state_of, until_state};
 use crate::balancer::{Config, Routing, State};
@@ -110,6 +111,57 @@ async fn a_single_instance_that_closes_an_idle_connection_is_asked_again() {
     }
 }
 
+/// When an instance has ended, another program may listen there.
+#[tokio::test]
+async fn an_instance_that_gets_no_more_requests_is_not_connected_to_again() {
+    for ends in [true, false] {
+        let bell = Arc::new(Notify::new());
+        let rings = Arc::clone(&bell);
+        // It answers the first request of each connection, and takes the second with it.
+        let fake = Fake::new(move |seen| match seen.nth {
+            0 => vec![ok("first")],
+            _ => vec![Step::Wait(Arc::clone(&rings)), Step::Close],
+        });
+        let (fake, good) = (fake.await, Fake::plain("good").await);
+        let balancer = balancer(Config { threads: 1, ..config(Routing::RoundRobin) });
+        let id = add_healthy(&balancer, &[&fake]).await[0];
+        let mut client = Raw::connect(&balancer).await;
+        assert_eq!(client.get("/").await.body, "first");
+        let asking = tokio::spawn(async move { client.get("/").await });
+        eventually_async("the request has arrived", async || fake.executed() == 2).await;
+        if ends {
+            balancer.ended(id);
+        } else {
+            let draining = balancer.clone();
+            tokio::spawn(async move { draining.drain(id, LIMIT).await });
+            until_state(&balancer, id, State::Draining).await;
+        }
+        bell.notify_one();
+        add_healthy(&balancer, &[&good]).await;
+        assert_eq!(asking.await.expect("it is answered").body, "good");
+        assert_eq!(fake.executed(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_third_instance_does_not_move_to_a_fourth() {
+    let bell = Arc::new(Notify::new());
+    let rings = Arc::clone(&bell);
+    let (one, two) = (breaks_off(false).await, breaks_off(false).await);
+    let hangs = Fake::new(move |_| vec![Step::Wait(Arc::clone(&rings)), Step::Close]).await;
+    let good = Fake::plain("good").await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&one, &two, &hangs, &good]).await;
+    let mut client = Raw::connect(&balancer).await;
+    let asking = tokio::spawn(async move { client.get("/").await });
+    eventually_async("the request has arrived", async || hangs.executed() == 1).await;
+    balancer.ended(ids[2]);
+    bell.notify_one();
+    let answer = asking.await.expect("it is answered");
+    assert_eq!((answer.status, answer.error()), (502, Some("nobody-answered")));
+    assert_eq!(good.executed(), 0);
+}
+
 #[tokio::test]
 async fn an_answer_that_has_begun_is_never_replaced() {
     let half = Fake::new(|_| vec![raw("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"), Step::Close]).await;
@@ -145,7 +197,7 @@ async fn a_post_never_takes_a_connection_that_rested_for_over_a_second() {
 /// The fleet says that the process has ended, but a child of it still holds the socket.
 #[tokio::test]
 async fn requests_that_wait_at_an_ended_instance_are_resent_if_idempotent() {
-    let bell = Arc::new(tokio::sync::Notify::new());
+    let bell = Arc::new(Notify::new());
     let rings = Arc::clone(&bell);
     let ended = Fake::new(move |_| vec![Step::Wait(Arc::clone(&rings)), ok("ended")]).await;
     let good = Fake::plain("good").await;

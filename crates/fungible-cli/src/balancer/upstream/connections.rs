@@ -2,19 +2,22 @@
 //! request never wakes another thread. It knows nothing of requests.
 
 use std::cell::RefCell;
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::Instant;
 
+use super::halves::{Reader, Writer, of_socket};
+#[cfg(test)]
+use super::{halves::of_simulated, simulated};
 use crate::balancer::pool::{Claim, InstanceId};
 
 /// A connection that was idle for longer is closed, not used.
@@ -35,17 +38,16 @@ const LITTLE_ROOM: usize = 2 * 1024;
 /// A connection to an instance.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(super) reader: OwnedReadHalf,
+    pub(super) reader: Reader,
     /// `None` while a task sends the rest of a request.
-    pub(super) writer: Option<OwnedWriteHalf>,
+    pub(super) writer: Option<Writer>,
     buffer: BytesMut,
     /// The size of the next buffer.
     room: usize,
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> Connection {
-        let (reader, writer) = stream.into_split();
+    fn new((reader, writer): (Reader, Writer)) -> Connection {
         Connection { reader, writer: Some(writer), buffer: BytesMut::new(), room: FIRST_BUFFER }
     }
 
@@ -62,11 +64,8 @@ impl Connection {
     }
 
     /// Whether a request can be sent on it: the instance has neither closed it nor sent anything.
-    fn is_usable(&self) -> bool {
-        let mut context = Context::from_waker(Waker::noop());
-        // Without a system call where the runtime has heard of nothing.
-        self.reader.as_ref().poll_read_ready(&mut context).is_pending()
-            || self.reader.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    fn is_usable(&mut self) -> bool {
+        self.reader.is_silent()
     }
 }
 
@@ -93,7 +92,7 @@ impl Connections {
             if last.since.elapsed() > rest {
                 return None;
             }
-            let Idle { connection, .. } = stack.pop()?;
+            let Idle { mut connection, .. } = stack.pop()?;
             if connection.is_usable() {
                 return Some(connection);
             }
@@ -119,7 +118,7 @@ impl Connections {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|(id, _)| ids.contains(id));
         for (_, stack) in idle.iter_mut() {
-            stack.retain(|one| one.since.elapsed() <= REST_AT_MOST && one.connection.is_usable());
+            stack.retain_mut(|one| one.since.elapsed() <= REST_AT_MOST && one.connection.is_usable());
         }
     }
 }
@@ -129,11 +128,30 @@ impl Connections {
 /// # Errors
 /// The error of the system, or `TimedOut` after `limit`.
 pub(crate) async fn open(address: SocketAddr, limit: Duration) -> io::Result<Connection> {
-    let stream = tokio::time::timeout(limit, connect(address))
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
+    #[cfg(test)]
+    if let Some(network) = simulated::current() {
+        return Ok(Connection::new(of_simulated(in_time(limit, network.connect(address)).await?)));
+    }
+    let stream = in_time(limit, connect(address)).await?;
     prepare(&stream)?;
-    Ok(Connection::new(stream))
+    Ok(Connection::new(of_socket(stream)))
+}
+
+/// Opens a connection to an instance and closes it.
+///
+/// # Errors
+/// The error of the system.
+pub(crate) async fn knock(address: SocketAddr) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(network) = simulated::current() {
+        return network.connect(address).await.map(drop);
+    }
+    connect(address).await.map(drop)
+}
+
+async fn in_time<S>(limit: Duration, connecting: impl Future<Output = io::Result<S>>) -> io::Result<S> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time");
+    tokio::time::timeout(limit, connecting).await.map_err(late)?
 }
 
 /// Sends data without delay, and detects a lost peer although nothing is sent, because a tunnel may be idle for long.
@@ -159,7 +177,7 @@ pub(crate) fn is_out_of_sockets(error: &io::Error) -> bool {
 /// # Errors
 /// The error of the system. If nothing listens on a loopback port, the system may choose that very port for our end and
 /// connect the socket with itself, which would also keep the instance from listening there. That counts as refused.
-pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     if is_itself(&stream, address)? {
         stream.set_zero_linger()?;

@@ -11,12 +11,12 @@ use http::StatusCode;
 use http::response::Parts;
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::task::JoinHandle;
 
 use super::chunked_body::{ChunkedBody, Decoded};
 use super::connections::Connection;
 use super::gate::Gate;
+use super::halves::Writer;
 use super::response_head::{BodyEnd, ResponseHead};
 use super::upload::{Upload, UploadError};
 
@@ -258,7 +258,7 @@ impl Exchange {
 }
 
 /// Sends the rest of a request.
-fn in_background(mut upload: Upload, mut writer: OwnedWriteHalf) -> UploadTask {
+fn in_background(mut upload: Upload, mut writer: Writer) -> UploadTask {
     UploadTask(tokio::task::spawn_local(async move {
         // Whoever reads the response learns of an error there.
         let _ = poll_fn(|context| upload.poll(context, &mut writer)).await;

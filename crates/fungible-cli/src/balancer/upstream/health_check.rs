@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Uri};
+use tokio::time::Instant;
 
 use super::connections;
 use super::exchange::Exchange;
@@ -168,8 +169,8 @@ async fn probe(check: &HealthCheck, address: SocketAddr, kind: Kind) -> Option<C
                 let asked = ask(&Method::OPTIONS, "*", check.host.as_ref(), address, limit).await;
                 asked.map(|result| if let CheckResult::Failed(_) = result { CheckResult::Passed } else { result })
             }
-            (None, Kind::Healthy) => match connections::connect(address).await {
-                Ok(_) => Some(CheckResult::Passed),
+            (None, Kind::Healthy) => match connections::knock(address).await {
+                Ok(()) => Some(CheckResult::Passed),
                 Err(error) => not_connected(address, &error),
             },
         }

@@ -5,10 +5,13 @@ pub(crate) mod connections;
 mod exchange;
 pub(crate) mod fields;
 mod gate;
+mod halves;
 pub(crate) mod health_check;
 mod pace;
 mod request_body;
 mod response_head;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod upload;
 
 pub(crate) use exchange::{Exchange, ExchangeError};

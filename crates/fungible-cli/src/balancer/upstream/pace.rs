@@ -3,9 +3,9 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// The pace of one body.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Pace {
         if self.waiting.is_none() {
             let now = Instant::now();
             self.waiting = Some(now);
-            let limit = if self.rate.is_some() { (now + self.left).min(self.end) } else { self.end }.into();
+            let limit = if self.rate.is_some() { (now + self.left).min(self.end) } else { self.end };
             match &mut self.timer {
                 Some(timer) => timer.as_mut().reset(limit),
                 None => self.timer = Some(Box::pin(tokio::time::sleep_until(limit))),
