@@ -21,7 +21,17 @@ pub(super) struct ListeningSocket {
 
 /// All of them.
 pub(super) fn listening_sockets() -> Vec<ListeningSocket> {
-    from_the_kernel().unwrap_or_else(|_| from_proc())
+    from_the_kernel(0).unwrap_or_else(|_| from_proc())
+}
+
+/// Those that listen on this port, on whatever address. The kernel reports no others, so that a look costs no more where
+/// many programs listen.
+pub(super) fn listening_on(port: u16) -> Vec<ListeningSocket> {
+    from_the_kernel(port).unwrap_or_else(|_| {
+        let mut found = from_proc();
+        found.retain(|one| one.address.port() == port);
+        found
+    })
 }
 
 /// The kernel answers at once; without a limit an error of ours would hang.
@@ -41,20 +51,22 @@ const BY_FAMILY: u16 = 20;
 /// The state LISTEN in `net/tcp_states.h`, where each is a bit in a request.
 const LISTEN: u32 = 10;
 
-fn from_the_kernel() -> io::Result<Vec<ListeningSocket>> {
+/// `port`: only those on it; 0: all.
+fn from_the_kernel(port: u16) -> io::Result<Vec<ListeningSocket>> {
     let protocol = Protocol::from(libc::NETLINK_SOCK_DIAG);
     let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::DGRAM, Some(protocol))?;
     socket.set_read_timeout(Some(ANSWERS_WITHIN))?;
     let mut found = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
-        (&socket).write_all(&request(u8::try_from(family).map_err(io::Error::other)?))?;
+        (&socket).write_all(&request(u8::try_from(family).map_err(io::Error::other)?, port))?;
         read_answer(&socket, &mut found)?;
     }
     Ok(found)
 }
 
-/// `struct nlmsghdr` and `struct inet_diag_req_v2`: all sockets of the family that listen, on whatever address.
-fn request(family: u8) -> [u8; REQUEST] {
+/// `struct nlmsghdr` and `struct inet_diag_req_v2`: all sockets of the family that listen, on whatever address, if `port` is not
+/// 0 only those on it.
+fn request(family: u8, port: u16) -> [u8; REQUEST] {
     let mut bytes = [0; REQUEST];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(0, &72_u32.to_ne_bytes());
@@ -63,6 +75,7 @@ fn request(family: u8) -> [u8; REQUEST] {
     put(6, &0x301_u16.to_ne_bytes());
     put(HEADER, &[family, 6]);
     put(HEADER + 4, &(1_u32 << LISTEN).to_ne_bytes());
+    put(HEADER + 8, &port.to_be_bytes());
     bytes
 }
 
@@ -163,7 +176,11 @@ mod tests {
         let in_proc = ours(from_proc());
         assert_eq!(in_proc.len(), open.len());
         assert_eq!(ours(listening_sockets()), in_proc);
-        match from_the_kernel() {
+        for socket in &in_proc {
+            let alone = listening_on(socket.address.port());
+            assert!(alone.contains(socket) && alone.iter().all(|one| one.address.port() == socket.address.port()));
+        }
+        match from_the_kernel(0) {
             Ok(found) => assert_eq!(ours(found), in_proc),
             // As in some containers.
             Err(error) => assert!(error.kind() != io::ErrorKind::InvalidData, "{error}"),

@@ -21,10 +21,10 @@ use crate::balancer::upstream::connections::{self, Connection, REST_AT_MOST};
 use crate::balancer::upstream::health_check::{self, not_connected};
 use crate::balancer::upstream::{Exchange, ExchangeError, Gate, GateGuard, Origin, Problem, Upload};
 
-/// The longest idle time of a connection that is used for a request which must not be executed twice. After a longer
-/// time the instance may just be closing it, and if the connection then fails, it is unknown whether the request was
-/// executed.
-const REST_FOR_ONCE_ONLY: Duration = Duration::from_secs(1);
+/// The longest idle time of a connection that is used for a request which must not be executed twice. An instance may close an
+/// idle connection at any moment, some do so after a few milliseconds, and if the connection fails while the request is on
+/// its way, it is unknown whether it was executed. Under load a connection is used again within less than this.
+const REST_FOR_ONCE_ONLY: Duration = Duration::from_millis(2);
 
 /// How often a request is sent at most, so that a request that crashes instances does not reach all of them.
 const SENT_AT_MOST: u32 = 3;

@@ -82,14 +82,15 @@ struct Idle {
 }
 
 impl Connections {
-    /// The most recently used connection to an instance, if it was idle for at most `rest`.
+    /// The most recently used connection to an instance, if it was idle for at most `rest`. If all were idle for longer, the one
+    /// that was idle longest is closed, because the caller opens another one: so there are never more than are in use at once.
     pub(crate) fn take(&self, id: InstanceId, rest: Duration) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let (_, stack) = idle.iter_mut().find(|(of, _)| *of == id)?;
         loop {
-            let last = stack.last()?;
             // The connections below it were idle for even longer.
-            if last.since.elapsed() > rest {
+            if stack.last()?.since.elapsed() > rest {
+                stack.remove(0);
                 return None;
             }
             let Idle { mut connection, .. } = stack.pop()?;
