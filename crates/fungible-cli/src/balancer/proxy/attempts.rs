@@ -17,14 +17,9 @@ use super::error_response::{
 use crate::balancer::config::Dispatch;
 use crate::balancer::meter::ResendReason;
 use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
-use crate::balancer::upstream::connections::{self, Connection, REST_AT_MOST};
+use crate::balancer::upstream::connections::{self, Connection};
 use crate::balancer::upstream::health_check::{self, not_connected};
 use crate::balancer::upstream::{Exchange, ExchangeError, Gate, GateGuard, Origin, Problem, Upload};
-
-/// The longest idle time of a connection that is used for a request which must not be executed twice. An instance may close an
-/// idle connection at any moment, some do so after a few milliseconds, and if the connection fails while the request is on
-/// its way, it is unknown whether it was executed. Under load a connection is used again within less than this.
-const REST_FOR_ONCE_ONLY: Duration = Duration::from_millis(2);
 
 /// How often a request is sent at most, so that a request that crashes instances does not reach all of them.
 const SENT_AT_MOST: u32 = 3;
@@ -318,9 +313,10 @@ impl<'a> Attempts<'a> {
 
     /// Sends the request to one instance: on an idle connection, and on a new one if the idle one was closed meanwhile.
     async fn attempt(&mut self, claim: &Claim) -> Result<(Parts, Exchange), Failure> {
-        let mut rest = if self.request.repeatable { REST_AT_MOST } else { REST_FOR_ONCE_ONLY };
+        let mut may_be_idle = true;
         loop {
-            let idle = self.context.connections.take(claim.id, rest);
+            let take = || self.context.connections.take(claim.id, !self.request.repeatable);
+            let idle = may_be_idle.then(take).flatten();
             let is_new = idle.is_none();
             let connection = match idle {
                 Some(connection) => connection,
@@ -337,7 +333,7 @@ impl<'a> Attempts<'a> {
                 return Err(failure);
             }
             if self.request.unsent.is_none() {
-                rest = Duration::ZERO;
+                may_be_idle = false;
             }
         }
     }

@@ -50,7 +50,11 @@ impl Context {
         // By hand, because formatting costs more than all else that is done for a header field.
         let digits = (16 - id.leading_zeros() / 4).max(1);
         let hex = (0..digits).rev().filter_map(|at| char::from_digit((id >> (4 * at) & 0xf) as u32, 16));
-        text_value(self.id_prefix.chars().chain(['-']).chain(hex).collect::<String>())
+        let mut text = String::with_capacity(self.id_prefix.len() + 17);
+        text.push_str(&self.id_prefix);
+        text.push('-');
+        text.extend(hex);
+        text_value(text)
     }
 
     /// Records something that counts as a client connection.

@@ -202,6 +202,25 @@ async fn a_post_never_takes_a_connection_that_rested_for_milliseconds() {
     .await;
 }
 
+#[tokio::test]
+async fn a_post_takes_a_connection_that_rested_for_half_as_long_as_others_survived() {
+    let fake = Fake::plain("a").await;
+    let balancer = balancer(Config { threads: 1, ..config(Routing::RoundRobin) });
+    add_healthy(&balancer, &[&fake]).await;
+    let mut client = Raw::connect(&balancer).await;
+    // Here time is what is tested. A busy machine may make each pause longer than it should be.
+    eventually_async("the same connection", async || {
+        client.get("/").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        client.get("/").await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        client.post("/", "x").await;
+        let seen = fake.seen();
+        seen[seen.len() - 2].connection == seen[seen.len() - 1].connection
+    })
+    .await;
+}
+
 /// The fleet says that the process has ended, but a child of it still holds the socket.
 #[tokio::test]
 async fn requests_that_wait_at_an_ended_instance_are_resent_if_idempotent() {

@@ -21,7 +21,13 @@ use super::{halves::of_simulated, simulated};
 use crate::balancer::pool::{Claim, InstanceId};
 
 /// A connection that was idle for longer is closed, not used.
-pub(crate) const REST_AT_MOST: Duration = Duration::from_secs(30);
+const REST_AT_MOST: Duration = Duration::from_secs(30);
+
+/// For a request that must not be executed twice, a connection may always have been idle for so long.
+const LEAST_REST_FOR_ONCE_ONLY: Duration = Duration::from_millis(2);
+
+/// And never for longer than this.
+const MOST_REST_FOR_ONCE_ONLY: Duration = Duration::from_secs(1);
 
 /// The number of idle connections per instance and thread; further ones are closed.
 const MOST_PER_INSTANCE: usize = 256;
@@ -72,7 +78,16 @@ impl Connection {
 /// The idle connections of one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    idle: RefCell<Vec<(InstanceId, Vec<Idle>)>>,
+    idle: RefCell<Vec<OfInstance>>,
+}
+
+/// The idle connections to one instance, the one that was used last at the end.
+#[derive(Debug)]
+struct OfInstance {
+    id: InstanceId,
+    stack: Vec<Idle>,
+    /// The longest time for which the instance is known to leave an idle connection open.
+    survived: Duration,
 }
 
 #[derive(Debug)]
@@ -81,20 +96,39 @@ struct Idle {
     since: Instant,
 }
 
+impl OfInstance {
+    /// How long a connection may have been idle that is used for a request which must not be executed twice. If the instance
+    /// closes it while the request is on its way, nobody knows whether it was executed. Some close it a few milliseconds
+    /// after an answer, so a connection counts as safe for half as long as others were seen to survive.
+    fn rest_for_once_only(&self) -> Duration {
+        (self.survived / 2).clamp(LEAST_REST_FOR_ONCE_ONLY, MOST_REST_FOR_ONCE_ONLY)
+    }
+
+    /// The instance has left a connection open that was idle for so long, or has not.
+    fn note(&mut self, idle: Duration, is_open: bool) {
+        self.survived = if is_open { self.survived.max(idle) } else { self.survived.min(idle / 2) };
+    }
+}
+
 impl Connections {
-    /// The most recently used connection to an instance, if it was idle for at most `rest`. If all were idle for longer, the one
-    /// that was idle longest is closed, because the caller opens another one: so there are never more than are in use at once.
-    pub(crate) fn take(&self, id: InstanceId, rest: Duration) -> Option<Connection> {
+    /// The most recently used connection to an instance that is not too old. If all are, the oldest is closed, because the
+    /// caller opens another one: so there are never more than are in use at once. `once_only`: it is for a request that
+    /// must not be executed twice.
+    pub(crate) fn take(&self, id: InstanceId, once_only: bool) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        let (_, stack) = idle.iter_mut().find(|(of, _)| *of == id)?;
+        let of = idle.iter_mut().find(|of| of.id == id)?;
+        let most = if once_only { of.rest_for_once_only() } else { REST_AT_MOST };
         loop {
             // The connections below it were idle for even longer.
-            if stack.last()?.since.elapsed() > rest {
-                stack.remove(0);
+            let rested = of.stack.last()?.since.elapsed();
+            if rested > most {
+                of.stack.remove(0);
                 return None;
             }
-            let Idle { mut connection, .. } = stack.pop()?;
-            if connection.is_usable() {
+            let Idle { mut connection, .. } = of.stack.pop()?;
+            let is_open = connection.is_usable();
+            of.note(rested, is_open);
+            if is_open {
                 return Some(connection);
             }
         }
@@ -107,19 +141,25 @@ impl Connections {
         }
         let mut idle = self.idle.borrow_mut();
         let rested = Idle { connection, since: Instant::now() };
-        match idle.iter_mut().find(|(of, _)| *of == claim.id) {
-            Some((_, stack)) if stack.len() >= MOST_PER_INSTANCE => {}
-            Some((_, stack)) => stack.push(rested),
-            None => idle.push((claim.id, vec![rested])),
+        match idle.iter_mut().find(|of| of.id == claim.id) {
+            Some(of) if of.stack.len() >= MOST_PER_INSTANCE => {}
+            Some(of) => of.stack.push(rested),
+            None => idle.push(OfInstance { id: claim.id, stack: vec![rested], survived: Duration::ZERO }),
         }
     }
 
     /// Closes the connections to all instances except these, and those that were idle for too long.
     pub(crate) fn keep_only(&self, ids: &[InstanceId]) {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|(id, _)| ids.contains(id));
-        for (_, stack) in idle.iter_mut() {
-            stack.retain_mut(|one| one.since.elapsed() <= REST_AT_MOST && one.connection.is_usable());
+        idle.retain(|of| ids.contains(&of.id));
+        for of in idle.iter_mut() {
+            for mut one in std::mem::take(&mut of.stack) {
+                let (rested, is_open) = (one.since.elapsed(), one.connection.is_usable());
+                of.note(rested, is_open);
+                if is_open && rested <= REST_AT_MOST {
+                    of.stack.push(one);
+                }
+            }
         }
     }
 }

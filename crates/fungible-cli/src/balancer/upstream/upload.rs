@@ -19,6 +19,9 @@ use super::request_body::RequestBody;
 /// Pieces of a body up to this length, in bytes, are sent together with what precedes them.
 const SMALL: usize = 16 * 1024;
 
+/// Room for a usual head with a small body, in bytes.
+const USUAL: usize = 4 * 1024;
+
 /// Fields about the content, which trailers must not have (RFC 9110, section 6.5.1).
 const NEVER_TRAILERS: [HeaderName; 8] = [
     CACHE_CONTROL,
@@ -69,7 +72,7 @@ impl Upload {
     /// The request with this head and body. The body is sent in chunks if the header says so, else as long as it says it
     /// is.
     pub(crate) fn new(method: &Method, target: &Uri, headers: &HeaderMap, body: RequestBody) -> Upload {
-        let mut buffer = Vec::with_capacity(1024);
+        let mut buffer = Vec::with_capacity(USUAL);
         buffer.extend_from_slice(method.as_str().as_bytes());
         buffer.push(b' ');
         buffer.extend_from_slice(target.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
