@@ -259,3 +259,22 @@ fn wrong_input_is_refused_in_one_line() {
     }
     assert_eq!(fleet.status()["deploy"], Value::Null);
 }
+
+#[test]
+fn a_deploy_that_fails_says_why_also_where_instances_write_to_files() {
+    let place = Place::new();
+    let fleet = place.fleet(&["demo", "-n", "1", "--listen", "127.0.0.1:0", "--data", "data"]);
+    fleet.healthy(1);
+    // The file of the next instance, as an earlier one of this name left it.
+    std::fs::write(place.folder.path().join("data/logs/todo-2.log"), "said by an earlier one\n").unwrap();
+    let script = "for n in $(seq 30); do echo line $n; done; echo no database >&2; exit 3";
+    let failed = deploy(&fleet, &["--version", "two", "--", "sh", "-c", script]);
+    let said = err(&failed);
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    assert!(said.contains("todo-2 ended (exit status 3) before it was ready"), "{said}");
+    let lines: Vec<&str> = said.lines().filter_map(|line| line.trim().strip_prefix("| ")).collect();
+    assert_eq!((lines.len(), lines[0], lines[19]), (20, "line 12", "no database"), "{said}");
+    let one = deploy(&fleet, &["--version", "two", "--", "sh", "-c", "echo only this; exit 3"]);
+    assert!(err(&one).contains("| only this") && !err(&one).contains("line 30"), "{one:?}");
+    assert!(!err(&one).contains("an earlier one"), "{one:?}");
+}
