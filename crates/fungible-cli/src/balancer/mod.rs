@@ -29,7 +29,7 @@ mod upstream;
 mod worker;
 
 pub(crate) use access::{AccessEntry, AccessSink};
-pub(crate) use config::{Config, Connecting, Dispatch, NewTraces, Redirect};
+pub(crate) use config::{Config, Connecting, Dispatch, Limits, NewTraces, Redirect};
 pub(crate) use meter::{
     BOUNDS, BUCKETS, CheckKind, DurationsView, EXPOSED, InstanceMeter, Meter, NO_INSTANCE, OTHER_STATUS, ResendReason,
     Sighting,

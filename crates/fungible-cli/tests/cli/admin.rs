@@ -245,6 +245,31 @@ fn nobody_commands_without_the_token_or_from_another_site() {
 }
 
 #[test]
+fn clients_that_are_slow_do_not_keep_others_out() {
+    let place = Place::new();
+    let fleet = web(&place, &[]);
+    fleet.healthy(2);
+    let admin = AdminAddress::of(&fleet);
+    let host = admin.address;
+    let command = format!(
+        "POST /command HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n",
+        admin.token
+    );
+    let begins =
+        [String::new(), "GET /status HTTP/1.1\r\nHost:".to_owned(), format!("{command}Content-Length: 9\r\n\r\n{{")];
+    // More than are served at a time: none of them goes on, or reads what it gets.
+    let slow: Vec<TcpStream> = (0..90)
+        .map(|number| {
+            let mut stream = TcpStream::connect(host).unwrap();
+            stream.write_all(begins[number % begins.len()].as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(admin.get("/health").status, 200);
+    drop(slow);
+}
+
+#[test]
 fn an_admin_address_that_others_reach_must_be_allowed() {
     let place = Place::new();
     let output = place.output(&["run", "--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0", "--", "true"]);
