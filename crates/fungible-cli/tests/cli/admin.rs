@@ -1,7 +1,9 @@
 //! The admin address as programs see it: metrics, health, status, events, and who may command.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -318,7 +320,7 @@ fn an_access_log_has_a_line_of_json_for_each_request() {
     raw(host, &format!("GET /a?secret HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")).unwrap();
     raw(host, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n").unwrap();
     let lines: Vec<Value> = eventually("two lines", || {
-        let text = std::fs::read_to_string(&file).ok()?;
+        let text = fs::read_to_string(&file).ok()?;
         let whole = text.ends_with('\n') && text.lines().count() == 2;
         whole.then(|| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     });
@@ -335,4 +337,33 @@ fn an_access_log_has_a_line_of_json_for_each_request() {
         (&json!(400), &Value::Null, &json!(0))
     );
     assert!(!fleet.said().contains("request_id"), "{}", fleet.said());
+}
+
+#[test]
+fn an_access_log_that_was_renamed_is_begun_anew() {
+    let place = Place::new();
+    let [file, renamed] = ["access.log", "access.log.1"].map(|name| place.folder.path().join(name));
+    let fleet = web(&place, &["--access-log-file", &file.display().to_string()]);
+    fleet.healthy(2);
+    let lines = |path: &Path| fs::read_to_string(path).unwrap_or_default().lines().count();
+    fleet.get("/before");
+    eventually("a line", || (lines(&file) == 1).then_some(()));
+    let mut sent = 1;
+    // Renamed, and then removed: nobody tells the supervisor.
+    for rename in [true, false] {
+        if rename {
+            fs::rename(&file, &renamed).unwrap();
+        } else {
+            fs::remove_file(&file).unwrap();
+        }
+        eventually("a new file", || {
+            fleet.get("/after");
+            sent += 1;
+            (lines(&file) > 0).then_some(())
+        });
+        if rename {
+            eventually("all lines", || (lines(&file) + lines(&renamed) == sent).then_some(()));
+        }
+    }
+    assert!(fs::read_to_string(&renamed).unwrap().contains("GET /before "));
 }

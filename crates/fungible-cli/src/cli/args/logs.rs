@@ -11,7 +11,7 @@ pub(in crate::cli) struct LogOptions {
     /// Write a line for each request, as text or as JSON [default: off; without a value: text]
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, default_missing_value = "text")]
     access_log: Option<AccessFormat>,
-    /// Append these lines to a file; otherwise they go to standard error
+    /// Append these lines to a file, which is opened anew when it was moved away; otherwise they go to standard error
     #[arg(long, value_name = "FILE")]
     access_log_file: Option<PathBuf>,
     /// Begin a trace (W3C Trace Context) where a request has no valid traceparent. Valid ones are always passed on as they
