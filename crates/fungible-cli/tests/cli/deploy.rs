@@ -81,6 +81,23 @@ fn a_deploy_replaces_all_instances_and_loses_no_request() {
 }
 
 #[test]
+fn responses_name_their_instance_and_its_version_if_asked_for() {
+    let place = Place::new();
+    let plain = fleet(&place, "1", &[]).get("/");
+    assert_eq!((plain.header("x-served-by"), plain.header("x-served-version")), (None, None));
+    let place = Place::new();
+    let fleet = fleet(&place, "1", &["--served-by"]);
+    let served = || {
+        let answer = fleet.get("/");
+        [answer.header("x-served-by"), answer.header("x-served-version")].map(|value| value.unwrap().to_owned())
+    };
+    assert_eq!(served(), ["web-1", "one"]);
+    let deployed = deploy(&fleet, &["--version", "1.4.2"]);
+    assert!(deployed.status.success(), "{deployed:?}");
+    assert_eq!(served(), ["web-2", "1.4.2"]);
+}
+
+#[test]
 fn what_does_not_work_is_rolled_back_and_says_why() {
     let place = Place::new();
     let fleet = fleet(&place, "2", &["--start-limit", "6s", "--grace", "1s"]);

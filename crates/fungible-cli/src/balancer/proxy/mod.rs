@@ -47,6 +47,7 @@ use measure::Measure;
 use response_body::{Passing, ServerSentEvents};
 use upgrade::Listener;
 
+use super::config::ServedBy;
 use super::observe::Record;
 use super::pool::Claim;
 use super::upstream::Origin;
@@ -147,6 +148,9 @@ async fn forward(
     }
     head.version = Version::HTTP_11;
     hints.set_cookies(&mut head.headers, config, &claim.name, client.origin.secure);
+    if config.served_by == ServedBy::Named {
+        headers::name_instance(&mut head.headers, &claim.name, &claim.link.version);
+    }
     notes.answered(head.status, &claim);
     let record = direction.map(|direction| direction.record.clone());
     if let Some(record) = &record {

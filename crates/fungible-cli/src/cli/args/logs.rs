@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::balancer::NewTraces;
+use crate::balancer::{NewTraces, ServedBy};
 
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct LogOptions {
@@ -19,6 +19,9 @@ pub(in crate::cli) struct LogOptions {
     /// sampling is [default: the app decides]
     #[arg(long, value_name = "FLAG", value_enum)]
     trace: Option<TraceFlag>,
+    /// Add X-Served-By with the name of the instance to each response of one, and X-Served-Version with its version
+    #[arg(long)]
+    served_by: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,6 +46,11 @@ impl LogOptions {
     /// The file of the access log, if it is to be in one.
     pub(in crate::cli) fn access_log_file(&self) -> Option<&std::path::Path> {
         self.access_log_file.as_deref()
+    }
+
+    /// Whether clients are told which instance a response comes from.
+    pub(in crate::cli) fn served_by(&self) -> ServedBy {
+        if self.served_by { ServedBy::Named } else { ServedBy::Hidden }
     }
 
     /// What happens to requests without a valid trace.
