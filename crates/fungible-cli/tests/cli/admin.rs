@@ -61,7 +61,7 @@ impl AdminAddress {
     }
 
     #[track_caller]
-    fn metric_is(&self, series: &str, expected: f64) {
+    pub(crate) fn metric_is(&self, series: &str, expected: f64) {
         eventually_ok(|| match self.metric(series) {
             Some(value) if (value - expected).abs() < 0.001 => Ok(()),
             other => Err(format!("{series} {expected}, it is {other:?}")),

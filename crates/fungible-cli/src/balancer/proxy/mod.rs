@@ -31,7 +31,7 @@ mod upgrade;
 mod validate;
 
 pub(crate) use context::{Client, ClientOrigin, Context};
-pub(crate) use error_response::no_sockets;
+pub(crate) use error_response::{ErrorResponse, NO_SOCKETS};
 pub(crate) use http2::{for_http1, for_http2};
 pub(crate) use redirect::redirect;
 pub(crate) use response_body::ResponseBody;
@@ -41,7 +41,7 @@ use access_log::AccessLine;
 use attempts::{Answered, Attempts, Outgoing};
 use context::Direction;
 use cookies::Hints;
-use error_response::{BAD_ANSWER, ErrorResponse};
+use error_response::BAD_ANSWER;
 use headers::CameFrom;
 use measure::Measure;
 use response_body::{Passing, ServerSentEvents};
@@ -57,63 +57,95 @@ pub(crate) async fn answer(
     client: Rc<Client>,
     mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let access = client.context.config.access.as_ref();
-    let mut line = AccessLine::begin(access, &request, client.origin.address.ip());
+    let mut noted = Noted::begin(&client, &request);
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
     let direction = client.direction(&head);
-    let meter = client.context.config.meter.as_deref();
-    let mut measure = meter.map(|meter| Measure::begin(meter, &head.method, &head.headers, client.origin.address.ip()));
-    let notes = Notes { line: &mut line, measure: &mut measure };
-    let answer = forward(&client, head, body, switch, notes, direction.as_ref()).await;
+    let answer = forward(&client, head, body, switch, &mut noted, direction.as_ref()).await;
     Ok(answer.unwrap_or_else(|error| {
         client.progress.answered();
         if let Some(Direction { record, .. }) = &direction {
             record.answered_by_us(error.status().as_u16(), error.word(), error.is_fault_of_instance());
         }
-        if let Some(mut line) = line {
-            line.entry.status = error.status().as_u16();
-            line.write(Some(error.length()), true);
-        }
-        if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, measure) {
-            measure.status = error.status().as_u16();
-            measure.finish(meter, None);
-        }
+        noted.answered_by_us(&client, error.status(), error.length());
         error.answer()
     }))
 }
 
-/// What is noted about a request for people and programs that look at the balancer. It is taken by what ends the response.
-struct Notes<'a> {
-    line: &'a mut Option<Box<AccessLine>>,
-    measure: &'a mut Option<Measure>,
+/// Refuses a request that no instance gets to see.
+pub(crate) fn refuse<B>(client: &Client, request: &Request<B>, error: ErrorResponse) -> Response<ResponseBody> {
+    Noted::begin(client, request).answered_by_us(client, error.status(), error.length());
+    error.answer()
 }
 
-impl Notes<'_> {
+/// Notes that something was answered which cannot be read as a request of HTTP/1, so that nothing else is known of it.
+pub(crate) fn not_readable(client: &Client, too_large: bool) {
+    let status = if too_large { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    let mut unknown = Request::new(());
+    // Method and path are unknown, and stand in the log as a dash.
+    if let Ok(dash) = Method::from_bytes(b"-") {
+        *unknown.method_mut() = dash;
+    }
+    let mut noted = Noted::begin(client, &unknown);
+    if let Some(line) = &mut noted.line {
+        "-".clone_into(&mut line.entry.path);
+    }
+    noted.answered_by_us(client, status, 0);
+}
+
+/// What is noted about a request for people and programs that look at the balancer. What ends the response takes it.
+struct Noted {
+    line: Option<Box<AccessLine>>,
+    measure: Option<Measure>,
+}
+
+impl Noted {
+    /// Begins with the head of a request. Nothing is noted unless somebody asked for it.
+    fn begin<B>(client: &Client, request: &Request<B>) -> Noted {
+        let (config, address) = (&client.context.config, client.origin.address.ip());
+        let measure = |meter| Measure::begin(meter, request.method(), request.headers(), address);
+        Noted {
+            line: AccessLine::begin(config.access.as_ref(), request, address),
+            measure: config.meter.as_deref().map(measure),
+        }
+    }
+
+    /// The balancer itself has answered.
+    fn answered_by_us(self, client: &Client, status: StatusCode, length: u64) {
+        if let Some(mut line) = self.line {
+            line.entry.status = status.as_u16();
+            line.write(Some(length), true);
+        }
+        if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, self.measure) {
+            measure.status = status.as_u16();
+            measure.finish(meter, None);
+        }
+    }
+
     /// What the instance can find in its own log, too.
     fn names(&mut self, headers: &HeaderMap) {
-        if let Some(line) = self.line {
+        if let Some(line) = &mut self.line {
             line.names(headers);
         }
     }
 
     /// So many instances were tried.
     fn tried(&mut self, made: u32) {
-        if let Some(measure) = self.measure {
+        if let Some(measure) = &mut self.measure {
             measure.attempts = made;
         }
-        if let Some(line) = self.line {
+        if let Some(line) = &mut self.line {
             line.entry.attempts = made;
         }
     }
 
     /// The head of the response has come.
     fn answered(&mut self, status: StatusCode, claim: &Claim) {
-        if let Some(line) = self.line {
+        if let Some(line) = &mut self.line {
             line.entry.status = status.as_u16();
             line.entry.instance = Some(Arc::clone(&claim.name));
         }
-        if let Some(measure) = self.measure {
+        if let Some(measure) = &mut self.measure {
             measure.status = status.as_u16();
         }
     }
@@ -125,7 +157,7 @@ async fn forward(
     head: Parts,
     body: Incoming,
     switch: Option<OnUpgrade>,
-    mut notes: Notes<'_>,
+    notes: &mut Noted,
     direction: Option<&Direction>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
     validate::check(&head)?;
@@ -157,7 +189,7 @@ async fn forward(
         record.answered(head.status.as_u16(), &head.headers);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switch_protocol(client, head, switch.filter(|_| offers_switch), claim, &mut notes, record);
+        return switch_protocol(client, head, switch.filter(|_| offers_switch), claim, notes, record);
     }
     // What an observer records ends as the app and its client want, and only a GET is repeated by its client.
     let lasts = direction.is_none() && method == Method::GET;
@@ -187,7 +219,7 @@ fn switch_protocol(
     mut head: http::response::Parts,
     switch: Option<OnUpgrade>,
     claim: Claim,
-    notes: &mut Notes<'_>,
+    notes: &mut Noted,
     record: Option<Record>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
     let (Some(to_client), Some(to_instance)) = (switch, head.extensions.remove::<OnUpgrade>()) else {
