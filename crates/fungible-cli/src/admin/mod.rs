@@ -29,7 +29,6 @@ pub(crate) use snapshot::Sources;
 use crate::balancer::{Meter, Sighting};
 use crate::encoding;
 use guard::Guard;
-use limited::Limited;
 use snapshot::Snapshots;
 
 /// Where the admin address is.
@@ -106,14 +105,11 @@ impl Admin {
     /// # Errors
     /// When the listener cannot be used.
     pub(crate) fn serve(self, sources: Sources) -> io::Result<()> {
-        let listener = Limited::new(tokio::net::TcpListener::from_std(self.listener)?);
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let snapshots = Arc::new(Snapshots::new(sources, self.meter, self.hub));
         tokio::spawn(pulse::run(Arc::clone(&snapshots), self.sightings));
         let router = routes::router(snapshots, Arc::new(self.guard));
-        tokio::spawn(async move {
-            // It accepts for ever, and goes on after errors.
-            let _ = axum::serve(listener, router).await;
-        });
+        tokio::spawn(limited::serve(listener, router));
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ use super::hub::message;
 use super::metrics;
 use super::page::Page;
 use super::snapshot::Snapshots;
+use crate::balancer::Limits;
 
 /// The largest command, in bytes.
 const LONGEST_COMMAND: usize = 4 * 1024;
@@ -48,7 +49,11 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
         _ => Purpose::Look,
     };
     let mut response = match guard.check(purpose, request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            // A command has a body, for which the server does not wait longer than for a head.
+            let answered = tokio::time::timeout(Limits::default().header_time, next.run(request)).await;
+            answered.unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, "This took too long.\n").into_response())
+        }
         Err(sentence) => (StatusCode::FORBIDDEN, sentence).into_response(),
     };
     let headers = response.headers_mut();

@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) resend_keyed: bool,
     /// Whether the `X-Forwarded-*` headers of clients are trusted, because a proxy in front of us sets them.
     pub(crate) trust_forwarded: bool,
+    /// Whether responses name the instance that they come from, and its version.
+    pub(crate) served_by: ServedBy,
     /// The key that signs the sticky cookie; the same in all balancers of a fleet.
     pub(crate) secret: [u8; 32],
     /// The number of workers, each a thread with its own runtime.
@@ -64,6 +66,7 @@ impl Config {
             response_timeout: Duration::from_mins(1),
             resend_keyed: false,
             trust_forwarded: false,
+            served_by: ServedBy::Hidden,
             secret,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
@@ -115,6 +118,15 @@ pub(crate) enum NewTraces {
     Sampled,
     /// Yes, and programs are told that it is not recorded.
     Unsampled,
+}
+
+/// Whether clients are told which instance a response comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServedBy {
+    /// The balancer adds nothing; the app may.
+    Hidden,
+    /// By `X-Served-By`, with the version in `X-Served-Version`.
+    Named,
 }
 
 /// How much time and memory a client may use.

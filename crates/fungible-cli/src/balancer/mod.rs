@@ -31,7 +31,7 @@ mod upstream;
 mod worker;
 
 pub(crate) use access::{AccessEntry, AccessSink};
-pub(crate) use config::{Config, Connecting, Dispatch, NewTraces, Redirect};
+pub(crate) use config::{Config, Connecting, Dispatch, Limits, NewTraces, Redirect, ServedBy};
 pub(crate) use meter::{
     BOUNDS, BUCKETS, CheckKind, DurationsView, EXPOSED, InstanceMeter, Meter, NO_INSTANCE, OTHER_STATUS, ResendReason,
     Sighting,
@@ -138,8 +138,20 @@ impl Balancer {
         health_port: Option<u16>,
         vouch: Option<Vouch>,
     ) -> InstanceId {
+        self.add_version(name, "", address, health_port, vouch)
+    }
+
+    /// As [`Balancer::add`], with what the version of its program is called.
+    pub(crate) fn add_version(
+        &self,
+        name: &str,
+        version: &str,
+        address: SocketAddr,
+        health_port: Option<u16>,
+        vouch: Option<Vouch>,
+    ) -> InstanceId {
         let check_at = SocketAddr::new(address.ip(), health_port.unwrap_or(address.port()));
-        self.pool.add_checked_at(name, address, check_at, vouch)
+        self.pool.add_checked_at((name, version), address, check_at, vouch)
     }
 
     /// Adds an instance that is known to be ready. With an observer, `vouch` is asked again for each request.

@@ -1,9 +1,11 @@
 //! The access log of `fungible run`: a line per request, as text or as JSON, to standard error or to a file. Written by the
 //! printing thread, so that no request waits for it.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -28,10 +30,47 @@ pub(super) fn sink(format: AccessFormat, printer: Printer) -> AccessSink {
 /// # Errors
 /// When the file cannot be opened.
 pub(super) fn into_file(path: &Path) -> anyhow::Result<Printing> {
-    let opened = OpenOptions::new().append(true).create(true).open(path);
-    let mut file = opened.with_context(|| format!("cannot write the access log to {}", path.display()))?;
-    // One call per line, so that a file which others write to as well has whole lines.
-    Ok(Printing::start(move |line| file.write_all(format!("{line}\n").as_bytes())))
+    let mut log = LogFile::open(path).with_context(|| format!("cannot write the access log to {}", path.display()))?;
+    Ok(Printing::start(move |line| log.append(&format!("{line}\n"))))
+}
+
+/// From one look whether the file is still in its place to the next.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A file that is opened anew when another program has moved it away, as those that rotate logs do.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    looked: Instant,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<LogFile> {
+        Ok(LogFile { path: path.to_owned(), file: for_appending(path)?, looked: Instant::now() })
+    }
+
+    /// Writes in one call, so that a file which others write to as well has whole lines.
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        if self.looked.elapsed() >= LOOK_AGAIN {
+            self.looked = Instant::now();
+            // While there can be no file in its place, the one that was moved away gets the lines.
+            if !self.is_in_its_place()
+                && let Ok(file) = for_appending(&self.path)
+            {
+                self.file = file;
+            }
+        }
+        self.file.write_all(line.as_bytes())
+    }
+
+    fn is_in_its_place(&self) -> bool {
+        let (Ok(own), Ok(there)) = (self.file.metadata(), fs::metadata(&self.path)) else { return false };
+        (own.dev(), own.ino()) == (there.dev(), there.ino())
+    }
+}
+
+fn for_appending(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
 }
 
 fn ms(entry: &AccessEntry) -> f64 {
@@ -84,7 +123,7 @@ fn as_json(entry: &AccessEntry) -> String {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 

@@ -51,6 +51,7 @@ pub(super) fn front(plan: &BalancerPlan, instances: usize, printing: &Printing) 
     config.limits.tunnel_time = plan.tunnel_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
+    config.served_by = plan.logs.served_by();
     config.connecting = connecting::connecting(&plan.connecting, listener.local_addr()?.port())?;
     config.access = access;
     config.new_traces = plan.logs.new_traces();

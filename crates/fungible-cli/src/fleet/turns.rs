@@ -105,9 +105,10 @@ pub(super) fn start_due(fleet: &mut FleetState<'_>) -> Result<(), FleetError> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let vouch = (!fleet.settings.foreign_listeners)
             .then(|| vouch(fleet.family.clone(), fleet.strangers.clone(), port.number(), process));
+        let version = &instance.release.version;
         instance.phase = Phase::Running(Life {
             process,
-            balanced: fleet.balancer.add(&instance.name, address, health_port, vouch),
+            balanced: fleet.balancer.add_version(&instance.name, version, address, health_port, vouch),
             address,
             _port: port,
             _health_port: health,

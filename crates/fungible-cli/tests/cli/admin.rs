@@ -1,7 +1,9 @@
 //! The admin address as programs see it: metrics, health, status, events, and who may command.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -59,7 +61,7 @@ impl AdminAddress {
     }
 
     #[track_caller]
-    fn metric_is(&self, series: &str, expected: f64) {
+    pub(crate) fn metric_is(&self, series: &str, expected: f64) {
         eventually_ok(|| match self.metric(series) {
             Some(value) if (value - expected).abs() < 0.001 => Ok(()),
             other => Err(format!("{series} {expected}, it is {other:?}")),
@@ -245,6 +247,31 @@ fn nobody_commands_without_the_token_or_from_another_site() {
 }
 
 #[test]
+fn clients_that_are_slow_do_not_keep_others_out() {
+    let place = Place::new();
+    let fleet = web(&place, &[]);
+    fleet.healthy(2);
+    let admin = AdminAddress::of(&fleet);
+    let host = admin.address;
+    let command = format!(
+        "POST /command HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n",
+        admin.token
+    );
+    let begins =
+        [String::new(), "GET /status HTTP/1.1\r\nHost:".to_owned(), format!("{command}Content-Length: 9\r\n\r\n{{")];
+    // More than are served at a time: none of them goes on, or reads what it gets.
+    let slow: Vec<TcpStream> = (0..90)
+        .map(|number| {
+            let mut stream = TcpStream::connect(host).unwrap();
+            stream.write_all(begins[number % begins.len()].as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(admin.get("/health").status, 200);
+    drop(slow);
+}
+
+#[test]
 fn an_admin_address_that_others_reach_must_be_allowed() {
     let place = Place::new();
     let output = place.output(&["run", "--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0", "--", "true"]);
@@ -293,7 +320,7 @@ fn an_access_log_has_a_line_of_json_for_each_request() {
     raw(host, &format!("GET /a?secret HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")).unwrap();
     raw(host, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n").unwrap();
     let lines: Vec<Value> = eventually("two lines", || {
-        let text = std::fs::read_to_string(&file).ok()?;
+        let text = fs::read_to_string(&file).ok()?;
         let whole = text.ends_with('\n') && text.lines().count() == 2;
         whole.then(|| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     });
@@ -310,4 +337,33 @@ fn an_access_log_has_a_line_of_json_for_each_request() {
         (&json!(400), &Value::Null, &json!(0))
     );
     assert!(!fleet.said().contains("request_id"), "{}", fleet.said());
+}
+
+#[test]
+fn an_access_log_that_was_renamed_is_begun_anew() {
+    let place = Place::new();
+    let [file, renamed] = ["access.log", "access.log.1"].map(|name| place.folder.path().join(name));
+    let fleet = web(&place, &["--access-log-file", &file.display().to_string()]);
+    fleet.healthy(2);
+    let lines = |path: &Path| fs::read_to_string(path).unwrap_or_default().lines().count();
+    fleet.get("/before");
+    eventually("a line", || (lines(&file) == 1).then_some(()));
+    let mut sent = 1;
+    // Renamed, and then removed: nobody tells the supervisor.
+    for rename in [true, false] {
+        if rename {
+            fs::rename(&file, &renamed).unwrap();
+        } else {
+            fs::remove_file(&file).unwrap();
+        }
+        eventually("a new file", || {
+            fleet.get("/after");
+            sent += 1;
+            (lines(&file) > 0).then_some(())
+        });
+        if rename {
+            eventually("all lines", || (lines(&file) + lines(&renamed) == sent).then_some(()));
+        }
+    }
+    assert!(fs::read_to_string(&renamed).unwrap().contains("GET /before "));
 }

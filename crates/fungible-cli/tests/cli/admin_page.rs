@@ -134,6 +134,43 @@ fn the_page_shows_the_instances_and_its_buttons_work() {
 }
 
 #[test]
+fn its_buttons_freeze_thaw_and_deploy_again() {
+    if !is_whole() {
+        return;
+    }
+    let place = Place::new();
+    let fleet = demo(&place, &[]);
+    let before: Vec<Value> = fleet.healthy(3).iter().map(|one| one["pid"].clone()).collect();
+    let me = Operator::new(&fleet);
+    me.sees_healthy(3);
+    me.browser.role("button", "Freeze todo-2").click();
+    me.browser.says("#say", "froze todo-2");
+    let is = |state: &str| {
+        let states = me.states();
+        states.iter().any(|(name, now)| name == "todo-2" && now == state).then_some(())
+    };
+    eventually("todo-2 is unhealthy", || is("unhealthy"));
+    me.browser.role("button", "Thaw todo-2").click();
+    me.browser.says("#say", "thawed todo-2");
+    me.sees_healthy(3);
+    assert!(fleet.healthy(3).iter().all(|one| one["restarts"] == 0), "it went on as it was");
+
+    me.browser.role("button", "Deploy again").click();
+    me.browser.says("#deploying", "of 3 instances");
+    eventually("only new processes", || {
+        let now = fleet.in_state("healthy");
+        (now.len() == 3 && now.iter().all(|one| !before.contains(&one["pid"]))).then_some(())
+    });
+    eventually("the end of the deploy", || me.text("#deploying").is_empty().then_some(()));
+    // The next one is rolled back by the button that is there meanwhile.
+    me.sees_healthy(3);
+    me.browser.role("button", "Deploy again").click();
+    me.browser.role("button", "Roll back").click();
+    eventually("the roll-back", || (fleet.status()["deploy"]["state"] == "failed").then_some(()));
+    me.sees_healthy(3);
+}
+
+#[test]
 fn customers_of_the_broken_list_are_thrown_out() {
     if !is_whole() {
         return;

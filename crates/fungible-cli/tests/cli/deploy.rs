@@ -81,6 +81,23 @@ fn a_deploy_replaces_all_instances_and_loses_no_request() {
 }
 
 #[test]
+fn responses_name_their_instance_and_its_version_if_asked_for() {
+    let place = Place::new();
+    let plain = fleet(&place, "1", &[]).get("/");
+    assert_eq!((plain.header("x-served-by"), plain.header("x-served-version")), (None, None));
+    let place = Place::new();
+    let fleet = fleet(&place, "1", &["--served-by"]);
+    let served = || {
+        let answer = fleet.get("/");
+        [answer.header("x-served-by"), answer.header("x-served-version")].map(|value| value.unwrap().to_owned())
+    };
+    assert_eq!(served(), ["web-1", "one"]);
+    let deployed = deploy(&fleet, &["--version", "1.4.2"]);
+    assert!(deployed.status.success(), "{deployed:?}");
+    assert_eq!(served(), ["web-2", "1.4.2"]);
+}
+
+#[test]
 fn what_does_not_work_is_rolled_back_and_says_why() {
     let place = Place::new();
     let fleet = fleet(&place, "2", &["--start-limit", "6s", "--grace", "1s"]);
@@ -258,4 +275,23 @@ fn wrong_input_is_refused_in_one_line() {
         assert!(refused.status.code() == Some(2) && err(&refused).contains(expected), "{arguments:?}: {refused:?}");
     }
     assert_eq!(fleet.status()["deploy"], Value::Null);
+}
+
+#[test]
+fn a_deploy_that_fails_says_why_also_where_instances_write_to_files() {
+    let place = Place::new();
+    let fleet = place.fleet(&["demo", "-n", "1", "--listen", "127.0.0.1:0", "--data", "data"]);
+    fleet.healthy(1);
+    // The file of the next instance, as an earlier one of this name left it.
+    std::fs::write(place.folder.path().join("data/logs/todo-2.log"), "said by an earlier one\n").unwrap();
+    let script = "for n in $(seq 30); do echo line $n; done; echo no database >&2; exit 3";
+    let failed = deploy(&fleet, &["--version", "two", "--", "sh", "-c", script]);
+    let said = err(&failed);
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    assert!(said.contains("todo-2 ended (exit status 3) before it was ready"), "{said}");
+    let lines: Vec<&str> = said.lines().filter_map(|line| line.trim().strip_prefix("| ")).collect();
+    assert_eq!((lines.len(), lines[0], lines[19]), (20, "line 12", "no database"), "{said}");
+    let one = deploy(&fleet, &["--version", "two", "--", "sh", "-c", "echo only this; exit 3"]);
+    assert!(err(&one).contains("| only this") && !err(&one).contains("line 30"), "{one:?}");
+    assert!(!err(&one).contains("an earlier one"), "{one:?}");
 }

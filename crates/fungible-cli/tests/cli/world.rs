@@ -109,8 +109,8 @@ impl<'a> Fleet<'a> {
         let address = eventually("the address on standard error", || {
             let said = said.lock().unwrap().clone();
             assert!(child.try_wait().unwrap().is_none(), "it ended early and said: {said}");
-            let at = ["http://", "https://"].iter().find_map(|scheme| Some(said.find(scheme)? + scheme.len()))?;
-            said[at..].split_whitespace().next()?.parse().ok()
+            // The URL of the admin page, which may stand there too, has a path.
+            said.split_whitespace().find_map(|word| word.split_once("://")?.1.parse().ok())
         });
         Fleet { place, child, address, said, printed }
     }

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use super::shared::Front;
 use crate::balancer::client::{ClientStream, ConnectionProgress, Follows, Tracked, Transport};
 use crate::balancer::config::Dispatch;
-use crate::balancer::proxy::{Client, ClientOrigin, ResponseBody};
+use crate::balancer::proxy::{self, Client, ClientOrigin, ResponseBody};
 
 /// Serves a connection until it ends. `answer` answers each of its requests.
 pub(super) async fn drive<S, F>(
@@ -31,12 +31,12 @@ pub(super) async fn drive<S, F>(
     let progress = Arc::new(ConnectionProgress::new(half_close));
     let tracked = Tracked::Http1(Arc::clone(&progress));
     let client = Rc::new(Client::new(&front.context, origin, tracked.clone()));
-    let requests = Arc::clone(&progress);
+    let (requests, sender) = (Arc::clone(&progress), Rc::clone(&client));
     let service = service_fn(move |request: Request<Incoming>| {
         // Before the first await: until then nothing after the head is read.
         let length = request.body().size_hint().exact();
         requests.head_is_there(length.map_or(Follows::Chunks, Follows::Length));
-        answer(Rc::clone(&client), request)
+        answer(Rc::clone(&sender), request)
     });
     let io = TokioIo::new(ClientStream::new(stream, Arc::clone(&progress)));
     let mut connection = pin!(front.http1.serve_connection(io, service).with_upgrades());
@@ -48,10 +48,16 @@ pub(super) async fn drive<S, F>(
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        // How the connection ends does not matter here; errors were answered or logged.
-        let over = progress.is_closing() || connection.as_mut().poll(context).is_ready();
-        if !over {
-            return Poll::Pending;
+        if !progress.is_closing() {
+            match connection.as_mut().poll(context) {
+                Poll::Pending => return Poll::Pending,
+                // hyper has answered what it could not read as a request.
+                Poll::Ready(Err(error)) if error.is_parse() && !error.is_parse_version_h2() => {
+                    proxy::not_readable(&client, error.is_parse_too_large());
+                }
+                // How else the connection ends does not matter here; errors were answered or logged.
+                Poll::Ready(_) => {}
+            }
         }
         front.clients.leave(*number);
         Poll::Ready(())

@@ -67,7 +67,7 @@ where
             // The first one needs no more than the connection itself, which had room.
             let share = if is_beside_another { Some(room(&front).await) } else { None };
             let response = match share {
-                Some(None) => proxy::no_sockets(),
+                Some(None) => proxy::refuse(&client, &request, proxy::NO_SOCKETS),
                 _ => answer(client, request).await?,
             };
             stream.answered();
@@ -120,7 +120,7 @@ fn builder(front: &Front, streams: Streams) -> http2::Builder<Streams> {
 /// Answers one request.
 async fn answer(client: Rc<Client>, mut request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
     if let Err(refusal) = proxy::for_http1(&mut request) {
-        return Ok(*refusal);
+        return Ok(proxy::refuse(&client, &request, refusal));
     }
     let mut response = proxy::answer(client, request).await?;
     proxy::for_http2(&mut response);

@@ -193,9 +193,16 @@ pub(crate) struct Link {
     pub(crate) out: Notify,
     /// Its counters, if requests are counted.
     pub(crate) meter: Option<Arc<InstanceMeter>>,
+    /// What the version of its program is called; empty: unknown.
+    pub(crate) version: String,
 }
 
 impl Link {
+    /// Of a new instance.
+    pub(crate) fn new(meter: Option<Arc<InstanceMeter>>, version: &str) -> Link {
+        Link { meter, version: version.to_owned(), ..Link::default() }
+    }
+
     /// The number of requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
@@ -286,7 +293,7 @@ impl PooledInstance {
         name: &str,
         address: SocketAddr,
         vouch: Option<Vouch>,
-        meter: Option<Arc<InstanceMeter>>,
+        link: Link,
     ) -> PooledInstance {
         PooledInstance {
             id,
@@ -303,7 +310,7 @@ impl PooledInstance {
             ejections: 0,
             compared: (0, 0),
             vouch,
-            link: Arc::new(Link { meter, ..Link::default() }),
+            link: Arc::new(link),
         }
     }
 
@@ -442,7 +449,7 @@ mod tests {
     use super::*;
 
     fn instance() -> PooledInstance {
-        PooledInstance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None, None)
+        PooledInstance::new(InstanceId(1), "a", (Ipv4Addr::LOCALHOST, 1).into(), None, Link::default())
     }
 
     fn late() -> CheckResult {

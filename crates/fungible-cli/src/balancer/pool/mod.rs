@@ -117,13 +117,13 @@ impl Pool {
 
     /// Adds an instance that is starting.
     pub(crate) fn add(&self, name: &str, address: SocketAddr, vouch: Option<Vouch>) -> InstanceId {
-        self.add_checked_at(name, address, address, vouch)
+        self.add_checked_at((name, ""), address, address, vouch)
     }
 
-    /// Adds an instance that is starting; health checks by a path ask at another address.
+    /// Adds an instance that is starting, with a version; health checks by a path ask at another address.
     pub(crate) fn add_checked_at(
         &self,
-        name: &str,
+        (name, version): (&str, &str),
         address: SocketAddr,
         check_at: SocketAddr,
         vouch: Option<Vouch>,
@@ -132,7 +132,7 @@ impl Pool {
         inner.next_id += 1;
         let id = InstanceId(inner.next_id);
         let meter = self.meter.as_ref().map(|meter| meter.instance(name));
-        let mut instance = PooledInstance::new(id, name, address, vouch, meter);
+        let mut instance = PooledInstance::new(id, name, address, vouch, Link::new(meter, version));
         instance.check_at = check_at;
         inner.instances.push(instance);
         drop(inner);

@@ -11,7 +11,7 @@ use crate::balancer::upstream::fields::ERROR_HEADER;
 
 /// The response if none of an instance can be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ErrorResponse {
+pub(crate) struct ErrorResponse {
     status: StatusCode,
     word: &'static str,
     sentence: &'static str,
@@ -91,16 +91,11 @@ pub(super) const NONE_READY: ErrorResponse = ErrorResponse::new(
 );
 
 /// The system has no sockets left for connections to instances.
-pub(super) const NO_SOCKETS: ErrorResponse = ErrorResponse::new(
+pub(crate) const NO_SOCKETS: ErrorResponse = ErrorResponse::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "no-sockets",
     "The balancer has no more connections to give. Try again in a moment.\n",
 );
-
-/// The response if the balancer has no more connections to give.
-pub(crate) fn no_sockets() -> Response<ResponseBody> {
-    NO_SOCKETS.answer()
-}
 
 /// A request of HTTP/2 has more header fields than HTTP/1 allows here; hyper refuses it in the same way there.
 pub(super) const TOO_MANY_FIELDS: ErrorResponse = ErrorResponse::new(

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::balancer::upstream::fields::{
     ERROR_HEADER, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, KEEP_ALIVE, NEVER_FOR_ONE_HOP, PROXY_CONNECTION,
-    REQUEST_ID, must_be_relied_on, remove_all, remove_where, says_where_from, text_value,
+    REQUEST_ID, SERVED_BY, SERVED_VERSION, must_be_relied_on, remove_all, remove_where, says_where_from, text_value,
 };
 
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
@@ -176,6 +176,15 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
 /// Whether this is how the number is usually written.
 fn is_plainly(value: &HeaderValue, number: u64) -> bool {
     value.as_bytes().first() != Some(&b'0') && plain_number(value) == Some(number)
+}
+
+/// Names the instance of a response, and its version if it has one, in place of what the instance says itself.
+pub(super) fn name_instance(headers: &mut HeaderMap, name: &str, version: &str) {
+    headers.insert(SERVED_BY, text_value(name.to_owned()));
+    headers.remove(SERVED_VERSION);
+    if !version.is_empty() {
+        headers.insert(SERVED_VERSION, text_value(version.to_owned()));
+    }
 }
 
 /// A value of digits only.

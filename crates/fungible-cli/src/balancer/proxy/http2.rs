@@ -3,7 +3,7 @@
 use http::header::{CONNECTION, COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response};
 
-use super::error_response::TOO_MANY_FIELDS;
+use super::error_response::{ErrorResponse, TOO_MANY_FIELDS};
 use super::response_body::ResponseBody;
 
 /// The number of header fields that hyper accepts in a request of HTTP/1.
@@ -12,11 +12,11 @@ const MOST_FIELDS: usize = 100;
 /// Turns a request of HTTP/2 into one that HTTP/1 can express.
 ///
 /// # Errors
-/// The response for a request that is refused.
-pub(crate) fn for_http1<B>(request: &mut Request<B>) -> Result<(), Box<Response<ResponseBody>>> {
+/// Why a request is refused.
+pub(crate) fn for_http1<B>(request: &mut Request<B>) -> Result<(), ErrorResponse> {
     join_cookies(request.headers_mut());
     if request.headers().len() > MOST_FIELDS {
-        return Err(Box::new(TOO_MANY_FIELDS.answer()));
+        return Err(TOO_MANY_FIELDS);
     }
     Ok(())
 }

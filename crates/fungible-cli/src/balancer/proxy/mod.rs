@@ -31,7 +31,7 @@ mod upgrade;
 mod validate;
 
 pub(crate) use context::{Client, ClientOrigin, Context};
-pub(crate) use error_response::no_sockets;
+pub(crate) use error_response::{ErrorResponse, NO_SOCKETS};
 pub(crate) use http2::{for_http1, for_http2};
 pub(crate) use redirect::redirect;
 pub(crate) use response_body::ResponseBody;
@@ -41,12 +41,13 @@ use access_log::AccessLine;
 use attempts::{Answered, Attempts, Outgoing};
 use context::Direction;
 use cookies::Hints;
-use error_response::{BAD_ANSWER, ErrorResponse};
+use error_response::BAD_ANSWER;
 use headers::CameFrom;
 use measure::Measure;
 use response_body::{Passing, ServerSentEvents};
 use upgrade::Listener;
 
+use super::config::ServedBy;
 use super::observe::Record;
 use super::pool::Claim;
 use super::upstream::{Exchange, Origin};
@@ -56,63 +57,95 @@ pub(crate) async fn answer(
     client: Rc<Client>,
     mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let access = client.context.config.access.as_ref();
-    let mut line = AccessLine::begin(access, &request, client.origin.address.ip());
+    let mut noted = Noted::begin(&client, &request);
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (head, body) = request.into_parts();
     let direction = client.direction(&head);
-    let meter = client.context.config.meter.as_deref();
-    let mut measure = meter.map(|meter| Measure::begin(meter, &head.method, &head.headers, client.origin.address.ip()));
-    let notes = Notes { line: &mut line, measure: &mut measure };
-    let answer = forward(&client, head, body, switch, notes, direction.as_ref()).await;
+    let answer = forward(&client, head, body, switch, &mut noted, direction.as_ref()).await;
     Ok(answer.unwrap_or_else(|error| {
         client.progress.answered();
         if let Some(Direction { record, .. }) = &direction {
             record.answered_by_us(error.status().as_u16(), error.word(), error.is_fault_of_instance());
         }
-        if let Some(mut line) = line {
-            line.entry.status = error.status().as_u16();
-            line.write(Some(error.length()), true);
-        }
-        if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, measure) {
-            measure.status = error.status().as_u16();
-            measure.finish(meter, None);
-        }
+        noted.answered_by_us(&client, error.status(), error.length());
         error.answer()
     }))
 }
 
-/// What is noted about a request for people and programs that look at the balancer. It is taken by what ends the response.
-struct Notes<'a> {
-    line: &'a mut Option<Box<AccessLine>>,
-    measure: &'a mut Option<Measure>,
+/// Refuses a request that no instance gets to see.
+pub(crate) fn refuse<B>(client: &Client, request: &Request<B>, error: ErrorResponse) -> Response<ResponseBody> {
+    Noted::begin(client, request).answered_by_us(client, error.status(), error.length());
+    error.answer()
 }
 
-impl Notes<'_> {
+/// Notes that something was answered which cannot be read as a request of HTTP/1, so that nothing else is known of it.
+pub(crate) fn not_readable(client: &Client, too_large: bool) {
+    let status = if too_large { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    let mut unknown = Request::new(());
+    // Method and path are unknown, and stand in the log as a dash.
+    if let Ok(dash) = Method::from_bytes(b"-") {
+        *unknown.method_mut() = dash;
+    }
+    let mut noted = Noted::begin(client, &unknown);
+    if let Some(line) = &mut noted.line {
+        "-".clone_into(&mut line.entry.path);
+    }
+    noted.answered_by_us(client, status, 0);
+}
+
+/// What is noted about a request for people and programs that look at the balancer. What ends the response takes it.
+struct Noted {
+    line: Option<Box<AccessLine>>,
+    measure: Option<Measure>,
+}
+
+impl Noted {
+    /// Begins with the head of a request. Nothing is noted unless somebody asked for it.
+    fn begin<B>(client: &Client, request: &Request<B>) -> Noted {
+        let (config, address) = (&client.context.config, client.origin.address.ip());
+        let measure = |meter| Measure::begin(meter, request.method(), request.headers(), address);
+        Noted {
+            line: AccessLine::begin(config.access.as_ref(), request, address),
+            measure: config.meter.as_deref().map(measure),
+        }
+    }
+
+    /// The balancer itself has answered.
+    fn answered_by_us(self, client: &Client, status: StatusCode, length: u64) {
+        if let Some(mut line) = self.line {
+            line.entry.status = status.as_u16();
+            line.write(Some(length), true);
+        }
+        if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, self.measure) {
+            measure.status = status.as_u16();
+            measure.finish(meter, None);
+        }
+    }
+
     /// What the instance can find in its own log, too.
     fn names(&mut self, headers: &HeaderMap) {
-        if let Some(line) = self.line {
+        if let Some(line) = &mut self.line {
             line.names(headers);
         }
     }
 
     /// So many instances were tried.
     fn tried(&mut self, made: u32) {
-        if let Some(measure) = self.measure {
+        if let Some(measure) = &mut self.measure {
             measure.attempts = made;
         }
-        if let Some(line) = self.line {
+        if let Some(line) = &mut self.line {
             line.entry.attempts = made;
         }
     }
 
     /// The head of the response has come.
     fn answered(&mut self, status: StatusCode, claim: &Claim) {
-        if let Some(line) = self.line {
+        if let Some(line) = &mut self.line {
             line.entry.status = status.as_u16();
             line.entry.instance = Some(Arc::clone(&claim.name));
         }
-        if let Some(measure) = self.measure {
+        if let Some(measure) = &mut self.measure {
             measure.status = status.as_u16();
         }
     }
@@ -124,7 +157,7 @@ async fn forward(
     head: Parts,
     body: Incoming,
     switch: Option<OnUpgrade>,
-    mut notes: Notes<'_>,
+    notes: &mut Noted,
     direction: Option<&Direction>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
     validate::check(&head)?;
@@ -146,13 +179,16 @@ async fn forward(
     }
     head.version = Version::HTTP_11;
     hints.set_cookies(&mut head.headers, config, &claim.name, client.origin.secure);
+    if config.served_by == ServedBy::Named {
+        headers::name_instance(&mut head.headers, &claim.name, &claim.link.version);
+    }
     notes.answered(head.status, &claim);
     let record = direction.map(|direction| direction.record.clone());
     if let Some(record) = &record {
         record.answered(head.status.as_u16(), &head.headers);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switch_protocol(client, head, switch.filter(|_| offers_switch), (exchange, claim), &mut notes, record);
+        return switch_protocol(client, head, switch.filter(|_| offers_switch), (exchange, claim), notes, record);
     }
     // What an observer records ends as the app and its client want, and only a GET is repeated by its client.
     let lasts = direction.is_none() && method == Method::GET;
@@ -181,7 +217,7 @@ fn switch_protocol(
     head: http::response::Parts,
     switch: Option<OnUpgrade>,
     (exchange, claim): (Exchange, Claim),
-    notes: &mut Notes<'_>,
+    notes: &mut Noted,
     record: Option<Record>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
     let (Some(to_client), Some(to_instance)) = (switch, exchange.into_tunnel()) else {

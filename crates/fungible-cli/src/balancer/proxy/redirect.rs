@@ -10,11 +10,10 @@ use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::access_log::AccessLine;
 use super::context::Client;
 use super::error_response::ErrorResponse;
 use super::response_body::ResponseBody;
-use super::validate;
+use super::{Noted, validate};
 
 /// The port that an https address need not name.
 const USUAL_PORT: u16 = 443;
@@ -24,23 +23,19 @@ pub(crate) async fn redirect(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let access = client.context.config.access.as_ref();
-    let line = AccessLine::begin(access, &request, client.origin.address.ip());
+    let noted = Noted::begin(&client, &request);
     let (head, _) = request.into_parts();
     let port = client.context.config.connecting.redirect.as_ref().map_or(USUAL_PORT, |redirect| redirect.port);
-    let response = match location(&head, port) {
+    let (response, length) = match location(&head, port) {
         Ok(location) => {
             let mut response = Response::new(ResponseBody::Ours(Bytes::new()));
             *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
             response.headers_mut().insert(LOCATION, location);
-            response
+            (response, 0)
         }
-        Err(error) => error.answer(),
+        Err(error) => (error.answer(), error.length()),
     };
-    if let Some(mut line) = line {
-        line.entry.status = response.status().as_u16();
-        line.write(Some(0), true);
-    }
+    noted.answered_by_us(&client, response.status(), length);
     client.progress.answered();
     Ok(response)
 }

@@ -20,6 +20,10 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Marks an error response of the balancer; removed from responses of instances.
 pub(crate) const ERROR_HEADER: HeaderName = HeaderName::from_static("x-fungible-error");
 
+/// Name the instance of a response, and its version, where that is asked for.
+pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+pub(crate) const SERVED_VERSION: HeaderName = HeaderName::from_static("x-served-version");
+
 /// Fields that are not removed although `Connection` names them: they are not hop-by-hop, and without them the next
 /// program would read a different request.
 pub(crate) const NEVER_FOR_ONE_HOP: [HeaderName; 6] =

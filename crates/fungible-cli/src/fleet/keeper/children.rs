@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as plain};
 
 use nix::unistd::Pid;
 
+use super::output_relay::LogTail;
 use super::protocol::ProcessId;
 use crate::fleet::process_end::ProcessEnd;
 
@@ -12,7 +13,11 @@ use crate::fleet::process_end::ProcessEnd;
 #[derive(Debug)]
 pub(super) enum Kept {
     /// A program that leads its own process group.
-    Plain(ProcessId),
+    Plain {
+        id: ProcessId,
+        /// The file that it writes its output to, if we do not read it.
+        log: Option<LogTail>,
+    },
     /// The first process of an isolated instance.
     Cell {
         id: ProcessId,
@@ -26,7 +31,7 @@ impl Kept {
     /// The number under which it was started.
     pub(super) fn id(&self) -> ProcessId {
         match self {
-            Kept::Plain(id) | Kept::Cell { id, .. } => *id,
+            Kept::Plain { id, .. } | Kept::Cell { id, .. } => *id,
         }
     }
 }

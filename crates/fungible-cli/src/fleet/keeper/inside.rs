@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use super::children::{Kept, Running};
 use super::end::{adopt_orphans, end_all};
-use super::output_relay::{OutputRelay, Tail};
+use super::output_relay::{LogTail, OutputRelay, Tail};
 use super::protocol::{Isolation, Launch, Order, Output, Report, Signal, Task, TaskOutcome};
 use super::{cell, enter, first};
 use crate::fleet::own_folder;
@@ -144,9 +144,9 @@ impl Keeping {
                     None
                 }
                 _ => Some(match start(&launch, &self.printer, &Tail::new(id, self.said.clone())) {
-                    Ok(child) => {
+                    Ok((child, log)) => {
                         let pid = child.id().cast_signed();
-                        self.running.lock().insert(Pid::from_raw(pid), Kept::Plain(id));
+                        self.running.lock().insert(Pid::from_raw(pid), Kept::Plain { id, log });
                         Report::Started { id, pid }
                     }
                     Err(error) => Report::NotStarted { id, reason: error.to_string() },
@@ -193,14 +193,14 @@ impl Keeping {
 /// A signal fails only if the process has just ended, which is reported separately.
 fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
     match (kept, signal) {
-        (Kept::Plain(_), Signal::Term) => {
+        (Kept::Plain { .. }, Signal::Term) => {
             let _ = killpg(pid, signal::Signal::SIGTERM);
             // A frozen process takes it up only when it goes on.
             let _ = killpg(pid, signal::Signal::SIGCONT);
         }
-        (Kept::Plain(_), Signal::Kill) => drop(killpg(pid, signal::Signal::SIGKILL)),
-        (Kept::Plain(_), Signal::Stop) => drop(killpg(pid, signal::Signal::SIGSTOP)),
-        (Kept::Plain(_), Signal::Continue) => drop(killpg(pid, signal::Signal::SIGCONT)),
+        (Kept::Plain { .. }, Signal::Kill) => drop(killpg(pid, signal::Signal::SIGKILL)),
+        (Kept::Plain { .. }, Signal::Stop) => drop(killpg(pid, signal::Signal::SIGSTOP)),
+        (Kept::Plain { .. }, Signal::Continue) => drop(killpg(pid, signal::Signal::SIGCONT)),
         (Kept::Cell { socket, .. }, Signal::Term) => drop(writeln!(&*socket, "{}", first::TERM)),
         (Kept::Cell { .. }, Signal::Kill) if isolation == Isolation::Namespaces => {
             let _ = signal::kill(pid, signal::Signal::SIGKILL);
@@ -212,16 +212,19 @@ fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
     }
 }
 
-fn start(launch: &Launch, printer: &OutputRelay, tail: &Arc<Tail>) -> io::Result<Child> {
+/// Starts a program. Its output is read, and the last lines of it kept in `tail`, or goes to the file that is returned.
+fn start(launch: &Launch, printer: &OutputRelay, tail: &Arc<Tail>) -> io::Result<(Child, Option<LogTail>)> {
     let mut command = match &*launch.groups {
         [] => Command::new(&launch.program),
         groups => enter::through(groups, &launch.program),
     };
     command.args(&launch.args).envs(launch.env.iter().cloned());
     command.process_group(0).stdin(Stdio::null());
+    let mut log = None;
     match &launch.output {
         Output::File(path) => {
             let file = own_folder::log_file(AT_FDCWD, path)?;
+            log = Some(LogTail::open(path)?);
             command.stdout(file.try_clone()?).stderr(file);
         }
         Output::Prefixed(_) => {
@@ -237,7 +240,7 @@ fn start(launch: &Launch, printer: &OutputRelay, tail: &Arc<Tail>) -> io::Result
             printer.follow(err.into(), prefix, true, tail)?;
         }
     }
-    Ok(child)
+    Ok((child, log))
 }
 
 /// Collects every child that has ended, including orphans that became our children.
@@ -245,10 +248,11 @@ fn reap(running: &mut HashMap<Pid, Kept>) -> Vec<Report> {
     let mut reports = Vec::new();
     while let Ok(Some((pid, end))) = ProcessEnd::collect(WaitOptions::NOHANG) {
         match running.remove(&pid) {
-            Some(Kept::Plain(id)) => {
+            Some(Kept::Plain { id, log }) => {
                 // A process that the instance leaves in its group would keep its port. As long as one is left, no other
                 // group can have this number.
                 let _ = killpg(pid, signal::Signal::SIGKILL);
+                reports.extend(log.map(|log| Report::Said { id, lines: log.lines() }));
                 reports.push(Report::Ended { id, end });
             }
             // Its thread reports it, together with the last report of its first process.

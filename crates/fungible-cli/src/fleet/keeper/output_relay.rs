@@ -3,18 +3,23 @@
 //! read again. The keeper itself never waits.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::fcntl::{AT_FDCWD, OFlag};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::protocol::{ProcessId, Report};
+use crate::fleet::own_folder;
 
 /// The longest line, in bytes. A longer one is split, so that an instance that prints no line end cannot fill our
 /// memory.
@@ -57,12 +62,11 @@ impl Tail {
     }
 
     fn keep(&self, line: &[u8]) {
-        let line = String::from_utf8_lossy(&line[..line.len().min(KEPT_OF_LINE)]).trim_end().to_owned();
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= KEPT_LINES {
             lines.pop_front();
         }
-        lines.push_back(line);
+        lines.push_back(kept(line));
     }
 }
 
@@ -72,6 +76,45 @@ impl Drop for Tail {
         // If the keeper ends, nobody reads them.
         let _ = self.said.send(Report::Said { id: self.id, lines: lines.into() });
     }
+}
+
+/// A file that a process writes its output to.
+#[derive(Debug)]
+pub(super) struct LogTail {
+    file: File,
+    /// Where it began to write.
+    from: u64,
+}
+
+impl LogTail {
+    /// The file at this path, before the process is started.
+    pub(super) fn open(path: &Path) -> io::Result<LogTail> {
+        let file = own_folder::file(AT_FDCWD, path, OFlag::O_RDONLY)?;
+        let from = file.metadata()?.len();
+        Ok(LogTail { file, from })
+    }
+
+    /// The last lines that came since then, as [`Tail`] keeps them; none if the file cannot be read.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let read = || {
+            let end = self.file.metadata()?.len();
+            // A log that became too long was emptied.
+            let from = if self.from > end { 0 } else { self.from };
+            let from = from.max(end.saturating_sub((KEPT_LINES * KEPT_OF_LINE) as u64));
+            let mut data = vec![0; usize::try_from(end - from).map_err(io::Error::other)?];
+            self.file.read_exact_at(&mut data, from)?;
+            io::Result::Ok(data)
+        };
+        let data = read().unwrap_or_default();
+        let lines: Vec<&[u8]> = data.trim_ascii_end().split(|byte| *byte == b'\n').collect();
+        let last = lines[lines.len().saturating_sub(KEPT_LINES)..].iter();
+        last.map(|line| kept(line)).collect()
+    }
+}
+
+/// A line as it is kept.
+fn kept(line: &[u8]) -> String {
+    String::from_utf8_lossy(&line[..line.len().min(KEPT_OF_LINE)]).trim_end().to_owned()
 }
 
 /// The queue to the thread that prints.

@@ -1,5 +1,6 @@
 //! Requests by HTTP/2: what holds for one of HTTP/1 holds for them.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,11 +9,13 @@ use base64::Engine as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Bytes;
+use serde_json::{Value, json};
 use sha2::Digest as _;
-use test_basics::{eventually, eventually_async};
+use test_basics::{eventually, eventually_async, free_port, raw};
 
 use super::listeners::{field, run};
-use super::{Files, Http2Client, issue};
+use super::{Files, Http2Client, connect, http1, issue, trusting};
+use crate::admin::AdminAddress;
 use crate::world::{Fleet, Place, program};
 
 /// A fleet of `echo.py` with a certificate for `a.example`.
@@ -104,6 +107,44 @@ async fn requests_that_are_refused_in_http1_are_refused_in_http2() {
     assert_eq!(client.send(large).await.unwrap().status(), 413);
     let (status, _) = client.get("/echo").await.unwrap();
     assert_eq!(status, 200, "the connection is still good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_logged_and_counted_whatever_the_protocol() {
+    let place = Place::new();
+    let redirect = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let log = place.folder.path().join("access.log");
+    let (redirect_to, file) = (redirect.to_string(), log.display().to_string());
+    let logs = ["--access-log", "json", "--access-log-file", &file, "--redirect-http", &redirect_to];
+    let (fleet, files) = fleet(&place, &[&logs[..], &["--admin", "127.0.0.1:0"]].concat());
+    let mut client = Http2Client::connect(fleet.address, &files.pem, "a.example").await;
+    let many = (0..101).fold(get("/many"), |request, number| request.header(format!("x-{number}"), "a"));
+    assert_eq!(client.send(many.body(Full::default()).unwrap()).await.unwrap().status(), 431);
+    let many: String = (0..101).map(|_| "X-A: a\r\n").collect();
+    for (request, status) in [
+        (format!("GET /many HTTP/1.1\r\nHost: a.example\r\n{many}\r\n"), "431"),
+        ("GET two words HTTP/1.1\r\nHost: a.example\r\n\r\n".to_owned(), "400"),
+    ] {
+        let stream = connect(fleet.address, &trusting(&[&files.pem], &["http/1.1"]), "a.example").await.unwrap();
+        let answer = http1(stream, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    assert_eq!(raw(redirect, "POST /a HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n").unwrap().status, 308);
+    let lines: Vec<Value> = eventually("four lines", || {
+        let text =
+            std::fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n') && text.lines().count() == 4)?;
+        Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    });
+    let noted: Vec<_> = lines.iter().map(|line| json!([line["method"], line["path"], line["status"]])).collect();
+    let expected =
+        [json!(["GET", "/many", 431]), json!(["-", "-", 431]), json!(["-", "-", 400]), json!(["POST", "/a", 308])];
+    assert_eq!(noted, expected);
+    assert!(lines.iter().all(|line| line["instance"].is_null() && line["client"] == "127.0.0.1"), "{lines:?}");
+    let admin = AdminAddress::of(&fleet);
+    for (method, code) in [("GET", 431), ("other", 431), ("other", 400), ("POST", 308)] {
+        let labels = format!("instance=\"none\",method=\"{method}\",code=\"{code}\"");
+        admin.metric_is(&format!("fungible_http_requests_total{{{labels}}}"), 1.0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
