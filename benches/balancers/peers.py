@@ -163,6 +163,12 @@ def run_time(pids):
     return sum(int(task.read_text().split()[0]) for pid in pids for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
 
+def cpu_time(pid):
+    """Seconds that a process has used, those of threads that have ended included; to 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def pss(pids):
     """Their memory in MiB; what several processes share counts once."""
     text = "".join(Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
