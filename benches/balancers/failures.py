@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import statistics
 import time
@@ -34,6 +35,11 @@ def listener_of(address):
     raise ValueError(address)
 
 
+def number_within(pid):
+    """The number of a process as it sees itself, which differs in a namespace of its own."""
+    return int(re.search(r"NSpid:.*?(\d+)\n", Path(f"/proc/{pid}/status").read_text())[1])
+
+
 class Fleet:
     """A contender over three instances whose health is asked on ports of their own, so that what is sent to the other ones are
     requests."""
@@ -62,12 +68,13 @@ class Fleet:
 
 
 def strike(contender, how, seconds):
-    """One run: the outcome, the notes of the instances, the victim, when it was struck, and the last packet to it."""
+    """One run: the outcome, the notes of the instances, the number of the victim in them, when it was struck, and the last packet to it."""
     with Group() as group:
         fleet = Fleet(group, contender)
         # Connections to all of them are open before it begins.
         asyncio.run(steady(fleet.one.port, 1, PER_SECOND, Outcome(), name="warm-up-"))
         victim, port = listener_of(fleet.addresses[1]), int(fleet.addresses[1].rsplit(":", 1)[1])
+        notes_as = number_within(victim)
         wire, outcome, struck = Wire(port), Outcome(), {}
 
         def begin():
@@ -82,7 +89,7 @@ def strike(contender, how, seconds):
         asyncio.run(steady(fleet.one.port, seconds, PER_SECOND, outcome, events))
         wire.close()
         last = wire.last(struck["wall"], struck["wall"] + (FROZEN if how == signal.SIGSTOP else STARTED_AFTER - 0.1))
-        return outcome, read_journal(fleet.journal), victim, struck["at"], last
+        return outcome, read_journal(fleet.journal), notes_as, struck["at"], last
 
 
 def in_flight_on(victim, notes):

@@ -24,7 +24,7 @@ async def ask(port, method, path, outcome, connections):
     """One request on a kept connection, as most clients do it; 4 s at most."""
     began = time.monotonic()
     body = b"x" * 32 if method == "POST" else b""
-    problem, writer, has_begun = None, None, False
+    problem, writer, has_begun, is_kept = None, None, False, False
     try:
         async with asyncio.timeout(4):
             # Nothing is sent again here: a client that retries would hide what we look for.
@@ -36,15 +36,14 @@ async def ask(port, method, path, outcome, connections):
             await reader.readexactly(length)
             status = int(head.split()[1])
             problem = None if status == 200 else str(status)
-            if b"connection: close" in head.lower():
-                writer.close()
-            else:
+            is_kept = b"connection: close" not in head.lower()
+            if is_kept:
                 connections.append((reader, writer))
     except TimeoutError:
         problem = "timeout"
     except (OSError, asyncio.IncompleteReadError, TypeError):
         problem = "cut after it began" if has_begun else "cut"
-    if problem and writer:
+    if writer and not is_kept:
         writer.close()
     took = time.monotonic() - began
     outcome.times.append(took)
