@@ -134,8 +134,10 @@ pub(crate) enum ServedBy {
 pub(crate) struct Limits {
     /// From the first byte of a request (or the opening of the connection) to the end of its headers.
     pub(crate) header_time: Duration,
-    /// How long a connection may be idle between two requests, or accept nothing of a response.
+    /// How long a connection may be idle between two requests.
     pub(crate) idle_time: Duration,
+    /// How long a client may accept nothing of a response.
+    pub(crate) read_time: Duration,
     /// How long a connection that switched to another protocol, such as WebSocket, may carry nothing.
     pub(crate) tunnel_time: Duration,
     /// The largest head of a request, in bytes; else 431. There are also at most 100 headers.
@@ -153,6 +155,7 @@ impl Default for Limits {
         Limits {
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
+            read_time: Duration::from_secs(75),
             tunnel_time: Duration::from_hours(1),
             header_bytes: 32 * 1024,
             body: BodyLimits::default(),

@@ -99,7 +99,7 @@ pub(super) async fn run(context: Context, start: WorkerSetup) -> io::Result<()> 
             Some(accepted) = given.recv() => worker.take(accepted),
             _ = changes.changed() => worker.close_needless_connections(),
             _ = tick.tick() => {
-                worker.front.clients.sweep(limits.header_time, limits.idle_time, worker.crowded());
+                worker.front.clients.sweep(limits.header_time, limits.idle_time, limits.read_time, worker.crowded());
                 worker.close_needless_connections();
             }
         }

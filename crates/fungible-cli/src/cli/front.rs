@@ -49,6 +49,7 @@ pub(super) fn front(plan: &BalancerPlan, instances: usize, printing: &Printing) 
     }
     config.limits.connections = Some(plan.max_connections.unwrap_or(allowed));
     config.limits.tunnel_time = plan.tunnel_limit;
+    config.limits.read_time = plan.read_limit;
     config.resend_keyed = plan.resend_keyed;
     config.trust_forwarded = plan.trust_forwarded;
     config.served_by = plan.logs.served_by();

@@ -24,10 +24,15 @@ pub(super) fn listening_sockets() -> Vec<ListeningSocket> {
     from_the_kernel(0).unwrap_or_else(|_| from_proc())
 }
 
-/// Those that listen on this port, on whatever address. The kernel reports no others, so that a look costs no more where
-/// many programs listen.
+/// Those that listen on this port, on whatever address, if the kernel answers at once. It reports no others, so that a look
+/// costs no more where many programs listen.
+pub(super) fn listening_at_once(port: u16) -> Option<Vec<ListeningSocket>> {
+    from_the_kernel(port).ok()
+}
+
+/// Those that listen on this port, on whatever address.
 pub(super) fn listening_on(port: u16) -> Vec<ListeningSocket> {
-    from_the_kernel(port).unwrap_or_else(|_| {
+    listening_at_once(port).unwrap_or_else(|| {
         let mut found = from_proc();
         found.retain(|one| one.address.port() == port);
         found

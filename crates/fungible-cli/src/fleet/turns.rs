@@ -130,15 +130,17 @@ pub(super) fn start_due(fleet: &mut FleetState<'_>) -> Result<(), FleetError> {
 
 /// Tells whether the processes of an instance themselves listen on its port, and reports it if another program does.
 fn vouch(family: Family, strangers: mpsc::UnboundedSender<Stranger>, port: u16, process: ProcessId) -> Vouch {
-    let known = Mutex::default();
-    Vouch::new(move || {
+    let known: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (watched, seen) = (family.clone(), Arc::clone(&known));
+    let look = move || {
         let owner = family.owner(port, process, &known);
         if let PortOwner::Foreign(by) = &owner {
             // If the fleet has ended, no restart is needed.
             let _ = strangers.send(Stranger { process, by: by.clone() });
         }
         owner
-    })
+    };
+    Vouch::new(look).with_glance(move || watched.is_unchanged(port, process, &seen))
 }
 
 /// Starts and drains what the deploy needs next.

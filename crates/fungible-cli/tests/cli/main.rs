@@ -18,6 +18,7 @@ mod described;
 mod fleet;
 mod foreign;
 mod hostile;
+mod memory;
 mod packages;
 mod person;
 mod private_disk;

@@ -26,17 +26,29 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// A reset will end it instead of an orderly end. If that cannot be arranged, it is closed anyway.
     fn ends_by_reset(&self);
+
+    /// Pending until there may be something to read, be it the end. Nothing that was read before may be left.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()>;
 }
 
 impl Transport for TcpStream {
     fn ends_by_reset(&self) {
         let _ = self.set_zero_linger();
     }
+
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        // Whoever reads then gets the error, if there is one.
+        self.poll_read_ready(context).map(drop)
+    }
 }
 
 impl Transport for TlsStream<TcpStream> {
     fn ends_by_reset(&self) {
         self.get_ref().0.ends_by_reset();
+    }
+
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.get_ref().0.poll_readable(context)
     }
 }
 
@@ -54,6 +66,14 @@ impl<S: Transport> ClientStream<S> {
     /// Wraps the transport of a new connection.
     pub(crate) fn new(stream: S, progress: Arc<ConnectionProgress>) -> ClientStream<S> {
         ClientStream { stream, progress, held: BytesMut::new() }
+    }
+
+    /// Pending until there may be something to read, be it the end.
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.held.is_empty() {
+            return Poll::Ready(());
+        }
+        self.stream.poll_readable(context)
     }
 }
 
@@ -130,11 +150,17 @@ impl<S: Transport> Drop for ClientStream<S> {
     }
 }
 
+/// So many connections of a worker keep their buffers while they rest. Beyond it, those that woke first give theirs back as soon
+/// as they rest: else thousands of clients that come in a rush would make this process large for good.
+const MOST_AWAKE: usize = 128;
+
 /// The client connections of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     next: RefCell<u64>,
     open: RefCell<HashMap<u64, Open>>,
+    /// The connections that have buffers, in the order in which they woke; and some that have none any more.
+    awake: RefCell<VecDeque<u64>>,
     /// The connections that were idle at the last search, and since when, the longest first.
     idle: RefCell<VecDeque<(Instant, u64)>>,
     /// When the last search was.
@@ -162,10 +188,26 @@ impl Clients {
         self.open.borrow_mut().remove(&number);
     }
 
-    /// Closes connections that exceed a time limit. `crowded`: the fraction of the connection limit that is in use.
-    pub(crate) fn sweep(&self, header_time: Duration, idle_time: Duration, crowded: f64) {
+    /// Records that a connection got its buffers, and lets those give theirs back that have had them longest.
+    pub(crate) fn wakes(&self, number: u64) {
+        let (open, mut awake) = (self.open.borrow(), self.awake.borrow_mut());
+        awake.push_back(number);
+        // Two for one, so that after a rush there are soon no more of them than that.
+        for _ in 0..2 {
+            let Some(oldest) = (awake.len() > MOST_AWAKE).then(|| awake.pop_front()).flatten() else { return };
+            let Some(one) = open.get(&oldest) else { continue };
+            if one.progress.tires(Duration::ZERO) {
+                one.waker.wake_by_ref();
+            } else if one.progress.is_awake() {
+                awake.push_back(oldest);
+            }
+        }
+    }
+
+    /// Closes connections that exceed a time limit, and lets idle ones give their buffers back. `crowded`: the fraction of the connection limit that is in use.
+    pub(crate) fn sweep(&self, header_time: Duration, idle_time: Duration, read_time: Duration, crowded: f64) {
         for one in self.open.borrow().values() {
-            if one.progress.sweep(header_time, idle_time, crowded) {
+            if one.progress.sweep(header_time, idle_time, read_time, crowded) {
                 one.waker.wake_by_ref();
             }
         }

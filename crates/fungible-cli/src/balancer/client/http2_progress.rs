@@ -161,16 +161,16 @@ impl Http2Progress {
 
     /// Resets the streams and marks the connection if they exceed a time limit. Returns whether the task that drives it
     /// has something to do. `crowded`: the fraction of the connection limit that is in use.
-    pub(super) fn sweep(&self, header_time: Duration, idle_time: Duration, crowded: f64) -> bool {
+    pub(super) fn sweep(&self, header_time: Duration, idle_time: Duration, read_time: Duration, crowded: f64) -> bool {
         let exceeds = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
         for stream in self.streams.borrow().values() {
-            if exceeds(stream.stuck.get(), idle_time) {
+            if exceeds(stream.stuck.get(), read_time) {
                 stream.cancelled.notify_one();
             }
         }
         let idle = self.idle_since();
         let hangs = exceeds(self.incomplete.get(), shortened(header_time, crowded))
-            || exceeds(self.stuck.get(), idle_time)
+            || exceeds(self.stuck.get(), read_time)
             || (exceeds(self.leaving.get(), idle_time) && exceeds(idle, idle_time));
         if hangs {
             self.close();
@@ -199,7 +199,7 @@ mod tests {
             }
             assert_eq!(connection.is_closing(), disconnected, "{answered} {given_up}");
             let hour = Duration::from_hours(1);
-            assert_eq!(connection.sweep(hour, hour, 0.0), disconnected, "the task that drives it is woken");
+            assert_eq!(connection.sweep(hour, hour, hour, 0.0), disconnected, "the task that drives it is woken");
         }
     }
 
@@ -216,14 +216,14 @@ mod tests {
         let connection = Rc::new(Http2Progress::new());
         let (long, none) = (Duration::from_mins(1), Duration::ZERO);
         clock_moves();
-        assert!(connection.sweep(none, long, 0.0) && connection.is_closing(), "the preface does not come");
+        assert!(connection.sweep(none, long, long, 0.0) && connection.is_closing(), "the preface does not come");
         let connection = Rc::new(Http2Progress::new());
         connection.received(&[0; 24]).expect("a preface");
         clock_moves();
         let stream = connection.stream_begins();
-        assert!(!connection.sweep(none, none, 0.0) && connection.idle_since().is_none());
+        assert!(!connection.sweep(none, none, none, 0.0) && connection.idle_since().is_none());
         drop(stream);
         clock_moves();
-        assert!(connection.sweep(none, none, 0.0) && connection.is_leaving() && !connection.is_closing());
+        assert!(connection.sweep(none, none, none, 0.0) && connection.is_leaving() && !connection.is_closing());
     }
 }

@@ -25,6 +25,15 @@ enum ConnectionPhase {
     Writing,
 }
 
+/// Whether a connection has what it takes to read a request: buffers, and the parser that fills them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// It is to give that back, unless a request begins.
+    Due,
+    Asleep,
+}
+
 /// The progress of a connection. Only one worker uses it; the lock is there because hyper requires connections to be
 /// `Send`.
 #[derive(Debug)]
@@ -36,6 +45,7 @@ struct ConnectionState {
     phase: ConnectionPhase,
     /// When the phase began.
     since: Instant,
+    sleep: Sleep,
     /// Since when the client has accepted nothing of what we write.
     stuck: Option<Instant>,
     /// It is to be closed, because of a time limit or to make room.
@@ -69,6 +79,7 @@ impl ConnectionProgress {
         ConnectionProgress(Mutex::new(ConnectionState {
             phase: ConnectionPhase::Head,
             since: Instant::now(),
+            sleep: Sleep::Asleep,
             stuck: None,
             closing: false,
             cut_off: false,
@@ -187,6 +198,38 @@ impl ConnectionProgress {
         }
     }
 
+    /// Something has come, or the connection is to end: it gets what it takes to read.
+    pub(crate) fn wakes(&self) {
+        self.state().sleep = Sleep::Awake;
+    }
+
+    /// Whether it is time to give that back. To be called when nothing can be read.
+    pub(crate) fn falls_asleep(&self) -> bool {
+        let mut state = self.state();
+        if state.sleep != Sleep::Due {
+            return false;
+        }
+        let sleeps = state.is_between_requests();
+        state.sleep = if sleeps { Sleep::Asleep } else { Sleep::Awake };
+        sleeps
+    }
+
+    /// Whether it has what it takes to read, and keeps it.
+    pub(super) fn is_awake(&self) -> bool {
+        self.state().sleep == Sleep::Awake
+    }
+
+    /// Marks it to fall asleep if it has been between two requests for so long. Returns whether the task that drives it has to
+    /// do so.
+    pub(super) fn tires(&self, after: Duration) -> bool {
+        let mut state = self.state();
+        let is_due = state.sleep == Sleep::Awake && state.is_between_requests() && state.since.elapsed() >= after;
+        if is_due {
+            state.sleep = Sleep::Due;
+        }
+        is_due
+    }
+
     /// Since when it has been idle or in an incomplete head, so that it may be closed; else `None`.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
@@ -194,16 +237,27 @@ impl ConnectionProgress {
         idle.then_some(state.since)
     }
 
-    /// Whether it exceeds a time limit. `crowded`: the fraction of the connection limit that is in use, from 0 to 1.
-    pub(super) fn is_too_slow(&self, header_time: Duration, idle_time: Duration, crowded: f64) -> bool {
-        let state = self.state();
+    /// Marks it to be closed if it exceeds a time limit, and returns whether it does. `crowded`: the fraction of the connection
+    /// limit that is in use, from 0 to 1.
+    pub(super) fn closes_if_too_slow(
+        &self,
+        header_time: Duration,
+        idle_time: Duration,
+        read_time: Duration,
+        crowded: f64,
+    ) -> bool {
+        let mut state = self.state();
         let (since, limit) = match (state.phase, state.stuck) {
             (ConnectionPhase::Head, _) => (state.since, shortened(header_time, crowded)),
             (ConnectionPhase::Idle, _) => (state.since, shortened(idle_time, crowded)),
             (ConnectionPhase::Busy | ConnectionPhase::Writing, None) => return false,
-            (ConnectionPhase::Busy | ConnectionPhase::Writing, Some(stuck)) => (stuck, idle_time),
+            (ConnectionPhase::Busy | ConnectionPhase::Writing, Some(stuck)) => (stuck, read_time),
         };
-        since.elapsed() > limit
+        let is_too_slow = since.elapsed() > limit;
+        state.closing |= is_too_slow;
+        // Else the system would keep what the client has not read, for as long as that takes.
+        state.cut_off |= is_too_slow && state.stuck.is_some();
+        is_too_slow
     }
 }
 
@@ -218,6 +272,11 @@ impl ConnectionState {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// All that was read belongs to requests whose responses were written completely.
+    fn is_between_requests(&self) -> bool {
+        matches!(self.phase, ConnectionPhase::Idle | ConnectionPhase::Head) && self.framing.is_between_requests()
     }
 }
 

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 use super::http2_progress::Http2Progress;
 use super::progress::{ConnectionProgress, HeldRequest};
 
+/// A connection that was between two requests for so long gives its buffers back.
+const BEFORE_SLEEP: Duration = Duration::from_millis(200);
+
 /// The progress of a connection, as requests and the sweep see it.
 #[derive(Clone, Debug)]
 pub(crate) enum Tracked {
@@ -56,6 +59,23 @@ impl Tracked {
         }
     }
 
+    /// Marks the connection to give its buffers back if it has been between two requests for so long. Returns whether the task
+    /// that drives it has to do so.
+    pub(super) fn tires(&self, after: Duration) -> bool {
+        match self {
+            Tracked::Http1(progress) => progress.tires(after),
+            Tracked::Http2(_) => false,
+        }
+    }
+
+    /// Whether it has buffers, and keeps them.
+    pub(super) fn is_awake(&self) -> bool {
+        match self {
+            Tracked::Http1(progress) => progress.is_awake(),
+            Tracked::Http2(_) => true,
+        }
+    }
+
     /// Since when it has been idle, so that it may be closed; else `None`.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         match self {
@@ -64,18 +84,14 @@ impl Tracked {
         }
     }
 
-    /// Marks the connection if it exceeds a time limit. Returns whether the task that drives it has something to do.
+    /// Marks the connection if it exceeds a time limit, or needs its buffers no more. Returns whether the task that drives it has something to do.
     /// `crowded`: the fraction of the connection limit that is in use, from 0 to 1.
-    pub(super) fn sweep(&self, header_time: Duration, idle_time: Duration, crowded: f64) -> bool {
+    pub(super) fn sweep(&self, header_time: Duration, idle_time: Duration, read_time: Duration, crowded: f64) -> bool {
         match self {
             Tracked::Http1(progress) => {
-                let is_too_slow = progress.is_too_slow(header_time, idle_time, crowded);
-                if is_too_slow {
-                    progress.close();
-                }
-                is_too_slow
+                progress.closes_if_too_slow(header_time, idle_time, read_time, crowded) || progress.tires(BEFORE_SLEEP)
             }
-            Tracked::Http2(progress) => progress.sweep(header_time, idle_time, crowded),
+            Tracked::Http2(progress) => progress.sweep(header_time, idle_time, read_time, crowded),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Serves a connection by HTTP/1.
+//! Serves a connection by HTTP/1. Between two requests it sleeps: hyper, with its buffers of some 15 KiB, is there only while a
+//! request is read and answered, and for a moment after that.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -38,26 +39,47 @@ pub(super) async fn drive<S, F>(
         requests.head_is_there(length.map_or(Follows::Chunks, Follows::Length));
         answer(Rc::clone(&sender), request)
     });
-    let io = TokioIo::new(ClientStream::new(stream, Arc::clone(&progress)));
-    let mut connection = pin!(front.http1.serve_connection(io, service).with_upgrades());
+    let mut asleep = Some((ClientStream::new(stream, Arc::clone(&progress)), service));
+    let mut awake = None;
     let mut number = None;
     let mut told = false;
     poll_fn(|context| {
         let number = number.get_or_insert_with(|| front.clients.enter(&tracked, context.waker()));
-        if front.stopping.get() && !told {
-            told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        if !progress.is_closing() {
-            match connection.as_mut().poll(context) {
-                Poll::Pending => return Poll::Pending,
-                // hyper has answered what it could not read as a request.
-                Poll::Ready(Err(error)) if error.is_parse() && !error.is_parse_version_h2() => {
-                    proxy::not_readable(&client, error.is_parse_too_large());
+        let over = progress.is_closing()
+            || loop {
+                if let Some((stream, service)) = asleep.take() {
+                    if !front.stopping.get() && stream.poll_readable(context).is_pending() {
+                        asleep = Some((stream, service));
+                        break false;
+                    }
+                    progress.wakes();
+                    front.clients.wakes(*number);
+                    // In a box, because it is much larger than what a connection needs that sleeps.
+                    awake = Some(Box::new(front.http1.serve_connection(TokioIo::new(stream), service).with_upgrades()));
                 }
-                // How else the connection ends does not matter here; errors were answered or logged.
-                Poll::Ready(_) => {}
-            }
+                let Some(connection) = &mut awake else { break true };
+                if front.stopping.get() && !told {
+                    told = true;
+                    Pin::new(&mut **connection).graceful_shutdown();
+                }
+                match Pin::new(&mut **connection).poll(context) {
+                    Poll::Pending => {}
+                    // hyper has answered what it could not read as a request.
+                    Poll::Ready(Err(error)) if error.is_parse() && !error.is_parse_version_h2() => {
+                        proxy::not_readable(&client, error.is_parse_too_large());
+                        break true;
+                    }
+                    // How else the connection ends does not matter here; errors were answered or logged.
+                    Poll::Ready(_) => break true,
+                }
+                if !progress.falls_asleep() {
+                    break false;
+                }
+                let parts = awake.take().and_then(|connection| connection.into_parts());
+                asleep = parts.map(|parts| (parts.io.into_inner(), parts.service));
+            };
+        if !over {
+            return Poll::Pending;
         }
         front.clients.leave(*number);
         Poll::Ready(())

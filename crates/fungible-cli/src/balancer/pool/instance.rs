@@ -54,17 +54,30 @@ pub(crate) enum PortOwner {
 /// Determines which program listens on the address of an instance. It is provided by the fleet, which knows processes.
 /// Any program of this machine may take a port before the instance does, and must not get its requests.
 #[derive(Clone)]
-pub(crate) struct Vouch(Arc<dyn Fn() -> PortOwner + Send + Sync>);
+pub(crate) struct Vouch {
+    look: Arc<dyn Fn() -> PortOwner + Send + Sync>,
+    is_unchanged: Arc<dyn Fn() -> bool + Send + Sync>,
+}
 
 impl Vouch {
     /// `look` may block for a moment.
     pub(crate) fn new(look: impl Fn() -> PortOwner + Send + Sync + 'static) -> Vouch {
-        Vouch(Arc::new(look))
+        Vouch { look: Arc::new(look), is_unchanged: Arc::new(|| false) }
+    }
+
+    /// With a way to tell at once, without blocking, that the instance is still the owner.
+    pub(crate) fn with_glance(self, is_unchanged: impl Fn() -> bool + Send + Sync + 'static) -> Vouch {
+        Vouch { is_unchanged: Arc::new(is_unchanged), ..self }
     }
 
     /// Checks now. May block for a moment.
     pub(crate) fn port_owner(&self) -> PortOwner {
-        (self.0)()
+        (self.look)()
+    }
+
+    /// Whether the instance is the owner, because nothing has changed since the last check. Does not block.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        (self.is_unchanged)()
     }
 }
 

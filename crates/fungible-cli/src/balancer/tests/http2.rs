@@ -79,7 +79,7 @@ async fn a_connection_without_a_stream_is_ended_in_order_after_its_time() {
 #[tokio::test]
 async fn a_stream_whose_client_does_not_read_is_reset_and_no_other() {
     let fake = instance(&Arc::new(Notify::new())).await;
-    let balancer = with(Limits { idle_time: Duration::from_millis(400), ..Limits::default() }, &fake).await;
+    let balancer = with(Limits { read_time: Duration::from_millis(400), ..Limits::default() }, &fake).await;
     let mut client = client(&balancer, 1000).await;
     let unread = get(&mut client, "/large").await.expect("a response");
     eventually_async("it is in flight", async || balancer.instances()[0].in_flight == 1).await;

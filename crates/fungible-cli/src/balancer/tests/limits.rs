@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use test_basics::{LIMIT, eventually_async};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 
 use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok};
@@ -61,17 +61,44 @@ async fn a_resting_connection_is_closed_after_its_time() {
     assert!(client.is_closed().await);
 }
 
+/// A connection gives its buffers back when it rests.
+#[tokio::test]
+async fn a_connection_that_rested_goes_on_where_it_was() {
+    let fake = Fake::plain("a").await;
+    let balancer = with(Limits::default(), &fake).await;
+    let mut client = Raw::connect(&balancer).await;
+    // Here time is what is tested: longer than such a connection keeps them.
+    let rests = async || tokio::time::sleep(Duration::from_millis(700)).await;
+    rests().await;
+    assert_eq!(client.get("/").await.body, "a", "also before its first request");
+    rests().await;
+    client.send("GET / HTTP/1.1\r\nHo").await;
+    rests().await;
+    client.send("st: a\r\n\r\n").await;
+    assert_eq!(client.answer().await.expect("an answer comes").body, "a");
+    rests().await;
+    client.send("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    for _ in 0..2 {
+        assert_eq!(client.answer().await.expect("an answer comes").body, "a");
+    }
+    rests().await;
+    client.stream.shutdown().await.expect("it is open");
+    assert!(client.is_closed().await);
+    eventually_async("it is closed here, too", async || balancer.connections() == 0).await;
+}
+
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_disconnected() {
     let large = "x".repeat(30_000_000);
     let fake = Fake::new(move |_| vec![ok(&large)]).await;
-    let limits = Limits { idle_time: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { read_time: Duration::from_millis(300), ..Limits::default() };
     let balancer = with(limits, &fake).await;
     let mut client = Raw::connect(&balancer).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually_async("it is in flight", async || balancer.instances()[0].served == 1).await;
     eventually_async("it is cut", async || balancer.instances()[0].in_flight == 0).await;
-    assert!(client.answer().await.is_none_or(|answer| !answer.whole));
+    let end = client.stream.read_to_end(&mut Vec::new()).await;
+    assert!(end.is_err(), "a reset, else the system would keep what was not read: {end:?}");
     // Whoever reads gets it all.
     assert_eq!(Raw::connect(&balancer).await.get("/").await.body.len(), 30_000_000);
 }

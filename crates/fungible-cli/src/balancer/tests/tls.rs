@@ -68,7 +68,8 @@ async fn rest(stream: &mut TlsStream<TcpStream>) -> (Vec<u8>, bool) {
 async fn a_client_that_does_not_read_is_disconnected() {
     let large = "x".repeat(30_000_000);
     let fake = Fake::new(move |_| vec![ok(&large)]).await;
-    let secure = Secure::new(Limits { idle_time: Duration::from_millis(300), ..Limits::default() }, &fake).await;
+    let time = Duration::from_millis(300);
+    let secure = Secure::new(Limits { idle_time: time, read_time: time, ..Limits::default() }, &fake).await;
     let mut stream = secure.asked().await;
     eventually_async("it is in flight", async || secure.balancer.instances()[0].served == 1).await;
     eventually_async("it is cut", async || secure.balancer.instances()[0].in_flight == 0).await;
@@ -84,7 +85,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
 async fn a_client_that_reads_none_of_many_small_responses_is_disconnected() {
     let small = "x".repeat(20_000);
     let fake = Fake::new(move |_| vec![ok(&small)]).await;
-    let secure = Secure::new(Limits { idle_time: Duration::from_millis(300), ..Limits::default() }, &fake).await;
+    let secure = Secure::new(Limits { read_time: Duration::from_millis(300), ..Limits::default() }, &fake).await;
     let mut stream = secure.connect().await;
     let requests = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(1000);
     stream.write_all(requests.as_bytes()).await.expect("the balancer reads");

@@ -39,6 +39,10 @@ pub(in super::super) struct BalancerOptions {
     /// How long an instance may take until its response begins; then the client gets 504
     #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
     response_limit: Duration,
+    /// How long a client may accept nothing of a response; then its connection is reset. A short time suits short responses:
+    /// who pauses a video or a download accepts nothing for a while
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "75s")]
+    read_limit: Duration,
     /// How much of a request body is buffered before an instance is chosen; the rest streams (all bodies together: 256
     /// MiB, beyond that 16 KiB each). 0 for apps that respond while the body still arrives
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "1MiB")]
@@ -87,6 +91,7 @@ pub(in super::super) struct BalancerPlan {
     pub(in super::super) eject: bool,
     pub(in super::super) drain_limit: Duration,
     pub(in super::super) response_limit: Duration,
+    pub(in super::super) read_limit: Duration,
     pub(in super::super) body: BodyLimits,
     pub(in super::super) max_connections: Option<usize>,
     pub(in super::super) tunnel_limit: Duration,
@@ -109,6 +114,7 @@ impl BalancerOptions {
             eject: self.eject,
             drain_limit: self.drain_limit,
             response_limit: self.response_limit,
+            read_limit: self.read_limit,
             body: BodyLimits {
                 buffer: usize::try_from(self.body_buffer).unwrap_or(usize::MAX),
                 rate: (self.body_rate > 0).then_some(self.body_rate),

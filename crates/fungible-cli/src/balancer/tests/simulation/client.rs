@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use test_basics::Random;
@@ -92,5 +93,10 @@ async fn ask(connection: &mut Incoming, request: usize, kind: Kind, random: &mut
 impl Transport for Stream {
     fn ends_by_reset(&self) {
         self.reset();
+    }
+
+    /// It never sleeps: that is for sockets.
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
     }
 }
