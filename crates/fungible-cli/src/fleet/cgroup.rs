@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Limits on each instance.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,6 +44,20 @@ pub(super) struct ControlGroups {
     /// The folders in which each instance gets one: one for version 2, one per controller for version 1.
     parents: Vec<(Controller, PathBuf)>,
     made: u64,
+    left: Left,
+}
+
+/// The groups of processes that could not be removed, because not all of their processes had ended.
+#[derive(Debug, Clone, Default)]
+struct Left(Arc<Mutex<Vec<PathBuf>>>);
+
+impl Left {
+    /// Removes these groups and those left before, or keeps them for the next time.
+    fn remove(&self, folders: &[PathBuf]) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.extend_from_slice(folders);
+        left.retain(|folder| fs::remove_dir(folder).is_err() && folder.exists());
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +82,10 @@ impl Controller {
 }
 
 /// The groups of one process: folders whose `cgroup.procs` it enters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ProcessGroups {
     folders: Vec<PathBuf>,
+    left: Left,
 }
 
 impl ProcessGroups {
@@ -92,10 +108,7 @@ impl ProcessGroups {
 
 impl Drop for ProcessGroups {
     fn drop(&mut self) {
-        for folder in &self.folders {
-            // One with a process that has not ended yet is removed with the groups of the fleet.
-            let _ = fs::remove_dir(folder);
-        }
+        self.left.remove(&self.folders);
     }
 }
 
@@ -118,7 +131,13 @@ impl ControlGroups {
         let (mounts, own) = (read("/proc/self/mountinfo")?, read("/proc/self/cgroup")?);
         let name = format!("fungible-{fleet}-{}", std::process::id());
         // Dropped, and with it what was made so far, if anything fails.
-        let mut groups = ControlGroups { limits: limits.clone(), version: Version::One, parents: Vec::new(), made: 0 };
+        let mut groups = ControlGroups {
+            limits: limits.clone(),
+            version: Version::One,
+            parents: Vec::new(),
+            made: 0,
+            left: Left::default(),
+        };
         if let Some(base) = second(&mounts, &own, &wanted) {
             groups.version = Version::Two;
             let parent = base.join(&name);
@@ -145,9 +164,8 @@ impl ControlGroups {
     /// Those of the file system.
     pub(super) fn new_process(&mut self) -> io::Result<ProcessGroups> {
         self.made += 1;
-        // Those whose processes had not all ended when they were to be removed.
-        self.parents.iter().for_each(|(_, parent)| sweep(parent));
-        let mut groups = ProcessGroups::default();
+        self.left.remove(&[]);
+        let mut groups = ProcessGroups { folders: Vec::new(), left: self.left.clone() };
         for (controller, parent) in &self.parents {
             let folder = parent.join(self.made.to_string());
             make_group(&folder)?;

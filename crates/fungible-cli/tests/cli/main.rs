@@ -33,6 +33,7 @@ mod scaling;
 #[path = "../../src/report/tests/schema_check.rs"]
 mod schema_check;
 mod shop;
+mod side_by_side;
 mod soak;
 mod systemd;
 mod tls;

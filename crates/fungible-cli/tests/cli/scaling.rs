@@ -105,6 +105,18 @@ fn an_instance_that_needs_more_memory_than_it_may_have_is_restarted_and_status_s
     eventually("the groups are removed", || groups().is_empty().then_some(()));
 }
 
+#[test]
+fn instances_with_limits_that_start_at_the_same_time_all_start() {
+    if !is_root() {
+        println!("not tried: control groups may be written by root only");
+        return;
+    }
+    let place = Place::new();
+    let fleet = fleet(&place, &["-n", "6", "--cpus", "0.5"]);
+    let instances = fleet.healthy(6);
+    assert!(instances.iter().all(|one| one["restarts"] == 0), "{}", fleet.said());
+}
+
 /// User and system time of a process, in hundredths of a second.
 fn ticks(pid: i64) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

@@ -1,17 +1,29 @@
-//! Sends prepared requests over kept connections and says how long that took. `scripts/bench-app` prepares them.
+//! Sends prepared requests over kept connections and says how long that took. `scripts/bench-app` and
+//! `scripts/measure-side-by-side` prepare them.
 //!
-//! `bench_load ADDRESS CONNECTIONS FILE`: each line of the file is a request, its fields separated by tabs: the status
-//! that must come, the method, the path, further header lines (separated by `|`), the body. The lines go to the connections
-//! in turn, and each connection sends its next request when the answer to the one before is there. What it prints is JSON.
+//! `bench_load ADDRESS CONNECTIONS FILE [SECONDS]`: each line of the file is a request, its fields separated by tabs: the
+//! status that must come, or its first digits, the method, the path, further header lines (separated by `|`), the body. The
+//! lines go to the connections in turn, and each connection sends its next request when the answer to the one before is
+//! there. What it prints is JSON.
+//!
+//! Without SECONDS it ends with the last request, or with an error at the first answer of another status. With SECONDS each
+//! connection begins again at the end of its lines until that time is over, and other answers are counted by their status
+//! (`wrong`); `requests` and the latencies are those of the right ones.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 #![expect(clippy::print_stdout, reason = "its result")]
 
+use std::collections::BTreeMap;
+use std::iter;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+/// Longer than any benchmark.
+const NO_LIMIT: Duration = Duration::from_hours(24);
 
 /// One request, ready to be sent.
 struct Request {
@@ -22,9 +34,15 @@ struct Request {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, connections, file] = &arguments[..] else {
-        println!("usage: bench_load ADDRESS CONNECTIONS FILE (see scripts/bench-app)");
-        return ExitCode::from(2);
+    let (address, connections, file, limit) = match &arguments[..] {
+        [address, connections, file] => (address, connections, file, None),
+        [address, connections, file, seconds] => {
+            (address, connections, file, Some(Duration::from_secs_f64(seconds.parse().unwrap())))
+        }
+        _ => {
+            println!("usage: bench_load ADDRESS CONNECTIONS FILE [SECONDS] (see scripts/bench-app)");
+            return ExitCode::from(2);
+        }
     };
     let mut lists: Vec<Vec<Request>> = (0..connections.parse().unwrap()).map(|_| Vec::new()).collect();
     let turns = lists.len();
@@ -32,11 +50,14 @@ async fn main() -> ExitCode {
         lists[number % turns].push(prepared(line, address));
     }
     let began = Instant::now();
-    let tasks: Vec<_> = lists.into_iter().map(|list| tokio::spawn(send(address.clone(), list))).collect();
-    let mut latencies = Vec::new();
+    let tasks: Vec<_> = lists.into_iter().map(|list| tokio::spawn(send(address.clone(), list, began, limit))).collect();
+    let (mut latencies, mut wrong) = (Vec::new(), BTreeMap::<String, usize>::new());
     for task in tasks {
         match task.await.unwrap() {
-            Ok(some) => latencies.extend(some),
+            Ok(outcome) => {
+                latencies.extend(outcome.latencies);
+                outcome.wrong.into_iter().for_each(|status| *wrong.entry(status).or_default() += 1);
+            }
             Err(problem) => {
                 println!("{problem}");
                 return ExitCode::FAILURE;
@@ -46,9 +67,11 @@ async fn main() -> ExitCode {
     let seconds = began.elapsed().as_secs_f64();
     latencies.sort_unstable();
     // In milliseconds.
-    let at = |percent: usize| f64::from(latencies[(latencies.len() - 1) * percent / 100]) / 1000.0;
+    let at = |percent: usize| {
+        latencies.get(latencies.len().saturating_sub(1) * percent / 100).map_or(0.0, |us| f64::from(*us) / 1000.0)
+    };
     println!(
-        r#"{{"requests": {}, "seconds": {seconds:.4}, "p50": {:.3}, "p99": {:.3}}}"#,
+        r#"{{"requests": {}, "wrong": {wrong:?}, "seconds": {seconds:.4}, "p50": {:.3}, "p99": {:.3}}}"#,
         latencies.len(),
         at(50),
         at(99)
@@ -72,22 +95,35 @@ fn prepared(line: &str, address: &str) -> Request {
     Request { status: status.to_owned(), bytes }
 }
 
-/// Sends a list over one connection and gives the latencies in microseconds.
-async fn send(address: String, list: Vec<Request>) -> Result<Vec<u32>, String> {
+/// What one connection met: the latencies of the right answers in microseconds, and the statuses of the others.
+#[derive(Default)]
+struct Outcome {
+    latencies: Vec<u32>,
+    wrong: Vec<String>,
+}
+
+/// Sends a list over one connection: once, or with a limit again and again.
+async fn send(address: String, list: Vec<Request>, began: Instant, limit: Option<Duration>) -> Result<Outcome, String> {
+    let end = began + limit.unwrap_or(NO_LIMIT);
+    let times = if limit.is_some() { usize::MAX } else { 1 };
     let connect = async || -> TcpStream {
         let stream = TcpStream::connect(&address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream
     };
     let mut stream = connect().await;
-    let mut latencies = Vec::with_capacity(list.len());
-    let mut buffer = Vec::new();
-    for request in list {
+    let (mut outcome, mut buffer) = (Outcome::default(), Vec::new());
+    for request in iter::repeat_n(&list, times).flatten() {
         let start = Instant::now();
         stream.write_all(&request.bytes).await.unwrap();
-        let (status, closes) = answer(&mut stream, &mut buffer).await?;
-        latencies.push(u32::try_from(start.elapsed().as_micros()).unwrap());
-        if status != request.status {
+        // What is still to come when the time is over does not count.
+        let Ok(answer) = timeout_at(end, answer(&mut stream, &mut buffer)).await else { break };
+        let (status, closes) = answer?;
+        if status.starts_with(&request.status) {
+            outcome.latencies.push(u32::try_from(start.elapsed().as_micros()).unwrap());
+        } else if limit.is_some() {
+            outcome.wrong.push(status);
+        } else {
             let text = String::from_utf8_lossy(&request.bytes).into_owned();
             let answer = String::from_utf8_lossy(&buffer);
             return Err(format!("{status} instead of {}: {text}\n{answer}", request.status));
@@ -96,7 +132,7 @@ async fn send(address: String, list: Vec<Request>) -> Result<Vec<u32>, String> {
             stream = connect().await;
         }
     }
-    Ok(latencies)
+    Ok(outcome)
 }
 
 /// Reads one answer: its status, and whether the connection ends with it.
