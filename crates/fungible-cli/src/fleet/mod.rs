@@ -7,6 +7,8 @@ mod control;
 mod deploys;
 mod event;
 mod family;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod instance;
 mod keeper;
 mod launcher;
