@@ -24,7 +24,7 @@ mod observe;
 mod pool;
 mod proxy;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod upstream;
 mod worker;

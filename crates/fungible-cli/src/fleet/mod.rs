@@ -24,6 +24,8 @@ mod reports;
 mod rollout;
 mod scaling;
 mod settings;
+#[cfg(test)]
+mod simulation;
 mod socket_table;
 mod state;
 mod status;

@@ -197,7 +197,7 @@ async fn a_post_never_takes_a_connection_that_rested_for_over_a_second() {
 /// The fleet says that the process has ended, but a child of it still holds the socket.
 #[tokio::test]
 async fn requests_that_wait_at_an_ended_instance_are_resent_if_idempotent() {
-    let bell = Arc::new(tokio::sync::Notify::new());
+    let bell = Arc::new(Notify::new());
     let rings = Arc::clone(&bell);
     let ended = Fake::new(move |_| vec![Step::Wait(Arc::clone(&rings)), ok("ended")]).await;
     let good = Fake::plain("good").await;
