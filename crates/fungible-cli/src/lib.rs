@@ -7,6 +7,7 @@
 //! - `exchange` is a request with its answer, as both passed through the balancer.
 //! - `prove` drives the app's traffic over instances that are killed, judges it, and finds what trapped state.
 //! - `report` turns a verdict into text; pure.
+//! - `fuzz` gives any bytes to whatever parses bytes from the network; only tests and fuzzers have it.
 //! - `cli` is the only place with arguments, the environment, the terminal and exit codes.
 
 mod admin;
@@ -15,6 +16,8 @@ mod cli;
 mod encoding;
 mod exchange;
 mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod prove;
 mod report;
 

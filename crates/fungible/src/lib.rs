@@ -9,6 +9,9 @@ mod csrf;
 // Public for the reference apps, whose tests kill instances there.
 #[doc(hidden)]
 pub mod failpoint;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod jobs;
 mod keys;
 mod kit;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test stops at the first surprise")]
 
 mod browser;
+mod fuzz;
 mod http;
 mod port;
 mod property;
@@ -10,6 +11,7 @@ mod random;
 mod wait;
 
 pub use browser::Browser;
+pub use fuzz::{fuzz_target_briefly, fuzz_targets};
 pub use http::{Answer, NoAnswer, raw, raw_async};
 pub use port::free_port;
 pub use property::for_any;

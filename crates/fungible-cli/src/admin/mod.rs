@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 mod command;
 mod crowd;
 mod fleet_counters;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod guard;
 mod hub;
 mod limited;

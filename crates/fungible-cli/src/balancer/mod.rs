@@ -25,10 +25,18 @@ mod observe;
 mod pool;
 mod proxy;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod upstream;
 mod worker;
+
+/// What parses bytes from the network, given any bytes.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    pub use super::client::fuzz::{http1_framing, http2_frames, proxy_header};
+    pub use super::observe::fuzz::{event_stream, websocket_messages};
+    pub use super::proxy::fuzz::{request_head, response_head, websocket_frames};
+}
 
 pub(crate) use access::{AccessEntry, AccessSink};
 pub(crate) use config::{Config, Connecting, Dispatch, Limits, NewTraces, Redirect, ServedBy};

@@ -7,6 +7,8 @@ mod control;
 mod deploys;
 mod event;
 mod family;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod instance;
 mod keeper;
 mod launcher;
@@ -22,6 +24,8 @@ mod reports;
 mod rollout;
 mod scaling;
 mod settings;
+#[cfg(test)]
+mod simulation;
 mod socket_table;
 mod state;
 mod status;

@@ -13,7 +13,8 @@ use super::family::Family;
 use super::instance::{FleetInstance, Phase};
 use super::keeper::{Keeper, ProcessId};
 use super::process::Release;
-use super::scaling::Autoscaler;
+use super::recycling;
+use super::scaling::{Autoscaler, BETWEEN_SAMPLES};
 use super::settings::FleetSettings;
 use crate::balancer::{Balancer, InstanceView};
 
@@ -60,7 +61,39 @@ pub(super) struct FleetState<'a> {
     pub(super) tell: &'a mut dyn FnMut(FleetEvent),
 }
 
-impl FleetState<'_> {
+impl<'a> FleetState<'a> {
+    /// A fleet without instances. `ends`: where the ends of drains go, and the strangers on ports of instances.
+    pub(super) fn new(
+        settings: &'a FleetSettings,
+        balancer: Balancer,
+        keeper: Keeper,
+        groups: Option<ControlGroups>,
+        ends: (mpsc::UnboundedSender<Drained>, mpsc::UnboundedSender<Stranger>),
+        tell: &'a mut dyn FnMut(FleetEvent),
+    ) -> FleetState<'a> {
+        let (drained, strangers) = ends;
+        let family = Family::new(keeper.parent_of_instances());
+        FleetState {
+            settings,
+            balancer,
+            keeper,
+            instances: Vec::new(),
+            wanted: settings.count,
+            release: Arc::new(settings.release.clone()),
+            deploys: Deploys::default(),
+            autoscaler: settings.scaling.clone().map(Autoscaler::new),
+            groups,
+            sample_at: settings.scaling.as_ref().map(|_| Instant::now() + BETWEEN_SAMPLES),
+            weigh_at: settings.recycle.max_memory.map(|_| Instant::now() + recycling::BETWEEN_LOOKS),
+            ever_ready: false,
+            stopping: Stopping::No,
+            drained,
+            family,
+            strangers,
+            tell,
+        }
+    }
+
     pub(super) fn staying(&self) -> impl Iterator<Item = &FleetInstance> {
         self.instances.iter().filter(|one| one.stays())
     }

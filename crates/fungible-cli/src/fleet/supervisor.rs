@@ -1,24 +1,19 @@
 //! The supervisor of a fleet: starts instances, restarts those that end, and drains those that leave. One task owns all
 //! state and waits in one place.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::cgroup::ControlGroups;
 use super::commands::{answer, stop};
 use super::control::Asked;
 #[cfg(doc)]
 use super::control::ControlRequest;
-use super::deploys::Deploys;
 use super::event::{FleetError, FleetEvent};
-use super::family::Family;
 use super::keeper::{Keeper, Reports};
-use super::recycling;
 use super::reports::{drained, hear, look, port_taken};
-use super::scaling::{Autoscaler, BETWEEN_SAMPLES};
 use super::settings::FleetSettings;
 use super::state::{Drained, FleetState, Stopping, Stranger};
 use super::turns::{next_deadline, on_time, settle, start_due};
@@ -45,26 +40,7 @@ pub(crate) async fn supervise(
     raise_file_limit();
     let (ends_of_drains, drains) = mpsc::unbounded_channel();
     let (strangers, strangers_seen) = mpsc::unbounded_channel();
-    let family = Family::new(keeper.parent_of_instances());
-    let mut fleet = FleetState {
-        settings,
-        balancer: balancer.clone(),
-        keeper,
-        instances: Vec::new(),
-        wanted: settings.count,
-        release: Arc::new(settings.release.clone()),
-        deploys: Deploys::default(),
-        autoscaler: settings.scaling.clone().map(Autoscaler::new),
-        groups,
-        sample_at: settings.scaling.as_ref().map(|_| Instant::now() + BETWEEN_SAMPLES),
-        weigh_at: settings.recycle.max_memory.map(|_| Instant::now() + recycling::BETWEEN_LOOKS),
-        ever_ready: false,
-        stopping: Stopping::No,
-        drained: ends_of_drains,
-        family,
-        strangers,
-        tell,
-    };
+    let mut fleet = FleetState::new(settings, balancer.clone(), keeper, groups, (ends_of_drains, strangers), tell);
     let outcome = run(&mut fleet, reports, asked, stops, drains, strangers_seen).await;
     fleet.keeper.close().await;
     balancer.stop(Duration::ZERO).await;
@@ -72,7 +48,7 @@ pub(crate) async fn supervise(
 }
 
 /// Turns until the fleet has ended.
-async fn run(
+pub(super) async fn run(
     fleet: &mut FleetState<'_>,
     mut reports: Reports,
     mut asked: mpsc::Receiver<Asked>,

@@ -28,6 +28,8 @@ pub(crate) use deviation::Deviation;
 pub(crate) use event::Event;
 pub(crate) use lab::{Archive, Lab, ProveError, Recorder};
 pub(crate) use model::Ignore;
+#[cfg(any(test, fuzzing))]
+pub(crate) use parse::fuzz;
 pub(crate) use placeholders::misspelt;
 pub(crate) use plan::Plan;
 pub(crate) use verdict::{AttackRun, Finding, FindingKind, Judgement, NotJudged, Step, Verdict};

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("prove", &["fleet", "balancer", "exchange", "encoding"]),
             ("report", &["prove", "exchange"]),
             ("cli", &["report", "prove", "admin", "fleet", "balancer", "exchange", "encoding"]),
+            ("fuzz", &["prove", "admin", "fleet", "balancer"]),
         ],
     ),
     (
@@ -58,6 +59,7 @@ const LAYERS: &[(&str, &[Room])] = &[
                     "sealed", "tokens",
                 ],
             ),
+            ("fuzz", &["client", "cookie", "once", "sealed", "secret", "sessions", "tokens"]),
             (
                 "stateless",
                 &[
@@ -124,6 +126,7 @@ const LAYERS: &[(&str, &[Room])] = &[
             ("port", &[]),
             ("random", &[]),
             ("property", &["random"]),
+            ("fuzz", &["property"]),
             ("http", &[]),
             ("browser", &["http"]),
         ],

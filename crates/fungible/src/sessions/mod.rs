@@ -2,6 +2,8 @@
 //! the store's, so the clock of an instance does not matter. Knows no passwords.
 
 mod extract;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod id;
 mod table;
 

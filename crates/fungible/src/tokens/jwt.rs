@@ -44,17 +44,40 @@ pub(super) async fn sign(ring: &KeyRing, claims: &[u8]) -> Result<String, KeyErr
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
+/// The parts of a text that looks like a token.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    key: u32,
+    signed: &'a str,
+    claims: &'a str,
+    signature: Vec<u8>,
+}
+
+impl Parts<'_> {
+    /// `None` for a text that this file would not write.
+    pub(super) fn of(token: &str) -> Option<Parts<'_>> {
+        let (signed, signature) = token.rsplit_once('.').filter(|_| token.len() <= LONGEST)?;
+        let (first, claims) = signed.split_once('.')?;
+        let key = key_of(first)?;
+        // Strict: no padding, no other alphabet, no unused bits.
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        Some(Parts { key, signed, claims, signature })
+    }
+
+    /// As text.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn text(&self) -> String {
+        format!("{}.{}.{}", head(self.key), self.claims, URL_SAFE_NO_PAD.encode(&self.signature))
+    }
+}
+
 /// The claims of a token that an instance of this service has signed; `None` for any other.
 pub(super) async fn verify(ring: &KeyRing, token: &str) -> Result<Option<Vec<u8>>, KeyError> {
-    let Some((signed, signature)) = token.rsplit_once('.').filter(|_| token.len() <= LONGEST) else { return Ok(None) };
-    let Some((first, claims)) = signed.split_once('.') else { return Ok(None) };
-    let Some(id) = key_of(first) else { return Ok(None) };
-    // Strict: no padding, no other alphabet, no unused bits.
-    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return Ok(None) };
-    let Some(key) = ring.find(id).await? else { return Ok(None) };
+    let Some(parts) = Parts::of(token) else { return Ok(None) };
+    let Some(key) = ring.find(parts.key).await? else { return Ok(None) };
     // Compared in constant time.
-    if mac(&key, signed).verify_slice(&signature).is_err() {
+    if mac(&key, parts.signed).verify_slice(&parts.signature).is_err() {
         return Ok(None);
     }
-    Ok(URL_SAFE_NO_PAD.decode(claims).ok())
+    Ok(URL_SAFE_NO_PAD.decode(parts.claims).ok())
 }

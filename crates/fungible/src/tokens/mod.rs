@@ -2,6 +2,8 @@
 //! passwords and no cookies.
 
 mod extract;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod jwt;
 mod refresh_token;
 mod table;

@@ -4,6 +4,8 @@
 mod connection;
 mod frames;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod http2_progress;
 mod http2_stream;
 mod progress;

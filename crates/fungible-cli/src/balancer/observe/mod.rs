@@ -3,6 +3,8 @@
 mod captured_body;
 mod event_stream;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod observer;
 mod record;
 mod websocket;

@@ -20,6 +20,8 @@ mod context;
 mod cookies;
 mod error_response;
 mod farewell;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod headers;
 mod http2;
 mod measure;

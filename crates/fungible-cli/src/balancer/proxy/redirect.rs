@@ -41,7 +41,7 @@ pub(crate) async fn redirect(
 }
 
 /// The https address of a request.
-fn location(head: &Parts, port: u16) -> Result<HeaderValue, ErrorResponse> {
+pub(super) fn location(head: &Parts, port: u16) -> Result<HeaderValue, ErrorResponse> {
     const NO_HOST: ErrorResponse =
         ErrorResponse::bad_request("The Host header is not a host name with an optional port.");
     validate::check(head)?;

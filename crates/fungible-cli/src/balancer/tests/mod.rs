@@ -10,7 +10,7 @@ mod limits;
 mod messages;
 mod resend;
 mod routes;
-mod simulation;
+pub(crate) mod simulation;
 mod streams;
 mod tap;
 mod tls;

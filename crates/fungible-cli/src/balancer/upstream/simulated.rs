@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use test_basics::Random;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
@@ -116,7 +117,7 @@ struct PipeState {
 
 #[derive(Debug)]
 enum Event {
-    Data(VecDeque<u8>),
+    Data(Bytes),
     End,
     Reset,
 }
@@ -175,8 +176,7 @@ impl AsyncRead for Stream {
                     return Poll::Ready(if is_reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) });
                 };
                 let count = data.len().min(buffer.remaining());
-                let bytes: Vec<u8> = data.drain(..count).collect();
-                buffer.put_slice(&bytes);
+                buffer.put_slice(&data.split_to(count));
                 if data.is_empty() {
                     state.due.pop_front();
                 }
@@ -199,7 +199,7 @@ impl AsyncWrite for Stream {
             Some(left) if left + self.way <= now => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             // The end of the other side is still on its way. It will answer these bytes with a reset.
             Some(_) => self.incoming.send(Event::Reset, now + self.way * 2),
-            None => self.outgoing.send(Event::Data(bytes.iter().copied().collect()), now + self.way),
+            None => self.outgoing.send(Event::Data(Bytes::copy_from_slice(bytes)), now + self.way),
         }
         Poll::Ready(Ok(bytes.len()))
     }

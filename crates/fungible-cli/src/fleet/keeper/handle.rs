@@ -5,9 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedReadHalf;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -44,7 +43,7 @@ impl Drop for Starting {
 }
 
 /// The reports of a keeper, in order. They end when the keeper ends.
-pub(crate) struct Reports(Lines<BufReader<OwnedReadHalf>>);
+pub(crate) struct Reports(Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>);
 
 impl Keeper {
     /// Starts a keeper from this same executable: in namespaces if they are requested and available, else as a
@@ -86,7 +85,7 @@ impl Keeper {
                 }
             }
         });
-        let mut reports = Reports(BufReader::new(reports).lines());
+        let mut reports = Reports::new(reports);
         let isolation = match reports.next().await {
             Some(Report::Ready { isolation }) => isolation,
             Some(Report::Unavailable { reason }) => return Err(io::Error::other(reason)),
@@ -96,6 +95,17 @@ impl Keeper {
         };
         let child = starting.0.take().ok_or_else(|| io::Error::other("the keeper process is gone"))?;
         Ok((Keeper { orders, child, isolation, problem: None, processes: 0, tasks: 0 }, reports))
+    }
+
+    /// One for simulations, whose process has nothing to do: `orders` gets the orders, and the reports are those in `reports`.
+    #[cfg(test)]
+    pub(crate) fn simulated(
+        orders: mpsc::UnboundedSender<Vec<u8>>,
+        reports: impl AsyncRead + Send + Unpin + 'static,
+    ) -> io::Result<(Keeper, Reports)> {
+        let child = Command::new("true").spawn()?;
+        let isolation = Isolation::Subreaper;
+        Ok((Keeper { orders, child, isolation, problem: None, processes: 0, tasks: 0 }, Reports::new(reports)))
     }
 
     /// What ends the instances if the keeper dies.
@@ -189,6 +199,11 @@ impl Keeper {
 }
 
 impl Reports {
+    fn new(reports: impl AsyncRead + Send + Unpin + 'static) -> Reports {
+        let reports: Box<dyn AsyncRead + Send + Unpin> = Box::new(reports);
+        Reports(BufReader::new(reports).lines())
+    }
+
     /// The next report, or `None` once the keeper has ended.
     pub(crate) async fn next(&mut self) -> Option<Report> {
         let line = self.0.next_line().await.ok()??;

@@ -25,6 +25,8 @@ mod stages;
 
 pub(crate) use enter::enter;
 pub(crate) use handle::{Keeper, Reports};
+#[cfg(test)]
+pub(crate) use protocol::Order;
 pub(crate) use protocol::{CellPlan, Isolation, Launch, Output, ProcessId, Report, Signal, Task, TaskOutcome};
 
 use std::process::ExitCode;

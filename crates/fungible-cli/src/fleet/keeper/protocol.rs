@@ -73,7 +73,7 @@ pub(crate) enum Signal {
 /// An order to the keeper.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// Starts a program under this number.
     Start { id: ProcessId, launch: Launch },
     /// Sent to the whole process group.

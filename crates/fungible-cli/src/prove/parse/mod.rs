@@ -4,6 +4,8 @@
 mod addresses;
 mod body;
 mod dataflow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod given;
 mod html;
 mod lexer;

@@ -1,5 +1,6 @@
 //! A client of a simulation: sends requests, repeats none, and writes down how they end.
 
+use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -16,17 +17,26 @@ use crate::balancer::upstream::simulated::{Network, Stream};
 
 /// Whom the clients ask, and how.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
-    pub(super) front: Rc<Front>,
-    pub(super) network: Network,
-    pub(super) ledger: Rc<Ledger>,
+pub(crate) struct Service {
+    pub(in crate::balancer) front: Rc<Front>,
+    pub(crate) network: Network,
+    pub(crate) ledger: Rc<Ledger>,
     /// The longest pause between two requests of a client, in milliseconds.
-    pub(super) pause: usize,
-    /// Only requests that may be repeated, by clients that wait for them.
-    pub(super) only_get: bool,
+    pub(crate) pause: usize,
+    /// Only requests that may be repeated.
+    pub(crate) only_get: bool,
+    /// All clients wait for their responses.
+    pub(crate) is_patient: bool,
+    /// Clients send no more requests.
+    pub(crate) is_over: Rc<Cell<bool>>,
 }
 
 impl Service {
+    /// The same, for clients that end at another time.
+    pub(crate) fn for_others(&self) -> Service {
+        Service { is_over: Rc::default(), ..self.clone() }
+    }
+
     fn connect(&self, number: u16) -> Incoming {
         let (ours, theirs) = self.network.pair();
         self.front.context.connection_begins();
@@ -36,14 +46,17 @@ impl Service {
     }
 
     /// A client that sends so many requests, one after the other.
-    pub(super) async fn client(self, number: u16, requests: usize, mut random: Random) {
+    pub(crate) async fn client(self, number: u16, requests: usize, mut random: Random) {
         let mut connection = self.connect(number);
         for _ in 0..requests {
+            if self.is_over.get() {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(random.below(self.pause) as u64)).await;
             let kind = self.kind(&mut random);
             let request = self.ledger.begins(kind);
             // One in twenty does not wait for the response.
-            let patience = if !self.only_get && random.below(20) == 0 { random.below(300) } else { 1_000_000 };
+            let patience = if !self.is_patient && random.below(20) == 0 { random.below(300) } else { 1_000_000 };
             let asking = ask(&mut connection, request, kind, &mut random);
             let asked = tokio::time::timeout(Duration::from_millis(patience as u64), asking).await;
             let (outcome, is_over) = asked.unwrap_or((Outcome::GaveUp, true));

@@ -22,7 +22,7 @@ const LATE: Duration = Duration::from_millis(5);
 
 /// The instances that serve, and those that did.
 #[derive(Debug)]
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     pool: Arc<Pool>,
     network: Network,
     ledger: Rc<Ledger>,
@@ -30,11 +30,11 @@ pub(super) struct Fleet {
     members: RefCell<Vec<(InstanceId, Rc<Instance>)>>,
     /// The last drawn number from 0 to 99 below which an instance is a bad one.
     bad: usize,
-    pub(super) is_over: Cell<bool>,
+    pub(crate) is_over: Cell<bool>,
 }
 
 impl Fleet {
-    pub(super) fn new(pool: &Arc<Pool>, network: &Network, ledger: &Rc<Ledger>, mut random: Random) -> Fleet {
+    pub(crate) fn new(pool: &Arc<Pool>, network: &Network, ledger: &Rc<Ledger>, mut random: Random) -> Fleet {
         let bad = [0, 20, 60][random.below(3)];
         Fleet {
             pool: Arc::clone(pool),
@@ -68,13 +68,13 @@ impl Fleet {
     }
 
     /// Starts an instance. It listens after a while.
-    pub(super) fn start(self: &Rc<Self>) -> InstanceId {
+    pub(crate) fn start(self: &Rc<Self>) -> InstanceId {
         let character = self.character();
         self.start_as(character)
     }
 
     /// Starts an instance of this character.
-    pub(super) fn start_as(self: &Rc<Self>, character: Character) -> InstanceId {
+    pub(crate) fn start_as(self: &Rc<Self>, character: Character) -> InstanceId {
         let number = self.ledger.instances.borrow().len();
         let port = u16::try_from(20_000 + number).expect("there are few instances");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -194,7 +194,7 @@ impl Fleet {
     }
 
     /// Things happen until the simulation is over, some of them at the same time.
-    pub(super) async fn disturb(self: Rc<Self>) {
+    pub(crate) async fn disturb(self: Rc<Self>) {
         while !self.is_over.get() {
             self.pause(700).await;
             if self.staying().len() <= MOST {
@@ -204,7 +204,7 @@ impl Fleet {
     }
 
     /// Whether an instance was asked for a connection after it was gone.
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         let instances = self.ledger.instances.borrow().clone();
         for one in instances {
             if let (Some(gone), Some(asked)) = (one.gone.get(), self.network.asked(one.address))

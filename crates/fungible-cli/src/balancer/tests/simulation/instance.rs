@@ -23,21 +23,21 @@ const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// What an instance does by itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Character {
+pub(crate) struct Character {
     /// So many of a hundred requests it breaks off.
-    pub(super) breaks_off: usize,
+    pub(crate) breaks_off: usize,
     /// So many of a hundred it answers with 500.
-    pub(super) fails: usize,
+    pub(crate) fails: usize,
     /// How long a response takes at most, in milliseconds.
-    pub(super) slowest: usize,
+    pub(crate) slowest: usize,
     /// It ends connections after each response.
-    pub(super) closes: bool,
+    pub(crate) closes: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Instance {
-    pub(super) number: usize,
-    pub(super) address: SocketAddr,
+pub(crate) struct Instance {
+    pub(crate) number: usize,
+    pub(crate) address: SocketAddr,
     character: Character,
     network: Network,
     ledger: Rc<Ledger>,
@@ -52,12 +52,12 @@ pub(super) struct Instance {
     crashed: Cell<Option<Instant>>,
     drains: Cell<Option<Instant>>,
     /// When the balancer was told, or found, that it is gone.
-    pub(super) gone: Cell<Option<Instant>>,
+    pub(crate) gone: Cell<Option<Instant>>,
 }
 
 impl Instance {
     /// One that does not listen yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         number: usize,
         address: SocketAddr,
         character: Character,
@@ -90,7 +90,7 @@ impl Instance {
     }
 
     /// It listens from now on.
-    pub(super) fn listen(self: &Rc<Self>) {
+    pub(crate) fn listen(self: &Rc<Self>) {
         if self.crashed.get().is_some() {
             return;
         }
@@ -121,14 +121,14 @@ impl Instance {
     }
 
     /// It answers nothing until it is thawed.
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.note("freezes");
         self.is_frozen.set(true);
         self.turns_bad();
         self.frozen.borrow_mut().push((Instant::now(), None));
     }
 
-    pub(super) fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.note("thaws");
         self.is_frozen.set(false);
         self.thawed.notify_waiters();
@@ -141,7 +141,7 @@ impl Instance {
     }
 
     /// Its health page says that it is not ready, or that it is again.
-    pub(super) fn is_ready(&self, is_ready: bool) {
+    pub(crate) fn is_ready(&self, is_ready: bool) {
         self.note(if is_ready { "is ready" } else { "is not ready" });
         self.is_unready.set(!is_ready);
         if !is_ready {
@@ -152,7 +152,7 @@ impl Instance {
     }
 
     /// It ends at once, and nothing of it is left.
-    pub(super) fn crash(&self) {
+    pub(crate) fn crash(&self) {
         if self.crashed.get().is_some() {
             return;
         }
@@ -164,32 +164,32 @@ impl Instance {
     }
 
     /// The balancer is told to drain it.
-    pub(super) fn leaves(&self) {
+    pub(crate) fn leaves(&self) {
         self.note("is to be drained");
         self.drains.set(Some(Instant::now()));
         self.turns_bad();
     }
 
-    pub(super) fn stays(&self) -> bool {
+    pub(crate) fn stays(&self) -> bool {
         self.crashed.get().is_none() && self.drains.get().is_none()
     }
 
     /// Whether it served, ready and without a fault, for all of that time.
-    pub(super) fn is_good(&self, from: Instant, to: Instant) -> bool {
+    pub(crate) fn is_good(&self, from: Instant, to: Instant) -> bool {
         self.character.breaks_off == 0 && !overlaps(&self.bad.borrow(), from, to)
     }
 
-    pub(super) fn froze_in(&self, from: Instant, to: Instant) -> bool {
+    pub(crate) fn froze_in(&self, from: Instant, to: Instant) -> bool {
         overlaps(&self.frozen.borrow(), from, to)
     }
 
-    pub(super) fn crashed_in(&self, from: Instant, to: Instant) -> bool {
+    pub(crate) fn crashed_in(&self, from: Instant, to: Instant) -> bool {
         // What was sent shortly before arrives after it.
         self.crashed.get().is_some_and(|at| from <= at + ON_ITS_WAY && at <= to)
     }
 
     /// Why no request may reach it.
-    pub(super) fn must_get_nothing(&self) -> Option<&'static str> {
+    pub(crate) fn must_get_nothing(&self) -> Option<&'static str> {
         let now = Instant::now();
         // One that hangs reads late what was sent early.
         let has_frozen = !self.frozen.borrow().is_empty();
@@ -228,52 +228,58 @@ impl Instance {
                 }
                 continue;
             };
-            let arrival = self.ledger.arrives(request, &self);
-            let broken = self.below(100) < self.character.breaks_off;
-            self.ledger.change(request, arrival, |one| one.needs_budget = broken && is_first);
-            if broken && self.below(4) == 0 {
-                return self.note("breaks a request off before it has it");
-            }
-            let Some(body) = incoming.body(&head).await else { return };
-            self.alive().await;
-            self.ledger.executes(request);
-            tokio::time::sleep(Duration::from_millis(self.below(self.character.slowest + 1) as u64)).await;
-            self.alive().await;
-            let response = self.response(request, &head, &body);
-            let mut length = response.len();
-            if broken {
-                // At any byte, and often at the first.
-                length = if self.below(2) == 0 { 0 } else { self.below(response.len()) };
-            }
-            let has_head = response[..length].windows(4).any(|window| window == b"\r\n\r\n");
-            self.ledger.change(request, arrival, |one| {
-                one.has_begun = length > 0;
-                // After the head of a response nothing is sent again.
-                one.needs_budget &= !has_head;
-            });
-            let half = self.below(length + 1);
-            for piece in [&response[..half], &response[half..length]] {
-                self.alive().await;
-                if incoming.stream.write_all(piece).await.is_err() {
-                    return;
-                }
-                if self.below(3) == 0 {
-                    tokio::time::sleep(Duration::from_millis(self.below(20) as u64)).await;
-                }
-            }
-            if broken {
-                self.note(&format!("breaks request {request} off after {length} bytes"));
-                if self.below(2) == 0 {
-                    incoming.stream.reset();
-                }
-                return;
-            }
-            self.ledger.change(request, arrival, |one| one.is_answered = true);
-            if self.character.closes {
+            if !self.answer(&mut incoming, &head, request, is_first).await {
                 return;
             }
             is_first = false;
         }
+    }
+
+    /// Answers a request, or breaks it off. Returns whether the connection goes on.
+    async fn answer(&self, incoming: &mut Incoming, head: &Head, request: usize, is_first: bool) -> bool {
+        let arrival = self.ledger.arrives(request, self);
+        let broken = self.below(100) < self.character.breaks_off;
+        self.ledger.change(request, arrival, |one| one.needs_budget = broken && is_first);
+        if broken && self.below(4) == 0 {
+            self.note("breaks a request off before it has it");
+            return false;
+        }
+        let Some(body) = incoming.body(head).await else { return false };
+        self.alive().await;
+        self.ledger.executes(request);
+        tokio::time::sleep(Duration::from_millis(self.below(self.character.slowest + 1) as u64)).await;
+        self.alive().await;
+        let response = self.response(request, head, &body);
+        let mut length = response.len();
+        if broken {
+            // At any byte, and often at the first.
+            length = if self.below(2) == 0 { 0 } else { self.below(response.len()) };
+        }
+        let has_head = response[..length].windows(4).any(|window| window == b"\r\n\r\n");
+        self.ledger.change(request, arrival, |one| {
+            one.has_begun = length > 0;
+            // After the head of a response nothing is sent again.
+            one.needs_budget &= !has_head;
+        });
+        let half = self.below(length + 1);
+        for piece in [&response[..half], &response[half..length]] {
+            self.alive().await;
+            if incoming.stream.write_all(piece).await.is_err() {
+                return false;
+            }
+            if self.below(3) == 0 {
+                tokio::time::sleep(Duration::from_millis(self.below(20) as u64)).await;
+            }
+        }
+        if broken {
+            self.note(&format!("breaks request {request} off after {length} bytes"));
+            if self.below(2) == 0 {
+                incoming.stream.reset();
+            }
+            return false;
+        }
+        self.ledger.change(request, arrival, |one| one.is_answered = true);
+        !self.character.closes
     }
 
     fn response(&self, request: usize, head: &Head, body: &[u8]) -> Vec<u8> {

@@ -10,15 +10,15 @@ use super::instance::Instance;
 
 /// What the client asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kind {
-    pub(super) method: &'static str,
+pub(crate) struct Kind {
+    pub(crate) method: &'static str,
     /// It may be executed more than once.
-    pub(super) repeatable: bool,
+    pub(crate) repeatable: bool,
 }
 
 /// How it ended for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// With a whole response of an instance.
     Answered,
     /// With an error response of the balancer: the status, and the word of `X-Fungible-Error`.
@@ -31,38 +31,38 @@ pub(super) enum Outcome {
 
 /// A request that reached an instance.
 #[derive(Clone, Debug)]
-pub(super) struct Arrival {
-    pub(super) instance: usize,
+pub(crate) struct Arrival {
+    pub(crate) instance: usize,
     /// It got a part of a response, or all of it.
-    pub(super) has_begun: bool,
-    pub(super) is_answered: bool,
+    pub(crate) has_begun: bool,
+    pub(crate) is_answered: bool,
     /// The instance was alive when it broke off, and the connection new: only the retry budget allows another attempt.
-    pub(super) needs_budget: bool,
+    pub(crate) needs_budget: bool,
 }
 
 /// A request.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) kind: Kind,
-    pub(super) began: Instant,
-    pub(super) arrivals: Vec<Arrival>,
-    pub(super) executed: u32,
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) began: Instant,
+    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) executed: u32,
 }
 
 /// All requests of a simulation.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     began: Instant,
     /// The retry budget does not run out.
     has_budget: bool,
-    pub(super) requests: RefCell<Vec<Entry>>,
-    pub(super) instances: RefCell<Vec<Rc<Instance>>>,
-    pub(super) troubles: RefCell<Vec<String>>,
-    pub(super) trace: RefCell<Vec<String>>,
+    pub(crate) requests: RefCell<Vec<Entry>>,
+    pub(crate) instances: RefCell<Vec<Rc<Instance>>>,
+    pub(crate) troubles: RefCell<Vec<String>>,
+    pub(crate) trace: RefCell<Vec<String>>,
 }
 
 impl Ledger {
-    pub(super) fn new(has_budget: bool) -> Ledger {
+    pub(crate) fn new(has_budget: bool) -> Ledger {
         Ledger {
             began: Instant::now(),
             has_budget,
@@ -74,18 +74,18 @@ impl Ledger {
     }
 
     /// Notes what happened.
-    pub(super) fn note(&self, what: &str) {
+    pub(crate) fn note(&self, what: &str) {
         self.trace.borrow_mut().push(format!("{:>6} ms  {what}", self.began.elapsed().as_millis()));
     }
 
     /// Notes what must not have happened.
-    pub(super) fn trouble(&self, what: String) {
+    pub(crate) fn trouble(&self, what: String) {
         self.note(&format!("WRONG: {what}"));
         self.troubles.borrow_mut().push(what);
     }
 
     /// A client is about to send a request. Returns its number.
-    pub(super) fn begins(&self, kind: Kind) -> usize {
+    pub(crate) fn begins(&self, kind: Kind) -> usize {
         let mut requests = self.requests.borrow_mut();
         requests.push(Entry { kind, began: Instant::now(), arrivals: Vec::new(), executed: 0 });
         self.note(&format!("request {} ({}) begins", requests.len() - 1, kind.method));
@@ -93,7 +93,7 @@ impl Ledger {
     }
 
     /// A request reached an instance. Returns the number of the arrival.
-    pub(super) fn arrives(&self, request: usize, instance: &Instance) -> usize {
+    pub(crate) fn arrives(&self, request: usize, instance: &Instance) -> usize {
         self.note(&format!("request {request} arrives at {}", instance.number));
         if let Some(why) = instance.must_get_nothing() {
             self.trouble(format!("request {request} reached instance {}, which {why}", instance.number));
@@ -105,12 +105,12 @@ impl Ledger {
     }
 
     /// Something is known about an arrival.
-    pub(super) fn change(&self, request: usize, arrival: usize, change: impl FnOnce(&mut Arrival)) {
+    pub(crate) fn change(&self, request: usize, arrival: usize, change: impl FnOnce(&mut Arrival)) {
         change(&mut self.requests.borrow_mut()[request].arrivals[arrival]);
     }
 
     /// An instance has the whole request and does what it asks for.
-    pub(super) fn executes(&self, request: usize) {
+    pub(crate) fn executes(&self, request: usize) {
         let entry = &mut self.requests.borrow_mut()[request];
         entry.executed += 1;
         let (executed, kind) = (entry.executed, entry.kind);
@@ -120,7 +120,7 @@ impl Ledger {
     }
 
     /// A client has its response, or will not get one.
-    pub(super) fn ends(&self, request: usize, outcome: &Outcome) {
+    pub(crate) fn ends(&self, request: usize, outcome: &Outcome) {
         self.note(&format!("request {request} ends: {outcome:?}"));
         let entry = self.requests.borrow()[request].clone();
         if entry.arrivals.len() > 3 {
@@ -153,7 +153,7 @@ impl Ledger {
                 _ => (may_be_lost == 0).then_some("no instance broke off"),
             },
             Outcome::Refused(502, word) if word == "nobody-answered" => {
-                (has_good && may_be_lost < 3).then_some("another instance was ready")
+                (has_good && may_be_lost + frozen < 3).then_some("another instance was ready")
             }
             Outcome::Refused(503, word) if word == "none-ready" => has_good.then_some("an instance was ready"),
             Outcome::Refused(504, _) if repeatable && self.has_budget => {
@@ -164,8 +164,8 @@ impl Ledger {
         }
     }
 
-    /// How many requests were sent again although their instance lived, and how many could be by the budget alone.
-    pub(super) fn resent(&self) -> usize {
+    /// How often a request was sent again although its instance lived: only the retry budget allows that.
+    pub(crate) fn resent(&self) -> usize {
         let requests = self.requests.borrow();
         let resent = |entry: &Entry| {
             let before = &entry.arrivals[..entry.arrivals.len().saturating_sub(1)];
@@ -175,7 +175,7 @@ impl Ledger {
     }
 
     /// For how long the simulation has run.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 }
