@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::keeper::ProcessId;
 use super::listening;
 use super::process_tree::children;
+use super::socket_table::reached_on_loopback;
 use crate::balancer::PortOwner;
 
 /// The processes of a fleet. Clones share one state.
@@ -57,13 +58,14 @@ impl Family {
         owner
     }
 
-    /// Whether this instance still listens on the port, as the last call of [`Family::owner`] found. It takes microseconds;
-    /// false where that is not possible.
+    /// Whether this instance still listens on the port, as the last call of [`Family::owner`] found. It takes microseconds.
+    /// False if that cannot be told so quickly, as where several sockets share the port.
     pub(super) fn is_unchanged(&self, port: u16, id: ProcessId, known: &Mutex<Vec<String>>) -> bool {
         let lives = self.firsts().get(&id).is_some_and(Option::is_some);
         // Somebody else is just looking.
         let Ok(known) = known.try_lock() else { return false };
-        lives && !known.is_empty() && listening::inodes_at_once(port).is_some_and(|now| now == *known)
+        let [known] = known.as_slice() else { return false };
+        lives && reached_on_loopback(port).is_some_and(|now| now.inode == *known)
     }
 
     /// The program that listens on the port of an instance that ended, if it is not a process of this fleet.

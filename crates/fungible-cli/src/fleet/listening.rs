@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::process_tree::children;
-use super::socket_table::{ListeningSocket, listening_at_once, listening_on, listening_sockets};
+use super::socket_table::{ListeningSocket, listening_on, listening_sockets};
 use crate::balancer::PortOwner;
 
 /// The TCP addresses on which `pid` and its descendants listen.
@@ -66,11 +66,6 @@ fn look(port: u16, roots: &impl Fn() -> Vec<i32>) -> Look {
 /// The inode numbers of the sockets that a connection to the port may reach.
 pub(super) fn inodes_at(port: u16) -> Vec<String> {
     reached_at(port, listening_on(port)).into_iter().map(|one| one.inode).collect()
-}
-
-/// The same, if the kernel answers at once.
-pub(super) fn inodes_at_once(port: u16) -> Option<Vec<String>> {
-    Some(reached_at(port, listening_at_once(port)?).into_iter().map(|one| one.inode).collect())
 }
 
 /// The sockets that a connection to the port on loopback may reach. The kernel prefers a socket bound to the loopback

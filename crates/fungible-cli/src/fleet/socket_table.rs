@@ -24,19 +24,32 @@ pub(super) fn listening_sockets() -> Vec<ListeningSocket> {
     from_the_kernel(0).unwrap_or_else(|_| from_proc())
 }
 
-/// Those that listen on this port, on whatever address, if the kernel answers at once. It reports no others, so that a look
-/// costs no more where many programs listen.
-pub(super) fn listening_at_once(port: u16) -> Option<Vec<ListeningSocket>> {
-    from_the_kernel(port).ok()
-}
-
 /// Those that listen on this port, on whatever address.
 pub(super) fn listening_on(port: u16) -> Vec<ListeningSocket> {
-    listening_at_once(port).unwrap_or_else(|| {
+    from_the_kernel(port).unwrap_or_else(|_| {
         let mut found = from_proc();
         found.retain(|one| one.address.port() == port);
         found
     })
+}
+
+/// The one that a connection to this port on loopback reaches; where several share it (`SO_REUSEPORT`), one of them. The kernel
+/// finds it by its address, without a walk through all that listen. `None` also where the kernel cannot be asked.
+pub(super) fn reached_on_loopback(port: u16) -> Option<ListeningSocket> {
+    let family = u8::try_from(libc::AF_INET).ok()?;
+    let mut bytes = request(family, port);
+    // NLM_F_REQUEST alone, and the address.
+    bytes[6..8].copy_from_slice(&1_u16.to_ne_bytes());
+    bytes[HEADER + 12..HEADER + 16].copy_from_slice(&Ipv4Addr::LOCALHOST.octets());
+    // INET_DIAG_NOCOOKIE.
+    bytes[HEADER + 48..].fill(0xff);
+    let mut socket = socket().ok()?;
+    socket.write_all(&bytes).ok()?;
+    let mut piece = [0; PIECE_OF_ONE];
+    let length = socket.read(&mut piece).ok()?;
+    let message = piece.get(..length)?;
+    let is_found = message.len() >= HEADER && message[4..6] == BY_FAMILY.to_ne_bytes();
+    is_found.then(|| socket_of(&message[HEADER..])).flatten()
 }
 
 /// The kernel answers at once; without a limit an error of ours would hang.
@@ -44,6 +57,9 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Large enough for each piece of an answer.
 const PIECE: usize = 32 * 1024;
+
+/// Large enough for an answer about one socket.
+const PIECE_OF_ONE: usize = 1024;
 
 /// The lengths of `struct nlmsghdr`, of a whole request and of `struct inet_diag_msg`, in bytes.
 const HEADER: usize = 16;
@@ -56,11 +72,17 @@ const BY_FAMILY: u16 = 20;
 /// The state LISTEN in `net/tcp_states.h`, where each is a bit in a request.
 const LISTEN: u32 = 10;
 
-/// `port`: only those on it; 0: all.
-fn from_the_kernel(port: u16) -> io::Result<Vec<ListeningSocket>> {
+/// A socket to ask the kernel.
+fn socket() -> io::Result<Socket> {
     let protocol = Protocol::from(libc::NETLINK_SOCK_DIAG);
     let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::DGRAM, Some(protocol))?;
     socket.set_read_timeout(Some(ANSWERS_WITHIN))?;
+    Ok(socket)
+}
+
+/// `port`: only those on it; 0: all.
+fn from_the_kernel(port: u16) -> io::Result<Vec<ListeningSocket>> {
+    let socket = socket()?;
     let mut found = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
         (&socket).write_all(&request(u8::try_from(family).map_err(io::Error::other)?, port))?;
@@ -186,7 +208,14 @@ mod tests {
             assert!(alone.contains(socket) && alone.iter().all(|one| one.address.port() == socket.address.port()));
         }
         match from_the_kernel(0) {
-            Ok(found) => assert_eq!(ours(found), in_proc),
+            Ok(found) => {
+                assert_eq!(ours(found), in_proc);
+                for socket in &in_proc {
+                    let reached = reached_on_loopback(socket.address.port());
+                    let expected = (socket.address.ip() != Ipv6Addr::LOCALHOST).then_some(socket);
+                    assert_eq!(reached.as_ref(), expected, "{socket:?}");
+                }
+            }
             // As in some containers.
             Err(error) => assert!(error.kind() != io::ErrorKind::InvalidData, "{error}"),
         }

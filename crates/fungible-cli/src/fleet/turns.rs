@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ use crate::balancer::{PortOwner, Vouch};
 
 /// How often an instance that does not respond is looked at, when it has not responded for long enough to be killed.
 const BETWEEN_LOST_LOOKS: Duration = Duration::from_secs(1);
+
+/// Each so many health checks all sockets on the port of an instance are looked at, not only the one that is reached.
+const GLANCES_PER_LOOK: u32 = 8;
 
 /// Later than any real deadline.
 const FAR_OFF: Duration = Duration::from_hours(1);
@@ -140,7 +144,13 @@ fn vouch(family: Family, strangers: mpsc::UnboundedSender<Stranger>, port: u16, 
         }
         owner
     };
-    Vouch::new(look).with_glance(move || watched.is_unchanged(port, process, &seen))
+    // A glance sees only one of several sockets that share the port.
+    let glances = AtomicU32::new(0);
+    let is_unchanged = move || {
+        let is_due = glances.fetch_add(1, Ordering::Relaxed).is_multiple_of(GLANCES_PER_LOOK);
+        !is_due && watched.is_unchanged(port, process, &seen)
+    };
+    Vouch::new(look).with_glance(is_unchanged)
 }
 
 /// Starts and drains what the deploy needs next.
