@@ -3,8 +3,8 @@
 
 pub use crate::admin::fuzz::admin_request;
 pub use crate::balancer::fuzz::{
-    event_stream, http1_framing, http2_frames, proxy_header, request_head, response_head, websocket_frames,
-    websocket_messages,
+    event_stream, http1_framing, http1_response, http2_frames, proxy_header, request_head, response_head,
+    websocket_frames, websocket_messages,
 };
 pub use crate::fleet::fuzz::control_request;
 pub use crate::prove::fuzz::{app_body, app_head, app_text};
@@ -19,6 +19,7 @@ mod tests {
         control_request 2000,
         event_stream 2000,
         http1_framing 2000,
+        http1_response 2000,
         http2_frames 2000,
         proxy_header 2000,
         request_head 2000,

@@ -36,6 +36,7 @@ pub(crate) mod fuzz {
     pub use super::client::fuzz::{http1_framing, http2_frames, proxy_header};
     pub use super::observe::fuzz::{event_stream, websocket_messages};
     pub use super::proxy::fuzz::{request_head, response_head, websocket_frames};
+    pub use super::upstream::fuzz::http1_response;
 }
 
 pub(crate) use access::{AccessEntry, AccessSink};

@@ -19,7 +19,7 @@ use crate::balancer::meter::ResendReason;
 use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
 use crate::balancer::upstream::connections::{self, Connection};
 use crate::balancer::upstream::health_check::{self, not_connected};
-use crate::balancer::upstream::{Exchange, ExchangeError, Gate, GateGuard, Origin, Problem, Upload};
+use crate::balancer::upstream::{Gate, GateGuard, Origin, Problem, RoundTrip, RoundTripError, Upload};
 
 /// How often a request is sent at most, so that a request that crashes instances does not reach all of them.
 const SENT_AT_MOST: u32 = 3;
@@ -60,7 +60,7 @@ impl Outgoing {
 
     /// Begins to send the request, from its beginning unless nothing of it was sent so far; `None` if too much of its body
     /// was already passed on.
-    fn send(&mut self, connection: Connection) -> Option<Exchange> {
+    fn send(&mut self, connection: Connection) -> Option<RoundTrip> {
         let upload = if let Some(upload) = self.unsent.take() {
             upload
         } else {
@@ -69,7 +69,7 @@ impl Outgoing {
             Upload::new(&self.method, &self.target, &self.headers, body)
         };
         let gate = self.gate.as_ref().map(|gate| gate.0.clone());
-        Some(Exchange::new(connection, upload, self.method == Method::HEAD, gate))
+        Some(RoundTrip::new(connection, upload, self.method == Method::HEAD, gate))
     }
 }
 
@@ -78,7 +78,7 @@ impl Outgoing {
 pub(super) struct Answered {
     pub(super) head: Parts,
     /// Its body.
-    pub(super) exchange: Exchange,
+    pub(super) round_trip: RoundTrip,
     pub(super) claim: Claim,
     /// What holds the body of the request back, until the response has ended.
     pub(super) gate: Option<GateGuard>,
@@ -193,9 +193,9 @@ impl<'a> Attempts<'a> {
         record.sent_to(&claim.name);
         self.made = 1;
         let failure = match self.send_once(&claim).await {
-            Ok((head, mut exchange)) => {
-                exchange.is_last();
-                return Ok(Answered { head, exchange, claim, gate: None });
+            Ok((head, mut round_trip)) => {
+                round_trip.is_last();
+                return Ok(Answered { head, round_trip, claim, gate: None });
             }
             Err(failure) => failure,
         };
@@ -209,17 +209,17 @@ impl<'a> Attempts<'a> {
         })
     }
 
-    async fn send_once(&mut self, claim: &Claim) -> Result<(Parts, Exchange), Failure> {
+    async fn send_once(&mut self, claim: &Claim) -> Result<(Parts, RoundTrip), Failure> {
         let connection = self.open(claim).await?;
         if self.is_foreign(claim) {
             return Err(Failure::Unsent);
         }
-        let mut exchange = self.request.send(connection).ok_or(Failure::BrokeOff)?;
-        let error = match self.wait(claim, &mut exchange, false).await? {
-            Ok(head) => return Ok((head, exchange)),
+        let mut round_trip = self.request.send(connection).ok_or(Failure::BrokeOff)?;
+        let error = match self.wait(claim, &mut round_trip, false).await? {
+            Ok(head) => return Ok((head, round_trip)),
             Err(error) => error,
         };
-        self.request.unsent = exchange.into_unsent();
+        self.request.unsent = round_trip.into_unsent();
         Err(self.failure_of(error, true).unwrap_or(Failure::BrokeOff))
     }
 
@@ -241,9 +241,9 @@ impl<'a> Attempts<'a> {
         loop {
             self.made += 1;
             let failure = match self.attempt(&claim).await {
-                Ok((head, exchange)) => {
+                Ok((head, round_trip)) => {
                     let gate = self.request.gate.take();
-                    return Ok(Answered { head, exchange, claim, gate });
+                    return Ok(Answered { head, round_trip, claim, gate });
                 }
                 Err(failure) => failure,
             };
@@ -312,7 +312,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Sends the request to one instance: on an idle connection, and on a new one if the idle one was closed meanwhile.
-    async fn attempt(&mut self, claim: &Claim) -> Result<(Parts, Exchange), Failure> {
+    async fn attempt(&mut self, claim: &Claim) -> Result<(Parts, RoundTrip), Failure> {
         let mut may_be_idle = true;
         loop {
             let take = || self.context.connections.take(claim.id, !self.request.repeatable);
@@ -322,13 +322,13 @@ impl<'a> Attempts<'a> {
                 Some(connection) => connection,
                 None => self.open(claim).await?,
             };
-            let mut exchange = self.request.send(connection).ok_or(Failure::BrokeOff)?;
+            let mut round_trip = self.request.send(connection).ok_or(Failure::BrokeOff)?;
             let may_leave = self.request.repeatable && !self.moved;
-            let error = match self.wait(claim, &mut exchange, may_leave).await? {
-                Ok(head) => return Ok((head, exchange)),
+            let error = match self.wait(claim, &mut round_trip, may_leave).await? {
+                Ok(head) => return Ok((head, round_trip)),
                 Err(error) => error,
             };
-            self.request.unsent = exchange.into_unsent();
+            self.request.unsent = round_trip.into_unsent();
             if let Some(failure) = self.failure_of(error, is_new || claim.link.leaving()) {
                 return Err(failure);
             }
@@ -340,7 +340,7 @@ impl<'a> Attempts<'a> {
 
     /// Why sending failed; `None` if the request may be sent to the same instance again. `is_last`: it may not, because the
     /// connection was a new one, or the instance gets no more requests.
-    fn failure_of(&mut self, error: ExchangeError, is_last: bool) -> Option<Failure> {
+    fn failure_of(&mut self, error: RoundTripError, is_last: bool) -> Option<Failure> {
         if let Some(problem) = self.request.origin.problem() {
             return Some(Failure::Body(problem));
         }
@@ -348,7 +348,7 @@ impl<'a> Attempts<'a> {
             return is_last.then_some(Failure::Unsent);
         }
         self.sent += 1;
-        if error == ExchangeError::Malformed {
+        if error == RoundTripError::Malformed {
             return Some(Failure::BadAnswer);
         }
         // An idle connection fails most often because the instance was closing it.
@@ -378,10 +378,10 @@ impl<'a> Attempts<'a> {
     async fn wait(
         &mut self,
         claim: &Claim,
-        exchange: &mut Exchange,
+        round_trip: &mut RoundTrip,
         may_leave: bool,
-    ) -> Result<Result<Parts, ExchangeError>, Failure> {
-        let mut sending = pin!(exchange.head());
+    ) -> Result<Result<Parts, RoundTripError>, Failure> {
+        let mut sending = pin!(round_trip.head());
         let limit = self.context.config.response_timeout;
         let mut watch = Watch::new(claim, limit, matches!(self.context.config.dispatch, Dispatch::Balanced));
         let mut timer = pin!(tokio::time::sleep_until(watch.next()));

@@ -5,12 +5,11 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -25,6 +24,7 @@ pub(super) mod fuzz;
 mod headers;
 mod http2;
 mod measure;
+mod noted;
 mod redirect;
 mod response_body;
 mod retry_budget;
@@ -33,26 +33,26 @@ mod upgrade;
 mod validate;
 
 pub(crate) use context::{Client, ClientOrigin, Context};
-pub(crate) use error_response::{ErrorResponse, NO_SOCKETS};
+pub(crate) use error_response::NO_SOCKETS;
 pub(crate) use http2::{for_http1, for_http2};
+pub(crate) use noted::{not_readable, refuse};
 pub(crate) use redirect::redirect;
 pub(crate) use response_body::ResponseBody;
 pub(crate) use retry_budget::RetryBudget;
 
-use access_log::AccessLine;
 use attempts::{Answered, Attempts, Outgoing};
 use context::Direction;
 use cookies::Hints;
-use error_response::BAD_ANSWER;
+use error_response::{BAD_ANSWER, ErrorResponse};
 use headers::CameFrom;
-use measure::Measure;
+use noted::Noted;
 use response_body::{Passing, ServerSentEvents};
 use upgrade::Listener;
 
 use super::config::ServedBy;
 use super::observe::Record;
 use super::pool::Claim;
-use super::upstream::{Exchange, Origin};
+use super::upstream::{Origin, RoundTrip};
 
 /// Answers one request of a client: with the response of an instance, or with an error response.
 pub(crate) async fn answer(
@@ -72,85 +72,6 @@ pub(crate) async fn answer(
         noted.answered_by_us(&client, error.status(), error.length());
         error.answer()
     }))
-}
-
-/// Refuses a request that no instance gets to see.
-pub(crate) fn refuse<B>(client: &Client, request: &Request<B>, error: ErrorResponse) -> Response<ResponseBody> {
-    Noted::begin(client, request).answered_by_us(client, error.status(), error.length());
-    error.answer()
-}
-
-/// Notes that something was answered which cannot be read as a request of HTTP/1, so that nothing else is known of it.
-pub(crate) fn not_readable(client: &Client, too_large: bool) {
-    let status = if too_large { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-    let mut unknown = Request::new(());
-    // Method and path are unknown, and stand in the log as a dash.
-    if let Ok(dash) = Method::from_bytes(b"-") {
-        *unknown.method_mut() = dash;
-    }
-    let mut noted = Noted::begin(client, &unknown);
-    if let Some(line) = &mut noted.line {
-        "-".clone_into(&mut line.entry.path);
-    }
-    noted.answered_by_us(client, status, 0);
-}
-
-/// What is noted about a request for people and programs that look at the balancer. What ends the response takes it.
-struct Noted {
-    line: Option<Box<AccessLine>>,
-    measure: Option<Measure>,
-}
-
-impl Noted {
-    /// Begins with the head of a request. Nothing is noted unless somebody asked for it.
-    fn begin<B>(client: &Client, request: &Request<B>) -> Noted {
-        let (config, address) = (&client.context.config, client.origin.address.ip());
-        let measure = |meter| Measure::begin(meter, request.method(), request.headers(), address);
-        Noted {
-            line: AccessLine::begin(config.access.as_ref(), request, address),
-            measure: config.meter.as_deref().map(measure),
-        }
-    }
-
-    /// The balancer itself has answered.
-    fn answered_by_us(self, client: &Client, status: StatusCode, length: u64) {
-        if let Some(mut line) = self.line {
-            line.entry.status = status.as_u16();
-            line.write(Some(length), true);
-        }
-        if let (Some(meter), Some(mut measure)) = (&client.context.config.meter, self.measure) {
-            measure.status = status.as_u16();
-            measure.finish(meter, None);
-        }
-    }
-
-    /// What the instance can find in its own log, too.
-    fn names(&mut self, headers: &HeaderMap) {
-        if let Some(line) = &mut self.line {
-            line.names(headers);
-        }
-    }
-
-    /// So many instances were tried.
-    fn tried(&mut self, made: u32) {
-        if let Some(measure) = &mut self.measure {
-            measure.attempts = made;
-        }
-        if let Some(line) = &mut self.line {
-            line.entry.attempts = made;
-        }
-    }
-
-    /// The head of the response has come.
-    fn answered(&mut self, status: StatusCode, claim: &Claim) {
-        if let Some(line) = &mut self.line {
-            line.entry.status = status.as_u16();
-            line.entry.instance = Some(Arc::clone(&claim.name));
-        }
-        if let Some(measure) = &mut self.measure {
-            measure.status = status.as_u16();
-        }
-    }
 }
 
 /// The response of an instance. Its body records when it has ended, and writes the access line then.
@@ -174,8 +95,8 @@ async fn forward(
         Some(direction) => attempts.directed(direction).await,
     };
     notes.tried(attempts.made());
-    let Answered { mut head, exchange, claim, gate } = answered?;
-    let length = exchange.size_hint().exact();
+    let Answered { mut head, round_trip, claim, gate } = answered?;
+    let length = round_trip.size_hint().exact();
     if !headers::to_client(&mut head.headers, head.status, &method, length) {
         return Err(BAD_ANSWER);
     }
@@ -190,7 +111,7 @@ async fn forward(
         record.answered(head.status.as_u16(), &head.headers);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switch_protocol(client, head, switch.filter(|_| offers_switch), (exchange, claim), notes, record);
+        return switch_protocol(client, head, switch.filter(|_| offers_switch), (round_trip, claim), notes, record);
     }
     // What an observer records ends as the app and its client want, and only a GET is repeated by its client.
     let lasts = direction.is_none() && method == Method::GET;
@@ -200,7 +121,7 @@ async fn forward(
         stream,
         ended: false,
         ends_by_closing: version == Version::HTTP_10 && length.is_none(),
-        exchange: Some(exchange),
+        round_trip: Some(round_trip),
         client: client.progress.clone(),
         context: Rc::clone(&client.context),
         claim,
@@ -218,11 +139,11 @@ fn switch_protocol(
     client: &Client,
     head: http::response::Parts,
     switch: Option<OnUpgrade>,
-    (exchange, claim): (Exchange, Claim),
+    (round_trip, claim): (RoundTrip, Claim),
     notes: &mut Noted,
     record: Option<Record>,
 ) -> Result<Response<ResponseBody>, ErrorResponse> {
-    let (Some(to_client), Some(to_instance)) = (switch, exchange.into_tunnel()) else {
+    let (Some(to_client), Some(to_instance)) = (switch, round_trip.into_tunnel()) else {
         return Err(BAD_ANSWER);
     };
     client.progress.changes_protocol();

@@ -12,8 +12,9 @@ use hyper::body::Incoming;
 
 use super::context::Client;
 use super::error_response::ErrorResponse;
+use super::noted::Noted;
 use super::response_body::ResponseBody;
-use super::{Noted, validate};
+use super::validate;
 
 /// The port that an https address need not name.
 const USUAL_PORT: u16 = 443;

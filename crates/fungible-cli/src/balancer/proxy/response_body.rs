@@ -24,7 +24,7 @@ use crate::balancer::client::Tracked;
 use crate::balancer::observe::Record;
 use crate::balancer::pool::Claim;
 use crate::balancer::upstream::fields::clean_trailers;
-use crate::balancer::upstream::{Exchange, GateGuard};
+use crate::balancer::upstream::{GateGuard, RoundTrip};
 
 /// The body of a response.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) enum ResponseBody {
 #[derive(Debug)]
 pub(crate) struct Passing {
     /// `None` only while this is dropped.
-    pub(super) exchange: Option<Exchange>,
+    pub(super) round_trip: Option<RoundTrip>,
     /// Whether the end was passed on.
     pub(super) ended: bool,
     /// The response ends with the connection, which the client takes for its end (HTTP/1.0).
@@ -96,13 +96,13 @@ impl ServerSentEvents {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        let exchange = self.exchange.take();
-        let whole = self.ended || exchange.as_ref().is_some_and(Exchange::is_complete);
+        let round_trip = self.round_trip.take();
+        let whole = self.ended || round_trip.as_ref().is_some_and(RoundTrip::is_complete);
         self.client.answered();
         if let Some(record) = self.record.take() {
             record.finish(whole, !whole && !self.broke_off);
         }
-        if let Some(connection) = exchange.and_then(Exchange::into_idle) {
+        if let Some(connection) = round_trip.and_then(RoundTrip::into_idle) {
             self.context.connections.put(&self.claim, connection);
         }
         if let Some(mut line) = self.line.take() {
@@ -127,8 +127,8 @@ impl Body for ResponseBody {
                 if passing.stream.as_mut().is_some_and(|stream| stream.poll_ends(context)) {
                     return Poll::Ready(None);
                 }
-                let Some(exchange) = &mut passing.exchange else { return Poll::Ready(None) };
-                let mut frame = std::task::ready!(exchange.poll_frame(context));
+                let Some(round_trip) = &mut passing.round_trip else { return Poll::Ready(None) };
+                let mut frame = std::task::ready!(round_trip.poll_frame(context));
                 if let Some(Ok(frame)) = &mut frame
                     && let Some(trailers) = frame.trailers_mut()
                 {
@@ -159,7 +159,7 @@ impl Body for ResponseBody {
         match self {
             ResponseBody::Ours(text) => text.is_empty(),
             ResponseBody::Passing(passing) => {
-                passing.ended || passing.exchange.as_ref().is_none_or(Exchange::is_complete)
+                passing.ended || passing.round_trip.as_ref().is_none_or(RoundTrip::is_complete)
             }
         }
     }
@@ -168,7 +168,7 @@ impl Body for ResponseBody {
         match self {
             ResponseBody::Ours(text) => SizeHint::with_exact(text.len() as u64),
             ResponseBody::Passing(passing) => {
-                passing.exchange.as_ref().map_or_else(SizeHint::default, Exchange::size_hint)
+                passing.round_trip.as_ref().map_or_else(SizeHint::default, RoundTrip::size_hint)
             }
         }
     }

@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
 use super::connections;
-use super::exchange::Exchange;
 use super::fields::host_value;
 use super::request_body::RequestBody;
+use super::round_trip::RoundTrip;
 use super::upload::Upload;
 use crate::balancer::pool::{CheckResult, Claim, InstanceId, Pool, PortOwner, State, Vouch};
 
@@ -203,7 +203,7 @@ async fn ask(
     headers.insert(USER_AGENT, HeaderValue::from_static("fungible-health-check"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let upload = Upload::new(method, &target, &headers, RequestBody::Empty);
-    Some(match Exchange::new(connection, upload, false, None).head().await {
+    Some(match RoundTrip::new(connection, upload, false, None).head().await {
         Ok(head) if head.status.is_success() || head.status.is_redirection() => CheckResult::Passed,
         Ok(head) => CheckResult::Failed(format!("{method} {path} on {address} answered {}", head.status)),
         Err(error) => CheckResult::Failed(format!("{address} {error}: {method} {path}")),

@@ -2,20 +2,22 @@
 
 mod chunked_body;
 pub(crate) mod connections;
-mod exchange;
 pub(crate) mod fields;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod gate;
 mod halves;
 pub(crate) mod health_check;
 mod pace;
 mod request_body;
 mod response_head;
+mod round_trip;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod upload;
 
-pub(crate) use exchange::{Exchange, ExchangeError};
 pub(crate) use gate::{Gate, GateGuard};
 pub(crate) use health_check::HealthCheck;
 pub(crate) use request_body::{BodyLimits, InMemory, Origin, Problem};
+pub(crate) use round_trip::{RoundTrip, RoundTripError};
 pub(crate) use upload::Upload;

@@ -237,7 +237,7 @@ impl<'a> Chaos<'a> {
         let output = self.fleet.ask(arguments);
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            self.story.tells(format!("refused: {said}"));
+            self.story.tells(format!("refused: {}", said.trim_end()));
             let gone = said.contains("no instance is called") || said.contains("is not running");
             if self.deploy.is_none() && !gone {
                 self.story.fails(format!("{arguments:?}: {said}"));

@@ -133,7 +133,12 @@ async fn lives(mut customer: Customer) -> Result<Promised, Stopped> {
             0..40 => fills(&mut customer, &mut promised).await?,
             40..60 if !promised.cart.is_empty() => orders(&mut customer, &mut promised).await?,
             60..75 => looks_at_the_cart(&mut customer, &promised).await?,
-            75..90 => looks_at_an_order(&mut customer, &promised).await?,
+            75..90 => {
+                let which = customer.random.below(promised.paid.len().max(1));
+                if let Some(id) = promised.paid.keys().nth(which) {
+                    looks_at_the_order(&mut customer, id).await?;
+                }
+            }
             90..92 => customer.logs_in().await?,
             _ => {
                 let path = ["/", "/cart", "/orders", "/api/products"][customer.random.below(4)];
@@ -145,6 +150,7 @@ async fn lives(mut customer: Customer) -> Result<Promised, Stopped> {
         while customer.sees_json(&format!("/api/orders/{id}")).await?["receipt"].is_null() {
             customer.thinks().await;
         }
+        looks_at_the_order(&mut customer, id).await?;
     }
     looks_at_the_cart(&mut customer, &promised).await?;
     Ok(promised)
@@ -200,9 +206,7 @@ async fn looks_at_the_cart(customer: &mut Customer, promised: &Promised) -> Resu
     }
 }
 
-async fn looks_at_an_order(customer: &mut Customer, promised: &Promised) -> Result<(), Stopped> {
-    let which = customer.random.below(promised.paid.len().max(1));
-    let Some(id) = promised.paid.keys().nth(which) else { return Ok(()) };
+async fn looks_at_the_order(customer: &mut Customer, id: &str) -> Result<(), Stopped> {
     let Some(page) = customer.sees(&format!("/orders/{id}")).await? else { return Ok(()) };
     if page.contains("It is paid. Thank you.") {
         Ok(())

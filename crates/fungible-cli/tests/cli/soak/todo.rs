@@ -70,7 +70,7 @@ fn stored(store: &Connection, name: &str) -> Vec<Stored> {
     rows.query_map([name], row).unwrap().map(Result::unwrap).collect()
 }
 
-/// Uses the list until the story is over, and then looks at it once more.
+/// Uses the list until the story is over, and then looks at it once more, by the API and by the page.
 async fn lives(mut customer: Customer) -> Result<Promised, Stopped> {
     customer.registers().await?;
     customer.logs_in().await?;
@@ -88,6 +88,7 @@ async fn lives(mut customer: Customer) -> Result<Promised, Stopped> {
         }
     }
     looks(&mut customer, &promised.list).await?;
+    looks_at_the_page(&mut customer, &promised.list).await?;
     Ok(promised)
 }
 

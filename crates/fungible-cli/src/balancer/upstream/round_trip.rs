@@ -22,7 +22,7 @@ use super::upload::{Upload, UploadError};
 
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ExchangeError {
+pub(crate) enum RoundTripError {
     /// The connection or the body of the request broke off.
     #[error("broke off before it answered")]
     BrokeOff,
@@ -33,7 +33,7 @@ pub(crate) enum ExchangeError {
 
 /// A request and its response.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(crate) struct RoundTrip {
     connection: Connection,
     sending: Sending,
     /// It is a HEAD request.
@@ -82,27 +82,27 @@ impl Drop for UploadTask {
     }
 }
 
-impl Exchange {
+impl RoundTrip {
     /// Sends a request on this connection. `of_head`: its method is HEAD. `gate`: holds its body back until the instance
     /// asks for it.
-    pub(crate) fn new(connection: Connection, upload: Upload, of_head: bool, gate: Option<Gate>) -> Exchange {
+    pub(crate) fn new(connection: Connection, upload: Upload, of_head: bool, gate: Option<Gate>) -> RoundTrip {
         let (sending, reading) = (Sending::By(upload), Reading::Head);
-        Exchange { connection, sending, of_head, gate, input: Bytes::new(), reading, keep_alive: false }
+        RoundTrip { connection, sending, of_head, gate, input: Bytes::new(), reading, keep_alive: false }
     }
 
     /// The head of the response. Informational responses are taken and not passed on.
     ///
     /// # Errors
     /// When there will be none.
-    pub(crate) async fn head(&mut self) -> Result<Parts, ExchangeError> {
+    pub(crate) async fn head(&mut self) -> Result<Parts, RoundTripError> {
         poll_fn(|context| self.poll_head(context)).await
     }
 
-    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Parts, ExchangeError>> {
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Parts, RoundTripError>> {
         loop {
             self.send(context)?;
             while !self.input.is_empty() {
-                let parsed = ResponseHead::parse(&self.input, self.of_head).map_err(|_| ExchangeError::Malformed)?;
+                let parsed = ResponseHead::parse(&self.input, self.of_head).map_err(|_| RoundTripError::Malformed)?;
                 let Some(head) = parsed else { break };
                 self.input.advance(head.bytes);
                 match head.parts.status {
@@ -111,16 +111,16 @@ impl Exchange {
                     _ => return Poll::Ready(Ok(self.begin_body(head))),
                 }
             }
-            let read = ready!(self.connection.poll_read(context)).map_err(|_| ExchangeError::BrokeOff)?;
+            let read = ready!(self.connection.poll_read(context)).map_err(|_| RoundTripError::BrokeOff)?;
             if read.is_empty() {
-                return Poll::Ready(Err(ExchangeError::BrokeOff));
+                return Poll::Ready(Err(RoundTripError::BrokeOff));
             }
             self.input = if self.input.is_empty() { read } else { [&self.input[..], &read].concat().into() };
         }
     }
 
     /// Sends as much of the request as possible.
-    fn send(&mut self, context: &mut Context<'_>) -> Result<(), ExchangeError> {
+    fn send(&mut self, context: &mut Context<'_>) -> Result<(), RoundTripError> {
         let (Sending::By(upload), Some(writer)) = (&mut self.sending, &mut self.connection.writer) else {
             return Ok(());
         };
@@ -129,7 +129,7 @@ impl Exchange {
             Poll::Ready(Ok(())) => self.sending = Sending::Sent,
             // It may have answered, as with 413, and then closed the connection.
             Poll::Ready(Err(UploadError::Connection)) if !upload.is_untouched() => self.sending = Sending::Stopped,
-            Poll::Ready(Err(UploadError::Connection | UploadError::Body)) => return Err(ExchangeError::BrokeOff),
+            Poll::Ready(Err(UploadError::Connection | UploadError::Body)) => return Err(RoundTripError::BrokeOff),
         }
         Ok(())
     }
