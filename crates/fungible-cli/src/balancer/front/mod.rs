@@ -3,7 +3,10 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 mod http1;
@@ -26,6 +29,7 @@ pub(super) fn serve(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, d
     }
     // Without these options responses are slower, and a lost client is detected later.
     let _ = prepare(&stream);
+    limit_reading(&stream, front.context.config.limits.read_time);
     let front = Rc::clone(front);
     if front.opens_at_once() && door == Door::Service {
         // The usual case has a task of its own, which needs no room for the others.
@@ -37,6 +41,17 @@ pub(super) fn serve(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, d
         });
     }
 }
+
+/// Closes the connection when its client has accepted nothing for so long of what the system has to send it. For us a response
+/// that fits into the buffers of the system is complete at once.
+#[cfg(target_os = "linux")]
+fn limit_reading(stream: &TcpStream, limit: Duration) {
+    // Without it such clients stay as long as they like.
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(limit));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_reading(_stream: &TcpStream, _limit: Duration) {}
 
 /// Serves a connection that begins with its first request, by HTTP/1 without TLS.
 pub(super) async fn serve_plain(front: Rc<Front>, stream: impl Transport + Send + 'static, address: SocketAddr) {

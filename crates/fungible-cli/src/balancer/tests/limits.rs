@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use test_basics::{LIMIT, eventually_async};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
 use tokio::sync::Notify;
 
 use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok};
@@ -101,6 +102,23 @@ async fn a_client_that_does_not_read_its_answer_is_disconnected() {
     assert!(end.is_err(), "a reset, else the system would keep what was not read: {end:?}");
     // Whoever reads gets it all.
     assert_eq!(Raw::connect(&balancer).await.get("/").await.body.len(), 30_000_000);
+}
+
+/// For the balancer the response is complete when the system has it.
+#[tokio::test]
+async fn a_client_that_does_not_read_a_short_answer_is_disconnected() {
+    let fake = Fake::new(move |_| vec![ok(&"x".repeat(100_000))]).await;
+    let limits = Limits { read_time: Duration::from_millis(300), ..Limits::default() };
+    let balancer = with(limits, &fake).await;
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    socket.set_recv_buffer_size(4096).expect("a socket takes this option");
+    let mut client = socket.connect(balancer.local_addr()).await.expect("the balancer accepts");
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("the balancer reads");
+    eventually_async("it is answered", async || balancer.instances()[0].served == 1).await;
+    eventually_async("nothing is in flight", async || balancer.instances()[0].in_flight == 0).await;
+    eventually_async("it is disconnected", async || balancer.connections() == 0).await;
+    let end = client.read_to_end(&mut Vec::new()).await;
+    assert!(end.is_err(), "it gets no more: {end:?}");
 }
 
 /// Sends a byte of a body now and then, for ever, until the connection ends.
