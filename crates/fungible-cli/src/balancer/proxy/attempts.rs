@@ -24,6 +24,9 @@ use crate::balancer::upstream::{Gate, GateGuard, Origin, Problem, RoundTrip, Rou
 /// How often a request is sent at most, so that a request that crashes instances does not reach all of them.
 const SENT_AT_MOST: u32 = 3;
 
+/// How often instances that received nothing of a request are tried again when no other is left.
+const FORGIVEN_AT_MOST: u32 = 2;
+
 /// A request as an instance gets it.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -92,8 +95,10 @@ pub(super) struct Attempts<'a> {
     request: Outgoing,
     hints: &'a Hints,
     tried: Vec<InstanceId>,
-    /// The instances in `tried` that received nothing of it. They may get it when they are ready again.
+    /// The instances in `tried` that received nothing of it. They may get it when they are ready again, or nobody else is left.
     unreached: Vec<InstanceId>,
+    /// How often they got another chance although they had not become unhealthy meanwhile.
+    forgiven: u32,
     sent: u32,
     /// How many instances were tried.
     made: u32,
@@ -170,6 +175,7 @@ impl<'a> Attempts<'a> {
             hints,
             tried: Vec::new(),
             unreached: Vec::new(),
+            forgiven: 0,
             sent: 0,
             made: 0,
             moved: false,
@@ -284,11 +290,16 @@ impl<'a> Attempts<'a> {
     }
 
     async fn claim(&mut self) -> Result<Claim, ErrorResponse> {
-        if !self.unreached.is_empty() && self.context.pool.none_ready() {
-            let unreached = std::mem::take(&mut self.unreached);
-            self.tried.retain(|id| !unreached.contains(id));
+        if self.context.pool.none_ready() {
+            self.forgive();
         }
-        let claimed = match self.context.pool.claim(&self.wish()) {
+        let mut claimed = self.context.pool.claim(&self.wish());
+        // An instance under a burst of connections may not accept one in time, and still be the only one.
+        if matches!(claimed, Err(Refusal::AllTried)) && self.forgiven < FORGIVEN_AT_MOST && self.forgive() {
+            self.forgiven += 1;
+            claimed = self.context.pool.claim(&self.wish());
+        }
+        let claimed = match claimed {
             Err(Refusal::NoneReady) => {
                 let _held = self.client.progress.hold();
                 self.context.pool.claim_or_wait(&self.wish()).await
@@ -300,6 +311,13 @@ impl<'a> Attempts<'a> {
             Refusal::NoneReady => NONE_READY,
             Refusal::TooManyWait => TOO_MANY_WAIT,
         })
+    }
+
+    /// Lets the instances that received nothing of it be tried again. Returns whether there were any.
+    fn forgive(&mut self) -> bool {
+        let unreached = std::mem::take(&mut self.unreached);
+        self.tried.retain(|id| !unreached.contains(id));
+        !unreached.is_empty()
     }
 
     fn wish(&self) -> Wish<'_> {

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use test_basics::{LIMIT, Random, eventually_async, seed};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
 use super::world::{Fake, Raw, Step, add_healthy, balancer, config, ok, raw, state_of, until_state};
-use crate::balancer::{Config, Routing, State};
+use crate::balancer::{Config, HealthCheck, Routing, State};
 
 /// An instance that reads a request, executes it and ends the connection without an answer.
 async fn breaks_off(reset: bool) -> Fake {
@@ -219,6 +220,39 @@ async fn a_post_takes_a_connection_that_rested_for_half_as_long_as_others_surviv
         seen[seen.len() - 2].connection == seen[seen.len() - 1].connection
     })
     .await;
+}
+
+/// As one does under a burst of connections: the system drops what its queue has no room for, and our end tries again only after
+/// a second.
+#[tokio::test]
+async fn the_only_instance_is_tried_again_if_it_does_not_accept_a_connection_in_time() {
+    let fake = Fake::plain("a").await;
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
+    let address = socket.local_addr().expect("a socket has an address");
+    let (full, behind) = (socket.listen(1).expect("a socket listens"), fake.address);
+    // However often it does not accept in time, it stays healthy.
+    let health = HealthCheck { interval: Duration::from_hours(1), fall: 1000, ..HealthCheck::default() };
+    let balancer = balancer(Config { health, threads: 1, ..config(Routing::RoundRobin) });
+    let id = balancer.add("full", address, None, None);
+    until_state(&balancer, id, State::Healthy).await;
+    let mut waiting = Vec::new();
+    let in_time = Duration::from_millis(300);
+    while let Ok(connected) = tokio::time::timeout(in_time, TcpStream::connect(address)).await {
+        waiting.push(connected.expect("it is accepted by the system"));
+    }
+    let mut client = Raw::connect(&balancer).await;
+    let asking = tokio::spawn(async move { client.post("/", "x").await });
+    // The first attempt fails after a second. Here time is what is tested.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    waiting.clear();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = full.accept().await {
+            let mut to = TcpStream::connect(behind).await.expect("it accepts");
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    assert_eq!(asking.await.expect("it is answered").body, "a");
 }
 
 /// The fleet says that the process has ended, but a child of it still holds the socket.
