@@ -2,22 +2,21 @@
 configurations, their processes, what these use, and the part of BENCHMARKS.md that a script writes. All of it stays on
 loopback and ends with the script."""
 
-import datetime
 import json
 import os
-import platform
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FUNGIBLE = os.environ.get("FUNGIBLE_BIN", str(ROOT / "target/release/fungible"))
+sys.path.insert(0, str(ROOT / "scripts"))
+import benching  # noqa: E402
+from benching import accepts, cpu_seconds, fail, free_port, until  # noqa: E402, F401
+
+FUNGIBLE = os.environ.get("FUNGIBLE_BIN", str(benching.TARGET / "release/fungible"))
 SCRIPT = Path(sys.argv[0]).name
 WORKERS = 2
 
@@ -85,10 +84,6 @@ HAPROXY_CHECK = (
     "fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down on-marked-down shutdown-sessions")
 
 
-def fail(problem):
-    sys.exit(f"{SCRIPT}: {problem}")
-
-
 def need(tools, packages):
     for tool in tools:
         if not shutil.which(tool):
@@ -97,34 +92,11 @@ def need(tools, packages):
         fail(f"{FUNGIBLE} is missing: cargo build --release")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def until(what, condition, seconds=20):
-    end = time.time() + seconds
-    while time.time() < end:
-        try:
-            if result := condition():
-                return result
-        except (OSError, ValueError, subprocess.CalledProcessError):
-            pass
-        time.sleep(0.02)
-    fail(f"this never came to be: {what}")
-
-
-def accepts(port):
-    with socket.create_connection(("127.0.0.1", port), 0.2):
-        return True
-
-
-class Group:
+class Group(benching.Group):
     """Processes that end with the script, and their folder."""
 
     def __init__(self):
-        self.all = []
+        super().__init__()
         self.where = Path(tempfile.mkdtemp(prefix=f"{SCRIPT}-"))
         # The workers of nginx are another user.
         self.where.chmod(0o755)
@@ -133,21 +105,8 @@ class Group:
         return self
 
     def __exit__(self, *_):
-        for process in self.all:
-            process.terminate()
-        for process in self.all:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self.stop()
         shutil.rmtree(self.where, ignore_errors=True)
-
-    def start(self, command, **more):
-        more = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **more}
-        process = subprocess.Popen(command, **more)
-        self.all.append(process)
-        return process
 
 
 def family(pid):
@@ -161,12 +120,6 @@ def family(pid):
 def run_time(pids):
     """Nanoseconds that all threads of these processes ran."""
     return sum(int(task.read_text().split()[0]) for pid in pids for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-
-
-def cpu_time(pid):
-    """Seconds that a process has used, those of threads that have ended included; to 10 ms."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def pss(pids):
@@ -260,6 +213,4 @@ def version(command):
 
 
 def machine():
-    cpu = re.search(r"model name\s+: (.*)", Path("/proc/cpuinfo").read_text())
-    return (f"{datetime.date.today()}, {os.cpu_count()} cores ({cpu[1] if cpu else platform.machine()}), "
-            f"Linux {platform.release()}, nginx {version(['nginx', '-v'])}, HAProxy {version(['haproxy', '-v'])}")
+    return f"{benching.machine()}, nginx {version(['nginx', '-v'])}, HAProxy {version(['haproxy', '-v'])}"

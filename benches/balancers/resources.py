@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from load import Outcome, read_journal, steady
-from peers import FUNGIBLE, Group, HAProxy, Nginx, Ours, accepts, cpu_time, fail, free_port, pss, until
+from peers import FUNGIBLE, Group, HAProxy, Nginx, Ours, accepts, cpu_seconds, fail, free_port, pss, until
 
 NOW = b"GET /now HTTP/1.1\r\nHost: bench\r\n\r\n"
 INSTANCE = [sys.executable, str(Path(__file__).parent / "instance.py")]
@@ -136,9 +136,9 @@ def many(quick):
         ready = time.monotonic() - began
         say(f"all are ready after {ready:.0f} s; measuring for {seconds} s")
         time.sleep(2)
-        before, since = cpu_time(ours.process.pid), time.monotonic()
+        before, since = cpu_seconds(ours.process.pid), time.monotonic()
         time.sleep(seconds)
-        share = (cpu_time(ours.process.pid) - before) / (time.monotonic() - since)
+        share = (cpu_seconds(ours.process.pid) - before) / (time.monotonic() - since)
         return [f"| {count} instances of a static server (nginx, one process each) | all ready after, s | CPU of the supervisor in {seconds} s, % of a core | its memory, MiB |",
                 "|---|---|---|---|", f"| Fungible | {ready:.0f} | {share * 100:.1f} | {pss(ours.pids):.0f} |"], "under 3 % of a core"
 
