@@ -200,6 +200,8 @@ def write(part, lines):
     begin, end = f"<!-- {part} -->", f"<!-- /{part} -->"
     path = ROOT / "BENCHMARKS.md"
     text = path.read_text() if path.exists() else "# Benchmarks\n\nEach table is written by the script that is named in it.\n"
+    if text.count(begin) > 1:
+        fail(f"{begin} stands more than once in {path}: remove all but one")
     if begin not in text:
         text = text.rstrip() + f"\n\n{begin}\n{end}\n"
     before, _, rest = text.partition(begin)

@@ -39,7 +39,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
         };
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time);
-        let stream = TokioIo::new(Patient::new(stream, limits.idle_time));
+        let stream = TokioIo::new(Patient::new(stream, limits.read_time));
         let connection = builder.serve_connection(stream, service.clone());
         tokio::spawn(async move {
             // How it ends does not matter: a client that is still there knows.

@@ -49,11 +49,10 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
         _ => Purpose::Look,
     };
     let mut response = match guard.check(purpose, request.headers()) {
-        Ok(()) => {
-            // A command has a body, for which the server does not wait longer than for a head.
-            let answered = tokio::time::timeout(Limits::default().header_time, next.run(request)).await;
-            answered.unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, "This took too long.\n").into_response())
-        }
+        Ok(()) => match with_its_body(request).await {
+            Ok(request) => next.run(request).await,
+            Err(refusal) => refusal,
+        },
         Err(sentence) => (StatusCode::FORBIDDEN, sentence).into_response(),
     };
     let headers = response.headers_mut();
@@ -65,6 +64,17 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
         .entry(CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
+}
+
+/// The request with its whole body, for which the server does not wait longer than for a head.
+async fn with_its_body(request: Request) -> Result<Request, Response> {
+    let (head, body) = request.into_parts();
+    let reading = tokio::time::timeout(Limits::default().header_time, axum::body::to_bytes(body, LONGEST_COMMAND));
+    match reading.await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body))),
+        Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "This is longer than a command.\n").into_response()),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "The request took too long.\n").into_response()),
+    }
 }
 
 async fn page(Extension(page): Extension<Arc<Page>>) -> Response {

@@ -172,6 +172,8 @@ struct Open {
     progress: Tracked,
     /// Wakes the task that drives the connection.
     waker: Waker,
+    /// Whether it stands in the list of those that have buffers.
+    listed: Cell<bool>,
 }
 
 impl Clients {
@@ -179,7 +181,9 @@ impl Clients {
     pub(crate) fn enter(&self, progress: &Tracked, waker: &Waker) -> u64 {
         let mut next = self.next.borrow_mut();
         *next += 1;
-        self.open.borrow_mut().insert(*next, Open { progress: progress.clone(), waker: waker.clone() });
+        self.open
+            .borrow_mut()
+            .insert(*next, Open { progress: progress.clone(), waker: waker.clone(), listed: Cell::new(false) });
         *next
     }
 
@@ -191,14 +195,18 @@ impl Clients {
     /// Records that a connection got its buffers, and lets those give theirs back that have had them longest.
     pub(crate) fn wakes(&self, number: u64) {
         let (open, mut awake) = (self.open.borrow(), self.awake.borrow_mut());
-        awake.push_back(number);
+        if open.get(&number).is_some_and(|one| !one.listed.replace(true)) {
+            awake.push_back(number);
+        }
         // Two for one, so that after a rush there are soon no more of them than that.
         for _ in 0..2 {
             let Some(oldest) = (awake.len() > MOST_AWAKE).then(|| awake.pop_front()).flatten() else { return };
             let Some(one) = open.get(&oldest) else { continue };
+            one.listed.set(false);
             if one.progress.tires(Duration::ZERO) {
                 one.waker.wake_by_ref();
             } else if one.progress.is_awake() {
+                one.listed.set(true);
                 awake.push_back(oldest);
             }
         }
@@ -254,5 +262,30 @@ impl Clients {
     /// Whether no connection is open.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.borrow().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::framing::Follows;
+    use super::*;
+
+    #[test]
+    fn connections_that_are_always_busy_stand_once_in_the_list_of_those_with_buffers() {
+        let clients = Clients::default();
+        let open = || {
+            let progress = Arc::new(ConnectionProgress::new(true));
+            let number = clients.enter(&Tracked::Http1(Arc::clone(&progress)), Waker::noop());
+            (progress, number)
+        };
+        let all: Vec<_> = (0..200).map(|_| open()).collect();
+        for _ in 0..50 {
+            for (progress, number) in &all {
+                progress.wakes();
+                progress.head_is_there(Follows::Length(0));
+                clients.wakes(*number);
+                assert!(clients.awake.borrow().len() <= all.len());
+            }
+        }
     }
 }

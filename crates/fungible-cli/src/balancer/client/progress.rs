@@ -57,6 +57,9 @@ struct ConnectionState {
     half_close: bool,
     /// The request waits for an instance.
     held: bool,
+    /// Whether a request has no complete response yet, and whether some of a response may not be written yet.
+    unanswered: bool,
+    unwritten: bool,
     /// Wakes the reader when it is known what follows a head, or when the end of the client's side counts.
     waker: Option<Waker>,
 }
@@ -86,6 +89,8 @@ impl ConnectionProgress {
             framing: Framing::new(),
             half_close,
             held: false,
+            unanswered: false,
+            unwritten: false,
             waker: None,
         }))
     }
@@ -99,6 +104,7 @@ impl ConnectionProgress {
     pub(crate) fn head_is_there(&self, follows: Follows) {
         let mut state = self.state();
         state.phase = ConnectionPhase::Busy;
+        (state.unanswered, state.unwritten) = (true, true);
         state.follows(follows);
     }
 
@@ -109,12 +115,15 @@ impl ConnectionProgress {
 
     /// The response is complete, except for what is still to be written.
     pub(crate) fn answered(&self) {
-        self.state().phase = ConnectionPhase::Writing;
+        let mut state = self.state();
+        state.phase = ConnectionPhase::Writing;
+        state.unanswered = false;
     }
 
     /// Everything has been written.
     pub(super) fn flushed(&self) {
         let mut state = self.state();
+        state.unwritten &= state.unanswered;
         if state.phase == ConnectionPhase::Writing {
             state.enter(ConnectionPhase::Idle);
             if let Some(waker) = state.waker.take() {
@@ -276,7 +285,8 @@ impl ConnectionState {
 
     /// All that was read belongs to requests whose responses were written completely.
     fn is_between_requests(&self) -> bool {
-        matches!(self.phase, ConnectionPhase::Idle | ConnectionPhase::Head) && self.framing.is_between_requests()
+        let rests = matches!(self.phase, ConnectionPhase::Idle | ConnectionPhase::Head);
+        rests && !self.unwritten && self.framing.is_between_requests()
     }
 }
 

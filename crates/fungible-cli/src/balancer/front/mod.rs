@@ -42,12 +42,15 @@ pub(super) fn serve(front: &Rc<Front>, stream: TcpStream, address: SocketAddr, d
     }
 }
 
-/// Closes the connection when its client has accepted nothing for so long of what the system has to send it. For us a response
-/// that fits into the buffers of the system is complete at once.
+/// The system then closes a connection whose client has accepted nothing for so long of what it has for it. For us a response
+/// that fits into its buffers is complete at once. A client that does not answer probes ([`prepare`]) is disconnected at that
+/// time, too, if it is earlier than the sixth probe.
 #[cfg(target_os = "linux")]
 fn limit_reading(stream: &TcpStream, limit: Duration) {
-    // Without it such clients stay as long as they like.
-    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(limit));
+    /// With a longer one a client that is lost would be found later than by the probes alone.
+    const AT_MOST: Duration = Duration::from_mins(2);
+    // Without it such clients stay until their connection counts as idle for too long.
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(limit.min(AT_MOST)));
 }
 
 #[cfg(not(target_os = "linux"))]

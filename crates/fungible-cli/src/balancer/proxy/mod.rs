@@ -183,7 +183,11 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         trace_context::carry(&mut headers, context.config.new_traces);
     }
     match origin.length() {
-        None => drop(headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        None => {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            // HTTP/2 allows an empty one. Never both (RFC 9112, 6.2).
+            headers.remove(CONTENT_LENGTH);
+        }
         // As a plain number, because some parsers read `010` as eight.
         Some(length) if headers.contains_key(CONTENT_LENGTH) => {
             headers.insert(CONTENT_LENGTH, length.into());

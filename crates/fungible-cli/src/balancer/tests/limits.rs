@@ -104,6 +104,26 @@ async fn a_client_that_does_not_read_its_answer_is_disconnected() {
     assert_eq!(Raw::connect(&balancer).await.get("/").await.body.len(), 30_000_000);
 }
 
+/// Blank lines between two requests are allowed (RFC 9112, 2.2), also while a response is still written.
+#[tokio::test]
+async fn a_blank_line_while_a_response_is_written_does_not_cut_it() {
+    for kib in [50, 100, 150, 200, 300, 400, 3000] {
+        let fake = Fake::new(move |_| vec![ok(&"x".repeat(kib * 1024))]).await;
+        let balancer = with(Limits::default(), &fake).await;
+        let socket = TcpSocket::new_v4().expect("a socket can be made");
+        socket.set_recv_buffer_size(4096).expect("a socket takes this option");
+        let mut stream = socket.connect(balancer.local_addr()).await.expect("the balancer accepts");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("the balancer reads");
+        eventually_async("it has begun", async || balancer.instances()[0].served == 1).await;
+        stream.write_all(b"\r\n").await.expect("the balancer reads");
+        // Here time is what is tested: after some hundred milliseconds a connection counts as idle.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let mut client = Raw { stream, buffer: Vec::new() };
+        assert_eq!(client.answer().await.expect("an answer comes").body.len(), kib * 1024);
+        assert_eq!(client.get("/").await.body.len(), kib * 1024);
+    }
+}
+
 /// For the balancer the response is complete when the system has it.
 #[tokio::test]
 async fn a_client_that_does_not_read_a_short_answer_is_disconnected() {

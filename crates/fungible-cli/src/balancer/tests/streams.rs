@@ -50,6 +50,11 @@ async fn beyond_what_is_gathered_the_first_byte_of_a_request_arrives_before_the_
     let mut client = Raw::connect(&balancer).await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
     assert_eq!(client.answer().await.expect("an answer comes").body, "early");
+    // The rest is for the instance, although the client has its response.
+    client.send("3\r\ndef\r\n0\r\n\r\n").await;
+    eventually_async("the whole body arrives", async || fake.executed() == 1).await;
+    assert_eq!(fake.seen()[0].body, b"abcdef");
+    assert_eq!(client.get("/").await.body, "early", "the connection goes on");
 
     let whole = Fake::plain("whole").await;
     let balancer = behind_one_with(config, &whole).await;

@@ -239,6 +239,26 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_connection_is_trusted_for_half_as_long_as_others_survived() {
+        let mut of = OfInstance { id: InstanceId(1), stack: Vec::new(), survived: Duration::ZERO };
+        let trusted = |of: &OfInstance| of.rest_for_once_only().as_millis();
+        assert_eq!(trusted(&of), 2);
+        let millis = Duration::from_millis;
+        for (idle, is_open, expected) in [
+            (3, true, 2),
+            (300, true, 150),
+            (100, true, 150),
+            (60_000, true, 1000),
+            // It was closed at some time before that.
+            (400, false, 100),
+            (5, false, 2),
+        ] {
+            of.note(millis(idle), is_open);
+            assert_eq!(trusted(&of), expected, "{idle} ms, open: {is_open}");
+        }
+    }
+
     /// The system can connect a socket with itself, as if a program listened there.
     #[tokio::test]
     async fn a_socket_that_is_connected_with_itself_is_recognised() {

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+#[cfg(test)]
+use std::task::Waker;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -43,15 +45,14 @@ pub(super) fn of_simulated(stream: Stream) -> (Reader, Writer) {
 impl Reader {
     /// Whether nothing has come, neither bytes nor the end.
     pub(super) fn is_silent(&mut self) -> bool {
-        let mut context = Context::from_waker(Waker::noop());
         match self {
             // Without a system call where the runtime has heard of nothing.
             Reader::Socket(socket) => {
-                socket.as_ref().poll_read_ready(&mut context).is_pending()
-                    || socket.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+                socket.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
             #[cfg(test)]
             Reader::Simulated(stream) => {
+                let mut context = Context::from_waker(Waker::noop());
                 Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut [0])).is_pending()
             }
         }

@@ -434,21 +434,10 @@ impl Body for RequestBody {
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        match self {
-            RequestBody::Empty => true,
-            RequestBody::Client { source, at, .. } => {
-                let source = source.borrow();
-                let replayed = source.kept.as_ref().is_none_or(|kept| kept.ends_at(*at));
-                replayed && (source.ended || source.incoming.is_end_stream())
-            }
-        }
-    }
-
     fn size_hint(&self) -> SizeHint {
         match self {
             RequestBody::Empty => SizeHint::with_exact(0),
-            // hyper asks once, before the first frame.
+            // Asked once, before the first frame.
             RequestBody::Client { source, .. } => source.borrow().left,
         }
     }

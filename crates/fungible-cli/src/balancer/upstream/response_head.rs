@@ -9,6 +9,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
+use memchr::memchr_iter;
 
 /// Room for so many fields costs nothing.
 const USUAL_FIELDS: usize = 64;
@@ -17,7 +18,7 @@ const USUAL_FIELDS: usize = 64;
 const MOST_FIELDS: usize = 256;
 
 /// The longest head, in bytes.
-const LONGEST: usize = 128 * 1024;
+pub(super) const LONGEST: usize = 128 * 1024;
 
 /// What an instance sends is not the head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,12 @@ impl ResponseHead {
         let keep_alive = end != BodyEnd::Close && stays_open(&parts);
         Ok(Some(ResponseHead { parts, end, keep_alive, bytes }))
     }
+}
+
+/// Whether a head may end in these bytes.
+pub(super) fn has_blank_line(data: &[u8]) -> bool {
+    let mut ends = memchr_iter(b'\n', data);
+    ends.any(|at| matches!(data[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
 }
 
 /// The fields that were parsed from `data`, whose values share its memory.

@@ -5,8 +5,9 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::StatusCode;
 use http::response::Parts;
 use http_body::{Frame, SizeHint};
@@ -17,8 +18,11 @@ use super::chunked_body::{ChunkedBody, Decoded};
 use super::connections::Connection;
 use super::gate::Gate;
 use super::halves::Writer;
-use super::response_head::{BodyEnd, ResponseHead};
+use super::response_head::{BodyEnd, LONGEST, ResponseHead, has_blank_line};
 use super::upload::{Upload, UploadError};
+
+/// The rest of a request is not sent any more when nothing of it could be sent for so long.
+const UNREAD: Duration = Duration::from_mins(1);
 
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +46,8 @@ pub(crate) struct RoundTrip {
     gate: Option<Gate>,
     /// Bytes of the response that are not passed on yet.
     input: Bytes,
+    /// The head, as long as it is incomplete.
+    head: BytesMut,
     reading: Reading,
     /// Whether the instance leaves the connection open.
     keep_alive: bool,
@@ -53,9 +59,7 @@ enum Sending {
     By(Upload),
     /// The response has begun before the request was sent. A task of its own sends the rest, because a client may read the
     /// response only when it has sent everything.
-    InBackground {
-        _task: UploadTask,
-    },
+    InBackground(UploadTask),
     Sent,
     /// The instance accepts no more of it.
     Stopped,
@@ -72,13 +76,35 @@ enum Reading {
     Failed(Option<io::Error>),
 }
 
-/// Ends with what it belongs to.
+/// Sends the rest of a request. It ends with what it belongs to, unless it is let go on.
 #[derive(Debug)]
-struct UploadTask(JoinHandle<()>);
+struct UploadTask(Option<JoinHandle<()>>);
+
+impl UploadTask {
+    fn of(mut upload: Upload, mut writer: Writer) -> UploadTask {
+        UploadTask(Some(tokio::task::spawn_local(async move {
+            loop {
+                let sent = upload.sent();
+                let sending = poll_fn(|context| upload.poll(context, &mut writer));
+                // Whoever reads the response learns of an error there.
+                if tokio::time::timeout(UNREAD, sending).await.is_ok() || upload.sent() == sent {
+                    return;
+                }
+            }
+        })))
+    }
+
+    /// The response is complete, and the instance may still read the request.
+    fn goes_on(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for UploadTask {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 
@@ -87,7 +113,16 @@ impl RoundTrip {
     /// asks for it.
     pub(crate) fn new(connection: Connection, upload: Upload, of_head: bool, gate: Option<Gate>) -> RoundTrip {
         let (sending, reading) = (Sending::By(upload), Reading::Head);
-        RoundTrip { connection, sending, of_head, gate, input: Bytes::new(), reading, keep_alive: false }
+        RoundTrip {
+            connection,
+            sending,
+            of_head,
+            gate,
+            input: Bytes::new(),
+            head: BytesMut::new(),
+            reading,
+            keep_alive: false,
+        }
     }
 
     /// The head of the response. Informational responses are taken and not passed on.
@@ -103,7 +138,11 @@ impl RoundTrip {
             self.send(context)?;
             while !self.input.is_empty() {
                 let parsed = ResponseHead::parse(&self.input, self.of_head).map_err(|_| RoundTripError::Malformed)?;
-                let Some(head) = parsed else { break };
+                let Some(head) = parsed else {
+                    self.head.extend_from_slice(&self.input);
+                    self.input.clear();
+                    break;
+                };
                 self.input.advance(head.bytes);
                 match head.parts.status {
                     StatusCode::CONTINUE => self.gate.iter().for_each(Gate::open),
@@ -115,7 +154,16 @@ impl RoundTrip {
             if read.is_empty() {
                 return Poll::Ready(Err(RoundTripError::BrokeOff));
             }
-            self.input = if self.input.is_empty() { read } else { [&self.input[..], &read].concat().into() };
+            if self.head.is_empty() {
+                self.input = read;
+                continue;
+            }
+            // Parsed again only when it may be complete: else a head in small pieces would cost the square of its length.
+            let looked = self.head.len().saturating_sub(3);
+            self.head.extend_from_slice(&read);
+            if has_blank_line(&self.head[looked..]) || self.head.len() > LONGEST {
+                self.input = self.head.split().freeze();
+            }
         }
     }
 
@@ -143,7 +191,7 @@ impl RoundTrip {
             BodyEnd::Close => Reading::UntilClose,
         };
         self.sending = match (std::mem::replace(&mut self.sending, Sending::Stopped), self.connection.writer.take()) {
-            (Sending::By(upload), Some(writer)) => Sending::InBackground { _task: in_background(upload, writer) },
+            (Sending::By(upload), Some(writer)) => Sending::InBackground(UploadTask::of(upload, writer)),
             (other, writer) => {
                 self.connection.writer = writer;
                 other
@@ -165,13 +213,19 @@ impl RoundTrip {
         self.keep_alive = false;
     }
 
-    /// The connection, if other requests may use it.
+    /// The connection, if other requests may use it. A request whose response is complete is sent to its end all the same.
     pub(crate) fn into_idle(self) -> Option<Connection> {
-        let is_free = self.keep_alive
-            && self.input.is_empty()
-            && matches!(self.sending, Sending::Sent)
-            && matches!(self.reading, Reading::Complete);
-        is_free.then_some(self.connection)
+        if !self.is_complete() {
+            return None;
+        }
+        match self.sending {
+            Sending::Sent => (self.keep_alive && self.input.is_empty()).then_some(self.connection),
+            Sending::InBackground(task) => {
+                task.goes_on();
+                None
+            }
+            Sending::By(_) | Sending::Stopped => None,
+        }
     }
 
     /// The connection after it switched to another protocol; `None` if the request is not sent.
@@ -255,12 +309,4 @@ impl RoundTrip {
             _ => SizeHint::default(),
         }
     }
-}
-
-/// Sends the rest of a request.
-fn in_background(mut upload: Upload, mut writer: Writer) -> UploadTask {
-    UploadTask(tokio::task::spawn_local(async move {
-        // Whoever reads the response learns of an error there.
-        let _ = poll_fn(|context| upload.poll(context, &mut writer)).await;
-    }))
 }

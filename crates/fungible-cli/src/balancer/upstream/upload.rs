@@ -55,8 +55,8 @@ pub(crate) struct Upload {
     end: End,
     /// Nothing follows the buffer and the piece.
     complete: bool,
-    /// The connection has accepted some of it.
-    touched: bool,
+    /// How many bytes the connection has accepted.
+    sent: u64,
 }
 
 /// How the instance learns where the body ends.
@@ -69,8 +69,7 @@ enum End {
 }
 
 impl Upload {
-    /// The request with this head and body. The body is sent in chunks if the header says so, else as long as it says it
-    /// is.
+    /// The request with this head and body. The body is sent in chunks if the header says so, else in its own length.
     pub(crate) fn new(method: &Method, target: &Uri, headers: &HeaderMap, body: RequestBody) -> Upload {
         let mut buffer = Vec::with_capacity(USUAL);
         buffer.extend_from_slice(method.as_str().as_bytes());
@@ -84,12 +83,17 @@ impl Upload {
         } else {
             End::Length(body.size_hint().exact().unwrap_or(0))
         };
-        Upload { buffer, at: 0, piece: Bytes::new(), body, end, complete: false, touched: false }
+        Upload { buffer, at: 0, piece: Bytes::new(), body, end, complete: false, sent: 0 }
     }
 
     /// Whether no byte of it was accepted by a connection.
     pub(super) fn is_untouched(&self) -> bool {
-        !self.touched
+        self.sent == 0
+    }
+
+    /// How many bytes were accepted by a connection.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Sends as much as possible: ready when all is sent.
@@ -111,7 +115,7 @@ impl Upload {
             if sent == 0 {
                 return Poll::Ready(Err(UploadError::Connection));
             }
-            self.touched = true;
+            self.sent += sent as u64;
             self.has_sent(sent);
         }
     }

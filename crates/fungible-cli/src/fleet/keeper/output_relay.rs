@@ -106,7 +106,11 @@ impl LogTail {
             io::Result::Ok(data)
         };
         let data = read().unwrap_or_default();
-        let lines: Vec<&[u8]> = data.trim_ascii_end().split(|byte| *byte == b'\n').collect();
+        let data = data.trim_ascii_end();
+        if data.is_empty() {
+            return Vec::new();
+        }
+        let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
         let last = lines[lines.len().saturating_sub(KEPT_LINES)..].iter();
         last.map(|line| kept(line)).collect()
     }
