@@ -9,7 +9,7 @@ use http::HeaderValue;
 use super::admin::AdminOptions;
 use super::connecting::ConnectingOptions;
 use super::logs::LogOptions;
-use super::values::{parse_address, parse_host, parse_limit, parse_path, parse_size};
+use super::values::{parse_address, parse_host, parse_limit, parse_path, parse_patience, parse_size};
 use crate::admin::AdminSettings;
 use crate::balancer::{BodyLimits, Routing};
 
@@ -41,7 +41,7 @@ pub(in super::super) struct BalancerOptions {
     response_limit: Duration,
     /// How long a client may accept nothing of a response; then its connection is reset. A short time suits short responses:
     /// who pauses a video or a download accepts nothing for a while
-    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "75s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_patience, default_value = "75s")]
     read_limit: Duration,
     /// How much of a request body is buffered before an instance is chosen; the rest streams (all bodies together: 256
     /// MiB, beyond that 16 KiB each). 0 for apps that respond while the body still arrives

@@ -40,6 +40,14 @@ pub(in super::super) fn parse_limit(text: &str) -> Result<Duration, String> {
     if limit > Duration::from_hours(24) { Err("a day is the longest limit".to_owned()) } else { Ok(limit) }
 }
 
+/// As [`parse_limit`], but not zero.
+pub(in super::super) fn parse_patience(text: &str) -> Result<Duration, String> {
+    match parse_limit(text)? {
+        Duration::ZERO => Err("with no time at all, any pause of a client would end its connection".to_owned()),
+        limit => Ok(limit),
+    }
+}
+
 /// Parses a number of bytes, with an optional unit.
 pub(in super::super) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -129,6 +137,14 @@ pub(in super::super) fn parse_name(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_may_accept_nothing_for_some_time_but_not_for_none() {
+        assert_eq!(parse_patience("10s"), Ok(Duration::from_secs(10)));
+        for text in ["0s", "0ms", "25h", "soon"] {
+            assert!(parse_patience(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn hosts_are_names_that_a_request_may_carry() {
