@@ -25,9 +25,9 @@ pub(super) struct CellOptions {
     /// A file or folder that stays real
     #[arg(long)]
     real: Vec<PathBuf>,
-    /// Each instance gets its own copy of the shared paths
+    /// Each instance gets a copy of its own of the shared paths, as they are when it starts
     #[arg(long)]
-    own_share_copies: bool,
+    fork: bool,
     /// Wait until each instance accepts connections on this port
     #[arg(long)]
     port: Option<u16>,
@@ -82,9 +82,10 @@ async fn runs(options: &CellOptions, launcher: &Launcher) -> anyhow::Result<()> 
                 name,
                 program: options.command.first().cloned().unwrap_or_default(),
                 args: options.command.iter().skip(1).cloned().collect(),
-                own_share_copies: options.own_share_copies,
             };
-            ids.push((spec.name.clone(), launcher.launch(spec).await?));
+            let name = spec.name.clone();
+            let id = if options.fork { launcher.launch_on_fork(spec).await? } else { launcher.launch(spec).await? };
+            ids.push((name, id));
         }
         for (name, id) in &ids {
             match launcher.ready(*id, options.port, options.limit).await {

@@ -27,8 +27,7 @@ struct CurrentRun {
 }
 
 impl Progress {
-    /// `shares`: there is a shared path, so the positive control adds a run.
-    pub(super) fn new(shares: bool) -> Progress {
+    pub(super) fn new() -> Progress {
         let bar = ProgressBar::new_spinner();
         bar.set_style(
             ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -36,7 +35,7 @@ impl Progress {
         bar.enable_steady_tick(Duration::from_millis(120));
         bar.set_message("starting the first instance");
         let run = CurrentRun { experiment: "", requests: None, why: None };
-        Progress { bar, estimate: Estimate::new(shares), run }
+        Progress { bar, estimate: Estimate::new(), run }
     }
 
     /// The line itself, for removing it at the end.
@@ -64,6 +63,10 @@ impl Progress {
                 self.run.why = Some(format!("is it there again at {}?", place(*exchange)));
                 self.estimate.more(CONFIRMING);
             }
+            Event::Losses { writes } => {
+                self.run.why = None;
+                self.estimate.more(*writes);
+            }
             Event::Trying { reader } => {
                 self.run.why = Some(format!("what does {} miss?", place(Some(*reader))));
                 self.estimate.more(TRIAL);
@@ -88,7 +91,6 @@ fn place(exchange: Option<usize>) -> String {
 
 /// Estimates the remaining time from the runs so far. It is a guess, because findings decide how many runs are needed.
 struct Estimate {
-    shares: bool,
     /// The expected number of runs; `None` before the number of requests is known.
     expected: Option<usize>,
     ended: usize,
@@ -97,14 +99,14 @@ struct Estimate {
 }
 
 impl Estimate {
-    fn new(shares: bool) -> Estimate {
-        Estimate { shares, expected: None, ended: 0, took: Duration::ZERO, began: Instant::now() }
+    fn new() -> Estimate {
+        Estimate { expected: None, ended: 0, took: Duration::ZERO, began: Instant::now() }
     }
 
     fn begins(&mut self, requests: Option<usize>) {
         self.began = Instant::now();
         if self.expected.is_none() {
-            self.expected = requests.map(|requests| runs_for(requests, self.shares));
+            self.expected = requests.map(runs_for);
         }
     }
 
@@ -125,11 +127,10 @@ impl Estimate {
     }
 }
 
-/// The runs of a proof without findings: two baselines, amnesia, a rotation for each bit of the number of requests, and
-/// the positive control.
-fn runs_for(requests: usize, shares: bool) -> usize {
+/// The attacks of a proof without findings: two baselines, amnesia, a rotation for each bit of the number of requests.
+fn runs_for(requests: usize) -> usize {
     let bits = usize::BITS - requests.saturating_sub(1).leading_zeros();
-    3 + usize::try_from(bits).unwrap_or(0) + usize::from(shares)
+    3 + usize::try_from(bits).unwrap_or(0)
 }
 
 fn in_words(time: Duration) -> String {
@@ -145,16 +146,16 @@ mod tests {
 
     #[test]
     fn the_time_left_is_estimated_from_the_runs_so_far() {
-        let mut estimate = Estimate::new(true);
+        let mut estimate = Estimate::new();
         estimate.begins(None);
         assert_eq!(estimate.left(), None, "nothing is known yet");
         estimate.ended(Duration::from_secs(100));
         estimate.begins(Some(8));
-        // One of 3 + 3 + 1 runs has ended.
+        // One of 3 + 3 runs has ended.
         let left = estimate.left().unwrap();
-        assert!((590..=600).contains(&left.as_secs()), "{left:?}");
+        assert!((490..=500).contains(&left.as_secs()), "{left:?}");
         estimate.more(4);
-        assert!((990..=1000).contains(&estimate.left().unwrap().as_secs()));
+        assert!((890..=900).contains(&estimate.left().unwrap().as_secs()));
         for _ in 0..20 {
             estimate.ended(Duration::from_secs(100));
         }
@@ -165,6 +166,6 @@ mod tests {
     fn times_are_in_words() {
         let words = [0, 1, 99, 100, 601].map(|seconds| in_words(Duration::from_secs(seconds)));
         assert_eq!(words, ["1 s", "1 s", "99 s", "2 min", "11 min"]);
-        assert_eq!([1, 2, 3, 31, 32, 33].map(|requests| runs_for(requests, false)), [3, 4, 5, 8, 8, 9]);
+        assert_eq!([1, 2, 3, 31, 32, 33].map(runs_for), [3, 4, 5, 8, 8, 9]);
     }
 }

@@ -106,11 +106,12 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
         health: options.health.or(file.health),
         share: or(options.share, file.share),
         real: or(options.real, file.real),
-        runs: options.runs.or(file.runs).unwrap_or(60).into(),
+        runs: options.runs.or(file.runs).unwrap_or(300).into(),
         budget: options.budget.or(file.budget).unwrap_or(Duration::from_mins(10)),
         start_limit: options.start_limit.or(file.start_limit).unwrap_or(Duration::from_mins(1)),
         drive_limit: options.drive_limit.or(file.drive_limit).unwrap_or(Duration::from_mins(5)),
         ignores: file.ignore,
+        strict: options.strict || file.strict,
     })
 }
 
@@ -183,7 +184,7 @@ fn carry_out(plan: &Plan, namespaces: bool, recorder: Option<Recorder>) -> anyho
         home: std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_dir()),
         temporary: std::env::temp_dir(),
     };
-    let mut progress = Progress::new(!plan.share.is_empty());
+    let mut progress = Progress::new();
     let bar = progress.bar();
     let mut tell = |event: Event| progress.show(&event);
     process::runtime()?.block_on(async {

@@ -45,6 +45,7 @@ pub(super) struct Prove {
     pub(super) health: Option<String>,
     #[serde(deserialize_with = "runs")]
     pub(super) runs: Option<u16>,
+    pub(super) strict: bool,
     #[serde(deserialize_with = "duration")]
     pub(super) budget: Option<Duration>,
     #[serde(deserialize_with = "duration")]

@@ -7,7 +7,7 @@ use super::model::{Comparison, Ignore, Model};
 use super::parse::ParsedRun;
 use super::request_key::{RequestKey, RequestKeys, RequestPatterns};
 use super::verdict::Step;
-use crate::exchange::{Exchange, is_safe};
+use crate::exchange::{Exchange, Outcome, is_safe};
 
 /// Runs on one undisturbed instance: at least one.
 pub(crate) struct Baselines {
@@ -78,6 +78,22 @@ impl Baselines {
     pub(crate) fn keys(&self, patterns: &RequestPatterns) -> Vec<RequestKey> {
         let mut keys = RequestKeys::new(patterns.clone());
         self.model.exchanges().iter().map(|one| keys.next(&one.request.method, &one.request.target)).collect()
+    }
+
+    /// The statuses that each request of the first baseline got in all of them.
+    pub(crate) fn statuses(&self) -> Vec<Vec<u16>> {
+        let status = |exchange: &Exchange| match exchange.outcome {
+            Outcome::Answered { status, .. } | Outcome::Failed { status, .. } => Some(status),
+            Outcome::Ours { .. } | Outcome::Abandoned => None,
+        };
+        let mut statuses: Vec<Vec<u16>> =
+            self.model.exchanges().iter().map(|one| status(one).into_iter().collect()).collect();
+        for other in self.runs.iter().skip(1) {
+            for (here, there) in self.model.judge(other).pairs {
+                statuses[here - 1].extend(status(&other.exchanges()[there - 1]));
+            }
+        }
+        statuses
     }
 
     /// What the requests look like in any run.

@@ -7,9 +7,11 @@ use super::baselines::Baselines;
 use super::investigate::Proof;
 use super::journal::{DriverEnd, Journal};
 use super::lab::ProveError;
+use super::parse::path_and_query;
 use super::plan::Plan;
 use super::results::Results;
-use super::verdict::{Judgement, Verdict};
+use super::verdict::{Judgement, Loss, Step, Verdict, WriteLoss};
+use crate::exchange::Request;
 
 /// The verdict; `reasons`: why nothing can be said.
 pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>) -> Verdict {
@@ -29,6 +31,13 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
         );
     }
     covered.notes.extend(lab.notes());
+    let unnoticed: Vec<String> = covered
+        .losses
+        .iter()
+        .filter(|one| matches!(one.loss, Loss::Unnoticed { .. }))
+        .map(|one| read_back(&one.write))
+        .collect();
+    unnoticed.iter().for_each(|what| covered.limit(what));
     covered.not_covered.extend([
         "a kill in the middle of a request".to_owned(),
         "what is done after a log-out on the other instances".to_owned(),
@@ -103,11 +112,11 @@ pub(super) fn fails_undisturbed(baselines: &Baselines) -> Option<String> {
 }
 
 /// Why no acquittal is possible although nothing was found, besides the deviations that were not judged.
-pub(super) fn inconclusive(baselines: &Baselines, results: &Results) -> Vec<String> {
+pub(super) fn inconclusive(baselines: &Baselines, results: &Results, strict: bool) -> Vec<String> {
     let model = baselines.model();
     let mut reasons = results.reasons.clone();
     reasons.extend(fails_undisturbed(baselines));
-    reasons.extend(nothing_noticed(baselines, results));
+    reasons.extend(nothing_noticed(baselines, results, strict));
     let unused = model.cookies_never_sent_back();
     if !unused.is_empty() {
         reasons.push(format!("the driver never sends back the cookie {}: let it keep its cookies", unused.join(", ")));
@@ -132,27 +141,63 @@ pub(super) fn inconclusive(baselines: &Baselines, results: &Results) -> Vec<Stri
 }
 
 /// Why a loss would not be noticed.
-fn nothing_noticed(baselines: &Baselines, results: &Results) -> Option<String> {
+fn nothing_noticed(baselines: &Baselines, results: &Results, strict: bool) -> Option<String> {
     let model = baselines.model();
-    let nothing = results.covered.control.is_none() && !model.notices() && results.not_judged.is_empty();
-    let reason = if model.exchanges().len() == 1 {
-        "there is only one request: nothing is handed over from one instance to another"
-    } else if nothing && model.writes() == 0 && model.carried().is_empty() {
-        "nothing is written and nothing is carried from one request to another: any instance could serve this \
-         traffic, whatever it traps"
-    } else if nothing {
-        "nothing that is written is ever read back: no request would notice if it were lost; let the driver read \
-         back what it wrote"
-    } else {
+    let losses = &results.covered.losses;
+    let of = |wanted: fn(&Loss) -> bool| -> Vec<&WriteLoss> { losses.iter().filter(|one| wanted(&one.loss)).collect() };
+    let unnoticed = of(|loss| matches!(loss, Loss::Unnoticed { .. }));
+    let noticed = losses.len() - of(|loss| !matches!(loss, Loss::Noticed { .. })).len();
+    let not_tried = of(|loss| matches!(loss, Loss::NotTried)).len();
+    if model.exchanges().len() == 1 {
+        return Some("there is only one request: nothing is handed over from one instance to another".to_owned());
+    }
+    // What fails undisturbed, or was not judged, is a reason of its own.
+    if !results.not_judged.is_empty() || fails_undisturbed(baselines).is_some() {
         return None;
-    };
-    Some(reason.to_owned())
+    }
+    if losses.is_empty() {
+        return Some(
+            "nothing is written and nothing is carried from one request to another: any instance could serve this \
+             traffic, whatever it traps"
+                .to_owned(),
+        );
+    }
+    if noticed == 0 {
+        return Some(match (unnoticed.len(), not_tried) {
+            (0, 0) => "the effect of no write could be withheld, so it is not shown that a loss would be noticed: \
+                       --share the paths where the app keeps its state"
+                .to_owned(),
+            (0, _) => "the budget ended before it was tried whether a loss would be noticed (more with --runs and \
+                       --budget)"
+                .to_owned(),
+            _ => "nothing that is written is ever read back: the loss of any write would go unnoticed; let the driver \
+                  read back what it wrote"
+                .to_owned(),
+        });
+    }
+    let first =
+        unnoticed.first().or(losses.iter().find(|one| !matches!(one.loss, Loss::Noticed { .. })).as_ref()).copied();
+    first.filter(|_| strict).map(|one| {
+        let request = &one.write.exchange.request;
+        format!("the loss of #{} {} {} would go unnoticed (--strict)", one.write.number, request.method, request.target)
+    })
+}
+
+/// What the driver should ask for, so that the loss of this write would be noticed.
+fn read_back(write: &Step) -> String {
+    let Request { method, target, .. } = &write.exchange.request;
+    let path = path_and_query(target).0;
+    let ends_a_login = ["logout", "log-out", "log_out", "signout", "sign-out", "sign_out", "logoff"]
+        .iter()
+        .any(|word| path.to_ascii_lowercase().contains(word));
+    let ask = if ends_a_login { "a page that needs the login" } else { "what it changed" };
+    format!("the loss of #{} {method} {path}: read its effect back, after it ask for {ask}", write.number)
 }
 
 /// How the driver failed, with the last line that it printed; `None` if it did not.
 pub(super) fn how_it_failed(baseline: &Journal) -> Option<String> {
     let how = match &baseline.driver {
-        DriverEnd::Exited(0) => return None,
+        DriverEnd::Exited(0) | DriverEnd::Stopped => return None,
         DriverEnd::Exited(code) => format!("ends with exit code {code}"),
         DriverEnd::Killed(signal) => format!("is ended by {signal}"),
         DriverEnd::Hung => "does not end".to_owned(),

@@ -102,4 +102,6 @@ pub(crate) enum DriverEnd {
     Killed(String),
     /// It ran longer than it may.
     Hung,
+    /// We ended it: the run had shown what it was for.
+    Stopped,
 }

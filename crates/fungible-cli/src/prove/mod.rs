@@ -20,6 +20,7 @@ mod plan;
 mod request_key;
 mod results;
 mod schedule;
+mod sensitivity;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -32,7 +33,8 @@ pub(crate) use model::Ignore;
 pub(crate) use parse::fuzz;
 pub(crate) use placeholders::misspelt;
 pub(crate) use plan::Plan;
-pub(crate) use verdict::{AttackRun, Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
+pub(crate) use schedule::Way;
+pub(crate) use verdict::{AttackRun, Finding, FindingKind, Judgement, Loss, NotJudged, Step, Verdict, WriteLoss};
 #[cfg(test)]
 pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
 
@@ -63,8 +65,10 @@ pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
         }
         Err(error) => return Err(error),
     };
-    let reasons =
-        nothing_to_see.map_or_else(|| conclude::inconclusive(&proof.baselines, &proof.results), |reason| vec![reason]);
+    let reasons = nothing_to_see.map_or_else(
+        || conclude::inconclusive(&proof.baselines, &proof.results, proof.lab.plan().strict),
+        |reason| vec![reason],
+    );
     Ok(conclude::verdict(proof, began, reasons))
 }
 
@@ -84,7 +88,7 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     swap(proof).await?;
     let hand_over = hand_over(proof);
     if may_go_on(proof, "amnesia was not tried") {
-        attack(proof, &Schedule::Amnesia(hand_over.clone()).plain()).await?;
+        attack(proof, &Schedule::Amnesia(hand_over).plain()).await?;
     }
     let passes = rotations(proof.baselines.model().exchanges().len());
     for bit in 0..passes {
@@ -94,8 +98,9 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         }
         attack(proof, &Schedule::Rotate { bit }.plain()).await?;
     }
-    if proof.results.findings.is_empty() && conclude::fails_undisturbed(&proof.baselines).is_none() {
-        control(proof, hand_over).await?;
+    let undecided = proof.results.findings.is_empty() && proof.results.not_judged.is_empty();
+    if undecided && conclude::fails_undisturbed(&proof.baselines).is_none() {
+        sensitivity::try_losses(proof).await?;
     }
     Ok(None)
 }
@@ -144,36 +149,6 @@ fn hand_over(proof: &Proof<'_, '_>) -> HandOver {
     only.sort();
     only.dedup();
     HandOver::Only(only)
-}
-
-/// The traffic once more with each instance on its own copy of the shared paths: it must break.
-async fn control(proof: &mut Proof<'_, '_>, hand_over: HandOver) -> Result<(), ProveError> {
-    if proof.lab.plan().share.is_empty() {
-        proof.results.covered.limit(
-            "whether this traffic would notice trapped state at all: with no --share there is nothing to withhold \
-             from an instance, so the positive control was not run",
-        );
-        return Ok(());
-    }
-    if !may_go_on(proof, "the positive control was not run") {
-        return Ok(());
-    }
-    let journal = proof.lab.run(&Schedule::Withheld(hand_over).plain()).await?;
-    let comparison = proof.baselines.judge(journal).comparison;
-    let Some(first) = comparison.deviations.first() else {
-        let mut why = "nothing breaks when each instance has its own copy of the shared paths: this traffic does not \
-                       depend on what it writes, so it would not notice trapped state"
-            .to_owned();
-        if !proof.lab.disk_is_private() {
-            why += "; or, as there are no namespaces, the app knows them by full names of its own";
-        }
-        proof.results.reasons.push(why);
-        return Ok(());
-    };
-    let at = first.exchange.map_or_else(|| "the driver's end".to_owned(), |exchange| format!("#{exchange}"));
-    proof.results.covered.control =
-        Some(format!("positive control: with the shared paths withheld the traffic breaks at {at}, as it should"));
-    Ok(())
 }
 
 #[cfg(test)]

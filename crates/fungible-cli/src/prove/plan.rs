@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     /// How long one run of the traffic may take, on one undisturbed instance.
     pub(crate) drive_limit: Duration,
     pub(crate) ignores: Vec<Ignore>,
+    /// No acquittal where the loss of a write would go unnoticed.
+    pub(crate) strict: bool,
 }
 
 impl Plan {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::deviation::Deviation;
+use super::schedule::Way;
 use crate::exchange::Exchange;
 
 /// The outcome of a proof, and what it covered. Never a bare pass.
@@ -56,14 +57,34 @@ impl Judgement {
 pub(crate) struct Coverage {
     /// Each attack that was carried out.
     pub(crate) attacks: Vec<AttackRun>,
-    /// "positive control: with the shared paths withheld the traffic breaks at #4".
-    pub(crate) control: Option<String>,
+    /// For each request that writes: whether its loss would be noticed.
+    pub(crate) losses: Vec<WriteLoss>,
     /// Sentences about what was not covered: "kill in the middle of a request". The most important first.
     pub(crate) not_covered: Vec<String>,
     /// So many of these, the first ones, make an acquittal say less than it seems to.
     pub(crate) limits: usize,
     /// Sentences about the world: "the disk of each instance was private except /home, because ..".
     pub(crate) notes: Vec<String>,
+}
+
+/// A request that writes, and what became of it when its effect was withheld from all requests after it.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteLoss {
+    pub(crate) write: Step,
+    pub(crate) loss: Loss,
+}
+
+/// Whether the loss of a write would be noticed.
+#[derive(Clone, Debug)]
+pub(crate) enum Loss {
+    /// This later request deviates, at this place.
+    Noticed { reader: Box<Step>, place: String, way: Way },
+    /// Nothing deviates, in whichever of these ways it is withheld.
+    Unnoticed { ways: Vec<Way> },
+    /// The budget ended before.
+    NotTried,
+    /// There is no way to withhold it: it is part of a stream, or is answered otherwise by an instance of its own.
+    CannotBeWithheld,
 }
 
 /// One attack that was carried out.

@@ -4,11 +4,14 @@
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
     AnswerView, AnsweredBy, AttackView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, KindView,
-    LabelView, MaskView, ReasonView, RenamingView, StepView, TrialView, UnstableView, VerdictView, VerdictWord,
+    LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView, StepView, TrialView, UnstableView, VerdictView,
+    VerdictWord, WayView,
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
-use crate::prove::{AttackRun, Deviation, Finding, FindingKind, Judgement, NotJudged, Step, Verdict};
+use crate::prove::{
+    AttackRun, Deviation, Finding, FindingKind, Judgement, Loss, NotJudged, Step, Verdict, Way, WriteLoss,
+};
 
 pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
     let mut safe = Safe { redactor: Redactor::new(verdict) };
@@ -34,7 +37,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         drive: safe.text(&verdict.drive),
         covered: CoverageView {
             attacks: verdict.covered.attacks.iter().map(|one| safe.attack(one)).collect(),
-            control: verdict.covered.control.as_deref().map(|control| safe.text(control)),
+            losses: verdict.covered.losses.iter().map(|one| safe.loss(one)).collect(),
             not_covered: safe.texts(&verdict.covered.not_covered),
             limits: if verdict.judgement.is_acquittal() { verdict.covered.limits } else { 0 },
             notes: safe.texts(&verdict.covered.notes),
@@ -99,6 +102,22 @@ impl Safe {
 
     fn attack(&mut self, attack: &AttackRun) -> AttackView {
         AttackView { name: attack.name, covers: self.text(&attack.covers) }
+    }
+
+    fn loss(&mut self, of: &WriteLoss) -> LossView {
+        let (loss, noticed, ways) = match &of.loss {
+            Loss::Noticed { reader, place, way } => (LossWord::Noticed, Some((reader, place)), vec![*way]),
+            Loss::Unnoticed { ways } => (LossWord::Unnoticed, None, ways.clone()),
+            Loss::NotTried => (LossWord::NotTried, None, Vec::new()),
+            Loss::CannotBeWithheld => (LossWord::CannotBeWithheld, None, Vec::new()),
+        };
+        LossView {
+            write: self.step(&of.write),
+            loss,
+            noticed_by: noticed.map(|(reader, _)| self.step(reader)),
+            place: noticed.map(|(_, place)| self.text(place)),
+            ways: ways.into_iter().map(way_of).collect(),
+        }
     }
 
     fn finding(&mut self, finding: &Finding) -> FindingView {
@@ -208,6 +227,14 @@ impl Safe {
             }
         }
         carried
+    }
+}
+
+fn way_of(way: Way) -> WayView {
+    match way {
+        Way::Fork => WayView::Fork,
+        Way::Recorded => WayView::Recorded,
+        Way::Replaced => WayView::Replaced,
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn markdown(view: &VerdictView) -> String {
     blocks.push("## Covered".to_owned());
     let covered = &view.covered;
     let attacks = words::attacks(&covered.attacks);
-    let tried = attacks.iter().chain(&covered.control).chain(&covered.notes).map(|text| words_of(text));
+    let losses = words::losses(&covered.losses);
+    let tried = attacks.iter().chain(&losses).chain(&covered.notes).map(|text| words_of(text));
     let ignored = view.ignored.iter().map(|one| {
         let times = words::count(one.times, "difference");
         format!("ignored {} ({times}): {}", code(&one.place), words_of(&one.reason))

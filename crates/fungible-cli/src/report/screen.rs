@@ -193,8 +193,8 @@ impl Page {
         let covered = &view.covered;
         let runs = format!("{}, {} of the app", words::count(view.runs, "run"), words::count(view.starts, "start"));
         self.lines("", &format!("covered ({runs}):"));
-        for text in words::attacks(&covered.attacks).iter().chain(&covered.control) {
-            self.item("  ", text);
+        for text in words::attacks(&covered.attacks).iter().cloned().chain(words::losses(&covered.losses)) {
+            self.item("  ", &text);
         }
         for one in &view.ignored {
             let times = words::count(one.times, "difference");

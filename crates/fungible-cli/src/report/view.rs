@@ -61,8 +61,8 @@ pub(super) struct ReasonView {
 #[derive(Debug, Serialize)]
 pub(super) struct CoverageView {
     pub(super) attacks: Vec<AttackView>,
-    /// The positive control; `None` if it was not run.
-    pub(super) control: Option<String>,
+    /// For each request that writes: whether its loss would be noticed.
+    pub(super) losses: Vec<LossView>,
     /// The most important first.
     pub(super) not_covered: Vec<String>,
     /// How many of `not_covered` restrict what FUNGIBLE means.
@@ -70,6 +70,38 @@ pub(super) struct CoverageView {
     pub(super) limits: usize,
     /// What else is worth knowing, such as a disk that is not private.
     pub(super) notes: Vec<String>,
+}
+
+/// Whether the loss of a write would be noticed.
+#[derive(Debug, Serialize)]
+pub(super) struct LossView {
+    pub(super) write: StepView,
+    pub(super) loss: LossWord,
+    /// The later request that deviates.
+    pub(super) noticed_by: Option<StepView>,
+    /// Where it deviates.
+    pub(super) place: Option<String>,
+    /// How the effect of the write was withheld: in the last of these ways, where it was noticed.
+    pub(super) ways: Vec<WayView>,
+}
+
+/// What became of a write whose effect is withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LossWord {
+    Noticed,
+    Unnoticed,
+    NotTried,
+    CannotBeWithheld,
+}
+
+/// How the effect of a write was withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WayView {
+    Fork,
+    Recorded,
+    Replaced,
 }
 
 /// An attack that was carried out, printed as `name: covers`.

@@ -1,14 +1,19 @@
 //! Visits every text and every exchange of a verdict that a report may show.
 
 use crate::exchange::Exchange;
-use crate::prove::{Deviation, Judgement, Verdict};
+use crate::prove::{Deviation, Judgement, Loss, Verdict};
 
 /// Calls `visit` with the place and the text of every text outside of exchanges; the place may be empty.
 pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str, &'a str)) {
     let covered = &verdict.covered;
     let attacks = covered.attacks.iter().map(|one| &one.covers);
-    let plain = [&verdict.command, &verdict.drive].into_iter().chain(attacks).chain(&covered.control);
+    let plain = [&verdict.command, &verdict.drive].into_iter().chain(attacks);
     plain.chain(&covered.not_covered).chain(&covered.notes).for_each(|text| visit("", text));
+    for one in &covered.losses {
+        if let Loss::Noticed { place, .. } = &one.loss {
+            visit("", place);
+        }
+    }
     verdict.driver_lines.iter().for_each(|line| visit("", line));
     for one in &verdict.ignored {
         visit("", &one.place);
@@ -59,6 +64,12 @@ pub(super) fn each_exchange(verdict: &Verdict, visit: &mut impl FnMut(&Exchange)
         for finding in findings {
             let ends = finding.writers.iter().chain([&finding.reader]).chain(&finding.also);
             ends.chain(&finding.failing).chain(&finding.sound).for_each(|step| visit(&step.exchange));
+        }
+    }
+    for one in &verdict.covered.losses {
+        visit(&one.write.exchange);
+        if let Loss::Noticed { reader, .. } = &one.loss {
+            visit(&reader.exchange);
         }
     }
     verdict.not_judged.iter().for_each(|one| visit(&one.step.exchange));

@@ -2,7 +2,8 @@
 
 use super::plain::shortened;
 use super::view::{
-    AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, StepView, VerdictView, VerdictWord,
+    AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, LossView, LossWord, StepView, VerdictView,
+    VerdictWord,
 };
 use crate::prove::FindingKind;
 
@@ -23,6 +24,29 @@ pub(super) fn request(step: &StepView) -> String {
 /// `#3 POST /login differs, there in 2 of 3 runs`
 pub(super) fn differs(step: &StepView, why: &str) -> String {
     format!("#{} {} {} differs, {why}", step.number, step.method, step.target)
+}
+
+/// `the loss of 6 of 7 writes would be noticed; not: #4 POST /logout`; nothing where nothing was tried.
+pub(super) fn losses(losses: &[LossView]) -> Option<String> {
+    if losses.iter().all(|one| one.loss == LossWord::NotTried) {
+        return None;
+    }
+    let of = |word: LossWord| -> Vec<StepView> {
+        losses.iter().filter(|one| one.loss == word).map(|one| one.write.clone()).collect()
+    };
+    let noticed = of(LossWord::Noticed).len();
+    let mut text = format!("the loss of {noticed} of {} would be noticed", count(losses.len(), "write"));
+    for (word, what) in [
+        (LossWord::Unnoticed, "not"),
+        (LossWord::NotTried, "not tried, as the budget ended"),
+        (LossWord::CannotBeWithheld, "cannot be tried, as the effect of the request cannot be withheld"),
+    ] {
+        let writes = of(word);
+        if !writes.is_empty() {
+            text += &format!("; {what}: {}", requests(&writes));
+        }
+    }
+    Some(text)
 }
 
 /// `#1 to #5 POST /login and #7 GET /cart`: equal requests are combined.

@@ -363,12 +363,12 @@ print("seen")
 }
 
 #[test]
-fn with_own_copies_instances_do_not_see_each_others_files() {
+fn on_a_fork_an_instance_sees_what_was_there_and_nobody_sees_what_it_does() {
     for kind in kinds() {
         let world = World::new(kind, "work");
         world.file("data/list", "first\n");
         let script = "cat data/list; echo $FUNGIBLE_INSTANCE >> data/list; cat data/list";
-        let shown = world.cells(&["-n", "3", "--own-share-copies", "--share", "data", "--", "sh", "-c", script]);
+        let shown = world.cells(&["-n", "3", "--fork", "--share", "data", "--", "sh", "-c", script]);
         for cell in ["cell-1-1", "cell-1-2", "cell-1-3"] {
             let lines: Vec<&str> =
                 shown.lines().filter_map(|line| line.strip_prefix(cell)?.strip_prefix(" | ")).collect();

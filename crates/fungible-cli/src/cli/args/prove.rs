@@ -68,7 +68,10 @@ pub(in crate::cli) struct ProveOptions {
     /// Health-check path: 2xx and 3xx mean ready [default: a TCP connection]
     #[arg(long, value_name = "PATH", value_parser = parse_path)]
     pub(in crate::cli) health: Option<String>,
-    /// How many runs of the traffic are allowed in total [default: 60]
+    /// NOT SHOWN instead of FUNGIBLE where the loss of a write would go unnoticed
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
+    /// How many runs of the traffic are allowed in total [default: 300]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(FEWEST_RUNS..))]
     pub(in crate::cli) runs: Option<u16>,
     /// How long the whole proof may take [default: 10m]

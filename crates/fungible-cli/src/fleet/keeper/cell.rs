@@ -91,7 +91,7 @@ fn start(
     // Until the process is started: what is started later would not be ended with the others, and would write a log into
     // a folder that is being removed.
     let writing = disk.writing()?;
-    let cell = disk.cell(id, &plan.name, plan.own_copies, &writing)?;
+    let cell = disk.cell(id, &plan.name, plan.fork, &writing)?;
     let start = Invocation {
         program: launch.program,
         args: launch.args,

@@ -27,6 +27,7 @@ use super::{cell, enter, first};
 use crate::fleet::own_folder;
 use crate::fleet::private_disk::{Disk, DiskError};
 use crate::fleet::process_end::ProcessEnd;
+use crate::fleet::process_tree::with_descendants;
 
 /// The state of the keeper.
 struct Keeping {
@@ -207,8 +208,26 @@ fn pass_on(pid: Pid, kept: &Kept, signal: Signal, isolation: Isolation) {
         }
         // The first process then kills its descendants and ends; only it can find all of them.
         (Kept::Cell { socket, .. }, Signal::Kill) => drop(socket.shutdown(std::net::Shutdown::Write)),
-        // Only instances of a fleet are frozen, and those have no cell.
-        (Kept::Cell { .. }, Signal::Stop | Signal::Continue) => {}
+        // Each process by itself: they may have groups of their own.
+        (Kept::Cell { .. }, Signal::Stop) => to_all_below(pid, signal::Signal::SIGSTOP),
+        (Kept::Cell { .. }, Signal::Continue) => to_all_below(pid, signal::Signal::SIGCONT),
+    }
+}
+
+/// A process may start another one before the signal reaches it: so it is sent until there is no other one left.
+fn to_all_below(first: Pid, signal: signal::Signal) {
+    let mut told: Vec<i32> = Vec::new();
+    loop {
+        let processes = with_descendants(vec![first.as_raw()]);
+        let others: Vec<i32> = processes.into_iter().filter(|pid| !told.contains(pid)).collect();
+        if others.is_empty() {
+            return;
+        }
+        for pid in &others {
+            // It may have ended.
+            let _ = signal::kill(Pid::from_raw(*pid), signal);
+        }
+        told.extend(others);
     }
 }
 

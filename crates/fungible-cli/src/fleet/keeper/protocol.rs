@@ -42,8 +42,8 @@ pub(crate) struct Launch {
 pub(crate) struct CellPlan {
     /// The host name.
     pub(crate) name: String,
-    /// It gets its own copy of the shared paths instead of that of the run.
-    pub(crate) own_copies: bool,
+    /// Instead of the shared paths of the run it gets a copy of them, as they are now.
+    pub(crate) fork: bool,
 }
 
 /// Where the standard output and error of an instance go.

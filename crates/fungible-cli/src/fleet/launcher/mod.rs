@@ -56,8 +56,6 @@ pub(crate) struct Spec {
     pub(crate) env: Vec<(String, String)>,
     /// It is not isolated and sees the real disk, as the driver does.
     pub(crate) outside: bool,
-    /// It gets its own copy of the shared paths, for the positive control.
-    pub(crate) own_share_copies: bool,
 }
 
 /// The result of waiting for an instance.
@@ -185,6 +183,34 @@ impl Launcher {
     /// # Errors
     /// When the keeper is gone.
     pub(crate) async fn launch(&self, spec: Spec) -> Result<ProcessId, LaunchError> {
+        self.launch_on(spec, false).await
+    }
+
+    /// As [`Launcher::launch`], over a copy of the shared paths as they are at this moment: nobody else sees what it writes
+    /// there. All isolated instances of the run are frozen while the copy is made, so that it holds no half of a change.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
+    pub(crate) async fn launch_on_fork(&self, spec: Spec) -> Result<ProcessId, LaunchError> {
+        let others = self.running();
+        for id in &others {
+            self.signal(*id, Signal::Stop).await?;
+        }
+        let launched = self.launch_on(spec, true).await;
+        if let Ok(id) = &launched {
+            // The disk is complete before the first process exists.
+            tokio::select! {
+                _ = self.started(*id, None) => {}
+                _ = self.ended(*id) => {}
+            }
+        }
+        for id in others {
+            self.signal(id, Signal::Continue).await?;
+        }
+        launched
+    }
+
+    async fn launch_on(&self, spec: Spec, fork: bool) -> Result<ProcessId, LaunchError> {
         let mut keeper = self.keeper.lock().await;
         let keeper = keeper.as_mut().ok_or(LaunchError::KeeperGone)?;
         let id = keeper.next_process();
@@ -196,7 +222,7 @@ impl Launcher {
             args: spec.args,
             env: spec.env,
             output: Output::File(self.log(id)),
-            cell: (!spec.outside).then_some(CellPlan { name: spec.name, own_copies: spec.own_share_copies }),
+            cell: (!spec.outside).then_some(CellPlan { name: spec.name, fork }),
             groups: Vec::new(),
         };
         keeper.launch(launch).map_err(|_| LaunchError::KeeperGone)

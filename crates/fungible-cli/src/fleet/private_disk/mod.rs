@@ -221,20 +221,20 @@ impl Disk {
         Ok(space::free(&self.inner())?.min(space::free(&self.folder)?))
     }
 
-    /// Creates the disk for the instance `id` of this run. With `own_copies` it gets its own copy of the shared paths.
+    /// Creates the disk for the instance `id` of this run. With `fork` it gets a copy of the shared paths as they are now, and
+    /// nobody else sees what it writes there.
     ///
     /// # Errors
     /// When a folder cannot be created or a file cannot be copied.
-    pub(super) fn cell(&self, id: u64, name: &str, own_copies: bool, _: &Writing<'_>) -> Result<Cell, DiskError> {
+    pub(super) fn cell(&self, id: u64, name: &str, fork: bool, _: &Writing<'_>) -> Result<Cell, DiskError> {
         let folder = self.cell_folder(id);
         fs::create_dir(&folder).map_err(|error| DiskError::Folder { path: folder.clone(), error })?;
-        let shares = if own_copies {
+        let mut shares = self.run_folder().join("shares");
+        if fork {
             let own = folder.join("shares");
-            self.copy_shares(&own)?;
-            own
-        } else {
-            self.run_folder().join("shares")
-        };
+            copies::fork_shares(&self.plan, (&shares, &own), &self.inner(), &self.abandoned)?;
+            shares = own;
+        }
         let cell = Cell { folder, shares, own: Path::new(OWN).join(name) };
         match &self.how {
             #[cfg(target_os = "linux")]

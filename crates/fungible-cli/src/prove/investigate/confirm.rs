@@ -201,7 +201,7 @@ fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> Attack
             )
         }
         Schedule::Rotate { .. } => format!("{requests} requests over two live instances"),
-        Schedule::Baseline { .. } | Schedule::Withheld(_) => format!("{requests} requests"),
+        Schedule::Baseline { .. } => format!("{requests} requests"),
     };
     AttackRun { name: experiment.name(), covers }
 }

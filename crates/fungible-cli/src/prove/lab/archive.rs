@@ -81,6 +81,7 @@ impl Archive {
             start_limit: Duration::ZERO,
             drive_limit: proof.drive_limit,
             ignores: proof.ignores.clone(),
+            strict: proof.strict,
         }
     }
 
@@ -118,7 +119,9 @@ impl Archive {
 /// By how much a baseline is slowed says nothing about what it shows.
 fn is_alike(one: &Experiment, other: &Experiment) -> bool {
     match (&one.schedule, &other.schedule) {
-        (Schedule::Baseline { swap, .. }, Schedule::Baseline { swap: there, .. }) => swap == there,
+        (Schedule::Baseline { swap, .. }, Schedule::Baseline { swap: there, .. }) => {
+            swap == there && one.intervention == other.intervention
+        }
         _ => one == other,
     }
 }

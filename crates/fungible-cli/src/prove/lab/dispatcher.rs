@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::instances::Instances;
+use super::setup::{KnownRequest, Setup};
+use super::stand_in::StandIn;
 use crate::balancer::{InstanceId, Question};
 use crate::exchange::{Exchange, Outcome};
 use crate::prove::request_key::{RequestKey, RequestPatterns};
-use crate::prove::schedule::{Experiment, Route, Router, Schedule};
+use crate::prove::schedule::{Experiment, Route, Router, Schedule, Way};
 
 /// How long the request after a spared one waits: what was answered too early is stored by then.
 const STORED_BY_THEN: Duration = Duration::from_secs(1);
@@ -23,6 +25,8 @@ pub(super) struct Dispatcher<'a> {
     router: Router,
     /// Requests that wait for an instance that has served nothing.
     waiting: VecDeque<Waiting>,
+    /// Those that wait for one over a copy of the shared paths.
+    forking: VecDeque<Waiting>,
     /// The instance that those that belong together share.
     kept: Option<usize>,
     /// The one that got the last request, where requests may stay.
@@ -37,6 +41,12 @@ pub(super) struct Dispatcher<'a> {
     spared: bool,
     /// One that said 503, and to which request: until it says something else it has served nothing.
     warming: Option<Warming>,
+    /// What baselines know of their requests, where the effect of some is withheld.
+    known: &'a [KnownRequest],
+    /// Which of those each request is, by the number of its exchange.
+    numbers: HashMap<usize, usize>,
+    /// One whose effect is withheld has been given its instance.
+    withheld: bool,
     /// How many requests have arrived.
     pub(super) asked: usize,
     /// How long requests were held back: in all, and at most one of them.
@@ -59,11 +69,16 @@ struct Waiting {
 }
 
 impl<'a> Dispatcher<'a> {
-    pub(super) fn new(experiment: &'a Experiment, patterns: RequestPatterns) -> Dispatcher<'a> {
+    pub(super) fn new(setup: &'a Setup<'_>, patterns: RequestPatterns) -> Dispatcher<'a> {
+        let Setup { experiment, known, .. } = setup;
         Dispatcher {
             experiment,
-            router: Router::new(experiment.clone(), patterns),
+            router: Router::new((*experiment).clone(), patterns),
             waiting: VecDeque::new(),
+            forking: VecDeque::new(),
+            known,
+            numbers: HashMap::new(),
+            withheld: false,
             kept: None,
             current: None,
             given: HashMap::new(),
@@ -85,6 +100,7 @@ impl<'a> Dispatcher<'a> {
     /// Nobody is waited for any longer.
     pub(super) fn give_up(&mut self) {
         self.waiting.clear();
+        self.forking.clear();
     }
 
     /// Instances that got a request.
@@ -105,6 +121,11 @@ impl<'a> Dispatcher<'a> {
         }
         if self.experiment.renews(&key) {
             self.keys.insert(number, key.clone());
+        }
+        let known = self.known.iter().position(|one| one.key == key);
+        self.numbers.extend(known.map(|known| (number, known)));
+        if let Route::Withheld(way) = route {
+            return self.withhold(way, known, Waiting { number, route, since: Instant::now(), answer }, instances);
         }
         let there = self.stays_at(route, instances);
         let Some(place) = there.filter(|place| !instances.is_dead(*place)) else {
@@ -133,8 +154,47 @@ impl<'a> Dispatcher<'a> {
             Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
             Route::Kept => self.kept,
             Route::Stay => self.current,
-            Route::Fresh | Route::Spared => None,
+            Route::Fresh | Route::Spared | Route::Withheld(_) => None,
         }
+    }
+
+    /// Gives a request to somebody who lets nobody else see what it does. One that cannot be given to such gets no answer: then
+    /// the run shows nothing.
+    fn withhold(&mut self, way: Way, known: Option<usize>, waiting: Waiting, instances: &mut Instances<'_>) {
+        self.withheld = true;
+        let known = known.map(|known| &self.known[known]);
+        let stand_in = match (way, known, instances.steady_address()) {
+            (Way::Fork, ..) => {
+                if instances.start_on_fork().is_ok() {
+                    self.forking.push_back(waiting);
+                }
+                return;
+            }
+            (Way::Recorded, Some(known), _) => StandIn::Recorded(known.exchange.clone()),
+            (Way::Replaced, Some(known), Some(instance)) => {
+                StandIn::Replaced { instance, places: known.minted_at.clone() }
+            }
+            _ => return,
+        };
+        if let Ok(id) = instances.stand_in(stand_in) {
+            // The client may have gone.
+            let _ = waiting.answer.send(id);
+        }
+    }
+
+    /// Whether the answer has a status that it has in no baseline, after the effect of a request was withheld: then the rest
+    /// of the run shows nothing more.
+    pub(super) fn is_missed(&self, exchange: &Exchange) -> bool {
+        let known = self.numbers.get(&exchange.number).map(|known| &self.known[*known]);
+        let status = match &exchange.outcome {
+            Outcome::Answered { status, .. } => Some(*status),
+            Outcome::Ours { .. } | Outcome::Failed { .. } | Outcome::Abandoned => None,
+        };
+        let is_other = |known: &KnownRequest| {
+            status.is_some_and(|status| !known.statuses.contains(&status))
+                && self.experiment.withholds(&known.key).is_none()
+        };
+        self.withheld && known.is_some_and(is_other)
     }
 
     fn give(
@@ -188,6 +248,14 @@ impl<'a> Dispatcher<'a> {
 
     /// Gives those that wait what is ready.
     pub(super) fn give_spares(&mut self, instances: &mut Instances<'_>) {
+        while !self.forking.is_empty()
+            && let Some(place) = instances.take_fork()
+        {
+            let Some(one) = self.forking.pop_front() else { break };
+            self.held += one.since.elapsed();
+            instances.let_die_after_next(place);
+            self.give(one.number, place, one.answer, instances);
+        }
         if self.experiment.schedule.live() > 0 {
             return;
         }
@@ -227,7 +295,7 @@ impl<'a> Dispatcher<'a> {
                 instances.let_die_after_next(place);
                 self.nobody_stays(instances);
             }
-            Route::Spared | Route::Live(_) => {}
+            Route::Spared | Route::Live(_) | Route::Withheld(_) => {}
         }
     }
 

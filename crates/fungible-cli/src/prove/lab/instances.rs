@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::error::ProveError;
 use super::setup::{Ports, Setup};
+use super::stand_in::StandIn;
 use crate::balancer::{Balancer, InstanceId};
 use crate::fleet::{Change, Launcher, ProcessId, Waited};
 use crate::prove::event::Event;
@@ -46,6 +47,10 @@ pub(super) struct Instances<'a> {
     spares: VecDeque<usize>,
     /// Those that serve for the whole run.
     pub(super) steady: Vec<usize>,
+    /// Those that are ready over a copy of the shared paths of their own.
+    forks: VecDeque<usize>,
+    /// How many requests were answered by a stand-in.
+    stand_ins: usize,
     /// All ports that instances were given.
     given_ports: HashSet<u16>,
     /// What was started before serves no more.
@@ -75,6 +80,7 @@ pub(super) struct Started {
     id: ProcessId,
     name: String,
     ports: Ports,
+    on_fork: bool,
     since: Duration,
     waited: Waited,
 }
@@ -88,6 +94,8 @@ impl<'a> Instances<'a> {
             ready: Vec::new(),
             spares: VecDeque::new(),
             steady: Vec::new(),
+            forks: VecDeque::new(),
+            stand_ins: 0,
             given_ports: HashSet::new(),
             renewed: None,
             alone: None,
@@ -99,7 +107,7 @@ impl<'a> Instances<'a> {
     pub(super) async fn start_first(&mut self, lasting: &mut Lasting<'_>) -> Result<(), ProveError> {
         let live = self.setup.experiment.schedule.live();
         while self.ready.len() < live.max(1) {
-            self.start_one()?;
+            self.start_one(false)?;
             self.add_next(lasting).await?;
             if self.alone.is_some() {
                 break;
@@ -128,13 +136,18 @@ impl<'a> Instances<'a> {
         let cores = self.setup.cores;
         let wanted = self.setup.ahead.max(waiting.min(cores * 2)) + KEPT_BACK;
         while self.starting.len() + self.spares.len() < wanted && self.starting.len() < cores {
-            if self.start_one().is_err() {
+            if self.start_one(false).is_err() {
                 break;
             }
         }
     }
 
-    fn start_one(&mut self) -> Result<(), ProveError> {
+    /// Starts one over a copy of the shared paths, as they are now.
+    pub(super) fn start_on_fork(&mut self) -> Result<(), ProveError> {
+        self.start_one(true)
+    }
+
+    fn start_one(&mut self, on_fork: bool) -> Result<(), ProveError> {
         self.starts += 1;
         let name = format!("{}-{}", self.setup.run, self.starts);
         let ports = self.setup.ports()?;
@@ -145,12 +158,12 @@ impl<'a> Instances<'a> {
         let (limit, health, began) = (self.setup.start_limit, self.setup.plan.health.clone(), self.setup.began);
         self.starting.spawn(async move {
             let since = began.elapsed();
-            let id = launcher.launch(spec).await?;
+            let id = if on_fork { launcher.launch_on_fork(spec).await? } else { launcher.launch(spec).await? };
             let mut waited = launcher.ready(id, Some(own), limit).await;
             if let (Waited::Ready, Some(path)) = (&waited, health) {
                 waited = healthy(&launcher, id, own, &path, limit).await;
             }
-            Ok(Started { id, name, ports, since, waited })
+            Ok(Started { id, name, ports, on_fork, since, waited })
         });
         Ok(())
     }
@@ -169,7 +182,7 @@ impl<'a> Instances<'a> {
 
     /// An instance is ready, or will never be.
     pub(super) async fn add(&mut self, started: Started, lasting: &mut Lasting<'_>) -> Result<(), ProveError> {
-        let Started { id, name, ports, since, waited } = started;
+        let Started { id, name, ports, on_fork, since, waited } = started;
         if waited != Waited::Ready {
             return self.not_started(id, &ports, waited, lasting).await;
         }
@@ -189,7 +202,9 @@ impl<'a> Instances<'a> {
         };
         let place = self.ready.len();
         self.ready.push(Running { id, balanced, record, ports: Some(ports), dies: false, dead: false, in_flight: 0 });
-        if self.renewed.is_some_and(|renewed| since < renewed) {
+        if on_fork {
+            self.forks.push_back(place);
+        } else if self.renewed.is_some_and(|renewed| since < renewed) {
             self.let_die(place);
         } else {
             self.spares.push_back(place);
@@ -264,6 +279,24 @@ impl<'a> Instances<'a> {
     /// One that has served nothing, if enough of them are ready.
     pub(super) fn take_spare(&mut self) -> Option<usize> {
         if self.spares.len() > KEPT_BACK { self.spares.pop_front() } else { None }
+    }
+
+    /// One over a copy of the shared paths, if one is ready.
+    pub(super) fn take_fork(&mut self) -> Option<usize> {
+        self.forks.pop_front()
+    }
+
+    /// Where the instance that serves for the whole run listens.
+    pub(super) fn steady_address(&self) -> Option<SocketAddr> {
+        let place = self.steady.first()?;
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, self.ready[*place].record.port)))
+    }
+
+    /// Makes something else than an instance answer one request.
+    pub(super) fn stand_in(&mut self, stand_in: StandIn) -> std::io::Result<InstanceId> {
+        self.stand_ins += 1;
+        let address = stand_in.start()?;
+        Ok(self.balancer.add_ready(&format!("stand-in-{}", self.stand_ins), address, None))
     }
 
     pub(super) fn is_dead(&self, place: usize) -> bool {

@@ -9,6 +9,8 @@ mod pseudonyms;
 mod recorder;
 mod run;
 mod setup;
+mod stand_in;
+mod substitute;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) use archive::Archive;
 pub(crate) use error::ProveError;
 pub(crate) use recorder::Recorder;
+pub(crate) use setup::KnownRequest;
 
 use self::instances::Lasting;
 use self::recorder::Refused;
@@ -52,6 +55,7 @@ pub(crate) struct Lab<'a> {
     usual: Duration,
     start: Option<Duration>,
     patterns: RequestPatterns,
+    known: Vec<KnownRequest>,
     /// How many instances are ready ahead.
     ahead: usize,
     /// How long the last run took.
@@ -108,6 +112,7 @@ impl<'a> Lab<'a> {
             usual: Duration::ZERO,
             start: None,
             patterns: RequestPatterns::default(),
+            known: Vec::new(),
             ahead: cores.max(1),
             last: Duration::ZERO,
             bodies: Bodies::default(),
@@ -154,6 +159,11 @@ impl<'a> Lab<'a> {
     pub(crate) fn expect(&mut self, patterns: RequestPatterns, together: usize) {
         self.patterns = patterns;
         self.ahead = together.clamp(self.cores, AHEAD_AT_MOST.max(self.cores));
+    }
+
+    /// What the baselines know of each of their requests, for the experiments that withhold some.
+    pub(crate) fn know(&mut self, known: Vec<KnownRequest>) {
+        self.known = known;
     }
 
     pub(crate) fn patterns(&self) -> &RequestPatterns {
@@ -240,7 +250,7 @@ impl<'a> Lab<'a> {
             deadline: self.began + self.plan.budget,
         };
         let Ended { mut journal, starts } = match &mut self.source {
-            Source::Live(live) => live.run(self.plan, experiment, &setup, &self.patterns).await?,
+            Source::Live(live) => live.run(self.plan, experiment, &setup, (&self.patterns, &self.known)).await?,
             Source::Recorded(archive) => archive.next(experiment, self.runs)?,
         };
         self.starts += starts;
@@ -279,7 +289,7 @@ impl Live<'_> {
         plan: &Plan,
         experiment: &Experiment,
         settings: &Settings,
-        patterns: &RequestPatterns,
+        expected: (&RequestPatterns, &[KnownRequest]),
     ) -> Result<Ended, ProveError> {
         let launcher = Arc::clone(&self.launcher);
         let deadline = tokio::time::Instant::from_std(settings.deadline);
@@ -288,7 +298,7 @@ impl Live<'_> {
             // The first one first: it is the reason for whatever else goes wrong then.
             biased;
             () = launcher.gone() => return Err(LaunchError::KeeperGone.into()),
-            ended = self.unlimited(plan, experiment, settings, patterns) => ended?,
+            ended = self.unlimited(plan, experiment, settings, expected) => ended?,
             () = tokio::time::sleep_until(deadline) => {
                 if let Some(recorder) = &mut self.recorder {
                     recorder.run_out_of_time();
@@ -304,9 +314,9 @@ impl Live<'_> {
         plan: &Plan,
         experiment: &Experiment,
         settings: &Settings,
-        patterns: &RequestPatterns,
+        expected: (&RequestPatterns, &[KnownRequest]),
     ) -> Result<Ended, ProveError> {
-        let ended = self.carry_out(plan, experiment, settings, patterns).await;
+        let ended = self.carry_out(plan, experiment, settings, expected).await;
         // Also after a failure: nothing of a run may reach the next one.
         let closed = self.launcher.end_run().await;
         // It may be the reason for whatever else went wrong, as a full disk is.
@@ -319,11 +329,12 @@ impl Live<'_> {
         plan: &Plan,
         experiment: &Experiment,
         settings: &Settings,
-        patterns: &RequestPatterns,
+        expected: (&RequestPatterns, &[KnownRequest]),
     ) -> Result<Ended, ProveError> {
         let mut setup = Setup {
             plan,
             experiment,
+            known: expected.1,
             run: format!("{}{}", self.mark, settings.run),
             address: self.listener.local_addr()?,
             launcher: Arc::clone(&self.launcher),
@@ -349,7 +360,7 @@ impl Live<'_> {
             BodyLimits { buffer: 0, grace: plan.drive_limit, time: plan.drive_limit, ..BodyLimits::default() };
         config.dispatch = Dispatch::Directed(Observer::new(ask, tap, setup.began));
         let balancer = Balancer::start(self.listener.try_clone()?, config)?;
-        let run = Run::new(&setup, &mut self.lasting, balancer, patterns.clone());
+        let run = Run::new(&setup, &mut self.lasting, balancer, expected.0.clone());
         let over = run.carry_out(Tapped { asked, ended }).await?;
         check_beside(&setup, beside).await?;
         Ok(over)

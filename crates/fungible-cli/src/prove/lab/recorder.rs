@@ -16,7 +16,7 @@ use crate::prove::plan::Plan;
 use crate::prove::schedule::Experiment;
 
 /// The version of the files.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 /// The file beside the runs.
 pub(super) const PROOF: &str = "proof.json";
@@ -46,6 +46,8 @@ pub(super) struct RecordedProof {
     pub(super) budget: std::time::Duration,
     #[serde(rename = "drive_limit_ns", with = "encoding::nanoseconds")]
     pub(super) drive_limit: std::time::Duration,
+    #[serde(default)]
+    pub(super) strict: bool,
     pub(super) cores: usize,
     /// Whether each instance had a view of the whole disk of its own.
     pub(super) disk_is_private: bool,
@@ -161,6 +163,7 @@ impl Recorder {
             ignores: plan.ignores.clone(),
             budget: plan.budget,
             drive_limit: plan.drive_limit,
+            strict: plan.strict,
             cores,
             disk_is_private,
             notes,

@@ -50,7 +50,7 @@ impl<'a, 'l> Run<'a, 'l> {
     ) -> Run<'a, 'l> {
         Run {
             instances: Instances::new(setup, balancer.clone()),
-            dispatcher: Dispatcher::new(setup.experiment, patterns),
+            dispatcher: Dispatcher::new(setup, patterns),
             setup,
             lasting,
             balancer,
@@ -96,7 +96,14 @@ impl<'a, 'l> Run<'a, 'l> {
             tokio::select! {
                 // An answer may be what lets the next request be sent: take it down first.
                 biased;
-                Some(exchange) = tapped.ended.recv() => self.answered(exchange),
+                Some(exchange) = tapped.ended.recv() => {
+                    let is_missed = self.dispatcher.is_missed(&exchange);
+                    self.answered(exchange);
+                    if is_missed {
+                        launcher.kill(driver).await?;
+                        return Ok(DriverEnd::Stopped);
+                    }
+                }
                 Some(question) = tapped.asked.recv() => self.dispatcher.question(question, &mut self.instances),
                 Some(started) = self.instances.next_started(), if self.instances.are_starting() => {
                     self.instances.add(started?, self.lasting).await?;

@@ -7,15 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::exchange::Exchange;
 use crate::fleet::{Launcher, Port, Spec};
 use crate::prove::placeholders::{Placeholders, named_ports};
 use crate::prove::plan::Plan;
-use crate::prove::schedule::{Experiment, Schedule};
+use crate::prove::request_key::RequestKey;
+use crate::prove::schedule::Experiment;
 
 /// One run of the traffic, as it is to be carried out.
 pub(super) struct Setup<'a> {
     pub(super) plan: &'a Plan,
     pub(super) experiment: &'a Experiment,
+    /// What the baselines know of each of their requests, for experiments that withhold some.
+    pub(super) known: &'a [KnownRequest],
     /// What `{run}` stands for.
     pub(super) run: String,
     /// Where clients connect.
@@ -30,6 +34,17 @@ pub(super) struct Setup<'a> {
     /// How long the driver may take before it counts as hanging, not counted that we held its requests back.
     pub(super) patience: Duration,
     pub(super) began: Instant,
+}
+
+/// A request of the first baseline.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownRequest {
+    pub(crate) key: RequestKey,
+    pub(crate) exchange: Exchange,
+    /// The statuses that it got in all baselines.
+    pub(crate) statuses: Vec<u16>,
+    /// Places in its response of values that later requests carry.
+    pub(crate) minted_at: Vec<String>,
 }
 
 /// The ports of one instance.
@@ -62,7 +77,6 @@ impl Setup<'_> {
             args: vec!["-c".to_owned(), words.fill(command)],
             env,
             outside,
-            own_share_copies: false,
         }
     }
 
@@ -108,8 +122,7 @@ impl Setup<'_> {
             wrapped.append(&mut args);
             args = wrapped;
         }
-        let own_share_copies = matches!(self.experiment.schedule, Schedule::Withheld(_));
-        Ok(Spec { name: name.to_owned(), program, args, env, outside: false, own_share_copies })
+        Ok(Spec { name: name.to_owned(), program, args, env, outside: false })
     }
 
     /// The script that puts the files of an instance in place, with its name and its first arguments. They go to its private

@@ -37,7 +37,7 @@ pub(super) fn driver_end(
     pairing: &Pairing,
 ) -> Option<Deviation> {
     let end = &attack.journal.driver;
-    if ends.is_empty() || ends.contains(end) {
+    if ends.is_empty() || ends.contains(end) || *end == DriverEnd::Stopped {
         return None;
     }
     let last = pairing.pairs.iter().map(|(r, _)| *r).max();
@@ -55,5 +55,6 @@ fn print(end: &DriverEnd) -> String {
         DriverEnd::Exited(code) => code.to_string(),
         DriverEnd::Killed(signal) => format!("ended by {signal}"),
         DriverEnd::Hung => "did not end".to_owned(),
+        DriverEnd::Stopped => "was ended by fungible".to_owned(),
     }
 }

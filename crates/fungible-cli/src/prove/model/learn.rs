@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::leftovers::{Leftover, Minted, leftovers, seconds};
-use super::sensitivity::Said;
 use crate::prove::align::{Pairing, align};
 use crate::prove::diff::{Compared, Noise, Note, SeenToken, Strictness, Variation, compare_runs};
 use crate::prove::parse::{Dataflow, ParsedRun};
@@ -19,13 +18,12 @@ pub(super) struct Learned {
     pub(super) loose: HashSet<u64>,
     /// Kinds of requests that some baseline repeats more often than the first.
     pub(super) polled: HashSet<u64>,
-    pub(super) said: Said,
     pub(super) leftovers: Vec<Leftover>,
 }
 
 /// Learns from the baselines, the first of which shows this dataflow.
 pub(super) fn learn(first: &ParsedRun, others: &[&ParsedRun], dataflow: &Dataflow) -> Learned {
-    let mut learned = Learned { said: Said::new(first), ..Learned::default() };
+    let mut learned = Learned::default();
     // What stands in any order, and what is a token, is learned first: only then is it known which items are of one kind.
     loop {
         let structures = learned.noise.structures();
@@ -100,9 +98,6 @@ impl Learned {
         self.polled.extend(&pairing.polled);
         self.loose.extend(pairing.not_reached.iter().map(|at| first.requests[*at].kind));
         self.loose.extend(pairing.surplus.iter().map(|at| other.requests[*at].kind));
-        for (r, a) in &pairing.pairs {
-            self.said.keep(*r, (other, *a));
-        }
     }
 
     fn add_note(&mut self, note: &Note) {

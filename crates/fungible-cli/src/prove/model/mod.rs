@@ -9,7 +9,6 @@ mod judge;
 mod labels;
 mod learn;
 mod leftovers;
-mod sensitivity;
 
 use std::sync::Arc;
 
@@ -61,11 +60,6 @@ impl Model {
     pub(crate) fn is_loose(&self, number: usize) -> bool {
         let request = number.checked_sub(1).and_then(|at| self.first.requests.get(at));
         request.is_some_and(|one| self.learned.loose.contains(&one.kind) || self.learned.polled.contains(&one.kind))
-    }
-
-    /// Whether any request would notice that what an earlier one left behind is gone.
-    pub(crate) fn notices(&self) -> bool {
-        sensitivity::notices(&self.first, &self.dataflow.carried, &self.learned.said)
     }
 
     /// Values minted in a response that a later request carries.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Response, atoms, cookies_set, plain, request, response, take_apart, timestamp};
+use super::{Response, atoms, cookies_set, plain, response, take_apart, timestamp};
 use crate::exchange::{Body, Exchange, Frame, Headers, Outcome, Request};
+use crate::prove::parse::request::ParsedRequest;
 
 const ENCODINGS: [&str; 6] = ["", "gzip", "deflate", "br", "zstd", "gzip, br"];
 const KINDS: [&str; 6] = [
@@ -52,7 +53,7 @@ pub fn app_text(data: &[u8]) {
 }
 
 fn read(exchange: &Exchange) {
-    let _ = (request::read(exchange), Response::of(exchange), cookies_set(exchange));
+    let _ = (ParsedRequest::of(exchange), Response::of(exchange), cookies_set(exchange));
     let _ = response::fields(&exchange.request.headers);
 }
 

@@ -35,13 +35,15 @@ pub(crate) struct ParsedRequest {
     pub(crate) client: u64,
 }
 
-/// Reads the request of an exchange, with the messages that the client sent after a change of protocol.
-pub(crate) fn read(exchange: &Exchange) -> ParsedRequest {
-    ParsedRequest {
-        values: values(exchange),
-        kind: kind(exchange),
-        coarse_kind: coarse_kind(exchange),
-        client: client(exchange),
+impl ParsedRequest {
+    /// The request of an exchange, with the messages that the client sent after a change of protocol.
+    pub(crate) fn of(exchange: &Exchange) -> ParsedRequest {
+        ParsedRequest {
+            values: values(exchange),
+            kind: kind(exchange),
+            coarse_kind: coarse_kind(exchange),
+            client: client(exchange),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::request::{self, ParsedRequest};
+use super::request::ParsedRequest;
 use super::response::Response;
 use crate::exchange::Exchange;
 use crate::prove::journal::Journal;
@@ -33,7 +33,7 @@ struct Kept {
 impl ParsedRun {
     /// Reads the requests of a journal.
     pub(crate) fn new(journal: Journal) -> ParsedRun {
-        let requests = journal.exchanges.iter().map(request::read).collect();
+        let requests = journal.exchanges.iter().map(ParsedRequest::of).collect();
         ParsedRun { journal, requests, responses: Mutex::default() }
     }
 

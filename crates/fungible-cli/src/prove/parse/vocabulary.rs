@@ -3,9 +3,9 @@
 
 use self::Form::{Contains, Ends, EndsAsWritten, Is, Squeezed, SqueezedContains, SqueezedEnds, Starts, Word};
 use self::Meaning::{
-    Address, AsksForPart, BareId, Cache, CacheHits, CacheSource, CacheState, Client, Directives, EntityTag, ExchangeId,
-    ForClients, Heartbeat, Id, Instance, Memory, MemoryGroup, Number, ProcessId, RateLimit, Software, TiesElements,
-    Transport, WholePage,
+    Address, BareId, Cache, CacheHits, CacheSource, CacheState, Client, Directives, EntityTag, ExchangeId, ForClients,
+    Heartbeat, Id, Instance, Memory, MemoryGroup, Number, ProcessId, RateLimit, Software, TiesElements, Transport,
+    WholePage,
 };
 use self::Scope::{Anywhere, Body, RequestHeader, ResponseHeader, Value};
 use super::place::{Place, Segment};
@@ -65,8 +65,6 @@ pub(crate) enum Meaning {
     ForClients,
     /// It tells who sends a request.
     Client,
-    /// It asks for a part of a response, on a condition, or as somebody.
-    AsksForPart,
     /// A request of a browser for a whole page, or of a script.
     WholePage,
     /// The use of memory, under the name of a group of such values.
@@ -175,9 +173,6 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
         Starts("www-"), Starts("retry-"), Starts("access-control-"), Starts("cache-"), Contains("limit"),
     ]),
     (Client, RequestHeader, &[Is("cookie"), Is("authorization"), Is("user-agent")]),
-    (AsksForPart, RequestHeader, &[
-        Is("range"), Is("cookie"), Is("authorization"), Starts("if-"), Starts("accept"),
-    ]),
     (WholePage, Value, &[Is(""), Is("document"), Is("empty")]),
     (MemoryGroup, Body, &[
         Squeezed("memory"), Squeezed("memoryusage"), Squeezed("mem"), Squeezed("heap"), Squeezed("process"),

@@ -34,8 +34,6 @@ pub(crate) enum Schedule {
     Amnesia(HandOver),
     /// Two live instances; this bit of the request's number decides.
     Rotate { bit: u32 },
-    /// Amnesia where each instance has its own copy of the shared paths: it must break, or the traffic proves nothing.
-    Withheld(HandOver),
 }
 
 /// Which requests go to an instance that has served nothing.
@@ -59,6 +57,28 @@ pub(crate) enum Intervention {
     Spared(Vec<RequestKey>),
     /// After the answer to one of these requests only instances serve that are started then.
     Renewed(Vec<RequestKey>),
+    /// What these requests do is withheld from all others, as a trap would withhold it.
+    Withheld(Withheld),
+}
+
+/// Requests whose effect is withheld.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) struct Withheld {
+    pub(crate) requests: Vec<RequestKey>,
+    pub(crate) way: Way,
+}
+
+/// How the effect of a request is withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Way {
+    /// It is served by an instance of its own over a copy of the shared paths; both are thrown away after its answer.
+    Fork,
+    /// It gets the answer that a baseline had, and no instance sees it.
+    Recorded,
+    /// It gets its answer with other values in place of those that the answer made.
+    Replaced,
 }
 
 /// Requests that share one instance in an experiment.
@@ -87,6 +107,7 @@ impl Experiment {
             Intervention::None => true,
             Intervention::Together(_) => kills || matches!(self.schedule, Schedule::Rotate { .. }),
             Intervention::Spared(_) | Intervention::Renewed(_) => kills,
+            Intervention::Withheld(_) => matches!(self.schedule, Schedule::Baseline { .. }),
         };
         fits.then(|| Experiment { schedule: self.schedule.clone(), intervention })
     }
@@ -94,6 +115,7 @@ impl Experiment {
     /// In a word, for progress and findings.
     pub(crate) fn name(&self) -> &'static str {
         match (&self.schedule, &self.intervention) {
+            (_, Intervention::Withheld(_)) => "loss of a write",
             (Schedule::Baseline { swap, .. }, _) if !swap.is_empty() => "baseline, in another order",
             (Schedule::Baseline { pace, .. }, _) if pace.is_zero() => "baseline",
             (Schedule::Baseline { .. }, _) => "baseline, slowed",
@@ -103,7 +125,6 @@ impl Experiment {
             (Schedule::Amnesia(_), Intervention::Renewed(_)) => "amnesia, started after it",
             (Schedule::Rotate { .. }, Intervention::None) => "rotate",
             (Schedule::Rotate { .. }, _) => "rotate, some together",
-            (Schedule::Withheld(_), _) => "shared paths withheld",
         }
     }
 
@@ -111,24 +132,32 @@ impl Experiment {
     pub(crate) fn keys_mut(&mut self) -> impl Iterator<Item = &mut RequestKey> {
         let of_schedule: Vec<&mut RequestKey> = match &mut self.schedule {
             Schedule::Baseline { swap, .. } => swap.iter_mut().flat_map(|(one, other)| [one, other]).collect(),
-            Schedule::Amnesia(HandOver::Only(keys)) | Schedule::Withheld(HandOver::Only(keys)) => {
-                keys.iter_mut().collect()
-            }
-            Schedule::Amnesia(HandOver::Each) | Schedule::Withheld(HandOver::Each) | Schedule::Rotate { .. } => {
-                Vec::new()
-            }
+            Schedule::Amnesia(HandOver::Only(keys)) => keys.iter_mut().collect(),
+            Schedule::Amnesia(HandOver::Each) | Schedule::Rotate { .. } => Vec::new(),
         };
         let of_intervention: Vec<&mut RequestKey> = match &mut self.intervention {
             Intervention::None => Vec::new(),
             Intervention::Together(together) => together.writers.iter_mut().chain(&mut together.reader).collect(),
-            Intervention::Spared(keys) | Intervention::Renewed(keys) => keys.iter_mut().collect(),
+            Intervention::Spared(keys)
+            | Intervention::Renewed(keys)
+            | Intervention::Withheld(Withheld { requests: keys, .. }) => keys.iter_mut().collect(),
         };
         of_schedule.into_iter().chain(of_intervention)
     }
 
     /// Whether it is one undisturbed instance.
     pub(crate) fn is_baseline(&self) -> bool {
-        matches!(self.schedule, Schedule::Baseline { .. })
+        matches!((&self.schedule, &self.intervention), (Schedule::Baseline { .. }, Intervention::None))
+    }
+
+    /// How the effect of this request is withheld; `None`: it is not.
+    pub(crate) fn withholds(&self, key: &RequestKey) -> Option<Way> {
+        match &self.intervention {
+            Intervention::Withheld(withheld) if withheld.requests.iter().any(|one| one.covers(key)) => {
+                Some(withheld.way)
+            }
+            _ => None,
+        }
     }
 
     /// Whether no instance that was started before may serve after the answer to this request.
@@ -148,13 +177,13 @@ impl Schedule {
         match self {
             Schedule::Baseline { .. } => 1,
             Schedule::Rotate { .. } => 2,
-            Schedule::Amnesia(_) | Schedule::Withheld(_) => 0,
+            Schedule::Amnesia(_) => 0,
         }
     }
 
     /// Whether requests may stay with the instance of the one before.
     pub(crate) fn stays(&self) -> bool {
-        matches!(self, Schedule::Amnesia(HandOver::Only(_)) | Schedule::Withheld(HandOver::Only(_)))
+        matches!(self, Schedule::Amnesia(HandOver::Only(_)))
     }
 }
 

@@ -3,5 +3,6 @@
 mod experiment;
 mod router;
 
-pub(super) use experiment::{Experiment, HandOver, Intervention, Schedule, Together, rotations, side};
+pub(crate) use experiment::Way;
+pub(super) use experiment::{Experiment, HandOver, Intervention, Schedule, Together, Withheld, rotations, side};
 pub(super) use router::{Route, Router};

@@ -1,6 +1,6 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
-use super::experiment::{Experiment, HandOver, Intervention, Schedule, side};
+use super::experiment::{Experiment, HandOver, Intervention, Schedule, Way, side};
 use crate::exchange::is_safe;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 
@@ -17,6 +17,8 @@ pub(crate) enum Route {
     Spared,
     /// The one that served the first of those that belong together, or a fresh one that is kept for the rest of them.
     Kept,
+    /// Not to where the others go: nobody else may see what it does.
+    Withheld(Way),
 }
 
 /// Routes the requests of one run.
@@ -58,13 +60,13 @@ impl Router {
         let polls = self.row.1 > self.longest_row;
         let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
         match (&self.experiment.schedule, &self.experiment.intervention) {
-            (Schedule::Baseline { .. }, _) => Route::Live(0),
+            (Schedule::Baseline { .. }, _) => self.experiment.withholds(key).map_or(Route::Live(0), Route::Withheld),
             (Schedule::Rotate { .. }, Intervention::Together(together)) if belongs => Route::Live(together.side),
             (Schedule::Rotate { bit }, _) => Route::Live(side(*bit, number)),
             (Schedule::Amnesia(_), _) if belongs => Route::Kept,
             (Schedule::Amnesia(_), Intervention::Spared(spared)) if covers(spared) => Route::Spared,
             (Schedule::Amnesia(_), _) if polls => Route::Stay,
-            (Schedule::Amnesia(hand_over) | Schedule::Withheld(hand_over), _) => match hand_over {
+            (Schedule::Amnesia(hand_over), _) => match hand_over {
                 HandOver::Only(keys) if safe && !after_a_write && !covers(keys) => Route::Stay,
                 HandOver::Only(_) | HandOver::Each => Route::Fresh,
             },

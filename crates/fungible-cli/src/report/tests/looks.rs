@@ -83,14 +83,14 @@ fn fungible() {
 }
 
 #[test]
-fn fungible_in_colour_without_control() {
+fn fungible_in_colour_without_losses() {
     let mut verdict = verdict(Judgement::Fungible);
-    verdict.covered.control = None;
+    verdict.covered.losses.clear();
     verdict.covered.not_covered.insert(0, "whether this traffic would notice trapped state at all".to_owned());
     verdict.covered.limits = 1;
     assert_sections(
         "fungible-colour",
-        "100-without-control",
+        "100-without-losses",
         &text(&verdict, Style { colour: true, width: 100, all: false }).replace('\u{1b}', "^"),
     );
 }

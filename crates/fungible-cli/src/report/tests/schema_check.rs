@@ -27,6 +27,11 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<
             },
             "const" => value == rule,
             "enum" => rule.as_array().unwrap().contains(value),
+            "anyOf" => rule.as_array().unwrap().iter().any(|one| {
+                let mut inner = Vec::new();
+                check(root, one, value, at, &mut inner);
+                inner.is_empty()
+            }),
             "minimum" => value.as_u64() >= rule.as_u64(),
             "required" => rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
             "additionalProperties" => {

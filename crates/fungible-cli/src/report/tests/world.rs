@@ -8,7 +8,8 @@ use proptest::strategy::Strategy;
 
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
-    AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict,
+    AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, Loss, NotJudged, Step,
+    Verdict, Way, WriteLoss,
 };
 
 pub(super) fn verdict(outcome: Judgement) -> Verdict {
@@ -26,7 +27,16 @@ pub(super) fn verdict(outcome: Judgement) -> Verdict {
                 attack_run("amnesia", "each of 31 requests on an instance that had served nothing"),
                 attack_run("rotate", "5 passes over 3 live instances"),
             ],
-            control: Some("positive control: with the shared paths withheld the traffic breaks at #4".to_owned()),
+            losses: vec![
+                WriteLoss {
+                    write: step(3, "POST /cart", "web-1", 303),
+                    loss: noticed(step(4, "GET /cart", "web-1", 200)),
+                },
+                WriteLoss {
+                    write: step(6, "POST /logout", "web-1", 303),
+                    loss: Loss::Unnoticed { ways: vec![Way::Fork] },
+                },
+            ],
             not_covered: vec![
                 "kill in the middle of a request".to_owned(),
                 "log-out on the other instances".to_owned(),
@@ -129,6 +139,10 @@ pub(super) fn attack_run(name: &'static str, covers: &str) -> AttackRun {
     AttackRun { name, covers: covers.to_owned() }
 }
 
+fn noticed(reader: Step) -> Loss {
+    Loss::Noticed { reader: Box::new(reader), place: "body $.items".to_owned(), way: Way::Fork }
+}
+
 fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verdict {
     Verdict {
         judgement: outcome,
@@ -141,7 +155,10 @@ fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verd
         command: next(),
         covered: Coverage {
             attacks: vec![attack_run("amnesia", &next()), attack_run("rotate", &next())],
-            control: Some(next()),
+            losses: vec![WriteLoss {
+                write: filled_step(4, next),
+                loss: Loss::Noticed { reader: Box::new(filled_step(6, next)), place: next(), way: Way::Replaced },
+            }],
             not_covered: vec![next(), next()],
             limits: 0,
             notes: vec![next()],

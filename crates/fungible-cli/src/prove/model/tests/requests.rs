@@ -320,50 +320,6 @@ fn what_the_traffic_proves() {
 }
 
 #[test]
-fn traffic_that_would_notice_a_loss() {
-    let notices = |story: &dyn Fn(u64) -> Log| model(story).notices();
-    let feedback =
-        |nth: u64| run(nth).post("/feedback", "text=splendid+work").json(r#"{"ok":true,"text":"splendid work"}"#);
-    // It writes and never looks.
-    assert!(!notices(&|nth| feedback(nth)
-        .post("/feedback", "text=splendid+work")
-        .json(r#"{"ok":true,"text":"splendid work"}"#)));
-    assert!(!notices(&|nth| feedback(nth).get("/health").json(r#"{"status":"up","time":"2026-11-23T19:15:33Z"}"#)));
-    assert!(!notices(&|nth| {
-        let clock = |nth: u64| format!(r#"{{"now":{}}}"#, run(nth).now());
-        feedback(nth).get("/now").json(&clock(nth)).get("/now").json(&clock(nth + 1))
-    }));
-    // Its words come back.
-    assert!(notices(&|nth| feedback(nth).get("/feedback").json(r#"[{"text":"splendid work"}]"#)));
-    assert!(!notices(&|nth| feedback(nth).get("/search?q=splendid").text("you asked for splendid")));
-    // The same request is answered otherwise.
-    assert!(notices(&|nth| run(nth).get("/count").text("0").post("/hit", "").status(204).get("/count").text("1")));
-    let asked = |field: &'static str, status: u16, body: &'static str| {
-        move |nth: u64| run(nth).get("/a").text("whole").get("/a").with(field, "x").status(status).text(body)
-    };
-    assert!(!notices(&asked("range", 206, "wh")) && !notices(&asked("if-none-match", 304, "")));
-    assert!(!notices(&asked("authorization", 200, "hello x")) && notices(&asked("traceparent", 404, "gone")));
-    assert!(notices(&|nth| run(nth).post("/name", "a=b").status(201).post("/name", "a=b").status(409)));
-    let limited = |nth: u64, left: &[u32]| {
-        left.iter().fold(run(nth), |log, left| log.get("/").text("x").field("x-ratelimit-remaining", &left.to_string()))
-    };
-    assert!(notices(&|nth| limited(nth, &[2, 1, 0])) && !notices(&|nth| limited(nth, &[2, 2, 2])));
-    // Unless it is so by chance.
-    let tips = |nth: u64| ["look", "twice", "before", "you", "leap"][usize::try_from(nth * 2).unwrap() % 5];
-    assert!(!notices(&|nth| run(nth).get("/tip").text(tips(nth)).get("/tip").text(tips(nth + 1))));
-    // It asks for what it put there.
-    assert!(notices(&|nth| run(nth).send("PUT", "/a/b", "", "x").status(201).send("HEAD", "/a/b", "", "")));
-    assert!(!notices(&|nth| run(nth).send("PUT", "/a/b", "", "x").status(201).get("/a/bc").status(404)));
-    // It carries what it was given, and is let in.
-    let login = |nth: u64, status: u16| {
-        let cookie = format!("sid={}", token(nth, "sid"));
-        let log = run(nth).post("/login", "user=ann").status(204).field("set-cookie", &cookie);
-        log.get("/me").with("cookie", &cookie).status(status)
-    };
-    assert!(notices(&|nth| login(nth, 200)) && !notices(&|nth| login(nth, 401)));
-}
-
-#[test]
 fn what_was_put_off_is_sent_again() {
     let story = |nth: u64, put_off: usize, last: u16| {
         let put = |log: Log| log.send("PUT", "/words/balancer", "text/plain", "spreads requests");

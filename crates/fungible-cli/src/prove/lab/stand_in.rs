@@ -1,0 +1,120 @@
+//! Answers one request in the place of an instance, so that what the request does is withheld from all that come later. It
+//! decides neither which request that is nor what it proves.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::substitute::{Answer, recorded, replaced};
+use crate::exchange::{self, Body, Exchange, Headers};
+
+/// What it answers.
+#[derive(Clone, Debug)]
+pub(super) enum StandIn {
+    /// As this exchange of a baseline; no instance is asked.
+    Recorded(Exchange),
+    /// As this instance, with other values in place of those at these places.
+    Replaced { instance: SocketAddr, places: Vec<String> },
+}
+
+/// Why there is no answer: the client gets a 502, and the run shows nothing.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error("the baseline has no whole answer to this request")]
+    NotRecorded,
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    #[error(transparent)]
+    Hyper(#[from] hyper::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl StandIn {
+    /// Waits at a port of its own for one request. Needs a runtime.
+    ///
+    /// # Errors
+    /// When there is no port for it.
+    pub(super) fn start(self) -> io::Result<SocketAddr> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let listener = TcpListener::from_std(listener)?;
+        tokio::spawn(async move {
+            let Ok((socket, _)) = listener.accept().await else { return };
+            let answer = service_fn(|request| {
+                let this = self.clone();
+                async move { Ok::<_, Infallible>(this.answered(request).await) }
+            });
+            // A client that goes away sees no answer.
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer).await;
+        });
+        Ok(address)
+    }
+
+    async fn answered(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match self.answer(request).await {
+            Ok(response) => response,
+            Err(why) => {
+                let mut response = Response::new(Full::new(Bytes::from(why.to_string())));
+                *response.status_mut() = StatusCode::BAD_GATEWAY;
+                response
+            }
+        }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, NoAnswer> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let asked = exchange::Request {
+            method: head.method.to_string(),
+            target: head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+            headers: fields(&head.headers),
+            body: Body::Kept(body.clone()),
+        };
+        let answer = match self {
+            StandIn::Recorded(baseline) => recorded(&baseline, &asked).ok_or(NoAnswer::NotRecorded)?,
+            StandIn::Replaced { instance, places } => {
+                let answer = ask(instance, Request::from_parts(head, Full::new(body))).await?;
+                replaced(answer, &asked, &places)
+            }
+        };
+        let mut response = Response::builder().status(answer.status);
+        for (name, value) in &answer.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(http::Error::from)?;
+            if ![CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
+                response = response.header(name, HeaderValue::from_bytes(value).map_err(http::Error::from)?);
+            }
+        }
+        Ok(response.body(Full::new(answer.body))?)
+    }
+}
+
+/// What the instance answers. It must not compress that: nothing could be replaced.
+async fn ask(instance: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
+    request.headers_mut().remove(ACCEPT_ENCODING);
+    request.headers_mut().remove(CONNECTION);
+    if !request.headers().contains_key(HOST) {
+        let host = HeaderValue::from_str(&instance.to_string()).map_err(http::Error::from)?;
+        request.headers_mut().insert(HOST, host);
+    }
+    let socket = TokioIo::new(TcpStream::connect(instance).await?);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(socket).await?;
+    tokio::spawn(connection);
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Answer { status: head.status.as_u16(), headers: fields(&head.headers), body })
+}
+
+fn fields(headers: &HeaderMap) -> Headers {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}

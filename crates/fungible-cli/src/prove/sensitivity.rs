@@ -1,0 +1,202 @@
+//! Whether the loss of each write would be noticed: no acquittal without it. In a run on one instance the effect of a write
+//! is withheld from all that come later, as a trap would withhold it; the judge must then report a deviation.
+
+use super::baselines::Observed;
+use super::event::Event;
+use super::investigate::Proof;
+use super::lab::{KnownRequest, ProveError};
+use super::model::Model;
+use super::request_key::RequestKey;
+use super::schedule::{Experiment, Intervention, Way, Withheld};
+use super::verdict::{Loss, WriteLoss};
+use crate::exchange::{Body, Exchange, Outcome, is_safe};
+
+/// A request that leaves something behind.
+struct Write {
+    /// Its number in the baseline.
+    number: usize,
+    key: RequestKey,
+    /// How its effect can be withheld, the likeliest first.
+    ways: Vec<Way>,
+}
+
+/// What one run without the effect of writes showed.
+enum Shown {
+    /// It deviated at this request of the baseline.
+    Noticed {
+        reader: usize,
+        place: String,
+    },
+    Nothing,
+    /// The effect could not be withheld: the request itself was answered otherwise, or not at all.
+    NotWithheld,
+}
+
+/// Tries the loss of each write, as far as the budget allows.
+///
+/// # Errors
+/// When the app or the traffic cannot be run.
+pub(super) async fn try_losses(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
+    let keys = proof.baselines.keys(proof.lab.patterns());
+    let known = known(proof, &keys);
+    let writes = writes(proof.baselines.model(), &known, !proof.lab.plan().share.is_empty());
+    proof.lab.know(known);
+    proof.lab.tell(Event::Losses { writes: writes.len() });
+    let (last, others) = without_readers(proof.baselines.model(), writes);
+    for write in others {
+        let loss = loss_of(proof, &write).await?;
+        add(proof, write.number, loss);
+    }
+    // Nothing is asked after these: one run shows that of all together.
+    if !last.is_empty() {
+        let losses = losses_of_last(proof, &last).await?;
+        for (write, loss) in last.iter().zip(losses) {
+            add(proof, write.number, loss);
+        }
+    }
+    proof.results.covered.losses.sort_by_key(|one| one.write.number);
+    Ok(())
+}
+
+fn add(proof: &mut Proof<'_, '_>, number: usize, loss: Loss) {
+    let write = proof.baselines.step(Some(number));
+    if is_refused(&write.exchange) && !matches!(loss, Loss::Noticed { .. }) {
+        return;
+    }
+    proof.results.covered.losses.push(WriteLoss { write, loss });
+}
+
+/// What the baselines know of each request of the first of them.
+fn known(proof: &Proof<'_, '_>, keys: &[RequestKey]) -> Vec<KnownRequest> {
+    let model = proof.baselines.model();
+    let statuses = proof.baselines.statuses();
+    let minted_at = |number: usize| {
+        let minted = model.carried().iter().filter(|one| one.minted.0 == number);
+        minted.map(|one| one.minted.1.clone()).collect()
+    };
+    let exchanges = model.exchanges().iter().zip(keys).zip(statuses);
+    exchanges
+        .map(|((exchange, key), statuses)| KnownRequest {
+            key: key.clone(),
+            exchange: exchange.clone(),
+            statuses,
+            minted_at: minted_at(exchange.number),
+        })
+        .collect()
+}
+
+/// The requests that leave something behind: those whose method says so, and those whose answer makes a value that a later
+/// request carries.
+fn writes(model: &Model, known: &[KnownRequest], shares: bool) -> Vec<Write> {
+    let of = |known: &KnownRequest| {
+        let exchange = &known.exchange;
+        let mints = !known.minted_at.is_empty();
+        let writes = exchange.writes() || mints;
+        let mut ways = Vec::new();
+        let whole = exchange.frames.is_empty() && is_whole(exchange);
+        // What was asked by a message in a stream is not withheld, nor what comes as a stream.
+        if shares && exchange.frames.is_empty() {
+            ways.push(Way::Fork);
+        }
+        if !shares && whole && !is_safe(&exchange.request.method) {
+            ways.push(Way::Recorded);
+        }
+        if mints && whole {
+            ways.push(Way::Replaced);
+        }
+        writes.then(|| Write { number: exchange.number, key: known.key.clone(), ways })
+    };
+    debug_assert_eq!(model.exchanges().len(), known.len());
+    known.iter().filter_map(of).collect()
+}
+
+/// Whether there is a whole answer that can be given again.
+fn is_whole(exchange: &Exchange) -> bool {
+    matches!(&exchange.outcome, Outcome::Answered { body: Body::Kept(_), complete: true, .. })
+}
+
+/// A write that was refused: by its answer it left nothing behind, and yet it may count, as a wrong password does.
+fn is_refused(exchange: &Exchange) -> bool {
+    !matches!(exchange.outcome, Outcome::Answered { status, .. } if status < 400)
+}
+
+/// The writes after which nothing is asked any more, and the others.
+fn without_readers(model: &Model, writes: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
+    let is_write = |number: usize| writes.iter().any(|write| write.number == number);
+    let last_reader = model.exchanges().iter().rev().map(|one| one.number).find(|number| !is_write(*number));
+    let can_fork = |write: &Write| write.ways.first() == Some(&Way::Fork);
+    let last = |write: &Write| last_reader.is_none_or(|reader| write.number > reader) && can_fork(write);
+    let alone = writes.iter().filter(|write| last(write)).count() < 2;
+    writes.into_iter().partition(|write| !alone && last(write))
+}
+
+/// Whether the loss of this write would be noticed.
+async fn loss_of(proof: &mut Proof<'_, '_>, write: &Write) -> Result<Loss, ProveError> {
+    let mut tried = Vec::new();
+    for way in &write.ways {
+        if !proof.lab.may_run(1) {
+            return Ok(if tried.is_empty() { Loss::NotTried } else { Loss::Unnoticed { ways: tried } });
+        }
+        match lose(proof, std::slice::from_ref(write), *way).await? {
+            Shown::Noticed { reader, place } => {
+                let reader = proof.baselines.step(Some(reader));
+                return Ok(Loss::Noticed { reader: Box::new(reader), place, way: *way });
+            }
+            Shown::Nothing => tried.push(*way),
+            Shown::NotWithheld => {}
+        }
+    }
+    Ok(if tried.is_empty() { Loss::CannotBeWithheld } else { Loss::Unnoticed { ways: tried } })
+}
+
+/// The losses of writes after which nothing is asked: all together first, and one by one only where that is noticed.
+async fn losses_of_last(proof: &mut Proof<'_, '_>, last: &[Write]) -> Result<Vec<Loss>, ProveError> {
+    let unnoticed = proof.lab.may_run(1) && matches!(lose(proof, last, Way::Fork).await?, Shown::Nothing);
+    let mut losses = Vec::new();
+    for write in last {
+        let others: Vec<Way> = write.ways.iter().copied().filter(|way| *way != Way::Fork).collect();
+        losses.push(match unnoticed {
+            true if others.is_empty() => Loss::Unnoticed { ways: vec![Way::Fork] },
+            true => loss_of(proof, &Write { number: write.number, key: write.key.clone(), ways: others }).await?,
+            false => loss_of(proof, write).await?,
+        });
+    }
+    Ok(losses)
+}
+
+/// One run in which the effect of these writes is withheld.
+async fn lose(proof: &mut Proof<'_, '_>, writes: &[Write], way: Way) -> Result<Shown, ProveError> {
+    let requests = writes.iter().map(|write| write.key.clone()).collect();
+    let intervention = Intervention::Withheld(Withheld { requests, way });
+    let Some(experiment) = Experiment::baseline(std::time::Duration::ZERO).with(intervention) else {
+        return Ok(Shown::NotWithheld);
+    };
+    let journal = proof.lab.run(&experiment).await?;
+    if journal.alone.is_some() {
+        return Ok(Shown::NotWithheld);
+    }
+    let numbers: Vec<usize> = writes.iter().map(|write| write.number).collect();
+    Ok(shown(&proof.baselines.judge(journal), &numbers, way))
+}
+
+/// What a run shows in which the effect of these requests was withheld.
+fn shown(observed: &Observed, withheld: &[usize], way: Way) -> Shown {
+    let first = withheld.iter().min().copied().unwrap_or_default();
+    let answered = |number: usize| {
+        let there = observed.comparison.pairs.iter().find(|(here, _)| *here == number)?;
+        Some(&observed.run.exchanges()[there.1 - 1].outcome)
+    };
+    let all_done = withheld.iter().all(|number| matches!(answered(*number), Some(Outcome::Answered { .. })));
+    for deviation in &observed.comparison.deviations {
+        match deviation.exchange {
+            // The answers of stand-ins are ours.
+            Some(number) if withheld.contains(&number) && way != Way::Fork => {}
+            Some(number) if withheld.contains(&number) => return Shown::NotWithheld,
+            // What is otherwise before anything was withheld is chance.
+            Some(number) if number < first => {}
+            Some(reader) => return Shown::Noticed { reader, place: deviation.place.clone() },
+            None => {}
+        }
+    }
+    if all_done { Shown::Nothing } else { Shown::NotWithheld }
+}
