@@ -13,6 +13,7 @@ mod event;
 mod investigate;
 mod journal;
 mod lab;
+mod mid_kill;
 mod model;
 mod parse;
 mod placeholders;
@@ -34,14 +35,16 @@ pub(crate) use parse::fuzz;
 pub(crate) use placeholders::misspelt;
 pub(crate) use plan::Plan;
 pub(crate) use schedule::Way;
-pub(crate) use verdict::{AttackRun, Finding, FindingKind, Judgement, Loss, NotJudged, Step, Verdict, WriteLoss};
+pub(crate) use verdict::{
+    AttackRun, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, WriteLoss,
+};
 #[cfg(test)]
 pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
 
 use self::baselines::Baselines;
 use self::investigate::{Proof, attack};
 use self::results::Results;
-use self::schedule::{Experiment, HandOver, Schedule, rotations};
+use self::schedule::{Experiment, HandOver, Pass, Schedule};
 use crate::exchange::is_safe;
 
 /// Each of so many attacks in a row must fit into the time; else only some requests are handed over.
@@ -90,16 +93,17 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     if may_go_on(proof, "amnesia was not tried") {
         attack(proof, &Schedule::Amnesia(hand_over).plain()).await?;
     }
-    let passes = rotations(proof.baselines.model().exchanges().len());
-    for bit in 0..passes {
-        let missing = format!("{} of {passes} passes of rotate were not tried", passes - bit);
+    let passes = Pass::all(proof.baselines.model().exchanges().len());
+    for (at, pass) in passes.iter().enumerate() {
+        let missing = format!("{} of {} passes of rotate were not tried", passes.len() - at, passes.len());
         if !proof.results.findings.is_empty() || !may_go_on(proof, &missing) {
             break;
         }
-        attack(proof, &Schedule::Rotate { bit }.plain()).await?;
+        attack(proof, &Schedule::Rotate(*pass).plain()).await?;
     }
     let undecided = proof.results.findings.is_empty() && proof.results.not_judged.is_empty();
     if undecided && conclude::fails_undisturbed(&proof.baselines).is_none() {
+        mid_kill::attack(proof).await?;
         sensitivity::try_losses(proof).await?;
     }
     Ok(None)

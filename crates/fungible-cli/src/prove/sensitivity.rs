@@ -39,7 +39,7 @@ enum Shown {
 pub(super) async fn try_losses(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
     let keys = proof.baselines.keys(proof.lab.patterns());
     let known = known(proof, &keys);
-    let writes = writes(proof.baselines.model(), &known, !proof.lab.plan().share.is_empty());
+    let writes = writes(&known, !proof.lab.plan().share.is_empty());
     proof.lab.know(known);
     proof.lab.tell(Event::Losses { writes: writes.len() });
     let (last, others) = without_readers(proof.baselines.model(), writes);
@@ -67,7 +67,7 @@ fn add(proof: &mut Proof<'_, '_>, number: usize, loss: Loss) {
 }
 
 /// What the baselines know of each request of the first of them.
-fn known(proof: &Proof<'_, '_>, keys: &[RequestKey]) -> Vec<KnownRequest> {
+pub(super) fn known(proof: &Proof<'_, '_>, keys: &[RequestKey]) -> Vec<KnownRequest> {
     let model = proof.baselines.model();
     let statuses = proof.baselines.statuses();
     let minted_at = |number: usize| {
@@ -87,15 +87,14 @@ fn known(proof: &Proof<'_, '_>, keys: &[RequestKey]) -> Vec<KnownRequest> {
 
 /// The requests that leave something behind: those whose method says so, and those whose answer makes a value that a later
 /// request carries.
-fn writes(model: &Model, known: &[KnownRequest], shares: bool) -> Vec<Write> {
+fn writes(known: &[KnownRequest], shares: bool) -> Vec<Write> {
     let of = |known: &KnownRequest| {
         let exchange = &known.exchange;
         let mints = !known.minted_at.is_empty();
         let writes = exchange.writes() || mints;
         let mut ways = Vec::new();
         let whole = exchange.frames.is_empty() && is_whole(exchange);
-        // What was asked by a message in a stream is not withheld, nor what comes as a stream.
-        if shares && exchange.frames.is_empty() {
+        if shares {
             ways.push(Way::Fork);
         }
         if !shares && whole && !is_safe(&exchange.request.method) {
@@ -106,7 +105,6 @@ fn writes(model: &Model, known: &[KnownRequest], shares: bool) -> Vec<Write> {
         }
         writes.then(|| Write { number: exchange.number, key: known.key.clone(), ways })
     };
-    debug_assert_eq!(model.exchanges().len(), known.len());
     known.iter().filter_map(of).collect()
 }
 
@@ -176,27 +174,27 @@ async fn lose(proof: &mut Proof<'_, '_>, writes: &[Write], way: Way) -> Result<S
         return Ok(Shown::NotWithheld);
     }
     let numbers: Vec<usize> = writes.iter().map(|write| write.number).collect();
-    Ok(shown(&proof.baselines.judge(journal), &numbers, way))
+    let observed = proof.baselines.judge(journal);
+    Ok(shown(proof.baselines.model(), &observed, &numbers, way))
 }
 
 /// What a run shows in which the effect of these requests was withheld.
-fn shown(observed: &Observed, withheld: &[usize], way: Way) -> Shown {
-    let first = withheld.iter().min().copied().unwrap_or_default();
+fn shown(model: &Model, observed: &Observed, withheld: &[usize], way: Way) -> Shown {
+    let exchanges = model.exchanges();
+    let began = withheld.iter().map(|number| exchanges[number - 1].arrived).min().unwrap_or_default();
     let answered = |number: usize| {
         let there = observed.comparison.pairs.iter().find(|(here, _)| *here == number)?;
         Some(&observed.run.exchanges()[there.1 - 1].outcome)
     };
-    let all_done = withheld.iter().all(|number| matches!(answered(*number), Some(Outcome::Answered { .. })));
-    for deviation in &observed.comparison.deviations {
-        match deviation.exchange {
-            // The answers of stand-ins are ours.
-            Some(number) if withheld.contains(&number) && way != Way::Fork => {}
-            Some(number) if withheld.contains(&number) => return Shown::NotWithheld,
-            // What is otherwise before anything was withheld is chance.
-            Some(number) if number < first => {}
-            Some(reader) => return Shown::Noticed { reader, place: deviation.place.clone() },
-            None => {}
-        }
+    let all_answered = withheld.iter().all(|number| matches!(answered(*number), Some(Outcome::Answered { .. })));
+    let deviations = || observed.comparison.deviations.iter().filter_map(|one| Some((one.exchange?, &one.place)));
+    // The answers of stand-ins are ours, and a stream also shows what others do.
+    let is_ours = |number: usize| way != Way::Fork || !exchanges[number - 1].frames.is_empty();
+    if !all_answered || deviations().any(|(number, _)| withheld.contains(&number) && !is_ours(number)) {
+        return Shown::NotWithheld;
     }
-    if all_done { Shown::Nothing } else { Shown::NotWithheld }
+    // What is otherwise before anything was withheld is chance.
+    let mut later =
+        deviations().filter(|(number, _)| !withheld.contains(number) && exchanges[number - 1].ended > began);
+    later.next().map_or(Shown::Nothing, |(reader, place)| Shown::Noticed { reader, place: place.clone() })
 }

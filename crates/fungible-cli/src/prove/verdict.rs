@@ -59,6 +59,8 @@ pub(crate) struct Coverage {
     pub(crate) attacks: Vec<AttackRun>,
     /// For each request that writes: whether its loss would be noticed.
     pub(crate) losses: Vec<WriteLoss>,
+    /// For each request that is not safe: what becomes of it if its instance is killed in the middle of it and it is sent again.
+    pub(crate) resends: Vec<Resend>,
     /// Sentences about what was not covered: "kill in the middle of a request". The most important first.
     pub(crate) not_covered: Vec<String>,
     /// So many of these, the first ones, make an acquittal say less than it seems to.
@@ -85,6 +87,28 @@ pub(crate) enum Loss {
     NotTried,
     /// There is no way to withhold it: it is part of a stream, or is answered otherwise by an instance of its own.
     CannotBeWithheld,
+}
+
+/// A request in the middle of which its instance was killed, and which was sent again.
+#[derive(Clone, Debug)]
+pub(crate) struct Resend {
+    pub(crate) request: Step,
+    pub(crate) resent: Resent,
+}
+
+/// What became of a request that was sent again.
+#[derive(Clone, Debug)]
+pub(crate) enum Resent {
+    /// It was done once, and answered as if nothing had happened.
+    Safe,
+    /// Its work was done when the instance was killed, and then once more, as this request shows at this place.
+    DoneTwice { seen_at: Box<Step>, place: String },
+    /// Its work was done once; sent again it was answered otherwise: with this status, or with other header fields.
+    AnsweredOtherwise { with: String },
+    /// Killed halfway, it left part of its work, as this request shows.
+    HalfDone { seen_at: Box<Step>, place: String },
+    /// The budget ended before.
+    NotTried,
 }
 
 /// One attack that was carried out.

@@ -4,13 +4,14 @@
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
     AnswerView, AnsweredBy, AttackView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, KindView,
-    LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView, StepView, TrialView, UnstableView, VerdictView,
-    VerdictWord, WayView,
+    LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView, ResendView, ResendWord, StepView, TrialView,
+    UnstableView, VerdictView, VerdictWord, WayView,
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
 use crate::prove::{
-    AttackRun, Deviation, Finding, FindingKind, Judgement, Loss, NotJudged, Step, Verdict, Way, WriteLoss,
+    AttackRun, Deviation, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, Way,
+    WriteLoss,
 };
 
 pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
@@ -38,6 +39,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         covered: CoverageView {
             attacks: verdict.covered.attacks.iter().map(|one| safe.attack(one)).collect(),
             losses: verdict.covered.losses.iter().map(|one| safe.loss(one)).collect(),
+            resends: verdict.covered.resends.iter().map(|one| safe.resend(one)).collect(),
             not_covered: safe.texts(&verdict.covered.not_covered),
             limits: if verdict.judgement.is_acquittal() { verdict.covered.limits } else { 0 },
             notes: safe.texts(&verdict.covered.notes),
@@ -117,6 +119,23 @@ impl Safe {
             noticed_by: noticed.map(|(reader, _)| self.step(reader)),
             place: noticed.map(|(_, place)| self.text(place)),
             ways: ways.into_iter().map(way_of).collect(),
+        }
+    }
+
+    fn resend(&mut self, of: &Resend) -> ResendView {
+        let (outcome, seen, with) = match &of.resent {
+            Resent::Safe => (ResendWord::Safe, None, None),
+            Resent::DoneTwice { seen_at, place } => (ResendWord::DoneTwice, Some((seen_at, place)), None),
+            Resent::AnsweredOtherwise { with } => (ResendWord::AnsweredOtherwise, None, Some(with)),
+            Resent::HalfDone { seen_at, place } => (ResendWord::HalfDone, Some((seen_at, place)), None),
+            Resent::NotTried => (ResendWord::NotTried, None, None),
+        };
+        ResendView {
+            request: self.step(&of.request),
+            outcome,
+            seen_at: seen.map(|(step, _)| self.step(step)),
+            place: seen.map(|(_, place)| self.text(place)),
+            with: with.map(|with| self.text(with)),
         }
     }
 

@@ -33,8 +33,9 @@ pub(super) fn markdown(view: &VerdictView) -> String {
     blocks.push("## Covered".to_owned());
     let covered = &view.covered;
     let attacks = words::attacks(&covered.attacks);
+    let tried_twice = words::resends(&covered.resends);
     let losses = words::losses(&covered.losses);
-    let tried = attacks.iter().chain(&losses).chain(&covered.notes).map(|text| words_of(text));
+    let tried = attacks.iter().chain(&tried_twice).chain(&losses).chain(&covered.notes).map(|text| words_of(text));
     let ignored = view.ignored.iter().map(|one| {
         let times = words::count(one.times, "difference");
         format!("ignored {} ({times}): {}", code(&one.place), words_of(&one.reason))

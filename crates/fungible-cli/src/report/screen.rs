@@ -193,7 +193,12 @@ impl Page {
         let covered = &view.covered;
         let runs = format!("{}, {} of the app", words::count(view.runs, "run"), words::count(view.starts, "start"));
         self.lines("", &format!("covered ({runs}):"));
-        for text in words::attacks(&covered.attacks).iter().cloned().chain(words::losses(&covered.losses)) {
+        for text in words::attacks(&covered.attacks)
+            .iter()
+            .cloned()
+            .chain(words::resends(&covered.resends))
+            .chain(words::losses(&covered.losses))
+        {
             self.item("  ", &text);
         }
         for one in &view.ignored {

@@ -63,6 +63,8 @@ pub(super) struct CoverageView {
     pub(super) attacks: Vec<AttackView>,
     /// For each request that writes: whether its loss would be noticed.
     pub(super) losses: Vec<LossView>,
+    /// For each request that is not safe: what becomes of it when its instance is killed and it is sent again.
+    pub(super) resends: Vec<ResendView>,
     /// The most important first.
     pub(super) not_covered: Vec<String>,
     /// How many of `not_covered` restrict what FUNGIBLE means.
@@ -83,6 +85,29 @@ pub(super) struct LossView {
     pub(super) place: Option<String>,
     /// How the effect of the write was withheld: in the last of these ways, where it was noticed.
     pub(super) ways: Vec<WayView>,
+}
+
+/// What became of a request whose instance was killed in the middle of it, and which was sent again.
+#[derive(Debug, Serialize)]
+pub(super) struct ResendView {
+    pub(super) request: StepView,
+    pub(super) outcome: ResendWord,
+    /// The request that shows it.
+    pub(super) seen_at: Option<StepView>,
+    /// Where it shows.
+    pub(super) place: Option<String>,
+    /// What is other in its answer: the status, or the header fields.
+    pub(super) with: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ResendWord {
+    Safe,
+    DoneTwice,
+    AnsweredOtherwise,
+    HalfDone,
+    NotTried,
 }
 
 /// What became of a write whose effect is withheld.

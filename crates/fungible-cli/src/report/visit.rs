@@ -1,7 +1,7 @@
 //! Visits every text and every exchange of a verdict that a report may show.
 
 use crate::exchange::Exchange;
-use crate::prove::{Deviation, Judgement, Loss, Verdict};
+use crate::prove::{Deviation, Judgement, Loss, Resent, Verdict};
 
 /// Calls `visit` with the place and the text of every text outside of exchanges; the place may be empty.
 pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str, &'a str)) {
@@ -11,6 +11,11 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
     plain.chain(&covered.not_covered).chain(&covered.notes).for_each(|text| visit("", text));
     for one in &covered.losses {
         if let Loss::Noticed { place, .. } = &one.loss {
+            visit("", place);
+        }
+    }
+    for one in &covered.resends {
+        if let Resent::DoneTwice { place, .. } | Resent::HalfDone { place, .. } = &one.resent {
             visit("", place);
         }
     }
@@ -70,6 +75,12 @@ pub(super) fn each_exchange(verdict: &Verdict, visit: &mut impl FnMut(&Exchange)
         visit(&one.write.exchange);
         if let Loss::Noticed { reader, .. } = &one.loss {
             visit(&reader.exchange);
+        }
+    }
+    for one in &verdict.covered.resends {
+        visit(&one.request.exchange);
+        if let Resent::DoneTwice { seen_at, .. } | Resent::HalfDone { seen_at, .. } = &one.resent {
+            visit(&seen_at.exchange);
         }
     }
     verdict.not_judged.iter().for_each(|one| visit(&one.step.exchange));

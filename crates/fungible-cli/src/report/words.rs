@@ -2,8 +2,8 @@
 
 use super::plain::shortened;
 use super::view::{
-    AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, LossView, LossWord, StepView, VerdictView,
-    VerdictWord,
+    AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, LossView, LossWord, ResendView, ResendWord,
+    StepView, VerdictView, VerdictWord,
 };
 use crate::prove::FindingKind;
 
@@ -47,6 +47,41 @@ pub(super) fn losses(losses: &[LossView]) -> Option<String> {
         }
     }
     Some(text)
+}
+
+/// `mid-kill: 5 of 7 requests are safe to send again after a crash; not: #3 POST /orders (done twice, seen at #5 GET /orders)`; nothing where
+/// nothing was tried.
+pub(super) fn resends(resends: &[ResendView]) -> Option<String> {
+    let tried = resends.iter().filter(|one| one.outcome != ResendWord::NotTried).count();
+    if tried == 0 {
+        return None;
+    }
+    let safe = resends.iter().filter(|one| one.outcome == ResendWord::Safe).count();
+    let mut text = format!("mid-kill: {safe} of {} safe to send again after a crash", are(resends.len(), "request"));
+    let seen =
+        |one: &ResendView| one.seen_at.as_ref().map_or_else(String::new, |step| format!(", seen at {}", request(step)));
+    let why = |one: &ResendView| match one.outcome {
+        ResendWord::DoneTwice => Some(format!("done twice{}", seen(one))),
+        ResendWord::HalfDone => Some(format!("half done{}", seen(one))),
+        ResendWord::AnsweredOtherwise => Some(format!("answered with {}", one.with.as_deref().unwrap_or_default())),
+        ResendWord::Safe | ResendWord::NotTried => None,
+    };
+    let unsafe_ones = resends.iter().filter_map(|one| Some(format!("{} ({})", request(&one.request), why(one)?)));
+    let unsafe_ones: Vec<String> = unsafe_ones.collect();
+    if !unsafe_ones.is_empty() {
+        text += &format!("; not: {}", listed(&unsafe_ones));
+    }
+    let left: Vec<StepView> =
+        resends.iter().filter(|one| one.outcome == ResendWord::NotTried).map(|one| one.request.clone()).collect();
+    if !left.is_empty() {
+        text += &format!("; not tried: {}", requests(&left));
+    }
+    Some(text)
+}
+
+/// `1 request is`, `7 requests are`
+fn are(number: usize, what: &str) -> String {
+    format!("{} {}", count(number, what), if number == 1 { "is" } else { "are" })
 }
 
 /// `#1 to #5 POST /login and #7 GET /cart`: equal requests are combined.

@@ -47,6 +47,10 @@ struct Variant {
     reason: Option<String>,
     /// Part of a line of what was covered.
     covered: Option<String>,
+    /// What becomes of each request that is not safe when it is sent again after a crash: `POST /orders: done_twice`.
+    resends: Option<Vec<String>>,
+    /// The writes whose loss nothing would notice.
+    unnoticed: Option<Vec<String>>,
     #[serde(default)]
     extra: Vec<String>,
 }
@@ -104,6 +108,24 @@ impl Variant {
         if let Some(part) = &self.covered {
             let lines = list(&verdict["covered"]["attacks"]);
             expect("covered", part, &lines, says(lines, part));
+        }
+        let of = |list: &Value, request: &str, outcome: &str| -> Vec<(String, String)> {
+            let of = |one: &Value| (self::request(&one[request]), text(&one[outcome]).to_owned());
+            self::list(list).iter().map(of).collect()
+        };
+        if let Some(resends) = &self.resends {
+            let got = of(&verdict["covered"]["resends"], "request", "outcome");
+            let is_it = |(expected, (request, outcome)): (&String, &(String, String))| {
+                let (one, what) = expected.split_once(": ").unwrap_or_default();
+                fits(one, request) && what == outcome
+            };
+            expect("resends", resends, &got, resends.len() == got.len() && resends.iter().zip(&got).all(is_it));
+        }
+        if let Some(unnoticed) = &self.unnoticed {
+            let losses = of(&verdict["covered"]["losses"], "write", "loss").into_iter();
+            let got: Vec<String> = losses.filter(|(_, loss)| loss == "unnoticed").map(|(write, _)| write).collect();
+            let all = unnoticed.len() == got.len() && unnoticed.iter().zip(&got).all(|(one, got)| fits(one, got));
+            expect("unnoticed", unnoticed, &got, all);
         }
         wrong
     }

@@ -56,11 +56,19 @@ pub(super) fn last(group: &Group) -> usize {
     group.last().copied().unwrap_or_default()
 }
 
-/// Kinds of requests of which two runs sent different numbers of the same request.
-pub(super) fn sent_unequally(one: &ParsedRun, other: &ParsedRun) -> HashSet<u64> {
+/// Kinds of requests of which two runs sent different numbers of the same request. Of one that was cut off only those count
+/// that it sent more often: the others it might have sent yet.
+pub(super) fn sent_unequally(one: &ParsedRun, other: &ParsedRun, cut_off: bool) -> HashSet<u64> {
     let sent = counts(other);
+    let differs = |here: &Vec<usize>, there: &Vec<usize>| {
+        let more = there.iter().enumerate().any(|(at, there)| here.get(at).is_none_or(|here| there > here));
+        if cut_off { more } else { here != there }
+    };
     let varied = counts(one).into_iter();
-    varied.filter(|(kind, counts)| sent.get(kind).is_some_and(|sent| sent != counts)).map(|(kind, _)| kind).collect()
+    varied
+        .filter(|(kind, here)| sent.get(kind).is_some_and(|there| differs(here, there)))
+        .map(|(kind, _)| kind)
+        .collect()
 }
 
 /// By kind: how often each request of it was sent, in the order in which they came.

@@ -31,7 +31,7 @@ pub(crate) struct Pairing {
 /// Aligns a run with the baseline. `polled` are kinds of requests of which baselines sent different numbers; `gave_up`: the
 /// driver ended otherwise than in any baseline.
 pub(crate) fn align(baseline: &ParsedRun, other: &ParsedRun, polled: &HashSet<u64>, gave_up: bool) -> Pairing {
-    let polled: HashSet<u64> = polled.union(&sent_unequally(baseline, other)).copied().collect();
+    let polled: HashSet<u64> = polled.union(&sent_unequally(baseline, other, gave_up)).copied().collect();
     let sequential = is_sequential(baseline.exchanges());
     let one_client = sequential && is_sequential(other.exchanges());
     let in_baseline = groups(baseline, &polled, one_client);

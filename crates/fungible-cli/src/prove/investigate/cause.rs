@@ -2,7 +2,7 @@
 //! with the one that went wrong, so that it goes right? No conviction without it.
 
 use super::proof::{Proof, TIMES};
-use crate::exchange::Outcome;
+use crate::exchange::{Outcome, is_safe};
 use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::event::Event;
@@ -10,7 +10,7 @@ use crate::prove::journal::Journal;
 use crate::prove::lab::ProveError;
 use crate::prove::model::Model;
 use crate::prove::request_key::RequestKey;
-use crate::prove::schedule::{Experiment, Intervention, Schedule, Together, side};
+use crate::prove::schedule::{Experiment, Intervention, Schedule, Together};
 
 /// What the experiments showed of one deviation.
 #[derive(Debug)]
@@ -63,7 +63,8 @@ pub(super) async fn find(
         .collect();
     let pairs = &failing.comparison.pairs;
     let there = pairs.iter().find(|(here, _)| *here == reader).map_or(reader, |(_, there)| *there);
-    let side = if let Schedule::Rotate { bit } = experiment.schedule { side(bit, there) } else { 0 };
+    let safe = is_safe(&proof.baselines.model().exchanges()[reader - 1].request.method);
+    let side = if let Schedule::Rotate(pass) = experiment.schedule { pass.side(there, safe) } else { 0 };
     let exact = Trials { experiment, reader, key: Some(key.clone()), polls: false, side, deviations };
     if deviations.iter().all(|one| one.kind == DeviationKind::DriverExit)
         && let Some(cause) = exact.noticed_by_the_driver(proof, &candidates, (reader, key.clone())).await?

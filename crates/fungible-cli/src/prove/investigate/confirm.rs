@@ -200,7 +200,7 @@ fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> Attack
                 served.len()
             )
         }
-        Schedule::Rotate { .. } => format!("{requests} requests over two live instances"),
+        Schedule::Rotate(_) => format!("{requests} requests over two live instances"),
         Schedule::Baseline { .. } => format!("{requests} requests"),
     };
     AttackRun { name: experiment.name(), covers }

@@ -58,7 +58,7 @@ pub(super) async fn convict(
         }
     };
     let remembered =
-        matches!(experiment.schedule, Schedule::Rotate { .. }) && !proof.results.amnesia.contains(&conviction.reader);
+        matches!(experiment.schedule, Schedule::Rotate(_)) && !proof.results.amnesia.contains(&conviction.reader);
     let kind = kind_of(&of_reader, conviction.how, remembered);
     let finding = finding(proof, conviction, kind, (experiment, failing), (merged(&of_reader), seen));
     proof.results.findings.push(finding);

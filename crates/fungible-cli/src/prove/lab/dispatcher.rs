@@ -11,7 +11,7 @@ use super::stand_in::StandIn;
 use crate::balancer::{InstanceId, Question};
 use crate::exchange::{Exchange, Outcome};
 use crate::prove::request_key::{RequestKey, RequestPatterns};
-use crate::prove::schedule::{Experiment, Route, Router, Schedule, Way};
+use crate::prove::schedule::{Experiment, KillMoment, Route, Router, Schedule, Way};
 
 /// How long the request after a spared one waits: what was answered too early is stored by then.
 const STORED_BY_THEN: Duration = Duration::from_secs(1);
@@ -27,6 +27,8 @@ pub(super) struct Dispatcher<'a> {
     waiting: VecDeque<Waiting>,
     /// Those that wait for one over a copy of the shared paths.
     forking: VecDeque<Waiting>,
+    /// Those that wait for the instance that serves once theirs is killed in the middle of them.
+    doomed: VecDeque<(KillMoment, Waiting)>,
     /// The instance that those that belong together share.
     kept: Option<usize>,
     /// The one that got the last request, where requests may stay.
@@ -76,6 +78,7 @@ impl<'a> Dispatcher<'a> {
             router: Router::new((*experiment).clone(), patterns),
             waiting: VecDeque::new(),
             forking: VecDeque::new(),
+            doomed: VecDeque::new(),
             known,
             numbers: HashMap::new(),
             withheld: false,
@@ -101,6 +104,7 @@ impl<'a> Dispatcher<'a> {
     pub(super) fn give_up(&mut self) {
         self.waiting.clear();
         self.forking.clear();
+        self.doomed.clear();
     }
 
     /// Instances that got a request.
@@ -126,6 +130,13 @@ impl<'a> Dispatcher<'a> {
         self.numbers.extend(known.map(|known| (number, known)));
         if let Route::Withheld(way) = route {
             return self.withhold(way, known, Waiting { number, route, since: Instant::now(), answer }, instances);
+        }
+        if let Route::KilledAt(moment) = route {
+            // The next one serves when it is ready.
+            if instances.start_successor().is_ok() {
+                self.doomed.push_back((moment, Waiting { number, route, since: Instant::now(), answer }));
+            }
+            return;
         }
         let there = self.stays_at(route, instances);
         let Some(place) = there.filter(|place| !instances.is_dead(*place)) else {
@@ -154,7 +165,7 @@ impl<'a> Dispatcher<'a> {
             Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
             Route::Kept => self.kept,
             Route::Stay => self.current,
-            Route::Fresh | Route::Spared | Route::Withheld(_) => None,
+            Route::Fresh | Route::Spared | Route::Withheld(_) | Route::KilledAt(_) => None,
         }
     }
 
@@ -256,6 +267,21 @@ impl<'a> Dispatcher<'a> {
             instances.let_die_after_next(place);
             self.give(one.number, place, one.answer, instances);
         }
+        while !self.doomed.is_empty()
+            && let Some(succession) = instances.succeed()
+        {
+            let Some((moment, one)) = self.doomed.pop_front() else { break };
+            self.held += one.since.elapsed();
+            let usual = self.numbers.get(&one.number).map(|known| {
+                let exchange = &self.known[*known].exchange;
+                exchange.ended.saturating_sub(exchange.arrived)
+            });
+            let killed_after = (moment == KillMoment::Halfway).then(|| usual.unwrap_or_default() / 2);
+            if let Ok(id) = instances.stand_in(StandIn::Killed { succession, killed_after }) {
+                // The client may have gone.
+                let _ = one.answer.send(id);
+            }
+        }
         if self.experiment.schedule.live() > 0 {
             return;
         }
@@ -295,7 +321,7 @@ impl<'a> Dispatcher<'a> {
                 instances.let_die_after_next(place);
                 self.nobody_stays(instances);
             }
-            Route::Spared | Route::Live(_) | Route::Withheld(_) => {}
+            Route::Spared | Route::Live(_) | Route::Withheld(_) | Route::KilledAt(_) => {}
         }
     }
 

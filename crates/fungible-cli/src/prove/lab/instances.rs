@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::error::ProveError;
 use super::setup::{Ports, Setup};
-use super::stand_in::StandIn;
+use super::stand_in::{StandIn, Succession};
 use crate::balancer::{Balancer, InstanceId};
 use crate::fleet::{Change, Launcher, ProcessId, Waited};
 use crate::prove::event::Event;
@@ -284,6 +284,24 @@ impl<'a> Instances<'a> {
     /// One over a copy of the shared paths, if one is ready.
     pub(super) fn take_fork(&mut self) -> Option<usize> {
         self.forks.pop_front()
+    }
+
+    /// Starts the one that shall serve when the live one is killed.
+    pub(super) fn start_successor(&mut self) -> Result<(), ProveError> {
+        self.start_one(false)
+    }
+
+    /// Puts a successor that is ready in the place of the live instance, which is still to be killed.
+    pub(super) fn succeed(&mut self) -> Option<Succession> {
+        let place = self.spares.pop_front()?;
+        let before = std::mem::replace(self.steady.first_mut()?, place);
+        let address = |place: usize| SocketAddr::from((Ipv4Addr::LOCALHOST, self.ready[place].record.port));
+        let (first, then) = (address(before), address(place));
+        let instance = &mut self.ready[before];
+        instance.dead = true;
+        instance.record.killed = Some(self.setup.began.elapsed());
+        self.balancer.ended(instance.balanced);
+        Some(Succession { first, then, launcher: Arc::clone(&self.setup.launcher), id: instance.id })
     }
 
     /// Where the instance that serves for the whole run listens.

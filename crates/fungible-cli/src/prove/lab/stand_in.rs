@@ -1,9 +1,11 @@
-//! Answers one request in the place of an instance, so that what the request does is withheld from all that come later. It
-//! decides neither which request that is nor what it proves.
+//! Answers one request in the place of an instance: so that what the request does is withheld from all that come later, or so
+//! that the instance is killed in the middle of it. It decides neither which request that is nor what it proves.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -16,14 +18,44 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::substitute::{Answer, recorded, replaced};
 use crate::exchange::{self, Body, Exchange, Headers};
+use crate::fleet::{LaunchError, Launcher, ProcessId};
 
 /// What it answers.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum StandIn {
     /// As this exchange of a baseline; no instance is asked.
     Recorded(Exchange),
     /// As this instance, with other values in place of those at these places.
     Replaced { instance: SocketAddr, places: Vec<String> },
+    /// As the second of two instances, after the first had the same request and was killed: when it had answered, or so much
+    /// time after it got the request.
+    Killed { succession: Succession, killed_after: Option<Duration> },
+}
+
+/// An instance that is to be killed, and the one that serves then.
+#[derive(Clone)]
+pub(super) struct Succession {
+    pub(super) first: SocketAddr,
+    pub(super) then: SocketAddr,
+    pub(super) launcher: Arc<Launcher>,
+    /// Of the first.
+    pub(super) id: ProcessId,
+}
+
+impl Succession {
+    /// What the second instance answers once the first is dead. The connection to the first is closed only then: what an instance does
+    /// when its client goes away is another matter.
+    async fn answer(self, killed_after: Option<Duration>, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
+        let asked = ask(self.first, request.clone());
+        tokio::pin!(asked);
+        match killed_after {
+            // Whatever it answers, nobody sees it.
+            None => drop((&mut asked).await),
+            Some(after) => drop(tokio::time::timeout(after, &mut asked).await),
+        }
+        self.launcher.kill(self.id).await?;
+        ask(self.then, request).await
+    }
 }
 
 /// Why there is no answer: the client gets a 502, and the run shows nothing.
@@ -37,6 +69,8 @@ enum NoAnswer {
     Hyper(#[from] hyper::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
 }
 
 impl StandIn {
@@ -73,7 +107,7 @@ impl StandIn {
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, NoAnswer> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let asked = exchange::Request {
             method: head.method.to_string(),
@@ -84,8 +118,13 @@ impl StandIn {
         let answer = match self {
             StandIn::Recorded(baseline) => recorded(&baseline, &asked).ok_or(NoAnswer::NotRecorded)?,
             StandIn::Replaced { instance, places } => {
+                // In a compressed answer nothing could be replaced.
+                head.headers.remove(ACCEPT_ENCODING);
                 let answer = ask(instance, Request::from_parts(head, Full::new(body))).await?;
                 replaced(answer, &asked, &places)
+            }
+            StandIn::Killed { succession, killed_after } => {
+                succession.answer(killed_after, Request::from_parts(head, Full::new(body))).await?
             }
         };
         let mut response = Response::builder().status(answer.status);
@@ -99,9 +138,8 @@ impl StandIn {
     }
 }
 
-/// What the instance answers. It must not compress that: nothing could be replaced.
+/// What the instance answers.
 async fn ask(instance: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
-    request.headers_mut().remove(ACCEPT_ENCODING);
     request.headers_mut().remove(CONNECTION);
     if !request.headers().contains_key(HOST) {
         let host = HeaderValue::from_str(&instance.to_string()).map_err(http::Error::from)?;

@@ -32,8 +32,18 @@ pub(crate) enum Schedule {
     },
     /// Requests on instances that have served nothing; the one before is killed as soon as it has answered.
     Amnesia(HandOver),
-    /// Two live instances; this bit of the request's number decides.
-    Rotate { bit: u32 },
+    /// Two live instances.
+    Rotate(Pass),
+}
+
+/// One way to share requests out between two live instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Pass {
+    /// All that write go to the second, all that read to the first.
+    WritesApart,
+    /// This bit of the request's number decides.
+    Bit(u32),
 }
 
 /// Which requests go to an instance that has served nothing.
@@ -59,6 +69,27 @@ pub(crate) enum Intervention {
     Renewed(Vec<RequestKey>),
     /// What these requests do is withheld from all others, as a trap would withhold it.
     Withheld(Withheld),
+    /// The instance is killed while it has one of these requests, which is then sent again to another one, as its client
+    /// would.
+    KilledAt(KilledAt),
+}
+
+/// Requests in the middle of which their instance is killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) struct KilledAt {
+    pub(crate) requests: Vec<RequestKey>,
+    pub(crate) moment: KillMoment,
+}
+
+/// When an instance is killed that has a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KillMoment {
+    /// When half of the time has passed that its answer took in the baseline.
+    Halfway,
+    /// When it has answered; nobody sees that answer.
+    Answered,
 }
 
 /// Requests whose effect is withheld.
@@ -105,9 +136,11 @@ impl Experiment {
         let kills = matches!(self.schedule, Schedule::Amnesia(_));
         let fits = match intervention {
             Intervention::None => true,
-            Intervention::Together(_) => kills || matches!(self.schedule, Schedule::Rotate { .. }),
+            Intervention::Together(_) => kills || matches!(self.schedule, Schedule::Rotate(_)),
             Intervention::Spared(_) | Intervention::Renewed(_) => kills,
-            Intervention::Withheld(_) => matches!(self.schedule, Schedule::Baseline { .. }),
+            Intervention::Withheld(_) | Intervention::KilledAt(_) => {
+                matches!(self.schedule, Schedule::Baseline { .. })
+            }
         };
         fits.then(|| Experiment { schedule: self.schedule.clone(), intervention })
     }
@@ -116,6 +149,7 @@ impl Experiment {
     pub(crate) fn name(&self) -> &'static str {
         match (&self.schedule, &self.intervention) {
             (_, Intervention::Withheld(_)) => "loss of a write",
+            (_, Intervention::KilledAt(_)) => "mid-kill",
             (Schedule::Baseline { swap, .. }, _) if !swap.is_empty() => "baseline, in another order",
             (Schedule::Baseline { pace, .. }, _) if pace.is_zero() => "baseline",
             (Schedule::Baseline { .. }, _) => "baseline, slowed",
@@ -123,8 +157,8 @@ impl Experiment {
             (Schedule::Amnesia(_), Intervention::Together(_)) => "amnesia, some together",
             (Schedule::Amnesia(_), Intervention::Spared(_)) => "amnesia, one spared",
             (Schedule::Amnesia(_), Intervention::Renewed(_)) => "amnesia, started after it",
-            (Schedule::Rotate { .. }, Intervention::None) => "rotate",
-            (Schedule::Rotate { .. }, _) => "rotate, some together",
+            (Schedule::Rotate(_), Intervention::None) => "rotate",
+            (Schedule::Rotate(_), _) => "rotate, some together",
         }
     }
 
@@ -133,14 +167,15 @@ impl Experiment {
         let of_schedule: Vec<&mut RequestKey> = match &mut self.schedule {
             Schedule::Baseline { swap, .. } => swap.iter_mut().flat_map(|(one, other)| [one, other]).collect(),
             Schedule::Amnesia(HandOver::Only(keys)) => keys.iter_mut().collect(),
-            Schedule::Amnesia(HandOver::Each) | Schedule::Rotate { .. } => Vec::new(),
+            Schedule::Amnesia(HandOver::Each) | Schedule::Rotate(_) => Vec::new(),
         };
         let of_intervention: Vec<&mut RequestKey> = match &mut self.intervention {
             Intervention::None => Vec::new(),
             Intervention::Together(together) => together.writers.iter_mut().chain(&mut together.reader).collect(),
             Intervention::Spared(keys)
             | Intervention::Renewed(keys)
-            | Intervention::Withheld(Withheld { requests: keys, .. }) => keys.iter_mut().collect(),
+            | Intervention::Withheld(Withheld { requests: keys, .. })
+            | Intervention::KilledAt(KilledAt { requests: keys, .. }) => keys.iter_mut().collect(),
         };
         of_schedule.into_iter().chain(of_intervention)
     }
@@ -148,6 +183,14 @@ impl Experiment {
     /// Whether it is one undisturbed instance.
     pub(crate) fn is_baseline(&self) -> bool {
         matches!((&self.schedule, &self.intervention), (Schedule::Baseline { .. }, Intervention::None))
+    }
+
+    /// When the instance is killed that has this request; `None`: it is not.
+    pub(crate) fn kills_at(&self, key: &RequestKey) -> Option<KillMoment> {
+        match &self.intervention {
+            Intervention::KilledAt(killed) if killed.requests.iter().any(|one| one.covers(key)) => Some(killed.moment),
+            _ => None,
+        }
     }
 
     /// How the effect of this request is withheld; `None`: it is not.
@@ -176,7 +219,7 @@ impl Schedule {
     pub(crate) fn live(&self) -> usize {
         match self {
             Schedule::Baseline { .. } => 1,
-            Schedule::Rotate { .. } => 2,
+            Schedule::Rotate(_) => 2,
             Schedule::Amnesia(_) => 0,
         }
     }
@@ -187,12 +230,20 @@ impl Schedule {
     }
 }
 
-/// Which of the two instances a request gets in the pass of rotate for this bit.
-pub(crate) fn side(bit: u32, number: usize) -> usize {
-    (number - 1) >> bit & 1
-}
+impl Pass {
+    /// The passes for so many requests: every two of them are separated in one, and in the first every write is apart from
+    /// all reads before and after it, which share an instance. (A copy that was read before a write elsewhere is stale after it.)
+    pub(crate) fn all(requests: usize) -> Vec<Pass> {
+        let bits = usize::BITS - requests.saturating_sub(1).leading_zeros();
+        let apart = (bits > 0).then_some(Pass::WritesApart);
+        apart.into_iter().chain((0..bits).map(Pass::Bit)).collect()
+    }
 
-/// How many passes of rotate separate every two of so many requests at least once.
-pub(crate) fn rotations(requests: usize) -> u32 {
-    usize::BITS - requests.saturating_sub(1).leading_zeros()
+    /// Which of the two instances a request gets.
+    pub(crate) fn side(self, number: usize, is_safe: bool) -> usize {
+        match self {
+            Pass::WritesApart => usize::from(!is_safe),
+            Pass::Bit(bit) => (number - 1) >> bit & 1,
+        }
+    }
 }

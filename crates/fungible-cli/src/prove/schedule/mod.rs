@@ -4,5 +4,7 @@ mod experiment;
 mod router;
 
 pub(crate) use experiment::Way;
-pub(super) use experiment::{Experiment, HandOver, Intervention, Schedule, Together, Withheld, rotations, side};
+pub(super) use experiment::{
+    Experiment, HandOver, Intervention, KillMoment, KilledAt, Pass, Schedule, Together, Withheld,
+};
 pub(super) use router::{Route, Router};

@@ -1,6 +1,6 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
-use super::experiment::{Experiment, HandOver, Intervention, Schedule, Way, side};
+use super::experiment::{Experiment, HandOver, Intervention, KillMoment, Schedule, Way};
 use crate::exchange::is_safe;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 
@@ -19,6 +19,8 @@ pub(crate) enum Route {
     Kept,
     /// Not to where the others go: nobody else may see what it does.
     Withheld(Way),
+    /// To the live instance, which is killed at this moment; then to another one, which is the live one from then on.
+    KilledAt(KillMoment),
 }
 
 /// Routes the requests of one run.
@@ -60,9 +62,13 @@ impl Router {
         let polls = self.row.1 > self.longest_row;
         let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
         match (&self.experiment.schedule, &self.experiment.intervention) {
-            (Schedule::Baseline { .. }, _) => self.experiment.withholds(key).map_or(Route::Live(0), Route::Withheld),
-            (Schedule::Rotate { .. }, Intervention::Together(together)) if belongs => Route::Live(together.side),
-            (Schedule::Rotate { bit }, _) => Route::Live(side(*bit, number)),
+            (Schedule::Baseline { .. }, _) => {
+                let withheld = self.experiment.withholds(key).map(Route::Withheld);
+                let killed = self.experiment.kills_at(key).map(Route::KilledAt);
+                withheld.or(killed).unwrap_or(Route::Live(0))
+            }
+            (Schedule::Rotate(_), Intervention::Together(together)) if belongs => Route::Live(together.side),
+            (Schedule::Rotate(pass), _) => Route::Live(pass.side(number, safe)),
             (Schedule::Amnesia(_), _) if belongs => Route::Kept,
             (Schedule::Amnesia(_), Intervention::Spared(spared)) if covers(spared) => Route::Spared,
             (Schedule::Amnesia(_), _) if polls => Route::Stay,
@@ -86,26 +92,38 @@ impl Router {
 
 #[cfg(test)]
 mod tests {
-    use super::super::experiment::{Together, rotations};
+    use super::super::experiment::{Pass, Together};
     use super::*;
     use crate::prove::request_key::Which;
 
     #[test]
-    fn rotations_separate_every_pair_at_least_once() {
+    fn passes_separate_every_pair_and_each_write_from_the_reads_around_it() {
+        let method = |number: usize| if number.is_multiple_of(3) { "POST" } else { "GET" };
         for requests in 1..70 {
-            let passes: Vec<Vec<Route>> = (0..rotations(requests))
-                .map(|bit| {
-                    let mut router = Router::new(Schedule::Rotate { bit }.plain(), RequestPatterns::default());
-                    (1..=requests).map(|number| router.route(number, "GET", "/").1).collect()
+            let passes: Vec<Vec<Route>> = Pass::all(requests)
+                .into_iter()
+                .map(|pass| {
+                    let mut router = Router::new(Schedule::Rotate(pass).plain(), RequestPatterns::default());
+                    (1..=requests).map(|number| router.route(number, method(number), "/").1).collect()
                 })
                 .collect();
+            let is_write = |at: &usize| method(at + 1) == "POST";
+            for write in (0..requests).filter(is_write) {
+                for (before, after) in
+                    (0..write).flat_map(|before| (write + 1..requests).map(move |after| (before, after)))
+                {
+                    let apart = |pass: &&Vec<Route>| pass[before] == pass[after] && pass[before] != pass[write];
+                    let reads = !is_write(&before) && !is_write(&after);
+                    assert!(!reads || passes.iter().any(|pass| apart(&pass)), "{before} {write} {after} of {requests}");
+                }
+            }
             for one in 0..requests {
                 for other in 0..one {
                     assert!(passes.iter().any(|pass| pass[one] != pass[other]), "{other} and {one} of {requests}");
                 }
             }
         }
-        assert_eq!((rotations(1), rotations(2), rotations(3), rotations(100)), (0, 1, 2, 7));
+        assert_eq!([1, 2, 3, 100].map(|requests| Pass::all(requests).len()), [0, 2, 3, 8]);
     }
 
     #[test]

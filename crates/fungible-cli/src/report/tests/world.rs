@@ -8,8 +8,8 @@ use proptest::strategy::Strategy;
 
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
-    AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, Loss, NotJudged, Step,
-    Verdict, Way, WriteLoss,
+    AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, Loss, NotJudged, Resend,
+    Resent, Step, Verdict, Way, WriteLoss,
 };
 
 pub(super) fn verdict(outcome: Judgement) -> Verdict {
@@ -35,6 +35,16 @@ pub(super) fn verdict(outcome: Judgement) -> Verdict {
                 WriteLoss {
                     write: step(6, "POST /logout", "web-1", 303),
                     loss: Loss::Unnoticed { ways: vec![Way::Fork] },
+                },
+            ],
+            resends: vec![
+                Resend { request: step(3, "POST /cart", "web-1", 303), resent: Resent::Safe },
+                Resend {
+                    request: step(5, "POST /orders", "web-1", 201),
+                    resent: Resent::DoneTwice {
+                        seen_at: Box::new(step(7, "GET /orders", "web-1", 200)),
+                        place: "body $[1]".to_owned(),
+                    },
                 },
             ],
             not_covered: vec![
@@ -158,6 +168,10 @@ fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verd
             losses: vec![WriteLoss {
                 write: filled_step(4, next),
                 loss: Loss::Noticed { reader: Box::new(filled_step(6, next)), place: next(), way: Way::Replaced },
+            }],
+            resends: vec![Resend {
+                request: filled_step(2, next),
+                resent: Resent::HalfDone { seen_at: Box::new(filled_step(4, next)), place: next() },
             }],
             not_covered: vec![next(), next()],
             limits: 0,
