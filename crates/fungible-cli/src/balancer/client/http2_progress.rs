@@ -2,7 +2,7 @@
 //! sockets.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,7 +20,8 @@ const MOST_GIVEN_UP: u32 = 100;
 /// The progress of a connection. Only the worker that serves it uses it.
 #[derive(Debug)]
 pub(crate) struct Http2Progress {
-    streams: RefCell<HashMap<u64, Rc<StreamProgress>>>,
+    /// By number. There are few, and hashing a number costs more than finding it among them.
+    streams: RefCell<BTreeMap<u64, Rc<StreamProgress>>>,
     /// How many streams there were.
     all: Cell<u64>,
     /// How many of them the client reset before they were answered.

@@ -63,7 +63,8 @@ where
         let stream = begin.begins();
         let (front, client) = (Rc::clone(&serving), Rc::clone(&client));
         let is_beside_another = begin.is_beside_another();
-        async move {
+        // In a box, because hyper and tokio move it several times on its way into a task, and it is large.
+        Box::pin(async move {
             // The first one needs no more than the connection itself, which had room.
             let share = if is_beside_another { Some(room(&front).await) } else { None };
             let response = match share {
@@ -72,7 +73,7 @@ where
             };
             stream.answered();
             Ok::<_, Infallible>(response.map(|body| StreamBody::new(body, stream, share.flatten())))
-        }
+        })
     });
     let io = TokioIo::new(Http2Transport::new(stream, Rc::clone(&progress)));
     let mut connection = pin!(builder(front, streams).serve_connection(io, service));

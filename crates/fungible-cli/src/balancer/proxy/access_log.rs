@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::trace_context::trace_id;
 use crate::balancer::access::{AccessEntry, AccessSink};
-use crate::balancer::upstream::fields::REQUEST_ID;
+use crate::balancer::upstream::fields::{Field, REQUEST_ID};
 
 /// The entry of a request, until its response has ended.
 #[derive(Debug)]
@@ -40,8 +40,9 @@ impl AccessLine {
     }
 
     /// Takes over what the instance can find in its own log, too.
-    pub(super) fn names(&mut self, headers: &HeaderMap) {
-        let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    pub(super) fn names(&mut self, headers: &HeaderMap, added: &[Field]) {
+        let ours = added.iter().find(|(name, _)| *name == REQUEST_ID).map(|(_, id)| id);
+        let id = ours.or_else(|| headers.get(REQUEST_ID)).and_then(|id| id.to_str().ok());
         self.entry.request_id = id.map(str::to_owned);
         self.entry.trace_id = trace_id(headers).map(str::to_owned);
     }

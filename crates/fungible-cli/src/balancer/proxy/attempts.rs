@@ -18,6 +18,7 @@ use crate::balancer::config::Dispatch;
 use crate::balancer::meter::ResendReason;
 use crate::balancer::pool::{Claim, InstanceId, PortOwner, Refusal, Wish};
 use crate::balancer::upstream::connections::{self, Connection};
+use crate::balancer::upstream::fields::Field;
 use crate::balancer::upstream::health_check::{self, not_connected};
 use crate::balancer::upstream::{Gate, GateGuard, Origin, Problem, RoundTrip, RoundTripError, Upload};
 
@@ -33,6 +34,8 @@ pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) target: Uri,
     pub(super) headers: HeaderMap,
+    /// Fields of the balancer, sent behind the others. To insert them there would cost several times as much.
+    pub(super) added: Vec<Field>,
     pub(super) origin: Origin,
     /// It may be sent again even if it may have been executed.
     pub(super) repeatable: bool,
@@ -69,7 +72,7 @@ impl Outgoing {
         } else {
             self.gate = self.expects_continue.then(|| GateGuard(Gate::new()));
             let body = self.origin.body(self.gate.as_ref().map(|gate| gate.0.clone()))?;
-            Upload::new(&self.method, &self.target, &self.headers, body)
+            Upload::new(&self.method, &self.target, &self.headers, &self.added, body)
         };
         let gate = self.gate.as_ref().map(|gate| gate.0.clone());
         Some(RoundTrip::new(connection, upload, self.method == Method::HEAD, gate))
@@ -290,7 +293,8 @@ impl<'a> Attempts<'a> {
     }
 
     async fn claim(&mut self) -> Result<Claim, ErrorResponse> {
-        if self.context.pool.none_ready() {
+        // The lock of the pool is shared by all workers, and most requests have nothing to forgive.
+        if !self.unreached.is_empty() && self.context.pool.none_ready() {
             self.forgive();
         }
         let mut claimed = self.context.pool.claim(&self.wish());

@@ -69,9 +69,12 @@ pub fn request_head(data: &[u8]) {
         let target = head.uri.authority();
         let from = CameFrom { client: &theirs, target, our_host: &ours, secure: true, trust_forwarded };
         let has_body = headers.contains_key(TRANSFER_ENCODING);
-        let upgrade =
+        let (added, upgrade) =
             headers::to_instance(&mut headers, head.version, has_body, &from, || HeaderValue::from_static("new"));
         trace_context::carry(&mut headers, NewTraces::None);
+        for (name, value) in added {
+            headers.append(name, value);
+        }
         for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING] {
             assert!(!headers.contains_key(&name), "{name} is for one hop");
         }

@@ -1,19 +1,22 @@
 //! Rewrites header fields: hop-by-hop fields are removed, and fields about the origin of a request are set. It knows
 //! nothing of instances.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::balancer::upstream::fields::{
-    ERROR_HEADER, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, KEEP_ALIVE, NEVER_FOR_ONE_HOP, PROXY_CONNECTION,
-    REQUEST_ID, SERVED_BY, SERVED_VERSION, must_be_relied_on, remove_all, remove_where, says_where_from, text_value,
+    ERROR_HEADER, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Field, NEVER_FOR_ONE_HOP, REQUEST_ID, SERVED_BY,
+    SERVED_VERSION, must_be_relied_on, remove_where, says_where_from, text_value,
 };
 
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-
-/// The fields that are for one hop only, whether `Connection` names them or not.
-const ONE_HOP: [HeaderName; 6] = [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, TRANSFER_ENCODING];
+/// Whether a field is for one hop only, whether `Connection` names it or not.
+fn is_for_one_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "upgrade" | "keep-alive" | "proxy-connection" | "http2-settings" | "transfer-encoding" | "te"
+    )
+}
 
 /// Removes hop-by-hop fields, and returns the protocol that the sender offers to switch to.
 fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
@@ -29,7 +32,7 @@ fn remove_one_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
             }
         }
     }
-    remove_all(headers, &ONE_HOP);
+    remove_where(headers, is_for_one_hop);
     // HTTP/2 without TLS would hide all further requests from us.
     let is_h2 = |protocol: &[u8]| protocol.trim_ascii().to_ascii_lowercase().starts_with(b"h2");
     upgrade.filter(|protocols| !protocols.as_bytes().split(|byte| *byte == b',').any(is_h2))
@@ -60,15 +63,15 @@ pub(super) struct CameFrom<'a> {
     pub(super) trust_forwarded: bool,
 }
 
-/// Turns the header of a client into that for an instance. Returns the protocol that the client offers to switch to, if
-/// that may be passed on.
+/// Turns the header of a client into that for an instance. Returns the fields that are sent in addition, and the protocol
+/// that the client offers to switch to, if that may be passed on.
 pub(super) fn to_instance(
     headers: &mut HeaderMap,
     version: Version,
     has_body: bool,
     from: &CameFrom<'_>,
     new_id: impl FnOnce() -> HeaderValue,
-) -> Option<HeaderValue> {
+) -> (Vec<Field>, Option<HeaderValue>) {
     remove_look_alikes(headers);
     let takes_trailers = headers
         .get_all(TE)
@@ -79,8 +82,6 @@ pub(super) fn to_instance(
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
-    } else {
-        remove_all(headers, &[TE]);
     }
     if let Some(protocol) = &upgrade {
         headers.insert(UPGRADE, protocol.clone());
@@ -90,11 +91,13 @@ pub(super) fn to_instance(
         let host = from.target.map_or_else(|| from.our_host.clone(), |target| text_value(target.as_str().to_owned()));
         headers.insert(HOST, host);
     }
-    set_forwarded(headers, from);
-    if !headers.get(REQUEST_ID).is_some_and(is_request_id) || headers.get_all(REQUEST_ID).iter().count() > 1 {
-        headers.insert(REQUEST_ID, new_id());
+    let mut added = forwarded(headers, from);
+    let mut ids = headers.get_all(REQUEST_ID).iter();
+    if !ids.next().is_some_and(is_request_id) || ids.next().is_some() {
+        headers.remove(REQUEST_ID);
+        added.push((REQUEST_ID, new_id()));
     }
-    upgrade
+    (added, upgrade)
 }
 
 /// Whether the client sends the body only after `100 Continue`, and the instance is to decide about that. If not, hyper's
@@ -103,35 +106,34 @@ pub(super) fn expects_continue(headers: &mut HeaderMap, may_wait: bool) -> bool 
     let mut values = headers.get_all(EXPECT).iter();
     let expects = match (values.next(), values.next()) {
         (Some(value), None) => value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue"),
+        (None, _) => return false,
         _ => false,
     };
-    remove_all(headers, &[EXPECT]);
+    headers.remove(EXPECT);
     if expects && may_wait {
         headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }
     expects && may_wait
 }
 
-fn set_forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) {
-    let scheme = HeaderValue::from_static(if from.secure { "https" } else { "http" });
-    if from.trust_forwarded {
-        headers.append(FORWARDED_FOR, from.client.clone());
-        headers.entry(FORWARDED_PROTO).or_insert(scheme);
-        if !headers.contains_key(FORWARDED_HOST)
-            && let Some(host) = headers.get(HOST).cloned()
-        {
-            headers.insert(FORWARDED_HOST, host);
-        }
-    } else {
-        remove_all(headers, &[FORWARDED]);
+/// The fields about the origin of a request. Those of the client stay only if it is trusted.
+fn forwarded(headers: &mut HeaderMap, from: &CameFrom<'_>) -> Vec<Field> {
+    if !from.trust_forwarded {
         // Underscores too: CGI-like servers do not distinguish them from hyphens.
-        remove_where(headers, |name| name.starts_with('x') && says_where_from(&name.replace('_', "-")));
-        headers.insert(FORWARDED_FOR, from.client.clone());
-        headers.insert(FORWARDED_PROTO, scheme);
-        if let Some(host) = headers.get(HOST).cloned() {
-            headers.insert(FORWARDED_HOST, host);
-        }
+        remove_where(headers, |name| {
+            name == "forwarded" || name.starts_with('x') && says_where_from(&name.replace('_', "-"))
+        });
     }
+    let mut added = Vec::with_capacity(4);
+    let is_there = |name: HeaderName| from.trust_forwarded && headers.contains_key(name);
+    added.push((FORWARDED_FOR, from.client.clone()));
+    if !is_there(FORWARDED_PROTO) {
+        added.push((FORWARDED_PROTO, HeaderValue::from_static(if from.secure { "https" } else { "http" })));
+    }
+    if let Some(host) = headers.get(HOST).filter(|_| !is_there(FORWARDED_HOST)) {
+        added.push((FORWARDED_HOST, host.clone()));
+    }
+    added
 }
 
 /// Removes fields with an underscore that CGI-like servers (WSGI, PHP) cannot distinguish from a field they must be
@@ -159,23 +161,24 @@ pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode, method: &Me
     }
     let bodiless = switches || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     if bodiless || chunked || length.is_none() {
-        remove_all(headers, &[CONTENT_LENGTH]);
+        headers.remove(CONTENT_LENGTH);
     } else if let Some(stated) = headers.get(CONTENT_LENGTH) {
-        // Written as a plain number, because some parsers read `010` as eight. That of a HEAD is the length of the body of
-        // a GET.
+        // That of a HEAD is the length of the body of a GET.
         let length = if method == Method::HEAD { plain_number(stated) } else { length };
         let Some(length) = length else { return false };
-        if !is_plainly(stated, length) {
-            headers.insert(CONTENT_LENGTH, length.into());
-        }
+        set_length(headers, length);
     }
-    remove_all(headers, &[ERROR_HEADER]);
+    headers.remove(ERROR_HEADER);
     true
 }
 
-/// Whether this is how the number is usually written.
-fn is_plainly(value: &HeaderValue, number: u64) -> bool {
-    value.as_bytes().first() != Some(&b'0') && plain_number(value) == Some(number)
+/// Writes the length of a body once, as a plain number, because some parsers read `010` as eight.
+pub(super) fn set_length(headers: &mut HeaderMap, length: u64) {
+    let mut stated = headers.get_all(CONTENT_LENGTH).iter();
+    let is_plain = |value: &HeaderValue| !value.as_bytes().starts_with(b"0") && plain_number(value) == Some(length);
+    if !stated.next().is_some_and(is_plain) || stated.next().is_some() {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
 }
 
 /// Names the instance of a response, and its version if it has one, in place of what the instance says itself.

@@ -87,7 +87,7 @@ async fn forward(
     let config = &client.context.config;
     let (version, hints) = (head.version, Hints::of(&head.headers, config.routing, &config.secret));
     let (outgoing, offers_switch) = outgoing(client, head, body, direction);
-    notes.names(&outgoing.headers);
+    notes.names(&outgoing.headers, &outgoing.added);
     let method = outgoing.method.clone();
     let mut attempts = Attempts::new(client, outgoing, &hints);
     let answered = match direction {
@@ -116,7 +116,7 @@ async fn forward(
     // What an observer records ends as the app and its client want, and only a GET is repeated by its client.
     let lasts = direction.is_none() && method == Method::GET;
     let stream = if lasts { ServerSentEvents::of(&head.headers, &claim) } else { None };
-    let body = ResponseBody::Passing(Passing {
+    let body = ResponseBody::Passing(Box::new(Passing {
         _gate: gate,
         stream,
         ended: false,
@@ -130,7 +130,7 @@ async fn forward(
         line: notes.line.take(),
         bytes: 0,
         measure: notes.measure.take(),
-    });
+    }));
     Ok(Response::from_parts(head, body))
 }
 
@@ -174,7 +174,7 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
     let has_body = !matches!(origin, Origin::Empty);
     let waits = direction.is_none() && has_body && version == Version::HTTP_11;
     let expects_continue = headers::expects_continue(&mut headers, waits);
-    let offer = headers::to_instance(&mut headers, version, has_body, &from, || context.new_id());
+    let (added, offer) = headers::to_instance(&mut headers, version, has_body, &from, || context.new_id());
     if direction.is_some() {
         // An observer cannot read compressed messages, and a client must accept that its offer is declined (RFC 6455,
         // 9.1).
@@ -188,10 +188,7 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
             // HTTP/2 allows an empty one. Never both (RFC 9112, 6.2).
             headers.remove(CONTENT_LENGTH);
         }
-        // As a plain number, because some parsers read `010` as eight.
-        Some(length) if headers.contains_key(CONTENT_LENGTH) => {
-            headers.insert(CONTENT_LENGTH, length.into());
-        }
+        Some(length) if headers.contains_key(CONTENT_LENGTH) => headers::set_length(&mut headers, length),
         Some(_) => {}
     }
     (
@@ -199,6 +196,7 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
             method,
             target: only_path(uri),
             headers,
+            added,
             origin,
             repeatable,
             unsent: None,

@@ -11,6 +11,7 @@ use super::error_response::ErrorResponse;
 use super::measure::Measure;
 use super::response_body::ResponseBody;
 use crate::balancer::pool::Claim;
+use crate::balancer::upstream::fields::Field;
 
 /// Refuses a request that no instance gets to see.
 pub(crate) fn refuse<B>(client: &Client, request: &Request<B>, error: ErrorResponse) -> Response<ResponseBody> {
@@ -63,9 +64,9 @@ impl Noted {
     }
 
     /// What the instance can find in its own log, too.
-    pub(super) fn names(&mut self, headers: &HeaderMap) {
+    pub(super) fn names(&mut self, headers: &HeaderMap, added: &[Field]) {
         if let Some(line) = &mut self.line {
-            line.names(headers);
+            line.names(headers, added);
         }
     }
 

@@ -28,12 +28,11 @@ use crate::balancer::upstream::{GateGuard, RoundTrip};
 
 /// The body of a response.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are of instances, and a box would cost each an allocation")]
 pub(crate) enum ResponseBody {
     /// A sentence of the balancer.
     Ours(Bytes),
-    /// The body from an instance.
-    Passing(Passing),
+    /// The body from an instance. In a box, because hyper moves it several times, which costs more than the box.
+    Passing(Box<Passing>),
 }
 
 /// The body from an instance, and what to do at its end.

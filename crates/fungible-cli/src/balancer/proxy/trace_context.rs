@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::balancer::config::NewTraces;
-use crate::balancer::upstream::fields::{remove_all, text_value};
+use crate::balancer::upstream::fields::{remove_where, text_value};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -25,7 +25,7 @@ pub(super) fn carry(headers: &mut HeaderMap, new: NewTraces) {
         return;
     }
     // Their state belongs to a trace that nobody knows.
-    remove_all(headers, &[TRACEPARENT, TRACESTATE]);
+    remove_where(headers, |name| matches!(name, "traceparent" | "tracestate"));
     let flags = match new {
         NewTraces::None => return,
         NewTraces::Sampled => "01",

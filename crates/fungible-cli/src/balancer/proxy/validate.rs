@@ -54,7 +54,11 @@ fn the_host(headers: &HeaderMap, may_be_missing: bool) -> Result<Option<&str>, E
 
 /// Whether it consists of a name, an IPv4 address or an IPv6 address in brackets, and a port.
 fn is_host(host: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]:%!$&'()*+;=".contains(&byte);
+    let allowed = |byte: u8| {
+        let is_mark = matches!(byte, b'-' | b'.' | b'_' | b'~' | b'[' | b']' | b':' | b'%');
+        // Those that a name may have besides (`sub-delims` in RFC 3986), without a comma.
+        byte.is_ascii_alphanumeric() || is_mark || matches!(byte, b'!' | b'$' | b'&'..=b'+' | b';' | b'=')
+    };
     host.bytes().all(allowed)
 }
 

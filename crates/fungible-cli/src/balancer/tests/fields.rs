@@ -1,13 +1,13 @@
 //! Header fields on their way to the instance and back, and requests that are refused.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use test_basics::eventually_async;
 use tokio::sync::Notify;
 
 use super::world::{Fake, Raw, Seen, Step, add_healthy, balancer, config, ok, raw};
-use crate::balancer::{Config, NewTraces, Routing};
+use crate::balancer::{AccessSink, Config, NewTraces, Routing};
 
 /// What the instance saw of one request.
 async fn sees(config: Config, request: &str) -> Seen {
@@ -107,6 +107,20 @@ async fn a_request_id_is_kept_if_it_is_one_and_else_made() {
     assert_ne!(of("").await, of("").await);
     let two = of("X-Request-Id: a\r\nX-Request-Id: b\r\n").await;
     assert!(two != "a" && two != "b", "{two}");
+}
+
+#[tokio::test]
+async fn the_access_log_names_the_request_id_that_the_instance_got() {
+    let logged = Arc::new(Mutex::new(Vec::new()));
+    for line in ["", "X-Request-Id: mine\r\n", "X-Request-Id: a b\r\n"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n");
+        let log = Arc::clone(&logged);
+        let access = AccessSink::new(move |entry| log.lock().expect("no panic").push(entry.request_id.clone()));
+        let seen = sees(Config { access: Some(access), ..config(Routing::RoundRobin) }, &request).await;
+        eventually_async("it is logged", async || !logged.lock().expect("no panic").is_empty()).await;
+        let logged = logged.lock().expect("no panic").pop().flatten();
+        assert_eq!(logged.as_deref(), seen.header("x-request-id"), "{line:?}");
+    }
 }
 
 #[tokio::test]
@@ -243,6 +257,7 @@ async fn an_answer_with_ambiguous_framing_is_not_forwarded() {
     }
     let equal = passes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", "GET").await;
     assert_eq!(equal.body, "hi");
+    assert_eq!(equal.headers.iter().filter(|(name, _)| name == "content-length").count(), 1);
     let unasked = passes("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "GET").await;
     assert_eq!(unasked.status, 502);
 }

@@ -29,27 +29,15 @@ pub(crate) const SERVED_VERSION: HeaderName = HeaderName::from_static("x-served-
 pub(crate) const NEVER_FOR_ONE_HOP: [HeaderName; 6] =
     [HOST, CONTENT_LENGTH, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, REQUEST_ID];
 
+/// A header field.
+pub(crate) type Field = (HeaderName, HeaderValue);
+
 /// Whether a field tells the origin of a request.
 pub(crate) fn says_where_from(name: &str) -> bool {
     name.starts_with("x-forwarded-") || name == "x-real-ip"
 }
 
-/// Removes those of at most 32 fields that are there. To look once at all names costs less than to search for each.
-pub(crate) fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let mut there = 0_u32;
-    for name in headers.keys() {
-        if let Some(at) = names.iter().position(|one| one == name) {
-            there |= 1 << at;
-        }
-    }
-    for (at, name) in names.iter().enumerate() {
-        if there & (1 << at) != 0 {
-            headers.remove(name);
-        }
-    }
-}
-
-/// Removes the fields for whose name `unwanted` returns true.
+/// Removes the fields for whose name `unwanted` returns true. To look once at all names costs less than to search for each.
 pub(crate) fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
     for name in names {

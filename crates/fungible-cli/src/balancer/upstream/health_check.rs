@@ -202,7 +202,7 @@ async fn ask(
     headers.insert(HOST, host.cloned().unwrap_or_else(|| host_value(address)));
     headers.insert(USER_AGENT, HeaderValue::from_static("fungible-health-check"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    let upload = Upload::new(method, &target, &headers, RequestBody::Empty);
+    let upload = Upload::new(method, &target, &headers, &[], RequestBody::Empty);
     Some(match RoundTrip::new(connection, upload, false, None).head().await {
         Ok(head) if head.status.is_success() || head.status.is_redirection() => CheckResult::Passed,
         Ok(head) => CheckResult::Failed(format!("{method} {path} on {address} answered {}", head.status)),

@@ -10,17 +10,18 @@ use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, MAX_FORWARDS, SET_COOKIE, TRAILER,
     TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderName, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
+use super::fields::Field;
 use super::request_body::RequestBody;
 
 /// Pieces of a body up to this length, in bytes, are sent together with what precedes them.
 const SMALL: usize = 16 * 1024;
 
-/// Room for a usual head with a small body, in bytes.
-const USUAL: usize = 4 * 1024;
+/// Room for a usual head, in bytes. The allocator has so few at once.
+const USUAL: usize = 1024;
 
 /// Fields about the content, which trailers must not have (RFC 9110, section 6.5.1).
 const NEVER_TRAILERS: [HeaderName; 8] = [
@@ -70,18 +71,27 @@ enum End {
 
 impl Upload {
     /// The request with this head and body. The body is sent in chunks if the header says so, else in its own length.
-    pub(crate) fn new(method: &Method, target: &Uri, headers: &HeaderMap, body: RequestBody) -> Upload {
-        let mut buffer = Vec::with_capacity(USUAL);
+    pub(crate) fn new(
+        method: &Method,
+        target: &Uri,
+        headers: &HeaderMap,
+        added: &[Field],
+        body: RequestBody,
+    ) -> Upload {
+        let length = body.size_hint().exact();
+        let small = length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= SMALL);
+        let mut buffer = Vec::with_capacity(USUAL + small.unwrap_or(0));
         buffer.extend_from_slice(method.as_str().as_bytes());
         buffer.push(b' ');
         buffer.extend_from_slice(target.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
         buffer.extend_from_slice(b" HTTP/1.1\r\n");
         write_fields(&mut buffer, headers);
+        write_fields(&mut buffer, added.iter().map(|(name, value)| (name, value)));
         buffer.extend_from_slice(b"\r\n");
         let end = if headers.contains_key(TRANSFER_ENCODING) {
             End::LastChunk(announced_trailers(headers))
         } else {
-            End::Length(body.size_hint().exact().unwrap_or(0))
+            End::Length(length.unwrap_or(0))
         };
         Upload { buffer, at: 0, piece: Bytes::new(), body, end, complete: false, sent: 0 }
     }
@@ -196,8 +206,8 @@ impl Upload {
     }
 }
 
-fn write_fields(buffer: &mut Vec<u8>, headers: &HeaderMap) {
-    for (name, value) in headers {
+fn write_fields<'f>(buffer: &mut Vec<u8>, fields: impl IntoIterator<Item = (&'f HeaderName, &'f HeaderValue)>) {
+    for (name, value) in fields {
         buffer.extend_from_slice(name.as_str().as_bytes());
         buffer.extend_from_slice(b": ");
         buffer.extend_from_slice(value.as_bytes());
