@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Json, Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Json, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -34,9 +34,9 @@ pub(super) fn router(snapshots: Arc<Snapshots>, guard: Arc<Guard>) -> Router {
         .route("/metrics", get(metrics))
         .route("/health", get(health))
         .route("/command", post(command))
-        .layer(DefaultBodyLimit::max(LONGEST_COMMAND))
         .layer(Extension(Arc::new(Page::new())))
         .layer(middleware::from_fn_with_state(guard, guarded))
+        .layer(DefaultBodyLimit::max(LONGEST_COMMAND))
         .with_state(snapshots)
 }
 
@@ -69,10 +69,13 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
 /// The request with its whole body, for which the server does not wait longer than for a head.
 async fn with_its_body(request: Request) -> Result<Request, Response> {
     let (head, body) = request.into_parts();
-    let reading = tokio::time::timeout(Limits::default().header_time, axum::body::to_bytes(body, LONGEST_COMMAND));
-    match reading.await {
+    let whole = Request::from_parts(head.clone(), body);
+    match tokio::time::timeout(Limits::default().header_time, Bytes::from_request(whole, &())).await {
         Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body))),
-        Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "This is longer than a command.\n").into_response()),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err((rejection.status(), "This is longer than a command.\n").into_response())
+        }
+        Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "The body of the request is malformed.\n").into_response()),
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "The request took too long.\n").into_response()),
     }
 }

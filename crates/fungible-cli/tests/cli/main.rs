@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test says what it did and with which seed")]
 
 mod admin;
+mod admin_limits;
 mod admin_page;
 mod bad_input;
 mod balance;

@@ -32,7 +32,10 @@ async fn with(limits: Limits, fake: &Fake) -> Balancer {
 }
 
 /// A client that accepts so much of each response before it reads it.
-async fn client(balancer: &Balancer, window: u32) -> SendRequest<Full<Bytes>> {
+async fn client<B>(balancer: &Balancer, window: u32) -> SendRequest<B>
+where
+    B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Unpin + 'static,
+{
     let stream = TcpStream::connect(balancer.local_addr()).await.expect("the balancer accepts");
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.initial_stream_window_size(window);
@@ -128,10 +131,7 @@ async fn a_body_that_comes_too_slowly_is_refused_and_the_connection_goes_on() {
     let fake = instance(&Arc::new(Notify::new())).await;
     let limits = BodyLimits { grace: Duration::from_millis(200), rate: Some(1000), ..BodyLimits::default() };
     let balancer = with(Limits { body: limits, ..Limits::default() }, &fake).await;
-    let stream = TcpStream::connect(balancer.local_addr()).await.expect("the balancer accepts");
-    let (mut client, connection) =
-        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
-    tokio::spawn(connection);
+    let mut client = client(&balancer, 1 << 20).await;
     let (_never_more, chunks) = tokio::sync::mpsc::channel::<Bytes>(1);
     let request = |body| Request::post("http://a/").body(body).expect("a request");
     client.ready().await.expect("it is open");
@@ -233,4 +233,61 @@ async fn a_client_that_does_not_answer_goaway_delays_no_stop() {
     assert!(rest.windows(5).any(|window| window[0] == 8 && window[1] == 7), "GOAWAY: {rest:?}");
     tokio::time::timeout(LIMIT, stopping).await.expect("it stops").expect("no panic");
     let _ = silent.stream.shutdown().await;
+}
+
+/// HTTP/2 finds the end of a body by itself, so programs may differ in what they make of a length that is none. Instances get
+/// one that is true, or chunks.
+#[tokio::test]
+async fn a_content_length_that_is_empty_or_wrong_misleads_no_instance() {
+    for buffer in [BodyLimits::default().buffer, 0] {
+        let fake = instance(&Arc::new(Notify::new())).await;
+        let limits = BodyLimits { buffer, ..BodyLimits::default() };
+        let balancer = with(Limits { body: limits, ..Limits::default() }, &fake).await;
+        let mut client: SendRequest<Full<Bytes>> = client(&balancer, 1 << 20).await;
+        for (lengths, text, is_accepted) in [
+            (&[""][..], "", true),
+            (&["0"], "", true),
+            (&["3"], "abc", true),
+            (&["03"], "abc", true),
+            (&["3", "3"], "abc", true),
+            (&[""], "abc", false),
+            (&["2"], "abc", false),
+            (&["4"], "abc", false),
+            (&["4"], "", false),
+            (&["3", "4"], "abc", false),
+            (&["3", ""], "abc", false),
+            (&["3, 3"], "abc", false),
+            (&["+3"], "abc", false),
+            (&["-3"], "abc", false),
+            (&["0x3"], "abc", false),
+            (&["three"], "abc", false),
+            (&["18446744073709551619"], "abc", false),
+        ] {
+            let what = format!("{lengths:?} for {text:?}, buffer {buffer}");
+            let before = fake.executed();
+            let mut request = Request::post("http://a/");
+            for length in lengths {
+                request = request.header("content-length", *length);
+            }
+            client.ready().await.expect("it is open");
+            let response = client.send_request(request.body(Full::from(text)).expect("a request")).await;
+            assert_eq!(response.as_ref().ok().map(Response::status), is_accepted.then_some(StatusCode::OK), "{what}");
+            assert_eq!(fake.executed() - before, usize::from(is_accepted), "{what}");
+            if is_accepted {
+                let seen = fake.seen().pop().expect("it has come");
+                assert_eq!(seen.body, text.as_bytes(), "{what}");
+                assert_eq!(seen.header("content-length"), Some(&*text.len().to_string()), "{what}");
+                assert_eq!(seen.header("transfer-encoding"), None, "{what}");
+            }
+        }
+        // Whether a body follows is not known when the head has come.
+        let mut another = self::client(&balancer, 1 << 20).await;
+        let (_, none) = tokio::sync::mpsc::channel(1);
+        let request = Request::post("http://a/").header("content-length", "");
+        let request = request.body(Trickle { chunks: none, first: None }).expect("a request");
+        let response = another.send_request(request).await.expect("a response");
+        assert_eq!(response.status(), StatusCode::OK);
+        let seen = fake.seen().pop().expect("it has come");
+        assert_eq!((seen.header("content-length"), seen.header("transfer-encoding")), (None, Some("chunked")));
+    }
 }

@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
-/// The longest way of a byte, in milliseconds.
-const LONGEST_WAY: usize = 4;
+/// How long a byte may take at most, in milliseconds: one of these in a network.
+const LONGEST_WAYS: [usize; 3] = [0, 1, 4];
 
 thread_local! {
     static CURRENT: RefCell<Option<Network>> = const { RefCell::new(None) };
@@ -38,6 +38,8 @@ pub(crate) struct Network(Rc<RefCell<State>>);
 #[derive(Debug)]
 struct State {
     random: Random,
+    /// The longest way of a byte, in milliseconds.
+    longest_way: usize,
     listeners: BTreeMap<SocketAddr, mpsc::UnboundedSender<Stream>>,
     /// Who was asked for a connection last, and when.
     asked: BTreeMap<SocketAddr, Instant>,
@@ -55,8 +57,15 @@ impl Drop for Entered {
 
 impl Network {
     /// A network without programs.
-    pub(crate) fn new(random: Random) -> Network {
-        Network(Rc::new(RefCell::new(State { random, listeners: BTreeMap::new(), asked: BTreeMap::new() })))
+    pub(crate) fn new(mut random: Random) -> Network {
+        let longest_way = LONGEST_WAYS[random.below(LONGEST_WAYS.len())];
+        let (listeners, asked) = (BTreeMap::new(), BTreeMap::new());
+        Network(Rc::new(RefCell::new(State { random, longest_way, listeners, asked })))
+    }
+
+    /// How long a byte and its answer take at most.
+    pub(crate) fn longest_round_trip(&self) -> Duration {
+        Duration::from_millis(2 * self.0.borrow().longest_way as u64)
     }
 
     /// From now on this thread is in this network.
@@ -95,8 +104,9 @@ impl Network {
 
     /// Both ends of a connection.
     pub(crate) fn pair(&self) -> (Stream, Stream) {
-        let millis = self.0.borrow_mut().random.below(LONGEST_WAY + 1);
-        let way = Duration::from_millis(millis as u64);
+        let mut state = self.0.borrow_mut();
+        let longest = state.longest_way;
+        let way = Duration::from_millis(state.random.below(longest + 1) as u64);
         let (there, back) = (Pipe::default(), Pipe::default());
         (Stream::new(back.clone(), there.clone(), way), Stream::new(there, back, way))
     }

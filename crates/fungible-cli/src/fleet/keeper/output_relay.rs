@@ -49,6 +49,9 @@ pub(super) struct OutputRelay {
 const KEPT_LINES: usize = 20;
 const KEPT_OF_LINE: usize = 1000;
 
+/// How much of a log is read for its last lines, in bytes.
+const MOST_OF_LOG: u64 = KEPT_LINES as u64 * LONGEST_LINE;
+
 /// The last lines of the output of one process. They are reported when nobody writes to it any more.
 pub(super) struct Tail {
     id: ProcessId,
@@ -100,7 +103,7 @@ impl LogTail {
             let end = self.file.metadata()?.len();
             // A log that became too long was emptied.
             let from = if self.from > end { 0 } else { self.from };
-            let from = from.max(end.saturating_sub((KEPT_LINES * KEPT_OF_LINE) as u64));
+            let from = from.max(end.saturating_sub(MOST_OF_LOG));
             let mut data = vec![0; usize::try_from(end - from).map_err(io::Error::other)?];
             self.file.read_exact_at(&mut data, from)?;
             io::Result::Ok(data)
@@ -218,4 +221,53 @@ fn print(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text)?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What is kept of a log that had the first text before, and has the second one at the end of the process.
+    fn kept_of(before: &str, after: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        fs::write(&path, before).expect("it is written");
+        let log = LogTail::open(&path).expect("it is ours");
+        fs::write(&path, after).expect("it is written");
+        log.lines()
+    }
+
+    #[test]
+    fn a_log_without_new_output_has_no_lines() {
+        for (before, after) in [("", ""), ("", "\n \n"), ("earlier\n", "earlier\n"), ("earlier\n", "earlier\n\n")] {
+            assert_eq!(kept_of(before, after), Vec::<String>::new(), "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_a_line() {
+        assert_eq!(kept_of("", "panic"), ["panic"]);
+        assert_eq!(kept_of("earlier\n", "earlier\none\n\npanic"), ["one", "", "panic"]);
+    }
+
+    #[test]
+    fn a_log_that_was_truncated_is_read_from_its_beginning() {
+        assert_eq!(kept_of("earlier output\n", "new\n"), ["new"]);
+        assert_eq!(kept_of("earlier output\n", ""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_log_has_the_same_last_lines_as_a_pipe() {
+        for length in [1, KEPT_OF_LINE - 1, KEPT_OF_LINE, 3 * KEPT_OF_LINE] {
+            let lines: Vec<String> = (10..40).map(|number| format!("{number}{}", "x".repeat(length))).collect();
+            let (said, mut reports) = mpsc::unbounded_channel();
+            let tail = Tail::new(1, said);
+            lines.iter().for_each(|line| tail.keep(line.as_bytes()));
+            drop(tail);
+            let Ok(Report::Said { lines: of_pipe, .. }) = reports.try_recv() else { panic!("it is reported") };
+            assert_eq!(kept_of("", &lines.join("\n")), of_pipe, "{length}");
+        }
+    }
 }

@@ -59,12 +59,19 @@ impl Fleet {
 
     fn character(&self) -> Character {
         let slowest = [5, 50, 1500][self.below(3)];
-        let closes = self.below(5) == 0;
+        let idle = if self.below(5) == 0 { None } else { Some(self.idle()) };
         if self.below(100) < self.bad {
             let breaks_off = [0, 10, 50][self.below(3)];
-            return Character { breaks_off, fails: self.below(100), slowest, closes };
+            return Character { breaks_off, fails: self.below(100), slowest, idle };
         }
-        Character { slowest, closes, ..Character::default() }
+        Character { slowest, idle, ..Character::default() }
+    }
+
+    /// How long an instance leaves a connection open that is idle: from 5 ms to 5 s, and longer than a request needs to reach it.
+    /// One that closes it sooner cannot be told from one that executed the request.
+    fn idle(&self) -> Duration {
+        let millis = 5_u64 << self.below(11);
+        Duration::from_millis(millis).max(self.network.longest_round_trip() * 2 + LATE)
     }
 
     /// Starts an instance. It listens after a while.

@@ -21,8 +21,11 @@ const NOTICED: Duration = Duration::from_secs(1);
 /// So long a request may be on its way when its instance begins to drain.
 const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
+/// How long a new connection may wait for its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(5);
+
 /// What an instance does by itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Character {
     /// So many of a hundred requests it breaks off.
     pub(crate) breaks_off: usize,
@@ -30,8 +33,15 @@ pub(crate) struct Character {
     pub(crate) fails: usize,
     /// How long a response takes at most, in milliseconds.
     pub(crate) slowest: usize,
-    /// It ends connections after each response.
-    pub(crate) closes: bool,
+    /// How long a connection may be idle after a response; `None`: it ends connections after each response.
+    pub(crate) idle: Option<Duration>,
+}
+
+impl Default for Character {
+    /// One that always responds, at once.
+    fn default() -> Character {
+        Character { breaks_off: 0, fails: 0, slowest: 0, idle: Some(Duration::from_secs(5)) }
+    }
 }
 
 #[derive(Debug)]
@@ -214,12 +224,13 @@ impl Instance {
 
     async fn serve(self: Rc<Self>, stream: Stream) {
         let mut incoming = Incoming::new(stream);
-        // Long enough for the balancer: it uses no connection for a request that must not be repeated after a second.
-        let rest = Duration::from_millis(1500 + self.below(3000) as u64);
         let mut is_first = true;
         loop {
-            let Ok(Some(head)) = tokio::time::timeout(rest, incoming.head()).await else { return };
+            let idle = self.character.idle.filter(|_| !is_first).unwrap_or(FIRST_REQUEST);
+            let head = tokio::time::timeout(idle, incoming.head()).await;
+            // One that hangs closes nothing.
             self.alive().await;
+            let Ok(Some(head)) = head else { return };
             let Some(request) = head.request() else {
                 let status = if self.is_unready.get() { "503 Service Unavailable" } else { "200 OK" };
                 let response = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
@@ -263,12 +274,12 @@ impl Instance {
         });
         let half = self.below(length + 1);
         for piece in [&response[..half], &response[half..length]] {
+            if self.below(3) == 0 {
+                tokio::time::sleep(Duration::from_millis(self.below(20) as u64)).await;
+            }
             self.alive().await;
             if incoming.stream.write_all(piece).await.is_err() {
                 return false;
-            }
-            if self.below(3) == 0 {
-                tokio::time::sleep(Duration::from_millis(self.below(20) as u64)).await;
             }
         }
         if broken {
@@ -279,13 +290,13 @@ impl Instance {
             return false;
         }
         self.ledger.change(request, arrival, |one| one.is_answered = true);
-        !self.character.closes
+        self.character.idle.is_some()
     }
 
     fn response(&self, request: usize, head: &Head, body: &[u8]) -> Vec<u8> {
         let status = if self.below(100) < self.character.fails { "500 Internal Server Error" } else { "200 OK" };
         let text = format!("{request} of {} bytes, by {}\n{}", body.len(), self.number, ".".repeat(self.below(2000)));
-        let closes = if self.character.closes { "Connection: close\r\n" } else { "" };
+        let closes = if self.character.idle.is_none() { "Connection: close\r\n" } else { "" };
         let mut response = format!("HTTP/1.1 {status}\r\n{closes}Content-Length: {}\r\n\r\n", text.len()).into_bytes();
         if !head.is_for_head() {
             response.extend_from_slice(text.as_bytes());
