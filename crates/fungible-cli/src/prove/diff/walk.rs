@@ -301,17 +301,17 @@ fn reordered(
 fn one_sided(diff: &mut Diff<'_>, whole: Option<u64>, baseline: Option<&Node>, attack: Option<&Node>) {
     let Some(only) = baseline.or(attack) else { return };
     // A part of a list is known by its shape, a key or a header by its name.
-    let (whole, part) = whole.map_or_else(|| (diff.kind(), 0), |whole| (whole, only.shape()));
-    if diff.place.is_frame() && is_heartbeat(only) {
+    let (whole, part, words) = whole.map_or_else(|| (diff.kind(), 0, 0), |whole| (whole, only.shape(), only.wording()));
+    if diff.place.is_frame() && is_heartbeat(only) && !diff.dataflow.said.contains(&only.print()) {
         return diff.passes(whole ^ part, Explanation::KeepsOpen);
     }
     if says_that_cached(&diff.place, &only.print()) {
         return diff.passes(whole ^ part, Explanation::Cached);
     }
     let print = |node: Option<&Node>| node.map_or_else(|| "(absent)".to_owned(), Node::print);
-    let explanation = diff.noise.is_optional(whole, part).then_some(Explanation::NotAlways);
+    let explanation = diff.noise.is_optional(whole, part, words).then_some(Explanation::NotAlways);
     let (one, other) = (print(baseline), print(attack));
-    diff.deviates(diff.deviation_kind(), (&one, &other), Variation::Part { whole, part }, explanation);
+    diff.deviates(diff.deviation_kind(), (&one, &other), Variation::Part { whole, part, words }, explanation);
 }
 
 /// Two nodes of different kinds, or two that cannot be looked into.

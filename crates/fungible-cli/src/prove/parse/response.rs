@@ -91,7 +91,22 @@ pub(crate) fn frames(frames: &[Frame], from_client: bool, kind: &str) -> Node {
             Content::Read(node) | Content::Unread(node, _) => list.push(node),
         }
     }
+    name_heartbeats(&mut list);
     Node::List(list)
+}
+
+/// Engine.IO and `SockJS` have single characters for heartbeats, which are data elsewhere: how a stream begins says which it
+/// is.
+fn name_heartbeats(messages: &mut [Node]) {
+    let is = |node: &Node, said: &dyn Fn(&str) -> bool| matches!(node, Node::Lines(lines) if matches!(&lines[..], [Node::Text(text)] if said(text)));
+    let heartbeats: &[&str] = match messages.first() {
+        Some(first) if is(first, &|text| text.starts_with("0{\"sid\":") || text == "3probe") => &["2", "3"],
+        Some(first) if is(first, &|text| text == "o") => &["h"],
+        _ => &[],
+    };
+    for message in messages.iter_mut().filter(|message| is(message, &|text| heartbeats.contains(&text))) {
+        *message = Node::map(vec![("type".to_owned(), Node::Text("ping".to_owned()))]);
+    }
 }
 
 /// The fields that are judged, by name; cookies by theirs.

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::lexer::{Kind, atoms, plain};
 use super::place::{Place, Segment};
 
 /// A tree of leaves.
@@ -147,6 +148,17 @@ impl Node {
     pub(crate) fn shape(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.hash_shape(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Its words, without any number, time, token or name with digits: what is the same in each run.
+    pub(crate) fn wording(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.leaves(&mut Place::default(), &mut |_, text| {
+            let text = plain(text);
+            let words = atoms(&text).into_iter().filter(|atom| atom.text.chars().all(char::is_alphabetic));
+            words.filter(|atom| atom.kind == Kind::Word).for_each(|atom| atom.text.hash(&mut hasher));
+        });
         hasher.finish()
     }
 

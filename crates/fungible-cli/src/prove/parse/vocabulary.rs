@@ -151,7 +151,7 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
         Is("revalidated"), Is("none"), Is("true"), Is("false"), Is("tcp"), Is("yes"), Is("no"), Is("1"), Is("0"),
     ]),
     (Heartbeat, Value, &[
-        Is("ping"), Is("pong"), Is("ka"), Is("heartbeat"), Is("keepalive"), Is("keep-alive"), Is("2"), Is("3"), Is("h"),
+        Is("ping"), Is("pong"), Is("ka"), Is("heartbeat"), Is("keepalive"), Is("keep-alive"),
     ]),
     (BareId, Anywhere, &[
         Is("id"), Is("_id"), Is("pk"), Is("uid"), Is("number"), Is("num"), Is("no"), Is("nr"), Is("seq"), Is("sequence"),
@@ -266,7 +266,6 @@ pub(crate) fn is_heartbeat(message: &Node) -> bool {
     match message {
         Node::Lines(lines) => matches!(&lines[..], [line] if is_one(line)),
         Node::Map(entries) => entries.iter().any(|(key, value)| key == "type" && is_one(value)),
-        Node::Number(text) => means(Heartbeat, Value, text),
         _ => false,
     }
 }
