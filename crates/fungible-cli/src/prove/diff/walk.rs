@@ -73,7 +73,13 @@ fn leaf(diff: &mut Diff<'_>, baseline: &str, attack: &str) {
     if let (Some(r), Some(a)) = (embedded(&baseline), embedded(&attack)) {
         return walk(diff, &r, &a);
     }
-    if tells_nothing(diff, &baseline, &attack) {
+    if place_means(Meaning::ProcessFigure, &diff.place) {
+        return diff.passes(diff.kind(), Explanation::Measured);
+    }
+    if says_whether_cached(&diff.place, &baseline, &attack) {
+        return diff.passes(diff.kind(), Explanation::Cached);
+    }
+    if tells_nothing(diff, &baseline) {
         return diff.passes(diff.kind(), Explanation::Derived);
     }
     let baseline = without_host(diff, &baseline, &attack);
@@ -114,12 +120,11 @@ fn by_format(diff: &mut Diff<'_>, checkpoint: Checkpoint, baseline: &str, attack
 }
 
 /// Whether what stands here follows from the rest of the response, or names only the exchange.
-fn tells_nothing(diff: &Diff<'_>, baseline: &str, attack: &str) -> bool {
+fn tells_nothing(diff: &Diff<'_>, baseline: &str) -> bool {
     let place = &diff.place;
     let carried = |text: &str| diff.dataflow.sent.contains(text) || diff.dataflow.said.contains(text);
     place_means(Meaning::EntityTag, place)
         || place_means(Meaning::Software, place)
-        || says_whether_cached(place, baseline, attack)
         || place_means(Meaning::ExchangeId, place) && !carried(baseline)
 }
 

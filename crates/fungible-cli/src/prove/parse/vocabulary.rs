@@ -250,14 +250,14 @@ pub(crate) fn is_id(name: &str) -> bool {
 pub(crate) fn says_whether_cached(place: &Place, left: &str, right: &str) -> bool {
     let counts = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b' ');
     place_means(Cache, place)
-        && (is_cache_state(left) && is_cache_state(right)
+        && (is_cache_state(place, left) && is_cache_state(place, right)
             || place_means(CacheHits, place) && counts(left) && counts(right))
         || place_means(CacheSource, place) && [left, right].iter().any(|text| text.eq_ignore_ascii_case("cache"))
 }
 
-/// As [`says_whether_cached`], where one side says nothing.
+/// As [`says_whether_cached`], where one side says nothing: many say it only where it is so, as `"cached": true`.
 pub(crate) fn says_that_cached(place: &Place, text: &str) -> bool {
-    place_means(Cache, place) && is_cache_state(text)
+    place_means(Cache, place) && is_cache_state(place, text)
 }
 
 /// Whether a message only keeps a connection open: of these there are as many as there is time.
@@ -275,9 +275,11 @@ pub(crate) fn ties_elements(place: &Place) -> bool {
     matches!(place.last(), Some(Segment::Attribute(name)) if means(TiesElements, Body, name))
 }
 
-fn is_cache_state(text: &str) -> bool {
-    let first = text.trim().split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
-    means(CacheState, Value, first)
+/// A header may say more behind it: `HIT from a`.
+fn is_cache_state(place: &Place, text: &str) -> bool {
+    let text = text.trim();
+    let first = text.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+    means(CacheState, Value, if place.is_header() { first } else { text })
 }
 
 impl Form {
@@ -372,5 +374,6 @@ mod tests {
         assert!(says_whether_cached(&of("body", &["source"]), "cache", "database"));
         assert!(!says_whether_cached(&of("body", &["cacheable"]), "true", "false"));
         assert!(!says_whether_cached(&of("header x-cache", &[]), "alice", "bob"));
+        assert!(!says_whether_cached(&of("body", &["cacheStatus"]), "no entry for alice", "no entry for bob"));
     }
 }
