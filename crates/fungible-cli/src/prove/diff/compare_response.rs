@@ -17,9 +17,7 @@ pub(super) fn compare_responses(diff: &mut Diff<'_>, baseline: &Response, attack
         completeness(diff, baseline.complete, attack.complete);
     }
     for root in roots(baseline, attack) {
-        let part = |response: &'_ Response| response.parts.iter().position(|(other, _)| other == root);
-        let r = part(baseline).map(|at| &baseline.parts[at].1);
-        let a = part(attack).map(|at| &attack.parts[at].1);
+        let (r, a) = (baseline.part(root), attack.part(root));
         if root == "body" && !whole {
             not_compared(diff, root, "its response broke off".to_owned());
             continue;

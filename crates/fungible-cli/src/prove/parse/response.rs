@@ -25,6 +25,11 @@ impl Response {
         read(exchange)
     }
 
+    /// The part of this name.
+    pub(crate) fn part(&self, root: &str) -> Option<&Node> {
+        self.parts.iter().find(|(name, _)| name == root).map(|(_, node)| node)
+    }
+
     /// Bytes of memory that it takes, about.
     pub(super) fn bytes(&self) -> usize {
         self.parts.iter().map(|(root, node)| root.len() + node.bytes()).sum()
@@ -32,7 +37,7 @@ impl Response {
 
     /// Whether nobody can look into its body.
     pub(crate) fn has_binary_body(&self) -> bool {
-        self.parts.iter().any(|(root, node)| root == "body" && matches!(node, Node::Binary { .. }))
+        matches!(self.part("body"), Some(Node::Binary { .. }))
     }
 }
 
