@@ -94,7 +94,7 @@ pub(super) fn class_of(node: &Node) -> u16 {
         Node::Bool(_) => class::BOOL,
         Node::Number(_) => class::NUMBER,
         Node::Text(text) => class_of_text(text),
-        Node::List(_) | Node::Map(_) | Node::Lines(_) | Node::Element { .. } => class::TREE,
+        Node::List(_) | Node::Map(_) | Node::Lines(_) | Node::Metrics(_) | Node::Element { .. } => class::TREE,
         Node::Binary { .. } => class::BINARY,
     }
 }

@@ -85,8 +85,6 @@ pub(crate) enum Explanation {
     Varies,
     /// It is not in every baseline.
     NotAlways,
-    /// Figures of the process, for a monitor.
-    OfTheProcess,
 }
 
 impl std::fmt::Display for Explanation {
@@ -104,7 +102,6 @@ impl std::fmt::Display for Explanation {
             Explanation::InFlightTogether => "written by requests in flight together",
             Explanation::Varies => "baselines differ there",
             Explanation::NotAlways => "not in every baseline",
-            Explanation::OfTheProcess => "what a process tells a monitor of itself",
         })
     }
 }

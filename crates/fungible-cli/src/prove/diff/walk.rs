@@ -10,8 +10,8 @@ use super::state::{Checkpoint, Diff, Part, key};
 use super::{number, text, token_format};
 use crate::prove::deviation::DeviationKind;
 use crate::prove::parse::{
-    Meaning, Node, Segment, around, is_heartbeat, looks_random, place_means, plain, says_that_cached,
-    says_whether_cached, sends_to_port,
+    Meaning, Node, Segment, around, is_heartbeat, labels, looks_random, metric_name, place_means, plain,
+    says_that_cached, says_whether_cached, sends_to_port,
 };
 
 /// Lists within items that are only matched, with more parts than this, are compared in the order in which they stand.
@@ -36,6 +36,7 @@ fn walk(diff: &mut Diff<'_>, baseline: &Node, attack: &Node) {
     match (baseline, attack) {
         (Node::Text(r), Node::Text(a)) | (Node::Number(r), Node::Number(a)) => leaf(diff, r, a),
         (Node::Map(r), Node::Map(a)) => map(diff, r, a, Segment::Key),
+        (Node::Metrics(r), Node::Metrics(a)) => map(diff, r, a, Segment::Metric),
         (Node::List(r), Node::List(a)) => items(diff, r, a, |at, _| Segment::Index(at)),
         (Node::Lines(r), Node::Lines(a)) => items(diff, r, a, |at, _| Segment::Line(at)),
         (
@@ -166,19 +167,20 @@ fn map(diff: &mut Diff<'_>, baseline: Entries<'_>, attack: Entries<'_>, segment:
     }
     // Keys may be identifiers themselves.
     for (key, value) in left {
+        let here = segment(key.clone());
         let open: Vec<usize> =
-            (0..attack.len()).filter(|at| !answered[*at] && may_be_same_key(diff, key, &attack[*at].0)).collect();
+            (0..attack.len()).filter(|at| !answered[*at] && may_be_same_entry(diff, &here, &attack[*at].0)).collect();
         let same = open
             .iter()
             .copied()
-            .find(|at| alike(diff, segment(key.clone()), value, &attack[*at].1))
+            .find(|at| alike(diff, here.clone(), value, &attack[*at].1))
             .or_else(|| open.first().copied());
-        match same.filter(|at| bind_key(diff, key, &attack[*at].0)) {
+        match same.filter(|at| bind_entry(diff, &here, &attack[*at].0)) {
             Some(at) => {
                 answered[at] = true;
-                diff.within(segment(key.clone()), |diff| walk(diff, value, &attack[at].1));
+                diff.within(here, |diff| walk(diff, value, &attack[at].1));
             }
-            None => diff.within(segment(key.clone()), |diff| one_sided(diff, None, Some(value), None)),
+            None => diff.within(here, |diff| one_sided(diff, None, Some(value), None)),
         }
     }
     for (at, (key, value)) in attack.iter().enumerate() {
@@ -186,6 +188,42 @@ fn map(diff: &mut Diff<'_>, baseline: Entries<'_>, attack: Entries<'_>, segment:
             diff.within(segment(key.clone()), |diff| one_sided(diff, None, None, Some(value)));
         }
     }
+}
+
+/// Whether an entry of the attack may be this one of the baseline under another name.
+fn may_be_same_entry(diff: &mut Diff<'_>, baseline: &Segment, attack: &str) -> bool {
+    match baseline {
+        Segment::Metric(series) => may_be_same_series(diff, series, attack),
+        Segment::Key(key) | Segment::Attribute(key) => may_be_same_key(diff, key, attack),
+        Segment::Root(_) | Segment::Index(_) | Segment::Line(_) | Segment::Element(..) => false,
+    }
+}
+
+/// Takes the two for one entry, if nothing contradicts that.
+fn bind_entry(diff: &mut Diff<'_>, baseline: &Segment, attack: &str) -> bool {
+    match baseline {
+        Segment::Metric(series) => {
+            compare_labels(diff, series, attack);
+            true
+        }
+        Segment::Key(key) | Segment::Attribute(key) => bind_key(diff, key, attack),
+        Segment::Root(_) | Segment::Index(_) | Segment::Line(_) | Segment::Element(..) => false,
+    }
+}
+
+/// Whether two series are of one metric, and their labels differ only in what names an instance or was minted in the run.
+fn may_be_same_series(diff: &mut Diff<'_>, baseline: &str, attack: &str) -> bool {
+    metric_name(baseline) == metric_name(attack)
+        && !diff.is_deep()
+        && diff.would_pass(|diff| {
+            diff.visit();
+            compare_labels(diff, baseline, attack);
+        })
+}
+
+fn compare_labels(diff: &mut Diff<'_>, baseline: &str, attack: &str) {
+    let series = Segment::Metric(baseline.to_owned());
+    diff.within(series, |diff| diff.within(labels(), |diff| leaf(diff, baseline, attack)));
 }
 
 fn may_be_same_key(diff: &Diff<'_>, baseline: &str, attack: &str) -> bool {

@@ -15,8 +15,6 @@ pub(crate) struct Response {
     pub(crate) parts: Vec<(String, Node)>,
     /// Why nothing but equality can be seen in the body.
     pub(crate) unread: Option<String>,
-    /// The body is a metrics page, which each process has of its own, by design.
-    pub(crate) is_of_the_process: bool,
 }
 
 impl Response {
@@ -52,13 +50,7 @@ fn read(exchange: &Exchange) -> Option<Response> {
     let (status, headers, body, complete) = match &exchange.outcome {
         Outcome::Answered { status, headers, body, complete } => (status, headers, body, complete),
         Outcome::Failed { .. } => {
-            return Some(Response {
-                status: None,
-                complete: true,
-                parts: Vec::new(),
-                unread: None,
-                is_of_the_process: false,
-            });
+            return Some(Response { status: None, complete: true, parts: Vec::new(), unread: None });
         }
         Outcome::Ours { .. } | Outcome::Abandoned => return None,
     };
@@ -81,8 +73,7 @@ fn read(exchange: &Exchange) -> Option<Response> {
     if is_in_frames || !exchange.frames.is_empty() {
         parts.push(("frames".to_owned(), frames(&exchange.frames, false, &kind)));
     }
-    let is_of_the_process = kind.contains("version=0.0.4") || kind.starts_with("application/openmetrics-text");
-    Some(Response { status: Some(*status), complete: *complete, parts, unread, is_of_the_process })
+    Some(Response { status: Some(*status), complete: *complete, parts, unread })
 }
 
 /// The messages of one side, or the events of a stream; `kind`: the type of the stream.

@@ -4,10 +4,10 @@
 use self::Form::{Contains, Ends, EndsAsWritten, Is, Squeezed, SqueezedContains, SqueezedEnds, Starts, Word};
 use self::Meaning::{
     Address, AsksForPart, BareId, Cache, CacheHits, CacheSource, CacheState, Client, Directives, EntityTag, ExchangeId,
-    ForClients, Heartbeat, Id, Instance, Memory, MemoryGroup, Number, ProcessId, RateLimit, Software, TiesElements,
-    Transport, WholePage,
+    ForClients, Heartbeat, Id, Instance, Memory, MemoryGroup, Number, ProcessFigure, ProcessId, RateLimit, Software,
+    TiesElements, Transport, WholePage,
 };
-use self::Scope::{Anywhere, Body, RequestHeader, ResponseHeader, Value};
+use self::Scope::{Anywhere, Body, Metric, RequestHeader, ResponseHeader, Value};
 use super::place::{Place, Segment};
 use super::tree::Node;
 
@@ -18,6 +18,8 @@ pub(crate) enum Scope {
     ResponseHeader,
     /// A key, an element or an attribute.
     Body,
+    /// A metric on a page of metrics.
+    Metric,
     /// The text itself, not a name.
     Value,
     /// Rows only: wherever a name may stand.
@@ -72,6 +74,8 @@ pub(crate) enum Meaning {
     /// The use of memory, under the name of a group of such values.
     Memory,
     MemoryGroup,
+    /// A figure that a client library of Prometheus tells of the process by itself.
+    ProcessFigure,
     /// A number that varies in this way.
     Number(Measured),
 }
@@ -186,6 +190,19 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
         Squeezed("external"), Squeezed("used"), Squeezed("total"), Squeezed("free"), Squeezed("resident"),
         Squeezed("virtual"), Squeezed("shared"), Squeezed("available"), Squeezed("allocated"),
     ]),
+    // What client libraries export of the process and of its runtime without being asked. Much else may be called
+    // `process_..` or `go_..`.
+    (ProcessFigure, Metric, &[
+        Starts("process_cpu_"), Starts("process_files_"), Starts("process_heap_"), Starts("process_max_fds"),
+        Starts("process_network_"), Starts("process_num_threads"), Starts("process_open_"),
+        Starts("process_private_memory_"), Starts("process_resident_memory_"), Starts("process_start_time_"),
+        Starts("process_threads"), Starts("process_uptime_"), Starts("process_virtual_memory_"),
+        Starts("process_working_set_"),
+        Starts("go_cgo_"), Starts("go_cpu_classes_"), Starts("go_gc_"), Starts("go_goroutines"), Starts("go_memory_"),
+        Starts("go_memstats_"), Starts("go_sched_"), Starts("go_sync_mutex_"), Starts("go_threads"),
+        Starts("promhttp_metric_handler_"),
+        Starts("python_gc_"), Starts("nodejs_"), Starts("jvm_"),
+    ]),
     // How long a process has been up; not what part of the time something was.
     (Number(Measured::Always), Anywhere, &[
         SqueezedEnds("uptime"), SqueezedEnds("uptimeinseconds"), SqueezedEnds("uptimemilliseconds"),
@@ -221,7 +238,11 @@ pub(crate) fn place_means(meaning: Meaning, place: &Place) -> bool {
 }
 
 fn scope_of(place: &Place) -> Scope {
-    if place.is_header() { ResponseHeader } else { Body }
+    match place.last() {
+        _ if place.is_header() => ResponseHeader,
+        Some(Segment::Metric(_)) => Metric,
+        _ => Body,
+    }
 }
 
 /// What the name of a place, and of the object around it, promise of a number there.
@@ -364,6 +385,30 @@ mod tests {
         for name in ["paid", "idea", "grid", "void", "title", "customerid", "KIDS"] {
             assert!(!is_id(name), "{name}");
         }
+    }
+
+    #[test]
+    fn figures_of_the_process_are_known_only_among_metrics() {
+        let metric = |series: &str| {
+            let mut place = Place::root("body");
+            place.push(Segment::Metric(series.to_owned()));
+            place_means(ProcessFigure, &place)
+        };
+        for series in
+            ["go_goroutines", "process_cpu_seconds_total", "go_gc_duration_seconds{quantile=\"0.5\"}", "jvm_threads"]
+        {
+            assert!(metric(series), "{series}");
+        }
+        for series in [
+            "http_requests_total",
+            "process_orders_total",
+            "go_games_total",
+            "# HELP go_goroutines",
+            "orders{by=\"go_gc_\"}",
+        ] {
+            assert!(!metric(series), "{series}");
+        }
+        assert!(!place_means(ProcessFigure, &of("body", &["go_goroutines"])));
     }
 
     #[test]
