@@ -115,7 +115,7 @@ fn details(view: &VerdictView, blocks: &mut Vec<String>) {
     let renaming = view.renaming.iter().map(|one| vec![code(&one.baseline), code(&one.attack)]);
     for (title, table) in [
         ("## Instance labels, not judged", table(&["place", "values"], labels.collect())),
-        ("## Places that differ between baselines", table(&["place", "compared"], masks.collect())),
+        ("## Places that may differ", table(&["place", "compared"], masks.collect())),
         ("## Renaming", table(&["baseline", "attack"], renaming.collect())),
     ] {
         if let Some(table) = table {

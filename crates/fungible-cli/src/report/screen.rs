@@ -221,7 +221,7 @@ impl Page {
         let labels = view.labels.iter().map(|one| format!("{}: {}", one.place, one.values.join(", ")));
         self.list("instance labels, not judged:", &labels.collect::<Vec<String>>());
         let masks = view.masks.iter().map(|one| format!("{}: {}", one.place, one.compared));
-        self.list("places that differ between baselines:", &masks.collect::<Vec<String>>());
+        self.list("places that may differ:", &masks.collect::<Vec<String>>());
         let renaming = view.renaming.iter().map(|one| format!("{} = {}", one.baseline, one.attack));
         self.list("renaming, baseline = attack:", &renaming.collect::<Vec<String>>());
     }

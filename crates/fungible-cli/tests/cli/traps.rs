@@ -1,6 +1,7 @@
 //! `fungible prove` over the programs in tests/traps and tests/real: the verdict of each variant, and what it finds or why
 //! it can tell nothing, are as its `trap.toml` says.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -162,11 +163,12 @@ fn proved(shelf: &str, name: &str, trap: &Trap, variant: &Variant) -> Option<Str
         })
         .collect();
     println!(
-        "{shelf}/{name}: {}; {}; {} runs, {:.1} s",
+        "{shelf}/{name}: {}; {}; {} runs, {:.1} s; passed over: {:?}",
         text(&verdict["verdict"]),
         if found.is_empty() { verdict["reasons"].to_string() } else { found.join("; ") },
         verdict["runs"],
-        began.elapsed().as_secs_f32()
+        began.elapsed().as_secs_f32(),
+        explained(&verdict)
     );
     let wrong = variant.wrong(&verdict);
     (!wrong.is_empty()).then(|| {
@@ -178,6 +180,15 @@ fn proved(shelf: &str, name: &str, trap: &Trap, variant: &Variant) -> Option<Str
             wrong.join("\n")
         )
     })
+}
+
+/// How many places each explanation covers: one that no program needs must go.
+fn explained(verdict: &Value) -> BTreeMap<&str, usize> {
+    let mut times = BTreeMap::new();
+    for mask in list(&verdict["masks"]) {
+        *times.entry(text(&mask["compared"])).or_default() += 1;
+    }
+    times
 }
 
 /// All variants, the clean ones so often.
@@ -284,14 +295,14 @@ fn is_installed() -> bool {
 
 each! {
     traps, 1, super::super::world::is_whole(),
-    avatar_files block_ids chat_room chunked_answers clocks conditional_requests cookie_never_back cookie_secret
-    csp_nonce csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart guestbook gzip_bodies
+    access_log avatar_files block_ids chat_room chunked_answers clocks conditional_requests cookie_never_back
+    cookie_secret csp_nonce csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart guestbook gzip_bodies
     idempotency_keys instance_names invoice_numbers job_in_process jwt lazy_write lock_file lockout logout_elsewhere
-    long_polling masked_csrf mcp_session notes_map oauth_state one_time_code order_ids own_port parallel_clients
-    pid_file preferences_fallback process_etags queue_in_process random_names random_order rate_limit read_only
-    session_file_cwd session_file_home session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie
-    slow_start stale_cache ticking_tokens tip_of_the_day upload_parts_file upload_parts_ram upload_resumable
-    views_counter warming_up_health warming_up_retry webdav webhooks worker_beside
+    long_polling masked_csrf mcp_session metrics_process metrics_pushed notes_map oauth_state one_time_code order_ids
+    own_port parallel_clients pid_file preferences_fallback process_etags queue_in_process random_names random_order
+    rate_limit read_only session_file_cwd session_file_home session_file_tmp session_in_ram settings_at_start
+    signed_links sliding_cookie slow_start stale_cache ticking_tokens tip_of_the_day upload_parts_file
+    upload_parts_ram upload_resumable views_counter warming_up_health warming_up_retry webdav webhooks worker_beside
 }
 
 each! {

@@ -1,11 +1,15 @@
-"""What the apps in Python share: the command line, an HTTP server, bodies and answers, and one SQLite file for all instances."""
+"""What the apps in Python share: the command line, an HTTP server, bodies and answers, figures of the process for a monitor, and
+one SQLite file for all instances."""
 import argparse
 import fcntl
+import gc
 import json
+import os
 import signal
 import sqlite3
 import sys
 import threading
+import time
 import urllib.parse
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,6 +79,27 @@ class Server(ThreadingHTTPServer):
 
 def serve(handler, port):
     Server(("127.0.0.1", port), handler).serve_forever()
+
+
+STARTED = time.time()
+
+
+def process_metrics():
+    """What the client library of Prometheus for Python tells of the process by itself."""
+    with open("/proc/self/statm") as file:
+        virtual, resident = (int(pages) * os.sysconf("SC_PAGE_SIZE") for pages in file.read().split()[:2])
+    figures = [
+        ("process_cpu_seconds", "counter", f"process_cpu_seconds_total {time.process_time()}"),
+        ("process_open_fds", "gauge", f"process_open_fds {len(os.listdir('/proc/self/fd'))}"),
+        ("process_resident_memory_bytes", "gauge", f"process_resident_memory_bytes {resident:.9e}"),
+        ("process_start_time_seconds", "gauge", f"process_start_time_seconds {STARTED:.11e}"),
+        ("process_virtual_memory_bytes", "gauge", f"process_virtual_memory_bytes {virtual:.9e}"),
+    ]
+    collected = "\n".join(
+        f'python_gc_objects_collected_total{{generation="{at}"}} {stats["collected"]}' for at, stats in enumerate(gc.get_stats())
+    )
+    figures.append(("python_gc_objects_collected", "counter", collected))
+    return "".join(f"# HELP {name} A figure of the process.\n# TYPE {name} {kind}\n{lines}\n" for name, kind, lines in figures)
 
 
 class Store:

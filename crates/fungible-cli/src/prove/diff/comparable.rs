@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use memchr::memmem;
 
+use super::notes::Explanation;
 use crate::exchange::{Body, Exchange, Frame, Headers, Outcome};
 use crate::prove::align::Pairing;
 use crate::prove::parse::{Meaning, Node, ParsedRun, Response, Scope, means};
@@ -34,24 +35,42 @@ impl<'r> Of<'r> {
     }
 }
 
-/// Both responses as they are to be compared; `None` where one of them is no answer of the app.
-pub(super) fn comparable(one: Of<'_>, two: Of<'_>, pairing: &Pairing) -> Option<(Arc<Response>, Arc<Response>)> {
+/// Both responses as they are to be compared.
+pub(super) struct Comparable {
+    pub(super) baseline: Arc<Response>,
+    pub(super) attack: Arc<Response>,
+    /// The parts that were left out or put in, and why.
+    pub(super) passed: Vec<(&'static str, Explanation)>,
+}
+
+/// Makes two responses comparable; `None` where one of them is no answer of the app.
+pub(super) fn comparable(one: Of<'_>, two: Of<'_>, pairing: &Pairing) -> Option<Comparable> {
     let (mut baseline, mut attack) = (one.response(two)?, two.response(one)?);
+    let mut passed = Vec::new();
     if one.exchange().left || two.exchange().left {
-        let (baseline, attack) = (Arc::make_mut(&mut baseline), Arc::make_mut(&mut attack));
-        as_far_as_seen(one.exchange(), two.exchange(), baseline, attack);
+        let before = [baseline.clone(), attack.clone()];
+        as_far_as_seen(one.exchange(), two.exchange(), Arc::make_mut(&mut baseline), Arc::make_mut(&mut attack));
+        for root in ["body", "frames"] {
+            let is_cut = |(before, after): (&Arc<Response>, &Arc<Response>)| before.part(root) != after.part(root);
+            if before.iter().zip([&baseline, &attack]).any(is_cut) {
+                passed.push((root, Explanation::NotSeen));
+            }
+        }
     }
     if let Some(full) = not_modified(one, &baseline, &attack) {
         baseline = full;
+        passed.push(("status", Explanation::NotModified));
     }
     if let Some(full) = not_modified(two, &attack, &baseline) {
         attack = full;
+        passed.push(("status", Explanation::NotModified));
     }
     if baseline.has_binary_body() && attack.has_binary_body() && is_echo(one, two, pairing) {
         Arc::make_mut(&mut baseline).parts.retain(|(root, _)| root != "body");
         Arc::make_mut(&mut attack).parts.retain(|(root, _)| root != "body");
+        passed.push(("body", Explanation::Sent));
     }
-    Some((baseline, attack))
+    Some(Comparable { baseline, attack, passed })
 }
 
 /// A client that went away saw as much as it happened to see. Of a body only the lines that both have seen are compared. Of
@@ -89,8 +108,7 @@ fn as_far_as_seen(one: &Exchange, two: &Exchange, baseline: &mut Response, attac
 
 /// How many lines or items of its body were seen; none where it has no such parts.
 fn lines_of_body(response: &Response) -> usize {
-    let body = response.parts.iter().find(|(root, _)| root == "body");
-    match body.map(|(_, node)| node) {
+    match response.part("body") {
         Some(Node::List(pieces) | Node::Lines(pieces)) => pieces.len(),
         _ => 0,
     }

@@ -13,8 +13,9 @@ pub(crate) struct Noise {
     holes: HashMap<u64, (usize, usize)>,
     /// Tokens that are another in each baseline: their lengths.
     formats: HashMap<u64, (usize, usize)>,
-    /// Parts that are there in one baseline and not in another, by kind of the whole and shape of the part.
-    optional: HashSet<(u64, u64)>,
+    /// Parts that are there in one baseline and not in another, by kind of the whole and shape of the part: the words of
+    /// the one that was seen, `None` where several were.
+    optional: HashMap<(u64, u64), Option<u64>>,
     /// Lists whose items come in any order.
     unordered: HashSet<u64>,
     /// Other statuses of an exchange; `None`: the instance broke off.
@@ -41,6 +42,7 @@ pub(crate) enum Variation {
     Part {
         whole: u64,
         part: u64,
+        words: u64,
     },
     Status {
         exchange: usize,
@@ -55,7 +57,7 @@ impl Variation {
     pub(crate) fn key(&self) -> u64 {
         match self {
             Variation::Values { key, .. } | Variation::Texts { key, .. } => *key,
-            Variation::Part { whole, part } => whole ^ part,
+            Variation::Part { whole, part, .. } => whole ^ part,
             Variation::Status { .. } | Variation::Nothing => 0,
         }
     }
@@ -92,7 +94,7 @@ pub(super) fn class_of(node: &Node) -> u16 {
         Node::Bool(_) => class::BOOL,
         Node::Number(_) => class::NUMBER,
         Node::Text(text) => class_of_text(text),
-        Node::List(_) | Node::Map(_) | Node::Lines(_) | Node::Element { .. } => class::TREE,
+        Node::List(_) | Node::Map(_) | Node::Lines(_) | Node::Metrics(_) | Node::Element { .. } => class::TREE,
         Node::Binary { .. } => class::BINARY,
     }
 }
@@ -117,7 +119,10 @@ impl Noise {
                 let hole = self.holes.entry(*key).or_insert((*head, *tail));
                 *hole = (hole.0.min(*head), hole.1.min(*tail));
             }
-            Variation::Part { whole, part } => _ = self.optional.insert((*whole, *part)),
+            Variation::Part { whole, part, words } => {
+                let seen = self.optional.entry((*whole, *part)).or_insert(Some(*words));
+                seen.take_if(|seen| *seen != *words);
+            }
             Variation::Status { exchange, status } => _ = self.statuses.insert((*exchange, *status)),
             Variation::Nothing => {}
         }
@@ -163,8 +168,9 @@ impl Noise {
         self.formats.get(&key).copied()
     }
 
-    pub(super) fn is_optional(&self, whole: u64, part: u64) -> bool {
-        self.optional.contains(&(whole, part))
+    /// Whether baselines lack such a part now and then: this very one, or any of several.
+    pub(super) fn is_optional(&self, whole: u64, part: u64, words: u64) -> bool {
+        self.optional.get(&(whole, part)).is_some_and(|seen| seen.is_none_or(|seen| seen == words))
     }
 
     pub(super) fn is_unordered(&self, list: u64) -> bool {

@@ -75,14 +75,16 @@ pub(crate) enum Explanation {
     /// The client made it up, and sent it in this run instead.
     Sent,
     AnyOrder,
+    /// `304 Not Modified` in one run: the response that its client has stands for it.
+    NotModified,
+    /// A client went away before it came.
+    NotSeen,
     /// It was written by requests that were in flight together.
     InFlightTogether,
     /// Baselines differ there, too, in the same way.
     Varies,
     /// It is not in every baseline.
     NotAlways,
-    /// Figures of the process, for a monitor.
-    OfTheProcess,
 }
 
 impl std::fmt::Display for Explanation {
@@ -94,11 +96,12 @@ impl std::fmt::Display for Explanation {
             Explanation::Cached => "whether a cache had it",
             Explanation::KeepsOpen => "keeps a connection open",
             Explanation::Sent => "the client sent it",
+            Explanation::NotModified => "304 Not Modified, compared as the response that the client has",
+            Explanation::NotSeen => "as far as both clients stayed to see it",
             Explanation::AnyOrder => "in any order",
             Explanation::InFlightTogether => "written by requests in flight together",
             Explanation::Varies => "baselines differ there",
             Explanation::NotAlways => "not in every baseline",
-            Explanation::OfTheProcess => "what a process tells a monitor of itself",
         })
     }
 }

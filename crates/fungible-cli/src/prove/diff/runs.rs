@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::comparable::{Of, comparable, plainly_equal};
+use super::comparable::{Comparable, Of, comparable, plainly_equal};
 use super::compare_response::compare_responses;
 use super::noise::Noise;
 use super::notes::{Explanation, Note};
@@ -77,8 +77,12 @@ fn compare_exchanges(diff: &mut Diff<'_>, one: Of<'_>, two: Of<'_>, pairing: &Pa
     if !numbers_things && plainly_equal(one.exchange(), two.exchange(), &diff.at.attack.port) {
         return;
     }
-    let Some((baseline, attack)) = comparable(one, two, pairing) else { return };
+    let Some(Comparable { baseline, attack, passed }) = comparable(one, two, pairing) else { return };
     let before = diff.notes.len();
+    for (root, why) in passed {
+        diff.begin_part(root);
+        diff.passes(diff.kind(), why);
+    }
     compare_responses(diff, &baseline, &attack);
     // What a later part of the response showed to be one thing was one before, too.
     let (renaming, notes) = (&diff.renaming, &mut diff.notes[before..]);

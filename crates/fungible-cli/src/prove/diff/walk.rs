@@ -10,8 +10,8 @@ use super::state::{Checkpoint, Diff, Part, key};
 use super::{number, text, token_format};
 use crate::prove::deviation::DeviationKind;
 use crate::prove::parse::{
-    Meaning, Node, Segment, around, is_heartbeat, looks_random, place_means, plain, says_that_cached,
-    says_whether_cached, sends_to_port,
+    Meaning, Node, Segment, around, is_heartbeat, labels, looks_random, metric_name, place_means, plain,
+    says_that_cached, says_whether_cached, sends_to_port,
 };
 
 /// Lists within items that are only matched, with more parts than this, are compared in the order in which they stand.
@@ -36,6 +36,7 @@ fn walk(diff: &mut Diff<'_>, baseline: &Node, attack: &Node) {
     match (baseline, attack) {
         (Node::Text(r), Node::Text(a)) | (Node::Number(r), Node::Number(a)) => leaf(diff, r, a),
         (Node::Map(r), Node::Map(a)) => map(diff, r, a, Segment::Key),
+        (Node::Metrics(r), Node::Metrics(a)) => map(diff, r, a, Segment::Metric),
         (Node::List(r), Node::List(a)) => items(diff, r, a, |at, _| Segment::Index(at)),
         (Node::Lines(r), Node::Lines(a)) => items(diff, r, a, |at, _| Segment::Line(at)),
         (
@@ -73,7 +74,13 @@ fn leaf(diff: &mut Diff<'_>, baseline: &str, attack: &str) {
     if let (Some(r), Some(a)) = (embedded(&baseline), embedded(&attack)) {
         return walk(diff, &r, &a);
     }
-    if tells_nothing(diff, &baseline, &attack) {
+    if place_means(Meaning::ProcessFigure, &diff.place) {
+        return diff.passes(diff.kind(), Explanation::Measured);
+    }
+    if says_whether_cached(&diff.place, &baseline, &attack) {
+        return diff.passes(diff.kind(), Explanation::Cached);
+    }
+    if tells_nothing(diff, &baseline) {
         return diff.passes(diff.kind(), Explanation::Derived);
     }
     let baseline = without_host(diff, &baseline, &attack);
@@ -114,12 +121,11 @@ fn by_format(diff: &mut Diff<'_>, checkpoint: Checkpoint, baseline: &str, attack
 }
 
 /// Whether what stands here follows from the rest of the response, or names only the exchange.
-fn tells_nothing(diff: &Diff<'_>, baseline: &str, attack: &str) -> bool {
+fn tells_nothing(diff: &Diff<'_>, baseline: &str) -> bool {
     let place = &diff.place;
     let carried = |text: &str| diff.dataflow.sent.contains(text) || diff.dataflow.said.contains(text);
     place_means(Meaning::EntityTag, place)
         || place_means(Meaning::Software, place)
-        || says_whether_cached(place, baseline, attack)
         || place_means(Meaning::ExchangeId, place) && !carried(baseline)
 }
 
@@ -161,19 +167,20 @@ fn map(diff: &mut Diff<'_>, baseline: Entries<'_>, attack: Entries<'_>, segment:
     }
     // Keys may be identifiers themselves.
     for (key, value) in left {
+        let here = segment(key.clone());
         let open: Vec<usize> =
-            (0..attack.len()).filter(|at| !answered[*at] && may_be_same_key(diff, key, &attack[*at].0)).collect();
+            (0..attack.len()).filter(|at| !answered[*at] && may_be_same_entry(diff, &here, &attack[*at].0)).collect();
         let same = open
             .iter()
             .copied()
-            .find(|at| alike(diff, segment(key.clone()), value, &attack[*at].1))
+            .find(|at| alike(diff, here.clone(), value, &attack[*at].1))
             .or_else(|| open.first().copied());
-        match same.filter(|at| bind_key(diff, key, &attack[*at].0)) {
+        match same.filter(|at| bind_entry(diff, &here, &attack[*at].0)) {
             Some(at) => {
                 answered[at] = true;
-                diff.within(segment(key.clone()), |diff| walk(diff, value, &attack[at].1));
+                diff.within(here, |diff| walk(diff, value, &attack[at].1));
             }
-            None => diff.within(segment(key.clone()), |diff| one_sided(diff, None, Some(value), None)),
+            None => diff.within(here, |diff| one_sided(diff, None, Some(value), None)),
         }
     }
     for (at, (key, value)) in attack.iter().enumerate() {
@@ -181,6 +188,42 @@ fn map(diff: &mut Diff<'_>, baseline: Entries<'_>, attack: Entries<'_>, segment:
             diff.within(segment(key.clone()), |diff| one_sided(diff, None, None, Some(value)));
         }
     }
+}
+
+/// Whether an entry of the attack may be this one of the baseline under another name.
+fn may_be_same_entry(diff: &mut Diff<'_>, baseline: &Segment, attack: &str) -> bool {
+    match baseline {
+        Segment::Metric(series) => may_be_same_series(diff, series, attack),
+        Segment::Key(key) | Segment::Attribute(key) => may_be_same_key(diff, key, attack),
+        Segment::Root(_) | Segment::Index(_) | Segment::Line(_) | Segment::Element(..) => false,
+    }
+}
+
+/// Takes the two for one entry, if nothing contradicts that.
+fn bind_entry(diff: &mut Diff<'_>, baseline: &Segment, attack: &str) -> bool {
+    match baseline {
+        Segment::Metric(series) => {
+            compare_labels(diff, series, attack);
+            true
+        }
+        Segment::Key(key) | Segment::Attribute(key) => bind_key(diff, key, attack),
+        Segment::Root(_) | Segment::Index(_) | Segment::Line(_) | Segment::Element(..) => false,
+    }
+}
+
+/// Whether two series are of one metric, and their labels differ only in what names an instance or was minted in the run.
+fn may_be_same_series(diff: &mut Diff<'_>, baseline: &str, attack: &str) -> bool {
+    metric_name(baseline) == metric_name(attack)
+        && !diff.is_deep()
+        && diff.would_pass(|diff| {
+            diff.visit();
+            compare_labels(diff, baseline, attack);
+        })
+}
+
+fn compare_labels(diff: &mut Diff<'_>, baseline: &str, attack: &str) {
+    let series = Segment::Metric(baseline.to_owned());
+    diff.within(series, |diff| diff.within(labels(), |diff| leaf(diff, baseline, attack)));
 }
 
 fn may_be_same_key(diff: &Diff<'_>, baseline: &str, attack: &str) -> bool {
@@ -301,17 +344,17 @@ fn reordered(
 fn one_sided(diff: &mut Diff<'_>, whole: Option<u64>, baseline: Option<&Node>, attack: Option<&Node>) {
     let Some(only) = baseline.or(attack) else { return };
     // A part of a list is known by its shape, a key or a header by its name.
-    let (whole, part) = whole.map_or_else(|| (diff.kind(), 0), |whole| (whole, only.shape()));
-    if diff.place.is_frame() && is_heartbeat(only) {
+    let (whole, part, words) = whole.map_or_else(|| (diff.kind(), 0, 0), |whole| (whole, only.shape(), only.wording()));
+    if diff.place.is_frame() && is_heartbeat(only) && !diff.dataflow.said.contains(&only.print()) {
         return diff.passes(whole ^ part, Explanation::KeepsOpen);
     }
     if says_that_cached(&diff.place, &only.print()) {
         return diff.passes(whole ^ part, Explanation::Cached);
     }
     let print = |node: Option<&Node>| node.map_or_else(|| "(absent)".to_owned(), Node::print);
-    let explanation = diff.noise.is_optional(whole, part).then_some(Explanation::NotAlways);
+    let explanation = diff.noise.is_optional(whole, part, words).then_some(Explanation::NotAlways);
     let (one, other) = (print(baseline), print(attack));
-    diff.deviates(diff.deviation_kind(), (&one, &other), Variation::Part { whole, part }, explanation);
+    diff.deviates(diff.deviation_kind(), (&one, &other), Variation::Part { whole, part, words }, explanation);
 }
 
 /// Two nodes of different kinds, or two that cannot be looked into.

@@ -5,8 +5,9 @@ use std::io::Read;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::html;
+use super::lines::{self, add_numbered, is_json_lines, json_lines};
 use super::tree::Node;
+use super::{html, metrics};
 use crate::exchange::Body;
 
 /// More than this is not unpacked.
@@ -84,8 +85,8 @@ fn binary(bytes: &[u8]) -> Node {
 }
 
 /// Reads by the type, and by the look of it where the type says too little.
-pub(crate) fn parse(bytes: &[u8], kind: &str) -> Node {
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+pub(crate) fn parse(bytes: &[u8], content_type: &str) -> Node {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let Ok(text) = std::str::from_utf8(bytes) else { return binary(bytes) };
     if text.is_empty() {
         return Node::Text(String::new());
@@ -97,8 +98,24 @@ pub(crate) fn parse(bytes: &[u8], kind: &str) -> Node {
         return Node::map(form(text));
     }
     let start = text.trim_start();
+    if is_json_lines(&kind)
+        && let Some(node) = json_lines(text)
+    {
+        return node;
+    }
     if (kind.ends_with("json") || start.starts_with(['{', '[']))
         && let Ok(node) = serde_json::from_str(text)
+    {
+        return node;
+    }
+    // What is no JSON as a whole may be so line by line.
+    if start.starts_with(['{', '['])
+        && let Some(node) = json_lines(text)
+    {
+        return node;
+    }
+    if metrics::may_be(content_type, text)
+        && let Some(node) = metrics::parse(text)
     {
         return node;
     }
@@ -109,12 +126,7 @@ pub(crate) fn parse(bytes: &[u8], kind: &str) -> Node {
     if text.contains('\0') {
         return binary(bytes);
     }
-    lines(text)
-}
-
-/// Text by its lines.
-pub(crate) fn lines(text: &str) -> Node {
-    Node::Lines(text.lines().map(|line| Node::Text(line.trim_end().to_owned())).collect())
+    lines::lines(text)
 }
 
 /// The pairs of a form or a query; a name that comes again gets its number.
@@ -123,9 +135,7 @@ pub(crate) fn form(text: &str) -> Vec<(String, Node)> {
     for pair in text.trim().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decoded(name), decoded(value));
-        let again = pairs.iter().filter(|(key, _)| key.split('#').next() == Some(&name)).count();
-        let name = if again == 0 { name } else { format!("{name}#{}", again + 1) };
-        pairs.push((name, Node::Text(value)));
+        add_numbered(&mut pairs, name, Node::Text(value));
     }
     pairs
 }

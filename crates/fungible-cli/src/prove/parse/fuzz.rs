@@ -9,13 +9,15 @@ use crate::exchange::{Body, Exchange, Frame, Headers, Outcome, Request};
 use crate::prove::parse::request::ParsedRequest;
 
 const ENCODINGS: [&str; 6] = ["", "gzip", "deflate", "br", "zstd", "gzip, br"];
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 8] = [
     "text/html; charset=utf-8",
     "application/json",
     "application/x-www-form-urlencoded",
     "text/event-stream",
     "image/svg+xml",
     "text/plain",
+    "text/plain; version=0.0.4",
+    "application/x-ndjson",
 ];
 
 /// Bodies: the first two bytes choose the encoding and the type.

@@ -9,6 +9,8 @@ pub(crate) mod fuzz;
 mod given;
 mod html;
 mod lexer;
+mod lines;
+mod metrics;
 mod place;
 mod request;
 mod response;
@@ -22,13 +24,13 @@ pub(super) use addresses::{around, sends_to_port};
 pub(super) use dataflow::{Carried, Dataflow, dataflow, sent};
 pub(super) use given::{given, shown, tokens};
 pub(super) use lexer::{Atom, Kind, atoms, looks_random, plain, take_apart};
-pub(super) use place::{Place, Segment};
+pub(super) use place::{Place, Segment, metric_name};
 pub(super) use request::{ParsedRequest, RequestValue, path_and_query};
 pub(super) use response::{Response, cookies_set, field};
 pub(super) use run::ParsedRun;
 pub(super) use same_structure::{by_chunks, of_one_format, same_structure, sealed};
 pub(super) use timestamp::{Moment, Shift};
-pub(super) use tree::Node;
+pub(super) use tree::{Node, labels};
 pub(super) use vocabulary::{
     Meaning, Measured, Scope, is_heartbeat, is_id, means, measured, place_means, says_that_cached, says_whether_cached,
     ties_elements,

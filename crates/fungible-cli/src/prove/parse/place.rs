@@ -18,6 +18,8 @@ pub(crate) enum Segment {
     /// An element, by its name and its place among the children; without one where they stand in any order.
     Element(String, Option<usize>),
     Attribute(String),
+    /// A series of a metric, or what a page says of a metric.
+    Metric(String),
 }
 
 impl Place {
@@ -40,6 +42,7 @@ impl Place {
             .rev()
             .find_map(|step| match step {
                 Segment::Key(name) | Segment::Attribute(name) => Some(name.as_str()),
+                Segment::Metric(key) => Some(metric_name(key)),
                 Segment::Root(name) => Some(name.strip_prefix("header ").unwrap_or(name)),
                 // In XML an element has the name of what it holds, behind that of its space.
                 Segment::Element(name, _) if name != "text" => Some(name.rsplit(':').next().unwrap_or(name)),
@@ -91,13 +94,20 @@ impl Place {
     }
 }
 
+/// The name of the metric in the key of a series: what stands before its labels.
+pub(crate) fn metric_name(key: &str) -> &str {
+    key.split(['{', ' ']).next().unwrap_or(key)
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, step) in self.steps.iter().enumerate() {
             let after_root = at == 1 && self.steps[0].is_structure();
             match step {
                 Segment::Root(name) => out.write_str(name)?,
-                Segment::Key(key) => write!(out, "{}.{key}", if after_root { " $" } else { "" })?,
+                Segment::Key(key) | Segment::Metric(key) => {
+                    write!(out, "{}.{key}", if after_root { " $" } else { "" })?;
+                }
                 Segment::Index(index) => write!(out, "{}[{index}]", if after_root { " $" } else { "" })?,
                 Segment::Line(line) => write!(out, " line {}", line + 1)?,
                 Segment::Element(name, index) => {

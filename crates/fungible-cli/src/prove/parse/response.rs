@@ -15,14 +15,17 @@ pub(crate) struct Response {
     pub(crate) parts: Vec<(String, Node)>,
     /// Why nothing but equality can be seen in the body.
     pub(crate) unread: Option<String>,
-    /// The body is a metrics page, which each process has of its own, by design.
-    pub(crate) is_of_the_process: bool,
 }
 
 impl Response {
     /// The response of an exchange; `None` where the app did not answer.
     pub(crate) fn of(exchange: &Exchange) -> Option<Response> {
         read(exchange)
+    }
+
+    /// The part of this name.
+    pub(crate) fn part(&self, root: &str) -> Option<&Node> {
+        self.parts.iter().find(|(name, _)| name == root).map(|(_, node)| node)
     }
 
     /// Bytes of memory that it takes, about.
@@ -32,7 +35,7 @@ impl Response {
 
     /// Whether nobody can look into its body.
     pub(crate) fn has_binary_body(&self) -> bool {
-        self.parts.iter().any(|(root, node)| root == "body" && matches!(node, Node::Binary { .. }))
+        matches!(self.part("body"), Some(Node::Binary { .. }))
     }
 }
 
@@ -47,13 +50,7 @@ fn read(exchange: &Exchange) -> Option<Response> {
     let (status, headers, body, complete) = match &exchange.outcome {
         Outcome::Answered { status, headers, body, complete } => (status, headers, body, complete),
         Outcome::Failed { .. } => {
-            return Some(Response {
-                status: None,
-                complete: true,
-                parts: Vec::new(),
-                unread: None,
-                is_of_the_process: false,
-            });
+            return Some(Response { status: None, complete: true, parts: Vec::new(), unread: None });
         }
         Outcome::Ours { .. } | Outcome::Abandoned => return None,
     };
@@ -76,8 +73,7 @@ fn read(exchange: &Exchange) -> Option<Response> {
     if is_in_frames || !exchange.frames.is_empty() {
         parts.push(("frames".to_owned(), frames(&exchange.frames, false, &kind)));
     }
-    let is_of_the_process = kind.contains("version=0.0.4") || kind.starts_with("application/openmetrics-text");
-    Some(Response { status: Some(*status), complete: *complete, parts, unread, is_of_the_process })
+    Some(Response { status: Some(*status), complete: *complete, parts, unread })
 }
 
 /// The messages of one side, or the events of a stream; `kind`: the type of the stream.
@@ -91,7 +87,22 @@ pub(crate) fn frames(frames: &[Frame], from_client: bool, kind: &str) -> Node {
             Content::Read(node) | Content::Unread(node, _) => list.push(node),
         }
     }
+    name_heartbeats(&mut list);
     Node::List(list)
+}
+
+/// Engine.IO and `SockJS` have single characters for heartbeats, which are data elsewhere: how a stream begins says which it
+/// is.
+fn name_heartbeats(messages: &mut [Node]) {
+    let is = |node: &Node, said: &dyn Fn(&str) -> bool| matches!(node, Node::Lines(lines) if matches!(&lines[..], [Node::Text(text)] if said(text)));
+    let heartbeats: &[&str] = match messages.first() {
+        Some(first) if is(first, &|text| text.starts_with("0{\"sid\":") || text == "3probe") => &["2", "3"],
+        Some(first) if is(first, &|text| text == "o") => &["h"],
+        _ => &[],
+    };
+    for message in messages.iter_mut().filter(|message| is(message, &|text| heartbeats.contains(&text))) {
+        *message = Node::map(vec![("type".to_owned(), Node::Text("ping".to_owned()))]);
+    }
 }
 
 /// The fields that are judged, by name; cookies by theirs.

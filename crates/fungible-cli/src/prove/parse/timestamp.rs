@@ -213,12 +213,12 @@ fn month(text: &str) -> Option<(i64, usize)> {
     Some((i64::try_from(at).ok()? + 1, length))
 }
 
-/// `23 Nov 2026`, `23-Nov-2026`, `23 November 2026`.
+/// `23 Nov 2026`, `23-Nov-2026`, `23/Nov/2026` (in access logs), `23 November 2026`.
 fn day_month_year(text: &str) -> Option<(usize, Moment)> {
     let (day, length) = digits(text, 1, 2)?;
-    let at = past(text, length, b" -.");
+    let at = past(text, length, b" -./");
     let (month, length) = month(text.get(at..)?)?;
-    let at = past(text, at + length, b" -.,");
+    let at = past(text, at + length, b" -.,/");
     let (year, length) = digits(text.get(at..)?, 4, 4)?;
     Some((at + length, day_number(year, month, day)?))
 }

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::lexer::{Kind, atoms, plain};
 use super::place::{Place, Segment};
 
 /// A tree of leaves.
@@ -19,6 +20,8 @@ pub(crate) enum Node {
     /// Sorted by key.
     Map(Vec<(String, Node)>),
     Lines(Vec<Node>),
+    /// A page of metrics, sorted by series.
+    Metrics(Vec<(String, Node)>),
     Element {
         name: String,
         attributes: Vec<(String, Node)>,
@@ -60,7 +63,7 @@ impl Node {
                 }
                 out.push(']');
             }
-            Node::Map(entries) => {
+            Node::Map(entries) | Node::Metrics(entries) => {
                 out.push('{');
                 for (at, (key, value)) in entries.iter().enumerate() {
                     _ = write!(out, "{}{key}: ", if at == 0 { "" } else { ", " });
@@ -108,6 +111,16 @@ impl Node {
                     inside(Segment::Key(key.clone()), value, place);
                 }
             }
+            Node::Metrics(entries) => {
+                for (key, value) in entries {
+                    let series = Segment::Metric(key.clone());
+                    // Labels are values, too.
+                    place.push(series.clone());
+                    inside(labels(), &Node::Text(key.clone()), place);
+                    place.pop();
+                    inside(series, value, place);
+                }
+            }
             Node::Element { attributes, children, .. } => {
                 for (key, value) in attributes {
                     inside(Segment::Attribute(key.clone()), value, place);
@@ -135,7 +148,7 @@ impl Node {
             Node::Null | Node::Bool(_) | Node::Binary { .. } => 0,
             Node::Number(text) | Node::Text(text) => text.len(),
             Node::List(items) | Node::Lines(items) => items.iter().map(Node::bytes).sum(),
-            Node::Map(entries) => named(entries),
+            Node::Map(entries) | Node::Metrics(entries) => named(entries),
             Node::Element { name, attributes, children } => {
                 name.len() + named(attributes) + children.iter().map(Node::bytes).sum::<usize>()
             }
@@ -150,10 +163,21 @@ impl Node {
         hasher.finish()
     }
 
+    /// Its words, without any number, time, token or name with digits: what is the same in each run.
+    pub(crate) fn wording(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.leaves(&mut Place::default(), &mut |_, text| {
+            let text = plain(text);
+            let words = atoms(&text).into_iter().filter(|atom| atom.text.chars().all(char::is_alphabetic));
+            words.filter(|atom| atom.kind == Kind::Word).for_each(|atom| atom.text.hash(&mut hasher));
+        });
+        hasher.finish()
+    }
+
     fn hash_shape(&self, hasher: &mut DefaultHasher) {
         std::mem::discriminant(self).hash(hasher);
         match self {
-            Node::Map(entries) => entries.iter().for_each(|(key, value)| {
+            Node::Map(entries) | Node::Metrics(entries) => entries.iter().for_each(|(key, value)| {
                 key.hash(hasher);
                 std::mem::discriminant(value).hash(hasher);
             }),
@@ -172,6 +196,11 @@ impl Node {
             _ => {}
         }
     }
+}
+
+/// The place of the labels within a series.
+pub(crate) fn labels() -> Segment {
+    Segment::Key("labels".to_owned())
 }
 
 /// JSON, with numbers as they were written and keys sorted.

@@ -4,10 +4,10 @@
 use self::Form::{Contains, Ends, EndsAsWritten, Is, Squeezed, SqueezedContains, SqueezedEnds, Starts, Word};
 use self::Meaning::{
     Address, BareId, Cache, CacheHits, CacheSource, CacheState, Client, Directives, EntityTag, ExchangeId, ForClients,
-    Heartbeat, Id, Instance, Memory, MemoryGroup, Number, ProcessId, RateLimit, Software, TiesElements, Transport,
-    WholePage,
+    Heartbeat, Id, Instance, Memory, MemoryGroup, Number, ProcessFigure, ProcessId, RateLimit, Software, TiesElements,
+    Transport, WholePage,
 };
-use self::Scope::{Anywhere, Body, RequestHeader, ResponseHeader, Value};
+use self::Scope::{Anywhere, Body, Metric, RequestHeader, ResponseHeader, Value};
 use super::place::{Place, Segment};
 use super::tree::Node;
 
@@ -18,6 +18,8 @@ pub(crate) enum Scope {
     ResponseHeader,
     /// A key, an element or an attribute.
     Body,
+    /// A metric on a page of metrics.
+    Metric,
     /// The text itself, not a name.
     Value,
     /// Rows only: wherever a name may stand.
@@ -70,6 +72,8 @@ pub(crate) enum Meaning {
     /// The use of memory, under the name of a group of such values.
     Memory,
     MemoryGroup,
+    /// A figure that a client library of Prometheus tells of the process by itself.
+    ProcessFigure,
     /// A number that varies in this way.
     Number(Measured),
 }
@@ -149,7 +153,7 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
         Is("revalidated"), Is("none"), Is("true"), Is("false"), Is("tcp"), Is("yes"), Is("no"), Is("1"), Is("0"),
     ]),
     (Heartbeat, Value, &[
-        Is("ping"), Is("pong"), Is("ka"), Is("heartbeat"), Is("keepalive"), Is("keep-alive"), Is("2"), Is("3"), Is("h"),
+        Is("ping"), Is("pong"), Is("ka"), Is("heartbeat"), Is("keepalive"), Is("keep-alive"),
     ]),
     (BareId, Anywhere, &[
         Is("id"), Is("_id"), Is("pk"), Is("uid"), Is("number"), Is("num"), Is("no"), Is("nr"), Is("seq"), Is("sequence"),
@@ -180,6 +184,19 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
     (Memory, Anywhere, &[
         Squeezed("external"), Squeezed("used"), Squeezed("total"), Squeezed("free"), Squeezed("resident"),
         Squeezed("virtual"), Squeezed("shared"), Squeezed("available"), Squeezed("allocated"),
+    ]),
+    // What client libraries export of the process and of its runtime without being asked. Much else may be called
+    // `process_..` or `go_..`.
+    (ProcessFigure, Metric, &[
+        Starts("process_cpu_"), Starts("process_files_"), Starts("process_heap_"), Starts("process_max_fds"),
+        Starts("process_network_"), Starts("process_num_threads"), Starts("process_open_"),
+        Starts("process_private_memory_"), Starts("process_resident_memory_"), Starts("process_start_time_"),
+        Starts("process_threads"), Starts("process_uptime_"), Starts("process_virtual_memory_"),
+        Starts("process_working_set_"),
+        Starts("go_cgo_"), Starts("go_cpu_classes_"), Starts("go_gc_"), Starts("go_goroutines"), Starts("go_memory_"),
+        Starts("go_memstats_"), Starts("go_sched_"), Starts("go_sync_mutex_"), Starts("go_threads"),
+        Starts("promhttp_metric_handler_"),
+        Starts("python_gc_"), Starts("nodejs_"), Starts("jvm_"),
     ]),
     // How long a process has been up; not what part of the time something was.
     (Number(Measured::Always), Anywhere, &[
@@ -216,7 +233,11 @@ pub(crate) fn place_means(meaning: Meaning, place: &Place) -> bool {
 }
 
 fn scope_of(place: &Place) -> Scope {
-    if place.is_header() { ResponseHeader } else { Body }
+    match place.last() {
+        _ if place.is_header() => ResponseHeader,
+        Some(Segment::Metric(_)) => Metric,
+        _ => Body,
+    }
 }
 
 /// What the name of a place, and of the object around it, promise of a number there.
@@ -245,14 +266,14 @@ pub(crate) fn is_id(name: &str) -> bool {
 pub(crate) fn says_whether_cached(place: &Place, left: &str, right: &str) -> bool {
     let counts = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b' ');
     place_means(Cache, place)
-        && (is_cache_state(left) && is_cache_state(right)
+        && (is_cache_state(place, left) && is_cache_state(place, right)
             || place_means(CacheHits, place) && counts(left) && counts(right))
         || place_means(CacheSource, place) && [left, right].iter().any(|text| text.eq_ignore_ascii_case("cache"))
 }
 
-/// As [`says_whether_cached`], where one side says nothing.
+/// As [`says_whether_cached`], where one side says nothing: many say it only where it is so, as `"cached": true`.
 pub(crate) fn says_that_cached(place: &Place, text: &str) -> bool {
-    place_means(Cache, place) && is_cache_state(text)
+    place_means(Cache, place) && is_cache_state(place, text)
 }
 
 /// Whether a message only keeps a connection open: of these there are as many as there is time.
@@ -261,7 +282,6 @@ pub(crate) fn is_heartbeat(message: &Node) -> bool {
     match message {
         Node::Lines(lines) => matches!(&lines[..], [line] if is_one(line)),
         Node::Map(entries) => entries.iter().any(|(key, value)| key == "type" && is_one(value)),
-        Node::Number(text) => means(Heartbeat, Value, text),
         _ => false,
     }
 }
@@ -271,9 +291,11 @@ pub(crate) fn ties_elements(place: &Place) -> bool {
     matches!(place.last(), Some(Segment::Attribute(name)) if means(TiesElements, Body, name))
 }
 
-fn is_cache_state(text: &str) -> bool {
-    let first = text.trim().split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
-    means(CacheState, Value, first)
+/// A header may say more behind it: `HIT from a`.
+fn is_cache_state(place: &Place, text: &str) -> bool {
+    let text = text.trim();
+    let first = text.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+    means(CacheState, Value, if place.is_header() { first } else { text })
 }
 
 impl Form {
@@ -361,6 +383,30 @@ mod tests {
     }
 
     #[test]
+    fn figures_of_the_process_are_known_only_among_metrics() {
+        let metric = |series: &str| {
+            let mut place = Place::root("body");
+            place.push(Segment::Metric(series.to_owned()));
+            place_means(ProcessFigure, &place)
+        };
+        for series in
+            ["go_goroutines", "process_cpu_seconds_total", "go_gc_duration_seconds{quantile=\"0.5\"}", "jvm_threads"]
+        {
+            assert!(metric(series), "{series}");
+        }
+        for series in [
+            "http_requests_total",
+            "process_orders_total",
+            "go_games_total",
+            "# HELP go_goroutines",
+            "orders{by=\"go_gc_\"}",
+        ] {
+            assert!(!metric(series), "{series}");
+        }
+        assert!(!place_means(ProcessFigure, &of("body", &["go_goroutines"])));
+    }
+
+    #[test]
     fn caches_speak_of_hits_and_misses() {
         assert!(says_whether_cached(&of("header x-cache", &[]), "HIT from a", "MISS"));
         assert!(says_whether_cached(&of("header x-cache-hits", &[]), "1, 0", "0"));
@@ -368,5 +414,6 @@ mod tests {
         assert!(says_whether_cached(&of("body", &["source"]), "cache", "database"));
         assert!(!says_whether_cached(&of("body", &["cacheable"]), "true", "false"));
         assert!(!says_whether_cached(&of("header x-cache", &[]), "alice", "bob"));
+        assert!(!says_whether_cached(&of("body", &["cacheStatus"]), "no entry for alice", "no entry for bob"));
     }
 }

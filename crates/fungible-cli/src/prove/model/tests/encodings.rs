@@ -99,7 +99,7 @@ fn each_kind_of_body() {
         ("application/x-www-form-urlencoded", "a=1&b=LEAF", "body $.b"),
         ("text/plain", "one\ntwo LEAF three\n", "body line 2"),
         ("text/css", "a { color: LEAF }", "body line 1"),
-        ("application/x-ndjson", "{\"a\":1}\n{\"a\":\"LEAF\"}\n", "body line 2.a"),
+        ("application/x-ndjson", "{\"a\":1}\n{\"a\":\"LEAF\"}\n", "body $[1].a"),
         ("text/event-stream", "id: 1\ndata: x\n\n: beat\n\nevent: y\ndata: {\"a\":\"LEAF\"}\n\n", "body $[1].data.a"),
         ("application/json", r#"{"content":[{"text":"{\"deep\":\"LEAF\"}"}]}"#, "body $.content[0].text.deep"),
         ("", "{\"a\":\"LEAF\"}", "body $.a"),

@@ -347,11 +347,6 @@ fn numbers_of_a_process_and_numbers_of_things() {
 #[test]
 fn servers_and_formats() {
     let mut tried = Tried::default();
-    let metrics = |n: u64, orders: u64| {
-        run(n).get("/metrics").answer(200, "text/plain; version=0.0.4; charset=utf-8", format!(
-        "# HELP process_cpu_seconds_total Total\n# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 0.{}\n# TYPE nodejs_heap_bytes gauge\nnodejs_heap_bytes 4{n}123\n# TYPE http_requests_total counter\nhttp_requests_total{{path=\"/\"}} {orders}\n{}", n * 3, if n < 3 { "http_requests_total{path=\"/a\"} 1\n" } else { "" }))
-    };
-    tried.clean("metrics of an instance", |n| metrics(n, if n < 3 { 7 } else { 1 }));
     tried.clean("webdav", |n| run(n).send("PROPFIND", "/", "application/xml", "").answer(207, "application/xml", format!("<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/a.txt</D:href><D:propstat><D:prop><D:getetag>\"1a-{}\"</D:getetag><D:getcontentlength>5</D:getcontentlength></D:prop></D:propstat></D:response></D:multistatus>", &token(if n < 3 { 1 } else { n }, "etag")[..13])));
     tried.clean("lock token", |n| {
         run(n)

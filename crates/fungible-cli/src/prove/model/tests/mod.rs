@@ -2,6 +2,7 @@
 
 mod encodings;
 mod frameworks;
+mod lines;
 mod properties;
 mod renamed;
 mod requests;
