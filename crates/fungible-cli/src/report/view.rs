@@ -127,6 +127,7 @@ pub(super) enum KindView {
     Trapped,
     Stale,
     Collision,
+    Unequal,
     AnsweredTooEarly,
     NamesItself,
     OneAtATime,

@@ -4,12 +4,16 @@
 //! with the first one, too; what neither a rule nor the noise explains is a deviation of the app ([`judge`]).
 
 mod comparison;
+mod contradictions;
 mod driver_deviations;
+mod equality;
 mod judge;
 mod labels;
 mod learn;
 mod leftovers;
+mod partition;
 mod sensitivity;
+mod shown;
 
 use std::sync::Arc;
 
@@ -20,6 +24,9 @@ pub(crate) use comparison::{Comparison, Ignore, NotCompared};
 use judge::Taught;
 use learn::Learned;
 pub(crate) use leftovers::Leftover;
+
+/// So many baselines do not divide things in the same way by chance.
+const SETTLED: usize = 4;
 
 /// What the baselines have in common, and where they disagree.
 #[derive(Debug)]
@@ -66,6 +73,12 @@ impl Model {
     /// Whether any request would notice that what an earlier one left behind is gone.
     pub(crate) fn notices(&self) -> bool {
         sensitivity::notices(&self.first, &self.dataflow.carried, &self.learned.said)
+    }
+
+    /// Whether places agree with each other in all baselines, and may do so by chance: more baselines would tell.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        let few = self.driver_ends.len() < SETTLED;
+        self.learned.equality.is_unsettled || few && !self.learned.partitions.is_empty()
     }
 
     /// Values minted in a response that a later request carries.
