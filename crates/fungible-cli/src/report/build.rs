@@ -262,6 +262,7 @@ fn kind_of(kind: FindingKind) -> KindView {
         FindingKind::Trapped => KindView::Trapped,
         FindingKind::Stale => KindView::Stale,
         FindingKind::Collision => KindView::Collision,
+        FindingKind::Unequal => KindView::Unequal,
         FindingKind::AnsweredTooEarly => KindView::AnsweredTooEarly,
         FindingKind::NamesItself => KindView::NamesItself,
         FindingKind::OneAtATime => KindView::OneAtATime,

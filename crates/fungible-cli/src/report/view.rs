@@ -184,6 +184,7 @@ pub(super) enum KindView {
     Trapped,
     Stale,
     Collision,
+    Unequal,
     AnsweredTooEarly,
     NamesItself,
     OneAtATime,
