@@ -280,12 +280,12 @@ pub(super) fn trials(finding: &FindingView) -> String {
         );
     }
     let reader = |story: &[StepView]| {
-        story.iter().find(|step| step.number == finding.reader.number).map(|step| words::status(&step.answer))
+        story.iter().find(|step| step.number == finding.shown_by().number).map(|step| words::status(&step.answer))
     };
     let status = finding.differences.iter().find(|one| one.place == "status");
     let sound = reader(&finding.sound).or_else(|| status.map(|one| one.baseline.clone()));
     let sound = sound.unwrap_or_else(|| "as in the baseline".to_owned());
-    let failing = words::status(&finding.reader.answer);
+    let failing = words::status(&finding.shown_by().answer);
     let only_the_driver = finding.differences.iter().all(|one| one.place == "driver exit code");
     let failing = match &finding.differences[..] {
         [end] if only_the_driver => format!("{failing}, and the driver ends with {}", end.attack),

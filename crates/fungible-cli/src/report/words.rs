@@ -71,9 +71,22 @@ fn listed(items: &[String]) -> String {
     }
 }
 
-/// What happened.
-pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView) -> String {
-    let missed = request(reader);
+/// What happened, and where it is seen if not at the reader.
+pub(super) fn summary(
+    kind: FindingKind,
+    writers: &[StepView],
+    (polled, reader): (&[StepView], &StepView),
+    seen_at: Option<&StepView>,
+) -> String {
+    let missed: Vec<StepView> = polled.iter().chain([reader]).cloned().collect();
+    let happened = happened(kind, writers, &requests(&missed));
+    match seen_at {
+        Some(step) => format!("{happened}, as seen at {}", request(step)),
+        None => happened,
+    }
+}
+
+fn happened(kind: FindingKind, writers: &[StepView], missed: &str) -> String {
     let left = (!writers.is_empty()).then(|| requests(writers));
     let theirs = if writers.len() > 1 { "their" } else { "its" };
     match (kind, left) {

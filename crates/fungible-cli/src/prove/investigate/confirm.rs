@@ -118,6 +118,8 @@ async fn one_at_a_time(proof: &mut Proof<'_, '_>, experiment: &Experiment, first
         sound: Vec::new(),
         also: Vec::new(),
         reader: proof.baselines.step(Some(1)),
+        polled: Vec::new(),
+        seen_at: None,
     });
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Finds the cause of a deviation that holds, and writes down the finding; or why there is none.
 
-use super::cause::{Cause, How, find};
+use super::cause::find;
+use super::culprits::{Cause, Culprits, How};
 use super::evidence::Evidence;
 use super::proof::{Proof, TIMES};
 use crate::exchange::Outcome;
@@ -13,14 +14,6 @@ use crate::prove::verdict::{Finding, FindingKind, NotJudged, Step};
 
 /// So often an attack must fail again after an experiment has removed the deviation.
 const COUNTER_CHECKS: usize = 2;
-
-/// A cause that was found: who kept the state, who could not see it, and a run in which all went right.
-struct Conviction {
-    writers: Vec<usize>,
-    reader: usize,
-    how: How,
-    sound: Option<Box<Observed>>,
-}
 
 /// Finds the cause of what deviated at this request in all `runs` of the attack; whether there is a finding.
 pub(super) async fn convict(
@@ -39,8 +32,9 @@ pub(super) async fn convict(
         None => Cause::Unknown,
     };
     let seen = runs.len();
-    let removed = matches!(cause, Cause::Writer { .. } | Cause::Several { .. } | Cause::Noticed { .. });
-    if removed && let Some(again) = goes_right_by_itself(proof, experiment, reader).await? {
+    if matches!(cause, Cause::Found(_))
+        && let Some(again) = goes_right_by_itself(proof, experiment, reader).await?
+    {
         // A fresh instance gets it right, too, now and then.
         if matches!(experiment.schedule, Schedule::Amnesia(_)) {
             proof.results.amnesia.retain(|one| Some(*one) != reader);
@@ -49,35 +43,34 @@ pub(super) async fn convict(
         not_judged(proof, reader, failing, why);
         return Ok(false);
     }
-    let conviction = match convicted(cause, reader.unwrap_or(1)) {
-        Ok(conviction) => conviction,
+    let culprits = match convicted(cause, reader.unwrap_or(1)) {
+        Ok(culprits) => culprits,
         Err(why) => {
             let why = format!("there in {seen} of {seen} runs of {}, and {why}", experiment.name());
             not_judged(proof, reader, failing, why);
             return Ok(false);
         }
     };
-    let remembered =
-        matches!(experiment.schedule, Schedule::Rotate { .. }) && !proof.results.amnesia.contains(&conviction.reader);
-    let kind = kind_of(&of_reader, conviction.how, remembered);
-    let finding = finding(proof, conviction, kind, (experiment, failing), (merged(&of_reader), seen));
+    let remembered = matches!(experiment.schedule, Schedule::Rotate { .. })
+        && !proof.results.amnesia.contains(&culprits.seen_at.unwrap_or(culprits.reader));
+    let kind = kind_of(&of_reader, culprits.how, remembered);
+    let finding = finding(proof, culprits, kind, (experiment, failing), (merged(&of_reader), seen));
     proof.results.findings.push(finding);
     Ok(true)
 }
 
 /// Who did it; or why nobody can be named.
-fn convicted(cause: Cause, reader: usize) -> Result<Conviction, &'static str> {
+fn convicted(cause: Cause, reader: usize) -> Result<Culprits, &'static str> {
     match cause {
-        Cause::Writer { writer, how, sound } => {
-            Ok(Conviction { writers: vec![writer], reader, how, sound: Some(sound) })
-        }
-        Cause::Several { writers, sound } => {
-            Ok(Conviction { writers, reader, how: How::InItsInstance, sound: Some(sound) })
-        }
-        Cause::Noticed { writers, reader, sound } => {
-            Ok(Conviction { writers, reader, how: How::InItsInstance, sound: Some(sound) })
-        }
-        Cause::NotNeeded => Ok(Conviction { writers: Vec::new(), reader, how: How::InItsInstance, sound: None }),
+        Cause::Found(culprits) => Ok(culprits),
+        Cause::NotNeeded => Ok(Culprits {
+            writers: Vec::new(),
+            reader,
+            polled: Vec::new(),
+            seen_at: None,
+            how: How::InItsInstance,
+            sound: None,
+        }),
         Cause::Unknown => Err("it stays so whichever other request shares its instance"),
         Cause::NotFound => Err("the budget ended before its cause was found (more with --runs and --budget)"),
     }
@@ -99,25 +92,29 @@ fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind 
 
 fn finding(
     proof: &Proof<'_, '_>,
-    conviction: Conviction,
+    culprits: Culprits,
     kind: FindingKind,
     (experiment, failing): (&Experiment, &Observed),
     (deviations, seen): (Vec<Deviation>, usize),
 ) -> Finding {
-    let Conviction { writers, reader, sound, .. } = conviction;
+    let Culprits { writers, reader, polled, seen_at, sound, .. } = culprits;
     let together = if sound.is_some() { TIMES } else { 0 };
     let evidence = Evidence(failing);
+    let step = |number: usize| evidence.step(number).unwrap_or_else(|| proof.baselines.step(Some(number)));
+    let all: Vec<usize> = writers.iter().chain(&polled).chain([&reader]).chain(&seen_at).copied().collect();
     Finding {
         kind,
-        reader: evidence.step(reader).unwrap_or_else(|| proof.baselines.step(Some(reader))),
+        reader: step(reader),
+        polled: polled.iter().map(|number| step(*number)).collect(),
+        seen_at: seen_at.map(step),
         deviations,
         together: (together, together),
         apart: (0, seen),
         attack: experiment.name().to_owned(),
         files: evidence.files(&writers),
         last_lines: evidence.last_lines(reader),
-        failing: evidence.story(&writers, reader),
-        sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound).story(&writers, reader)),
+        failing: evidence.story(&all),
+        sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound).story(&all)),
         also: Vec::new(),
         writers: writers.iter().map(|number| proof.baselines.step(Some(*number))).collect(),
     }

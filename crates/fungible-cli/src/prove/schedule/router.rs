@@ -24,12 +24,14 @@ pub(crate) enum Route {
 pub(crate) struct Router {
     experiment: Experiment,
     keys: RequestKeys,
-    /// What the last request looked like, if it was the reader or a repetition of it.
-    reader: Option<String>,
+    /// The last request was the reader or a repetition of it.
+    was_reader: bool,
     /// Whether the last request may have written.
     wrote: bool,
-    /// The last request if it was safe, and how many like it have come in a row.
-    row: (String, usize),
+    /// Method and target of the last request.
+    last: (String, String),
+    /// How many safe requests equal to it have come in a row.
+    row: usize,
     /// A driver that polls longer than in any baseline waits for what no instance lives long enough to do.
     longest_row: usize,
 }
@@ -38,24 +40,26 @@ impl Router {
     /// Routes a new run; `patterns`: what its requests look like.
     pub(crate) fn new(experiment: Experiment, patterns: RequestPatterns) -> Router {
         let longest_row = patterns.longest_row();
-        let row = (String::new(), 0);
-        Router { experiment, keys: RequestKeys::new(patterns), reader: None, wrote: false, row, longest_row }
+        let last = (String::new(), String::new());
+        let keys = RequestKeys::new(patterns);
+        Router { experiment, keys, was_reader: false, wrote: false, last, row: 0, longest_row }
     }
 
     /// Must be called once for each request, in the order of arrival. The key names it in all runs.
     pub(crate) fn route(&mut self, number: usize, method: &str, target: &str) -> (RequestKey, Route) {
         let key = self.keys.next(method, target);
-        let route = self.route_of(number, method, &key);
+        let route = self.route_of(number, (method, target), &key);
         (key, route)
     }
 
-    fn route_of(&mut self, number: usize, method: &str, key: &RequestKey) -> Route {
+    fn route_of(&mut self, number: usize, (method, target): (&str, &str), key: &RequestKey) -> Route {
         let safe = is_safe(method);
-        let belongs = self.belongs_together(safe, key);
+        let as_before = safe && (self.last.0.as_str(), self.last.1.as_str()) == (method, target);
+        self.last = (method.to_owned(), target.to_owned());
+        self.row = if as_before { self.row + 1 } else { 1 };
+        let belongs = self.belongs_together(as_before, key);
         let after_a_write = std::mem::replace(&mut self.wrote, !safe);
-        let as_before = safe && self.row.0 == key.pattern;
-        self.row = (key.pattern.clone(), if as_before { self.row.1 + 1 } else { 1 });
-        let polls = self.row.1 > self.longest_row;
+        let polls = self.row > self.longest_row;
         let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
         match (&self.experiment.schedule, &self.experiment.intervention) {
             (Schedule::Baseline { .. }, _) => Route::Live(0),
@@ -72,12 +76,12 @@ impl Router {
     }
 
     /// Whether it is one of the requests that share an instance.
-    fn belongs_together(&mut self, safe: bool, key: &RequestKey) -> bool {
-        let before = self.reader.take();
+    fn belongs_together(&mut self, as_before: bool, key: &RequestKey) -> bool {
+        let repeats = as_before && std::mem::take(&mut self.was_reader);
         let Intervention::Together(together) = &self.experiment.intervention else { return false };
-        let is_reader = together.reader.as_ref().is_some_and(|reader| reader.covers(key))
-            || (together.polls && safe && before.as_ref() == Some(&key.pattern));
-        self.reader = is_reader.then(|| key.pattern.clone());
+        let is_reader =
+            together.reader.as_ref().is_some_and(|reader| reader.covers(key)) || (together.polls && repeats);
+        self.was_reader = is_reader;
         is_reader || together.writers.iter().any(|one| one.covers(key))
     }
 }
@@ -118,6 +122,24 @@ mod tests {
         let requests = ["POST /jobs", "GET /jobs/4", "GET /jobs/4", "GET /", "GET /jobs/4"];
         let expected = [Route::Fresh, Route::Kept, Route::Kept, Route::Fresh, Route::Fresh];
         assert_eq!(given(&[], Some(job), &requests), expected);
+    }
+
+    #[test]
+    fn requests_that_look_alike_are_polled_only_where_they_ask_for_the_same() {
+        let mut patterns = RequestPatterns::default();
+        patterns.add("GET", &["/orders/4", "/orders/5"], &[]);
+        let order = RequestKey { pattern: "GET /orders/*?".to_owned(), which: Which::Nth(1) };
+        let together = Together { writers: Vec::new(), reader: Some(order), polls: true, side: 0 };
+        let amnesia = Schedule::Amnesia(HandOver::Each).plain().with(Intervention::Together(together)).unwrap();
+        let mut router = Router::new(amnesia, patterns);
+        let targets = ["/orders/4", "/orders/4", "/orders/5", "/orders/4"];
+        let given: Vec<Route> =
+            targets.iter().zip(1..).map(|(one, number)| router.route(number, "GET", one).1).collect();
+        assert_eq!(given, [Route::Kept, Route::Kept, Route::Fresh, Route::Fresh]);
+        // Nor is it a driver that polls for ever which asks for one thing after another.
+        let targets: Vec<String> = (1..20).map(|number| format!("/orders/{number}")).collect();
+        let last = targets.iter().zip(5..).map(|(one, number)| router.route(number, "GET", one).1).last();
+        assert_eq!(last, Some(Route::Fresh));
     }
 
     #[test]

@@ -1,0 +1,41 @@
+//! Who is the cause of a deviation, as experiments showed it. It runs nothing.
+
+use crate::prove::baselines::Observed;
+
+/// What the experiments showed of one deviation.
+#[derive(Debug)]
+pub(super) enum Cause {
+    Found(Culprits),
+    /// The deviation speaks for itself.
+    NotNeeded,
+    /// No experiment removed the deviation.
+    Unknown,
+    /// The budget of runs ended before one did.
+    NotFound,
+}
+
+/// The requests of a finding, by their numbers in the baseline.
+#[derive(Debug)]
+pub(super) struct Culprits {
+    /// Who left something in its instance; several where it takes all of them together.
+    pub(super) writers: Vec<usize>,
+    /// Who missed it.
+    pub(super) reader: usize,
+    /// Equal requests right before the reader, as a driver polls: they shared its instance in each experiment.
+    pub(super) polled: Vec<usize>,
+    /// The request whose answer shows that the reader missed it, where the reader's own does not.
+    pub(super) seen_at: Option<usize>,
+    pub(super) how: How,
+    /// A run in which nothing deviated there.
+    pub(super) sound: Option<Box<Observed>>,
+}
+
+/// How it was left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    InItsInstance,
+    /// It is enough that its instance lives on, wherever the reader goes.
+    Late,
+    /// It is enough that the reader's instance was started after it.
+    BeforeAStart,
+}
