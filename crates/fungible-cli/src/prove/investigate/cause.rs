@@ -2,12 +2,13 @@
 //! with the one that went wrong, so that it goes right? No conviction without it.
 
 use super::candidates::{Candidate, apart, candidates, first_of_a_row, has_parallel_clients, is_polled, patterns};
-use super::culprits::Cause;
-use super::proof::Proof;
+use super::culprits::{Cause, Culprits};
+use super::proof::{Proof, TIMES};
 use super::trials::Trials;
 use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::lab::ProveError;
+use crate::prove::request_key::RequestKey;
 use crate::prove::schedule::{Experiment, Schedule, side};
 
 /// Looks for the request that left behind what `reader` (its number in the baseline) could not see under the attack.
@@ -44,6 +45,9 @@ pub(super) async fn find(
         let before: Vec<Candidate> =
             apart.iter().filter(|(number, _)| !trials.polled.contains(number)).cloned().collect();
         cause = trials.find(proof, &before).await?;
+        if let Cause::Found(culprits) = cause {
+            return missed_by_a_writer(proof, trials, culprits, &keys).await.map(Cause::Found);
+        }
         if !matches!(cause, Cause::Unknown) {
             return Ok(cause);
         }
@@ -54,4 +58,32 @@ pub(super) async fn find(
     // Requests of clients that run in parallel swap their turns from run to run: all that look the same, together.
     let parallel = Trials { key: Some(key.all()), ..exact };
     parallel.find(proof, &patterns(&candidates)).await
+}
+
+/// Several writers may be one that left something behind and others that missed it, answered all alike; the reader only shows
+/// it. Then it goes right, too, where the reader is on another instance than all of them.
+async fn missed_by_a_writer(
+    proof: &mut Proof<'_, '_>,
+    trials: &Trials<'_>,
+    culprits: Culprits,
+    keys: &[RequestKey],
+) -> Result<Culprits, ProveError> {
+    let [first @ .., last] = &culprits.writers[..] else { return Ok(culprits) };
+    if first.is_empty() || *last > trials.reader || !proof.lab.may_run(TIMES) {
+        return Ok(culprits);
+    }
+    // Of two live instances, the one where the reader is not.
+    let without_reader = Trials { key: None, polled: Vec::new(), side: 1 - trials.side, ..trials.clone() };
+    let writers: Vec<Candidate> = culprits.writers.iter().map(|number| (*number, keys[number - 1].clone())).collect();
+    Ok(match without_reader.removes_deviation(proof, &writers, TIMES).await? {
+        Some(sound) => Culprits {
+            writers: first.to_vec(),
+            reader: *last,
+            polled: Vec::new(),
+            seen_at: Some(trials.reader),
+            sound: Some(Box::new(sound)),
+            ..culprits
+        },
+        None => culprits,
+    })
 }
