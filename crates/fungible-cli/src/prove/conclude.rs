@@ -13,7 +13,7 @@ use super::verdict::{Judgement, Verdict};
 
 /// The verdict; `reasons`: why nothing can be said.
 pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>) -> Verdict {
-    let Proof { lab, baselines, results } = proof;
+    let Proof { lab, baselines, results, .. } = proof;
     let failed = baselines.journals().find(|one| how_it_failed(one).is_some());
     let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
     let judgement = match (results.findings, reasons) {

@@ -128,8 +128,12 @@ pub(crate) enum FindingKind {
     AnsweredTooEarly,
     /// An answer sends clients to one instance.
     NamesItself,
+    /// Requests in flight at once on several instances disturb each other; one after another they do not.
+    Race,
     /// An instance cannot start beside another.
     OneAtATime,
+    /// Instances that start at once disturb each other; one after another they start.
+    StartRace,
 }
 
 /// One exchange of a finding.

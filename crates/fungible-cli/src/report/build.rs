@@ -222,7 +222,9 @@ fn kind_of(kind: FindingKind) -> KindView {
         FindingKind::Collision => KindView::Collision,
         FindingKind::AnsweredTooEarly => KindView::AnsweredTooEarly,
         FindingKind::NamesItself => KindView::NamesItself,
+        FindingKind::Race => KindView::Race,
         FindingKind::OneAtATime => KindView::OneAtATime,
+        FindingKind::StartRace => KindView::StartRace,
     }
 }
 

@@ -131,7 +131,7 @@ impl Page {
     }
 
     fn diagrams(&mut self, finding: &FindingView) {
-        for (title, diagram) in ["apart", "together"].into_iter().zip(stories(finding)) {
+        for (title, diagram) in stories_of(finding).into_iter().zip(stories(finding)) {
             let Some(diagram) = diagram else { continue };
             self.blank();
             self.raw(&format!("  {title}:"));
@@ -263,10 +263,15 @@ impl Page {
 
 /// The heading of the last lines of an instance.
 pub(super) fn last_lines_of(finding: &FindingView) -> String {
-    if finding.kind == KindView::OneAtATime {
+    if matches!(finding.kind, KindView::OneAtATime | KindView::StartRace) {
         return "last lines of the instance that did not start:".to_owned();
     }
     format!("last lines of the instance that served #{}:", finding.reader.number)
+}
+
+/// What the runs in which it went wrong, and those in which it went right, are called.
+pub(super) fn stories_of(finding: &FindingView) -> [&'static str; 2] {
+    if finding.kind == KindView::Race { ["at once", "one after another"] } else { ["apart", "together"] }
 }
 
 /// `together 200 (3/3) · apart 401 (3/3) · nothing else changed`; experiments that were not run are left out.
@@ -277,6 +282,14 @@ pub(super) fn trials(finding: &FindingView) -> String {
         return format!(
             "alone it starts ({}/{}) · with another it does not ({failed}/{})",
             alone.as_baseline, alone.runs, beside.runs
+        );
+    }
+    if finding.kind == KindView::StartRace {
+        let (in_turn, at_once) = (&finding.together, &finding.apart);
+        let failed = at_once.runs.saturating_sub(at_once.as_baseline);
+        return format!(
+            "one after another they start ({}/{}) · at once they do not ({failed}/{})",
+            in_turn.as_baseline, in_turn.runs, at_once.runs
         );
     }
     let reader = |story: &[StepView]| {
@@ -293,12 +306,13 @@ pub(super) fn trials(finding: &FindingView) -> String {
         _ => failing,
     };
     let (together, apart) = (&finding.together, &finding.apart);
+    let [without, with] = stories_of(finding);
     let mut parts = Vec::new();
     if together.runs > 0 {
-        parts.push(format!("together {sound} ({}/{})", together.as_baseline, together.runs));
+        parts.push(format!("{with} {sound} ({}/{})", together.as_baseline, together.runs));
     }
     if apart.runs > 0 {
-        parts.push(format!("apart {failing} ({}/{})", apart.runs.saturating_sub(apart.as_baseline), apart.runs));
+        parts.push(format!("{without} {failing} ({}/{})", apart.runs.saturating_sub(apart.as_baseline), apart.runs));
     }
     if together.runs > 0 && apart.runs > 0 {
         parts.push("nothing else changed".to_owned());

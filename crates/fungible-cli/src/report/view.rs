@@ -133,7 +133,9 @@ pub(super) enum KindView {
     Collision,
     AnsweredTooEarly,
     NamesItself,
+    Race,
     OneAtATime,
+    StartRace,
 }
 
 /// The result of one experiment.

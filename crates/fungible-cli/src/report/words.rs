@@ -114,6 +114,13 @@ fn happened(kind: FindingKind, writers: &[StepView], missed: &str) -> String {
             format!("{missed} could not read a write that had been answered before it was stored")
         }
         (FindingKind::NamesItself, _) => format!("the answer to {missed} sends clients to one instance"),
+        (FindingKind::Race, disturbed) => {
+            let disturbed = disturbed.unwrap_or_else(|| "requests".to_owned());
+            format!("{disturbed}, in flight at once on several instances, disturbed each other, as seen at {missed}")
+        }
+        (FindingKind::StartRace, _) => {
+            "instances that start at the same moment disturb each other: one of them does not start".to_owned()
+        }
         (FindingKind::OneAtATime, _) => {
             "an instance does not start while another one runs, or after one was killed".to_owned()
         }
@@ -147,6 +154,12 @@ pub(super) fn remedy(
         FindingKind::AnsweredTooEarly => "answer only when the shared store has confirmed the write".to_owned(),
         FindingKind::NamesItself => "build addresses from the Host of the request or from one public address in the \
                                      configuration, never from the instance's own address"
+            .to_owned(),
+        FindingKind::Race => "a lock inside the process does not reach the other instances: make the change in one step \
+                              of the shared store (a transaction, an atomic update, a unique key), or take a lock there"
+            .to_owned(),
+        FindingKind::StartRace => "prepare the shared store in a step of its own before the instances start, or under a \
+                                   lock in the store for which the others wait"
             .to_owned(),
         FindingKind::OneAtATime => {
             "look for what only one process can hold: a lock, a pid file that a killed process \

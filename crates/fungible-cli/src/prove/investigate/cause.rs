@@ -4,6 +4,7 @@
 use super::candidates::{Candidate, apart, candidates, first_of_a_row, has_parallel_clients, is_polled, patterns};
 use super::culprits::{Cause, Culprits};
 use super::proof::{Proof, TIMES};
+use super::race::race;
 use super::trials::Trials;
 use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
@@ -28,6 +29,9 @@ pub(super) async fn find(
     let there = pairs.iter().find(|(here, _)| *here == reader).map_or(reader, |(_, there)| *there);
     let side = if let Schedule::Rotate { bit } = experiment.schedule { side(bit, there) } else { 0 };
     let exact = Trials { experiment, reader, key: Some(key.clone()), polled: Vec::new(), side, deviations };
+    if let Some(cause) = race(proof, &exact, failing, &keys).await? {
+        return Ok(cause);
+    }
     if deviations.iter().all(|one| one.kind == DeviationKind::DriverExit)
         && let Some(cause) = exact.noticed_by_the_driver(proof, &candidates, (reader, key.clone())).await?
     {

@@ -5,17 +5,18 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::convict::{convict, not_judged};
+use super::in_flight::{at_once, learn_orders};
 use super::proof::{Proof, TIMES};
+use super::starts::not_started;
 use crate::prove::baselines::{Baselines, Observed};
-use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::event::Event;
-use crate::prove::journal::{Alone, Journal};
+use crate::prove::journal::Journal;
 use crate::prove::lab::ProveError;
 use crate::prove::schedule::{Experiment, HandOver, Schedule};
-use crate::prove::verdict::{AttackRun, Finding, FindingKind};
+use crate::prove::verdict::AttackRun;
 
-/// Baselines in all, at most.
-const BASELINES: usize = 5;
+/// Baselines in all, at most; two of them may change the order of requests in flight at once.
+const BASELINES: usize = 6;
 
 /// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
 const READERS: usize = 3;
@@ -27,7 +28,7 @@ const READERS: usize = 3;
 pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<(), ProveError> {
     let journal = proof.lab.run(experiment).await?;
     if journal.alone.is_some() {
-        return one_at_a_time(proof, experiment, journal).await;
+        return not_started(proof, experiment, journal).await;
     }
     if journal.is_starved() {
         proof.results.reasons.push(format!(
@@ -82,48 +83,6 @@ async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[O
     Ok(())
 }
 
-/// An instance did not start beside another: does that hold?
-async fn one_at_a_time(proof: &mut Proof<'_, '_>, experiment: &Experiment, first: Journal) -> Result<(), ProveError> {
-    let mut runs = vec![first];
-    while runs.len() < TIMES && proof.lab.may_run(1) {
-        runs.push(proof.lab.run(experiment).await?);
-    }
-    let alone: Vec<&Alone> = runs.iter().filter_map(|journal| journal.alone.as_ref()).collect();
-    let Some(last) = alone.last().copied().cloned() else { return Ok(()) };
-    if alone.len() < TIMES {
-        let (seen, of) = (alone.len(), runs.len());
-        let reason = format!("in {seen} of {of} runs an instance did not start beside another ({})", last.how);
-        proof.results.reasons.push(reason);
-        return Ok(());
-    }
-    let covers = "it ended where a second instance did not start".to_owned();
-    proof.results.covered.attacks.push(AttackRun { name: experiment.name(), covers });
-    let baselines = proof.baselines.count();
-    proof.results.findings.push(Finding {
-        kind: FindingKind::OneAtATime,
-        writers: Vec::new(),
-        deviations: vec![Deviation {
-            exchange: None,
-            place: "start".to_owned(),
-            kind: DeviationKind::DriverExit,
-            baseline: "ready".to_owned(),
-            attack: last.how,
-        }],
-        together: (baselines, baselines),
-        apart: (0, alone.len()),
-        attack: experiment.name().to_owned(),
-        files: Vec::new(),
-        last_lines: last.lines,
-        failing: Vec::new(),
-        sound: Vec::new(),
-        also: Vec::new(),
-        reader: proof.baselines.step(Some(1)),
-        polled: Vec::new(),
-        seen_at: None,
-    });
-    Ok(())
-}
-
 /// Runs the attack again, and baselines in between at its pace: what differs there too is noise. All its runs.
 async fn repeat(
     proof: &mut Proof<'_, '_>,
@@ -132,7 +91,11 @@ async fn repeat(
 ) -> Result<Vec<Observed>, ProveError> {
     let pace = pace_of(&proof.baselines, &first.run.journal);
     let mut runs = vec![first];
+    learn_orders_of(proof, &mut runs).await?;
     while runs.len() < TIMES {
+        if runs.iter().all(|run| run.comparison.deviations.is_empty()) {
+            break;
+        }
         if proof.baselines.count() < BASELINES && proof.lab.may_run(2) {
             add_baseline(proof, pace, &mut runs).await?;
             if runs.iter().all(|run| run.comparison.deviations.is_empty()) {
@@ -149,6 +112,20 @@ async fn repeat(
         runs.push(proof.baselines.judge(run));
     }
     Ok(runs)
+}
+
+/// Requests that were in flight at once under the attack, and not in the baselines, which answer sooner.
+async fn learn_orders_of(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Result<(), ProveError> {
+    let Some(first) = runs.first() else { return Ok(()) };
+    let pairs = &first.comparison.pairs;
+    let here = |number: &usize| pairs.iter().find(|(_, there)| there == number).map(|(here, _)| *here);
+    let mut groups: Vec<Vec<usize>> =
+        at_once(first.run.exchanges()).iter().map(|group| group.iter().filter_map(here).collect()).collect();
+    groups.iter_mut().for_each(|group| group.sort_unstable());
+    groups.retain(|group| group.len() > 1);
+    learn_orders(proof, &groups).await?;
+    proof.baselines.judge_again(runs);
+    Ok(())
 }
 
 /// A deviation that does not hold may be noise of which too few baselines have been seen.

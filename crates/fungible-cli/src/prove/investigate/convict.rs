@@ -3,6 +3,7 @@
 use super::cause::find;
 use super::culprits::{Cause, Culprits, How};
 use super::evidence::Evidence;
+use super::in_flight::at_once;
 use super::proof::{Proof, TIMES};
 use crate::exchange::Outcome;
 use crate::prove::baselines::Observed;
@@ -80,6 +81,7 @@ fn convicted(cause: Cause, reader: usize) -> Result<Culprits, &'static str> {
 fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind {
     let of_kind = |kind: DeviationKind| deviations.iter().any(|one| one.kind == kind);
     match how {
+        How::AtOnce => FindingKind::Race,
         _ if of_kind(DeviationKind::OwnPort) => FindingKind::NamesItself,
         _ if of_kind(DeviationKind::Collision) => FindingKind::Collision,
         How::Late => FindingKind::AnsweredTooEarly,
@@ -142,6 +144,8 @@ async fn goes_right_by_itself(
 /// Writes down a deviation that counts for nothing, once.
 pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: &Observed, why: String) {
     let step = proof.baselines.step(reader);
+    let others = in_flight_with(run, step.number);
+    let why = if others.is_empty() { why } else { format!("{why}; in flight at the same time: {}", others.join(", ")) };
     if proof.results.not_judged.iter().any(|one| one.step.number == step.number && one.why == why) {
         return;
     }
@@ -153,6 +157,16 @@ pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: 
         last_lines: if failed { evidence.last_lines(step.number) } else { Vec::new() },
         step,
     });
+}
+
+/// The requests that were in flight together with this one, where it may be chance who comes first.
+fn in_flight_with(run: &Observed, number: usize) -> Vec<String> {
+    let pairs = &run.comparison.pairs;
+    let here = |there: usize| pairs.iter().find(|(_, one)| *one == there).map(|(here, _)| *here);
+    let groups = at_once(run.run.exchanges()).into_iter();
+    let mut groups = groups.map(|group| group.into_iter().filter_map(here).collect::<Vec<usize>>());
+    let group = groups.find(|group| group.contains(&number)).unwrap_or_default();
+    group.iter().filter(|one| **one != number).map(|one| format!("#{one}")).collect()
 }
 
 fn is_server_error(step: &Step) -> bool {

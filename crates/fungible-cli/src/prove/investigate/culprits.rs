@@ -38,4 +38,6 @@ pub(super) enum How {
     Late,
     /// It is enough that the reader's instance was started after it.
     BeforeAStart,
+    /// It is enough that those in flight at once come one after another, on instances of their own.
+    AtOnce,
 }

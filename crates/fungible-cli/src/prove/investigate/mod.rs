@@ -6,8 +6,12 @@ mod confirm;
 mod convict;
 mod culprits;
 mod evidence;
+mod in_flight;
 mod proof;
+mod race;
+mod starts;
 mod trials;
 
 pub(super) use confirm::attack;
+pub(super) use in_flight::{at_once, learn_orders};
 pub(super) use proof::Proof;

@@ -33,6 +33,9 @@ pub(super) struct Dispatcher<'a> {
     keys: HashMap<usize, RequestKey>,
     /// Those that wait for the answer to another one: dropped, they go on.
     swapped: Vec<(RequestKey, oneshot::Sender<()>)>,
+    /// Of those that take turns, the one that is being answered, and those that wait for it.
+    turn: Option<usize>,
+    turns: VecDeque<(Waiting, RequestKey)>,
     /// The last fresh instance that was given away is a spared one.
     spared: bool,
     /// One that said 503, and to which request: until it says something else it has served nothing.
@@ -69,6 +72,8 @@ impl<'a> Dispatcher<'a> {
             given: HashMap::new(),
             keys: HashMap::new(),
             swapped: Vec::new(),
+            turn: None,
+            turns: VecDeque::new(),
             spared: false,
             warming: None,
             asked: 0,
@@ -85,6 +90,7 @@ impl<'a> Dispatcher<'a> {
     /// Nobody is waited for any longer.
     pub(super) fn give_up(&mut self) {
         self.waiting.clear();
+        self.turns.clear();
     }
 
     /// Instances that got a request.
@@ -106,11 +112,24 @@ impl<'a> Dispatcher<'a> {
         if self.experiment.renews(&key) {
             self.keys.insert(number, key.clone());
         }
-        let there = self.stays_at(route, instances);
+        let waiting = Waiting { number, route, since: Instant::now(), answer };
+        if self.experiment.takes_turns(&key) {
+            if self.turn.is_some() {
+                return self.turns.push_back((waiting, key));
+            }
+            self.turn = Some(number);
+        }
+        self.find_place(waiting, key, instances);
+    }
+
+    /// Gives a request to the instance of its route, or lets it wait for one.
+    fn find_place(&mut self, waiting: Waiting, key: RequestKey, instances: &mut Instances<'_>) {
+        let there = self.stays_at(waiting.route, instances);
         let Some(place) = there.filter(|place| !instances.is_dead(*place)) else {
-            self.waiting.push_back(Waiting { number, route, since: Instant::now(), answer });
+            self.waiting.push_back(waiting);
             return self.give_spares(instances);
         };
+        let Waiting { number, answer, .. } = waiting;
         match &self.experiment.schedule {
             Schedule::Baseline { pace, .. } if !pace.is_zero() => {
                 self.give_later(number, place, answer, *pace, instances);
@@ -243,8 +262,16 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// A response has come from its instance to the last byte; whoever dies after it dies now.
+    /// A response has come from its instance to the last byte; whoever dies after it dies now, and whoever waits for it
+    /// goes on.
     pub(super) fn answered(&mut self, exchange: &Exchange, instances: &mut Instances<'_>) {
+        self.let_die_after(exchange, instances);
+        if self.turn == Some(exchange.number) {
+            self.next_turn(instances);
+        }
+    }
+
+    fn let_die_after(&mut self, exchange: &Exchange, instances: &mut Instances<'_>) {
         if let Some(key) = self.keys.remove(&exchange.number) {
             self.swapped.retain(|(other, _)| *other != key);
             if self.experiment.renews(&key) {
@@ -259,5 +286,18 @@ impl<'a> Dispatcher<'a> {
             self.warming = Some(Warming { method, target, instance: place });
         }
         instances.answered(place, warms_up);
+    }
+
+    /// The next of those that take turns, whose client still waits.
+    fn next_turn(&mut self, instances: &mut Instances<'_>) {
+        self.turn = None;
+        while let Some((waiting, key)) = self.turns.pop_front() {
+            if waiting.answer.is_closed() {
+                continue;
+            }
+            self.held += waiting.since.elapsed();
+            self.turn = Some(waiting.number);
+            return self.find_place(Waiting { since: Instant::now(), ..waiting }, key, instances);
+        }
     }
 }

@@ -59,6 +59,10 @@ pub(crate) enum Intervention {
     Spared(Vec<RequestKey>),
     /// After the answer to one of these requests only instances serve that are started then.
     Renewed(Vec<RequestKey>),
+    /// Of these requests each waits for the answer to the one before.
+    InTurn(Vec<RequestKey>),
+    /// No instance starts while another one does.
+    StartsInTurn,
 }
 
 /// Requests that share one instance in an experiment.
@@ -85,8 +89,10 @@ impl Experiment {
         let kills = matches!(self.schedule, Schedule::Amnesia(_));
         let fits = match intervention {
             Intervention::None => true,
-            Intervention::Together(_) => kills || matches!(self.schedule, Schedule::Rotate { .. }),
-            Intervention::Spared(_) | Intervention::Renewed(_) => kills,
+            Intervention::Together(_) | Intervention::InTurn(_) => {
+                kills || matches!(self.schedule, Schedule::Rotate { .. })
+            }
+            Intervention::Spared(_) | Intervention::Renewed(_) | Intervention::StartsInTurn => kills,
         };
         fits.then(|| Experiment { schedule: self.schedule.clone(), intervention })
     }
@@ -101,7 +107,10 @@ impl Experiment {
             (Schedule::Amnesia(_), Intervention::Together(_)) => "amnesia, some together",
             (Schedule::Amnesia(_), Intervention::Spared(_)) => "amnesia, one spared",
             (Schedule::Amnesia(_), Intervention::Renewed(_)) => "amnesia, started after it",
+            (Schedule::Amnesia(_), Intervention::InTurn(_)) => "amnesia, one after another",
+            (Schedule::Amnesia(_), Intervention::StartsInTurn) => "amnesia, started one after another",
             (Schedule::Rotate { .. }, Intervention::None) => "rotate",
+            (Schedule::Rotate { .. }, Intervention::InTurn(_)) => "rotate, one after another",
             (Schedule::Rotate { .. }, _) => "rotate, some together",
             (Schedule::Withheld(_), _) => "shared paths withheld",
         }
@@ -119,9 +128,11 @@ impl Experiment {
             }
         };
         let of_intervention: Vec<&mut RequestKey> = match &mut self.intervention {
-            Intervention::None => Vec::new(),
+            Intervention::None | Intervention::StartsInTurn => Vec::new(),
             Intervention::Together(together) => together.writers.iter_mut().chain(&mut together.reader).collect(),
-            Intervention::Spared(keys) | Intervention::Renewed(keys) => keys.iter_mut().collect(),
+            Intervention::Spared(keys) | Intervention::Renewed(keys) | Intervention::InTurn(keys) => {
+                keys.iter_mut().collect()
+            }
         };
         of_schedule.into_iter().chain(of_intervention)
     }
@@ -134,6 +145,16 @@ impl Experiment {
     /// Whether no instance that was started before may serve after the answer to this request.
     pub(crate) fn renews(&self, key: &RequestKey) -> bool {
         matches!(&self.intervention, Intervention::Renewed(after) if after.iter().any(|one| one.covers(key)))
+    }
+
+    /// Whether this request waits for the answer to another one.
+    pub(crate) fn takes_turns(&self, key: &RequestKey) -> bool {
+        matches!(&self.intervention, Intervention::InTurn(keys) if keys.iter().any(|one| one.covers(key)))
+    }
+
+    /// How many instances may start at once, where the cores allow so many.
+    pub(crate) fn starts_at_once(&self, cores: usize) -> usize {
+        if matches!(self.intervention, Intervention::StartsInTurn) { 1 } else { cores }
     }
 }
 
