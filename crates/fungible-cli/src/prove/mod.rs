@@ -84,7 +84,7 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     learn_orders(proof, &groups).await?;
     let hand_over = hand_over(proof);
     if may_go_on(proof, "amnesia was not tried") {
-        attack(proof, &Schedule::Amnesia(hand_over.clone()).plain()).await?;
+        attack(proof, Schedule::Amnesia(hand_over.clone())).await?;
     }
     let passes = rotations(proof.baselines.model().exchanges().len());
     for bit in 0..passes {
@@ -92,7 +92,7 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         if !proof.results.findings.is_empty() || !may_go_on(proof, &missing) {
             break;
         }
-        attack(proof, &Schedule::Rotate { bit }.plain()).await?;
+        attack(proof, Schedule::Rotate { bit }).await?;
     }
     if proof.results.findings.is_empty() && conclude::fails_undisturbed(&proof.baselines).is_none() {
         control(proof, hand_over).await?;

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::convict::{convict, not_judged};
+use super::culprits::Progress;
 use super::in_flight::{at_once, learn_orders};
 use super::proof::{Proof, TIMES};
 use super::starts::not_started;
@@ -21,11 +22,32 @@ const BASELINES: usize = 6;
 /// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
 const READERS: usize = 3;
 
-/// Carries out one attack, and for what differs finds out whether it holds, and why.
+/// So often an attack is carried out once more without what it has shown so far.
+const ROUNDS: usize = 5;
+
+/// Carries out one attack, and for what differs finds out whether it holds, and why. What was found is removed, as its
+/// experiment did it, and the attack goes on for what else it shows.
 ///
 /// # Errors
 /// When a run cannot be carried out.
-pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<(), ProveError> {
+pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Result<(), ProveError> {
+    let mut experiment = schedule.plain();
+    loop {
+        // Also where the budget ends in the middle of it.
+        proof.results.hides_more = !proof.results.findings.is_empty();
+        let progress = once(proof, &experiment).await?;
+        proof.results.hides_more = !proof.results.findings.is_empty() && !matches!(progress, Progress::Clean);
+        match progress {
+            Progress::Healed(by) if experiment.healed.len() + 1 < ROUNDS && proof.lab.may_run(TIMES) => {
+                experiment = experiment.healed_by(by);
+            }
+            Progress::Healed(_) | Progress::Clean | Progress::Open => return Ok(()),
+        }
+    }
+}
+
+/// Carries it out with what was removed so far.
+async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Progress, ProveError> {
     let journal = proof.lab.run(experiment).await?;
     if journal.alone.is_some() {
         return not_started(proof, experiment, journal).await;
@@ -37,14 +59,14 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -
             experiment.name(),
             journal.longest_hold.as_secs_f32()
         ));
-        return Ok(());
+        return Ok(Progress::Open);
     }
     let expected = proof.baselines.model().exchanges().len();
     proof.results.covered.attacks.push(covers(experiment, &journal, expected));
     let first = proof.baselines.judge(journal);
     let Some(deviation) = first.comparison.deviations.first() else {
         proof.results.passed.add(&first.comparison);
-        return Ok(());
+        return Ok(Progress::Clean);
     };
     proof.lab.tell(Event::Differs { exchange: deviation.exchange });
     let mut runs = repeat(proof, experiment, first).await?;
@@ -53,7 +75,11 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -
 }
 
 /// What differs in all runs is looked into, request by request; what does not is written down as such.
-async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[Observed]) -> Result<(), ProveError> {
+async fn look_into(
+    proof: &mut Proof<'_, '_>,
+    experiment: &Experiment,
+    runs: &[Observed],
+) -> Result<Progress, ProveError> {
     let mut seen: Vec<(Option<usize>, usize)> = Vec::new();
     for exchange in runs.iter().flat_map(|run| run.comparison.deviating()) {
         match seen.iter_mut().find(|(one, _)| *one == exchange) {
@@ -75,12 +101,18 @@ async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[O
     if let Some(first) = runs.first() {
         proof.results.passed.add(&first.comparison);
     }
+    if seen.is_empty() {
+        // It was noise.
+        return Ok(Progress::Clean);
+    }
     for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
-        if convict(proof, experiment, reader, runs).await? {
-            break;
+        let found = proof.results.findings.len();
+        let progress = convict(proof, experiment, reader, runs).await?;
+        if matches!(progress, Progress::Healed(_)) || proof.results.findings.len() > found {
+            return Ok(progress);
         }
     }
-    Ok(())
+    Ok(Progress::Open)
 }
 
 /// Runs the attack again, and baselines in between at its pace: what differs there too is noise. All its runs.
@@ -165,6 +197,7 @@ fn pace_of(baselines: &Baselines, journal: &Journal) -> Duration {
 fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> AttackRun {
     let requests = journal.exchanges.len();
     let covers = match &experiment.schedule {
+        _ if !experiment.healed.is_empty() => format!("{requests} requests, each finding removed as in its experiment"),
         Schedule::Amnesia(HandOver::Each) => {
             let all = if requests == expected { format!("{requests}") } else { format!("{requests} (of {expected})") };
             format!("each of {all} requests on an instance that had served nothing")

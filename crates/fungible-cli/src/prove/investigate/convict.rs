@@ -1,7 +1,7 @@
 //! Finds the cause of a deviation that holds, and writes down the finding; or why there is none.
 
 use super::cause::find;
-use super::culprits::{Cause, Culprits, How};
+use super::culprits::{Cause, Culprits, How, Progress};
 use super::evidence::Evidence;
 use super::in_flight::at_once;
 use super::proof::{Proof, TIMES};
@@ -10,20 +10,21 @@ use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::lab::ProveError;
 use crate::prove::model::Comparison;
-use crate::prove::schedule::{Experiment, Schedule};
+use crate::prove::schedule::{Experiment, Intervention, Schedule};
 use crate::prove::verdict::{Finding, FindingKind, NotJudged, Step};
 
 /// So often an attack must fail again after an experiment has removed the deviation.
 const COUNTER_CHECKS: usize = 2;
 
-/// Finds the cause of what deviated at this request in all `runs` of the attack; whether there is a finding.
+/// Finds the cause of what deviated at this request in all `runs` of the attack. There is one finding for each kind and all
+/// requests that left something: further ones that missed it are named in it.
 pub(super) async fn convict(
     proof: &mut Proof<'_, '_>,
     experiment: &Experiment,
     reader: Option<usize>,
     runs: &[Observed],
-) -> Result<bool, ProveError> {
-    let Some(failing) = runs.first() else { return Ok(false) };
+) -> Result<Progress, ProveError> {
+    let Some(failing) = runs.first() else { return Ok(Progress::Open) };
     let of_reader: Vec<Deviation> =
         failing.comparison.deviations.iter().filter(|one| one.exchange == reader).cloned().collect();
     let names_itself = of_reader.iter().any(|one| one.kind == DeviationKind::OwnPort);
@@ -42,22 +43,53 @@ pub(super) async fn convict(
         }
         let why = format!("there in {} of {} runs of {}", seen + again - 1, seen + again, experiment.name());
         not_judged(proof, reader, failing, why);
-        return Ok(false);
+        return Ok(Progress::Open);
     }
     let culprits = match convicted(cause, reader.unwrap_or(1)) {
         Ok(culprits) => culprits,
         Err(why) => {
             let why = format!("there in {seen} of {seen} runs of {}, and {why}", experiment.name());
             not_judged(proof, reader, failing, why);
-            return Ok(false);
+            return Ok(Progress::Open);
         }
     };
     let remembered = matches!(experiment.schedule, Schedule::Rotate { .. })
         && !proof.results.amnesia.contains(&culprits.seen_at.unwrap_or(culprits.reader));
     let kind = kind_of(&of_reader, culprits.how, remembered);
+    let progress = match &culprits.sound {
+        Some(sound) => Progress::Healed(with_all_who_carry(proof, &culprits, sound.intervention.clone())),
+        None => Progress::Open,
+    };
     let finding = finding(proof, culprits, kind, (experiment, failing), (merged(&of_reader), seen));
-    proof.results.findings.push(finding);
-    Ok(true)
+    match proof.results.findings.iter_mut().find(|earlier| is_of_the_same(earlier, &finding)) {
+        Some(earlier) => earlier.also.push(finding.reader),
+        None => proof.results.findings.push(finding),
+    }
+    Ok(progress)
+}
+
+/// Whether two findings differ only in who missed it.
+fn is_of_the_same(one: &Finding, other: &Finding) -> bool {
+    let writers = |finding: &Finding| finding.writers.iter().map(|step| step.number).collect::<Vec<usize>>();
+    one.kind == other.kind
+        && !one.writers.is_empty()
+        && writers(one) == writers(other)
+        && one.seen_at.is_none()
+        && other.seen_at.is_none()
+}
+
+/// Where the reader carries what the writers gave to the client, all that carry it go with them: each would miss the same.
+fn with_all_who_carry(proof: &Proof<'_, '_>, culprits: &Culprits, mut intervention: Intervention) -> Intervention {
+    let minted = proof.baselines.model().carried().iter().filter(|one| culprits.writers.contains(&one.minted.0));
+    let by_reader = minted.filter(|one| one.sent.iter().any(|(by, _)| *by == culprits.reader));
+    let carriers: Vec<usize> = by_reader.flat_map(|one| one.sent.iter().map(|(by, _)| *by)).collect();
+    if let Intervention::Together(together) = &mut intervention {
+        let keys = proof.baselines.keys(proof.lab.patterns());
+        together.writers.extend(carriers.into_iter().filter_map(|number| keys.get(number.checked_sub(1)?).cloned()));
+        together.writers.sort();
+        together.writers.dedup();
+    }
+    intervention
 }
 
 /// Who did it; or why nobody can be named.
@@ -116,7 +148,7 @@ fn finding(
         files: evidence.files(&writers),
         last_lines: evidence.last_lines(reader),
         failing: evidence.story(&all),
-        sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound).story(&all)),
+        sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound.run).story(&all)),
         also: Vec::new(),
         writers: writers.iter().map(|number| proof.baselines.step(Some(*number))).collect(),
     }

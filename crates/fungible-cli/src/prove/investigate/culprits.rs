@@ -1,6 +1,7 @@
 //! Who is the cause of a deviation, as experiments showed it. It runs nothing.
 
 use crate::prove::baselines::Observed;
+use crate::prove::schedule::Intervention;
 
 /// What the experiments showed of one deviation.
 #[derive(Debug)]
@@ -26,8 +27,26 @@ pub(super) struct Culprits {
     /// The request whose answer shows that the reader missed it, where the reader's own does not.
     pub(super) seen_at: Option<usize>,
     pub(super) how: How,
-    /// A run in which nothing deviated there.
-    pub(super) sound: Option<Box<Observed>>,
+    pub(super) sound: Option<Box<Sound>>,
+}
+
+/// A run in which the reader did not deviate.
+#[derive(Debug)]
+pub(super) struct Sound {
+    pub(super) run: Observed,
+    /// What made the difference.
+    pub(super) intervention: Intervention,
+}
+
+/// What an attack came to, or the search for one cause.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Nothing deviates.
+    Clean,
+    /// This removes what was found: something else may show.
+    Healed(Intervention),
+    /// What deviates stays.
+    Open,
 }
 
 /// How it was left behind.

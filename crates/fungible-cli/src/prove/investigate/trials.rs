@@ -1,7 +1,7 @@
 //! The experiments about one reader: with whom must it share its instance so that it goes right?
 
 use super::candidates::{Candidate, numbers};
-use super::culprits::{Cause, Culprits, How};
+use super::culprits::{Cause, Culprits, How, Sound};
 use super::proof::{Proof, TIMES};
 use crate::exchange::Outcome;
 use crate::prove::baselines::Observed;
@@ -67,7 +67,7 @@ impl Trials<'_> {
         Ok(self.found(numbers(&needed), How::InItsInstance, sound))
     }
 
-    fn found(&self, writers: Vec<usize>, how: How, sound: Box<Observed>) -> Cause {
+    fn found(&self, writers: Vec<usize>, how: How, sound: Box<Sound>) -> Cause {
         let (reader, polled) = (self.reader, self.polled.clone());
         Cause::Found(Culprits { writers, reader, polled, seen_at: None, how, sound: Some(sound) })
     }
@@ -77,7 +77,7 @@ impl Trials<'_> {
         &self,
         proof: &mut Proof<'_, '_>,
         candidates: &[Candidate],
-    ) -> Result<Option<(Vec<Candidate>, Box<Observed>)>, ProveError> {
+    ) -> Result<Option<(Vec<Candidate>, Box<Sound>)>, ProveError> {
         if self.removes_deviation(proof, candidates, 1).await?.is_none() {
             return Ok(None);
         }
@@ -171,7 +171,7 @@ impl Trials<'_> {
         proof: &mut Proof<'_, '_>,
         writers: &[Candidate],
         times: usize,
-    ) -> Result<Option<Observed>, ProveError> {
+    ) -> Result<Option<Sound>, ProveError> {
         proof.lab.tell(Event::Trying { reader: self.reader });
         let writers = writers.iter().map(|(_, key)| key.clone()).collect();
         let together = Together { writers, reader: self.key.clone(), polls: self.is_polling(), side: self.side };
@@ -185,7 +185,7 @@ impl Trials<'_> {
         proof: &mut Proof<'_, '_>,
         experiment: &Experiment,
         times: usize,
-    ) -> Result<Option<Observed>, ProveError> {
+    ) -> Result<Option<Sound>, ProveError> {
         let mut last = None;
         for _ in 0..times {
             let journal: Journal = proof.lab.run(experiment).await?;
@@ -193,7 +193,7 @@ impl Trials<'_> {
             if !is_removed(proof.baselines.model(), &observed, self.reader, self.deviations) {
                 return Ok(None);
             }
-            last = Some(observed);
+            last = Some(Sound { run: observed, intervention: experiment.intervention.clone() });
         }
         Ok(last)
     }

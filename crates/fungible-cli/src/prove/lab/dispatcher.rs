@@ -23,8 +23,8 @@ pub(super) struct Dispatcher<'a> {
     router: Router,
     /// Requests that wait for an instance that has served nothing.
     waiting: VecDeque<Waiting>,
-    /// The instance that those that belong together share.
-    kept: Option<usize>,
+    /// The instances that those that belong together share, by their group.
+    kept: HashMap<usize, usize>,
     /// The one that got the last request, where requests may stay.
     current: Option<usize>,
     /// By the number of the exchange: who got it.
@@ -67,7 +67,7 @@ impl<'a> Dispatcher<'a> {
             experiment,
             router: Router::new(experiment.clone(), patterns),
             waiting: VecDeque::new(),
-            kept: None,
+            kept: HashMap::new(),
             current: None,
             given: HashMap::new(),
             keys: HashMap::new(),
@@ -150,7 +150,7 @@ impl<'a> Dispatcher<'a> {
     fn stays_at(&self, route: Route, instances: &Instances<'_>) -> Option<usize> {
         match route {
             Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
-            Route::Kept => self.kept,
+            Route::Kept(group) => self.kept.get(&group).copied(),
             Route::Stay => self.current,
             Route::Fresh | Route::Spared => None,
         }
@@ -239,7 +239,7 @@ impl<'a> Dispatcher<'a> {
     /// A fresh instance gets its first request.
     fn take_into_use(&mut self, place: usize, route: Route, instances: &mut Instances<'_>) {
         match route {
-            Route::Kept => self.kept = Some(place),
+            Route::Kept(group) => _ = self.kept.insert(group, place),
             Route::Fresh if self.experiment.schedule.stays() => self.hand_over_to(place, instances),
             Route::Stay => self.hand_over_to(place, instances),
             Route::Fresh => {

@@ -1,6 +1,6 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
-use super::experiment::{Experiment, HandOver, Intervention, Schedule, side};
+use super::experiment::{Experiment, HandOver, Intervention, Schedule, Together, side};
 use crate::exchange::is_safe;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 
@@ -15,8 +15,19 @@ pub(crate) enum Route {
     Stay,
     /// One that has served nothing, and that lives on.
     Spared,
-    /// The one that served the first of those that belong together, or a fresh one that is kept for the rest of them.
-    Kept,
+    /// The one that served the first of this group of requests that belong together, or a fresh one that is kept for the
+    /// rest of them.
+    Kept(usize),
+}
+
+/// Requests that share an instance.
+#[derive(Debug)]
+struct Group {
+    together: Together,
+    /// The first group that has requests in common with this one: all of them share one instance.
+    first: usize,
+    /// The last request was the reader or a repetition of it.
+    was_reader: bool,
 }
 
 /// Routes the requests of one run.
@@ -24,8 +35,7 @@ pub(crate) enum Route {
 pub(crate) struct Router {
     experiment: Experiment,
     keys: RequestKeys,
-    /// The last request was the reader or a repetition of it.
-    was_reader: bool,
+    groups: Vec<Group>,
     /// Whether the last request may have written.
     wrote: bool,
     /// Method and target of the last request.
@@ -42,7 +52,8 @@ impl Router {
         let longest_row = patterns.longest_row();
         let last = (String::new(), String::new());
         let keys = RequestKeys::new(patterns);
-        Router { experiment, keys, was_reader: false, wrote: false, last, row: 0, longest_row }
+        let groups = groups(&experiment);
+        Router { experiment, keys, groups, wrote: false, last, row: 0, longest_row }
     }
 
     /// Must be called once for each request, in the order of arrival. The key names it in all runs.
@@ -61,34 +72,51 @@ impl Router {
         let after_a_write = std::mem::replace(&mut self.wrote, !safe);
         let polls = self.row > self.longest_row;
         let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
-        match (&self.experiment.schedule, &self.experiment.intervention) {
-            (Schedule::Baseline { .. }, _) => Route::Live(0),
-            (Schedule::Rotate { .. }, Intervention::Together(together)) if belongs => Route::Live(together.side),
-            (Schedule::Rotate { bit }, _) => Route::Live(side(*bit, number)),
-            (Schedule::Amnesia(_), _) if belongs => Route::Kept,
-            (Schedule::Amnesia(_), Intervention::Spared(spared)) if covers(spared) => Route::Spared,
-            (Schedule::Amnesia(_), _) if polls => Route::Stay,
-            (Schedule::Amnesia(hand_over) | Schedule::Withheld(hand_over), _) => match hand_over {
+        match (&self.experiment.schedule, &self.experiment.intervention, belongs) {
+            (Schedule::Baseline { .. }, ..) => Route::Live(0),
+            (Schedule::Rotate { .. }, _, Some(group)) => Route::Live(self.groups[group].together.side),
+            (Schedule::Rotate { bit }, ..) => Route::Live(side(*bit, number)),
+            (Schedule::Amnesia(_), _, Some(group)) => Route::Kept(group),
+            (Schedule::Amnesia(_), Intervention::Spared(spared), _) if covers(spared) => Route::Spared,
+            (Schedule::Amnesia(_), ..) if polls => Route::Stay,
+            (Schedule::Amnesia(hand_over) | Schedule::Withheld(hand_over), ..) => match hand_over {
                 HandOver::Only(keys) if safe && !after_a_write && !covers(keys) => Route::Stay,
                 HandOver::Only(_) | HandOver::Each => Route::Fresh,
             },
         }
     }
 
-    /// Whether it is one of the requests that share an instance.
-    fn belongs_together(&mut self, as_before: bool, key: &RequestKey) -> bool {
-        let repeats = as_before && std::mem::take(&mut self.was_reader);
-        let Intervention::Together(together) = &self.experiment.intervention else { return false };
-        let is_reader =
-            together.reader.as_ref().is_some_and(|reader| reader.covers(key)) || (together.polls && repeats);
-        self.was_reader = is_reader;
-        is_reader || together.writers.iter().any(|one| one.covers(key))
+    /// The group of requests that share an instance to which this one belongs.
+    fn belongs_together(&mut self, as_before: bool, key: &RequestKey) -> Option<usize> {
+        let mut found = None;
+        for group in &mut self.groups {
+            let together = &group.together;
+            let is_reader = together.reader.as_ref().is_some_and(|reader| reader.covers(key))
+                || (together.polls && as_before && group.was_reader);
+            group.was_reader = is_reader;
+            if is_reader || together.writers.iter().any(|one| one.covers(key)) {
+                found = found.or(Some(group.first));
+            }
+        }
+        found
     }
+}
+
+fn groups(experiment: &Experiment) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, together) in experiment.groups().enumerate() {
+        let met: Vec<usize> =
+            groups.iter().filter(|one| one.together.meets(together)).map(|one| one.first).collect();
+        let first = met.iter().copied().min().unwrap_or(at);
+        groups.iter_mut().filter(|one| met.contains(&one.first)).for_each(|one| one.first = first);
+        groups.push(Group { together: together.clone(), first, was_reader: false });
+    }
+    groups
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::experiment::{Together, rotations};
+    use super::super::experiment::rotations;
     use super::*;
     use crate::prove::request_key::Which;
 
@@ -113,14 +141,14 @@ mod tests {
     #[test]
     fn those_that_belong_together_are_told_apart_by_their_turn() {
         let second = key("POST /cart", 2);
-        assert_eq!(given(&[second], None, &["POST /cart"; 3]), [Route::Fresh, Route::Kept, Route::Fresh]);
+        assert_eq!(given(&[second], None, &["POST /cart"; 3]), [Route::Fresh, Route::Kept(0), Route::Fresh]);
     }
 
     #[test]
     fn what_a_driver_polls_stays_together() {
         let job = key("GET /jobs/4", 1);
         let requests = ["POST /jobs", "GET /jobs/4", "GET /jobs/4", "GET /", "GET /jobs/4"];
-        let expected = [Route::Fresh, Route::Kept, Route::Kept, Route::Fresh, Route::Fresh];
+        let expected = [Route::Fresh, Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Fresh];
         assert_eq!(given(&[], Some(job), &requests), expected);
     }
 
@@ -135,7 +163,7 @@ mod tests {
         let targets = ["/orders/4", "/orders/4", "/orders/5", "/orders/4"];
         let given: Vec<Route> =
             targets.iter().zip(1..).map(|(one, number)| router.route(number, "GET", one).1).collect();
-        assert_eq!(given, [Route::Kept, Route::Kept, Route::Fresh, Route::Fresh]);
+        assert_eq!(given, [Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Fresh]);
         // Nor is it a driver that polls for ever which asks for one thing after another.
         let targets: Vec<String> = (1..20).map(|number| format!("/orders/{number}")).collect();
         let last = targets.iter().zip(5..).map(|(one, number)| router.route(number, "GET", one).1).last();
