@@ -37,7 +37,7 @@ pub(crate) use verdict::{AttackRun, Finding, FindingKind, Judgement, NotJudged, 
 pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
 
 use self::baselines::Baselines;
-use self::investigate::{Proof, at_once, attack, learn_orders};
+use self::investigate::{Proof, attack, learn_orders, sent_together};
 use self::results::Results;
 use self::schedule::{Experiment, HandOver, Schedule, rotations};
 
@@ -80,7 +80,7 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         return Ok(Some(reason));
     }
     proof.lab.expect(proof.baselines.patterns(), proof.baselines.in_flight_at_once());
-    let groups = at_once(proof.baselines.model().exchanges());
+    let groups = sent_together(proof.baselines.model().exchanges());
     learn_orders(proof, &groups).await?;
     let hand_over = hand_over(proof);
     if may_go_on(proof, "amnesia was not tried") {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::convict::{convict, not_judged};
 use super::culprits::Progress;
-use super::in_flight::{at_once, learn_orders};
+use super::in_flight::{learn_orders, sent_together};
 use super::proof::{Proof, TIMES};
 use super::starts::not_started;
 use crate::prove::baselines::{Baselines, Observed};
@@ -152,7 +152,7 @@ async fn learn_orders_of(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Re
     let pairs = &first.comparison.pairs;
     let here = |number: &usize| pairs.iter().find(|(_, there)| there == number).map(|(here, _)| *here);
     let mut groups: Vec<Vec<usize>> =
-        at_once(first.run.exchanges()).iter().map(|group| group.iter().filter_map(here).collect()).collect();
+        sent_together(first.run.exchanges()).iter().map(|group| group.iter().filter_map(here).collect()).collect();
     groups.iter_mut().for_each(|group| group.sort_unstable());
     groups.retain(|group| group.len() > 1);
     learn_orders(proof, &groups).await?;

@@ -8,13 +8,27 @@ use crate::exchange::{Exchange, is_safe};
 use crate::prove::lab::ProveError;
 use crate::prove::schedule::Schedule;
 
+/// Requests that arrive within this time of each other may have been sent together: it is chance which of them comes first. One
+/// that comes later was sent after the other, and may tell it to stop.
+const SENT_TOGETHER: Duration = Duration::from_millis(100);
+
 /// The numbers of requests each of which was in flight when the next one arrived, in groups, where one of two may write. A
 /// stream is open for as long as its client wants: nobody waits for its end.
-pub(crate) fn at_once(exchanges: &[Exchange]) -> Vec<Vec<usize>> {
+pub(super) fn at_once(exchanges: &[Exchange]) -> Vec<Vec<usize>> {
+    in_flight(exchanges, Duration::MAX)
+}
+
+/// Those of them that may have been sent together.
+pub(crate) fn sent_together(exchanges: &[Exchange]) -> Vec<Vec<usize>> {
+    in_flight(exchanges, SENT_TOGETHER)
+}
+
+fn in_flight(exchanges: &[Exchange], within: Duration) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for two in exchanges.windows(2) {
         let writes = two.iter().any(|one| !is_safe(&one.request.method));
-        if !writes || two[1].arrived >= two[0].ended || !two[0].frames.is_empty() {
+        let is_together = two[1].arrived < two[0].ended && two[1].arrived.saturating_sub(two[0].arrived) < within;
+        if !writes || !is_together || !two[0].frames.is_empty() {
             continue;
         }
         match groups.last_mut().filter(|group| group.last() == Some(&two[0].number)) {
@@ -91,5 +105,13 @@ mod tests {
             exchange(7, "GET", (32, 33)),
         ];
         assert_eq!(at_once(&exchanges), [vec![1, 2, 3], vec![6, 7]]);
+        assert_eq!(sent_together(&exchanges), at_once(&exchanges));
+    }
+
+    #[test]
+    fn a_request_that_stops_another_was_not_sent_together_with_it() {
+        let exchanges = [exchange(1, "POST", (0, 500)), exchange(2, "POST", (450, 460))];
+        assert_eq!(at_once(&exchanges), [[1, 2]]);
+        assert!(sent_together(&exchanges).is_empty());
     }
 }

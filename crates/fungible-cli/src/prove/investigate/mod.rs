@@ -13,5 +13,5 @@ mod starts;
 mod trials;
 
 pub(super) use confirm::attack;
-pub(super) use in_flight::{at_once, learn_orders};
+pub(super) use in_flight::{learn_orders, sent_together};
 pub(super) use proof::Proof;

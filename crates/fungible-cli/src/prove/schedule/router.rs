@@ -105,8 +105,7 @@ impl Router {
 fn groups(experiment: &Experiment) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (at, together) in experiment.groups().enumerate() {
-        let met: Vec<usize> =
-            groups.iter().filter(|one| one.together.meets(together)).map(|one| one.first).collect();
+        let met: Vec<usize> = groups.iter().filter(|one| one.together.meets(together)).map(|one| one.first).collect();
         let first = met.iter().copied().min().unwrap_or(at);
         groups.iter_mut().filter(|one| met.contains(&one.first)).for_each(|one| one.first = first);
         groups.push(Group { together: together.clone(), first, was_reader: false });
