@@ -170,6 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn each_group_has_its_instance_unless_a_request_belongs_to_both() {
+        let group = |writer: &str, reader: &str| {
+            let (writers, reader) = (vec![key(writer, 1)], Some(key(reader, 1)));
+            Intervention::Together(Together { writers, reader, polls: false, side: 0 })
+        };
+        let given = |second: Intervention| {
+            let found = Schedule::Amnesia(HandOver::Each).plain().healed_by(group("PUT /tea", "GET /tea"));
+            let mut router = Router::new(found.with(second).unwrap(), RequestPatterns::default());
+            let requests = [("PUT", "/tea"), ("GET", "/tea"), ("PUT", "/milk"), ("GET", "/milk")];
+            let numbered = requests.iter().zip(1..);
+            numbered.map(|((method, target), number)| router.route(number, method, target).1).collect::<Vec<Route>>()
+        };
+        let apart = [Route::Kept(0), Route::Kept(0), Route::Kept(1), Route::Kept(1)];
+        assert_eq!(given(group("PUT /milk", "GET /milk")), apart);
+        let chained = [Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Kept(0)];
+        assert_eq!(given(group("GET /tea", "GET /milk")), chained);
+    }
+
+    #[test]
     fn slow_starters_are_left_at_writes_after_them_and_where_something_minted_comes_back() {
         let slow = HandOver::Only(vec![key("GET /cart", 1)]);
         let mut router = Router::new(Schedule::Amnesia(slow).plain(), RequestPatterns::default());
