@@ -15,7 +15,7 @@ use crate::exchange::Request;
 
 /// The verdict; `reasons`: why nothing can be said.
 pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>) -> Verdict {
-    let Proof { lab, baselines, results } = proof;
+    let Proof { lab, baselines, results, .. } = proof;
     let failed = baselines.journals().find(|one| how_it_failed(one).is_some());
     let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
     let judgement = match (results.findings, reasons) {
@@ -39,8 +39,13 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
         .collect();
     unnoticed.iter().for_each(|what| covered.limit(what));
     covered.not_covered.extend(["what is done after a log-out on the other instances".to_owned()]);
-    if matches!(judgement, Judgement::NotFungible(_)) {
-        covered.not_covered.push("what comes after the first finding".to_owned());
+    if let Judgement::NotFungible(findings) = &judgement {
+        let hidden = match findings.len() {
+            1 if results.hides_more => "what comes after the first finding",
+            _ if results.hides_more => "what comes after the last finding",
+            _ => "what only live instances get wrong: after a finding, the rest of rotate is not tried",
+        };
+        covered.not_covered.push(hidden.to_owned());
     }
     Verdict {
         judgement,

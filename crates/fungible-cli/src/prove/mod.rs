@@ -42,10 +42,9 @@ pub(crate) use verdict::{
 pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
 
 use self::baselines::Baselines;
-use self::investigate::{Proof, attack};
+use self::investigate::{Proof, attack, learn_orders, sent_together};
 use self::results::Results;
 use self::schedule::{Experiment, HandOver, Pass, Schedule};
-use crate::exchange::is_safe;
 
 /// Each of so many attacks in a row must fit into the time; else only some requests are handed over.
 const AMNESIA_AT_MOST: u32 = 4;
@@ -58,7 +57,7 @@ pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
     let began = Instant::now();
     let first = lab.run(&Experiment::baseline(Duration::ZERO)).await?;
     let baselines = Baselines::new(first, lab.plan().ignores.clone());
-    let mut proof = Proof { lab, baselines, results: Results::default() };
+    let mut proof = Proof { lab, baselines, results: Results::default(), swapped: Vec::new() };
     let nothing_to_see = match carry_out(&mut proof).await {
         Ok(reason) => reason,
         // What was found until then stands.
@@ -88,10 +87,11 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         return Ok(Some(reason));
     }
     proof.lab.expect(proof.baselines.patterns(), proof.baselines.in_flight_at_once());
-    swap(proof).await?;
+    let groups = sent_together(proof.baselines.model().exchanges());
+    learn_orders(proof, &groups).await?;
     let hand_over = hand_over(proof);
     if may_go_on(proof, "amnesia was not tried") {
-        attack(proof, &Schedule::Amnesia(hand_over).plain()).await?;
+        attack(proof, Schedule::Amnesia(hand_over)).await?;
     }
     let passes = Pass::all(proof.baselines.model().exchanges().len());
     for (at, pass) in passes.iter().enumerate() {
@@ -99,7 +99,7 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         if !proof.results.findings.is_empty() || !may_go_on(proof, &missing) {
             break;
         }
-        attack(proof, &Schedule::Rotate(*pass).plain()).await?;
+        attack(proof, Schedule::Rotate(*pass)).await?;
     }
     let undecided = proof.results.findings.is_empty() && proof.results.not_judged.is_empty();
     if undecided && conclude::fails_undisturbed(&proof.baselines).is_none() {
@@ -116,27 +116,6 @@ fn may_go_on(proof: &mut Proof<'_, '_>, left_out: &str) -> bool {
         proof.results.reasons.push(format!("{left_out}: the budget ended (more with --runs and --budget)"));
     }
     may
-}
-
-/// Requests in flight together come in any order when there are several instances; one alone answers them in the
-/// order of their arrival. One more baseline shows what depends on that.
-async fn swap(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
-    let keys = proof.baselines.keys(proof.lab.patterns());
-    let together = proof.baselines.model().exchanges().windows(2).filter(|two| {
-        let write = two.iter().any(|one| !is_safe(&one.request.method));
-        write && two[1].arrived < two[0].ended && two[0].frames.is_empty()
-    });
-    let key = |number: usize| keys[number - 1].clone();
-    let swap: Vec<_> = together.map(|two| (key(two[0].number), key(two[1].number))).collect();
-    if swap.is_empty() || !proof.lab.may_run(1) {
-        return Ok(());
-    }
-    let swapped = proof.lab.run(&Schedule::Baseline { pace: Duration::ZERO, swap }.plain()).await?;
-    // Where the driver needs its order, another order is no baseline.
-    if proof.baselines.journals().all(|one| one.driver == swapped.driver) {
-        proof.baselines.add(swapped);
-    }
-    Ok(())
 }
 
 /// Each request to an instance of its own, if there is time for it.

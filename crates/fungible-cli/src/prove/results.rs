@@ -10,6 +10,8 @@ const SHOWN: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     pub(crate) findings: Vec<Finding>,
+    /// What was found may hide something else: the attack went wrong to its end.
+    pub(crate) hides_more: bool,
     pub(crate) not_judged: Vec<NotJudged>,
     /// The requests that differed in all runs of amnesia.
     pub(crate) amnesia: Vec<usize>,

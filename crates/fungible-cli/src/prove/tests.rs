@@ -24,6 +24,8 @@ struct ExpectedFinding {
     kind: String,
     writers: Vec<String>,
     reader: String,
+    #[serde(default)]
+    seen_at: Option<String>,
     /// The places that deviate.
     places: Vec<String>,
 }
@@ -61,6 +63,7 @@ fn said(verdict: &Verdict) -> Expected {
         kind: format!("{:?}", finding.kind),
         writers: finding.writers.iter().map(request).collect(),
         reader: request(&finding.reader),
+        seen_at: finding.seen_at.as_ref().map(request),
         places: finding.deviations.iter().map(|one| one.place.clone()).collect(),
     });
     Expected { verdict: word.to_owned(), findings: findings.collect(), reasons: reasons.to_vec() }

@@ -137,7 +137,11 @@ pub(crate) struct Finding {
     pub(crate) writers: Vec<Step>,
     /// The request that could not see it.
     pub(crate) reader: Step,
-    /// What the reader got where the writer's instance served it, and what it got elsewhere.
+    /// Equal requests right before the reader, as a driver polls: they shared its instance in each experiment.
+    pub(crate) polled: Vec<Step>,
+    /// The request whose answer shows that the reader could not see it, where the reader's own answer does not.
+    pub(crate) seen_at: Option<Step>,
+    /// What the reader (or the request that shows it) got where the writer's instance served it, and what it got elsewhere.
     pub(crate) deviations: Vec<Deviation>,
     /// Reader and writer on one instance, nothing else changed: as the baseline so often, out of so many.
     pub(crate) together: (usize, usize),
@@ -171,8 +175,12 @@ pub(crate) enum FindingKind {
     AnsweredTooEarly,
     /// An answer sends clients to one instance.
     NamesItself,
+    /// Requests in flight at once on several instances disturb each other; one after another they do not.
+    Race,
     /// An instance cannot start beside another.
     OneAtATime,
+    /// Instances that start at once disturb each other; one after another they start.
+    StartRace,
 }
 
 /// One exchange of a finding.

@@ -142,16 +142,20 @@ impl Safe {
     fn finding(&mut self, finding: &Finding) -> FindingView {
         let writers = self.steps(&finding.writers);
         let reader = self.step(&finding.reader);
+        let polled = self.steps(&finding.polled);
+        let seen_at = finding.seen_at.as_ref().map(|step| self.step(step));
         let mut files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
         files.sort_by_key(|file| words::worth(file));
         let differences = self.differences(&finding.deviations);
         FindingView {
             kind: kind_of(finding.kind),
-            summary: words::summary(finding.kind, &writers, &reader),
+            summary: words::summary(finding.kind, &writers, (&polled, &reader), seen_at.as_ref()),
             remedy: words::remedy(finding.kind, &writers, &reader, (&files, &differences)),
             attack: self.text(&finding.attack),
             writers,
             reader,
+            polled,
+            seen_at,
             together: trial(finding.together),
             apart: trial(finding.apart),
             differences,
@@ -265,7 +269,9 @@ fn kind_of(kind: FindingKind) -> KindView {
         FindingKind::Unequal => KindView::Unequal,
         FindingKind::AnsweredTooEarly => KindView::AnsweredTooEarly,
         FindingKind::NamesItself => KindView::NamesItself,
+        FindingKind::Race => KindView::Race,
         FindingKind::OneAtATime => KindView::OneAtATime,
+        FindingKind::StartRace => KindView::StartRace,
     }
 }
 

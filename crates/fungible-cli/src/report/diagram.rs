@@ -43,7 +43,9 @@ impl<'a> Diagram<'a> {
             sorted.sort_by_key(|one| (!tied.iter().any(|tied| tied.name == one.name), words::is_of_forms(&one.name)));
             sorted
         };
-        let ends = [writers.first(), writers.last(), Some(reader)].map(|end| end.map(|step| step.number));
+        let shown_by = finding.shown_by();
+        let ends =
+            [writers.first(), writers.last(), Some(reader), Some(shown_by)].map(|end| end.map(|step| step.number));
         let mut names: Vec<&str> = Vec::new();
         let mut rows = Vec::new();
         for step in story {
@@ -55,7 +57,7 @@ impl<'a> Diagram<'a> {
                     })
                 });
                 let (carries, sets) = (sorted(&step.carries), sorted(&step.sets));
-                let wrong = failing && step.number == reader.number;
+                let wrong = failing && step.number == shown_by.number;
                 rows.push(Row::Exchange { step, instance, wrong, carries, sets });
                 continue;
             }

@@ -81,9 +81,9 @@ fn finding_blocks(finding: &FindingView) -> Vec<String> {
     }
     blocks.push(list(items.into_iter()));
     blocks.extend(differences(&finding.differences));
-    for (title, diagram) in ["Apart", "Together"].into_iter().zip(stories(finding)) {
+    for (title, diagram) in screen::stories_of(finding).into_iter().zip(stories(finding)) {
         let Some(diagram) = diagram else { continue };
-        blocks.push(format!("{title}:"));
+        blocks.push(format!("{}:", capitalised(title)));
         blocks.push(fenced("mermaid", &diagram.mermaid()));
     }
     blocks.extend(log(&screen::last_lines_of(finding), &finding.last_lines));

@@ -131,7 +131,7 @@ impl Page {
     }
 
     fn diagrams(&mut self, finding: &FindingView) {
-        for (title, diagram) in ["apart", "together"].into_iter().zip(stories(finding)) {
+        for (title, diagram) in stories_of(finding).into_iter().zip(stories(finding)) {
             let Some(diagram) = diagram else { continue };
             self.blank();
             self.raw(&format!("  {title}:"));
@@ -268,10 +268,15 @@ impl Page {
 
 /// The heading of the last lines of an instance.
 pub(super) fn last_lines_of(finding: &FindingView) -> String {
-    if finding.kind == KindView::OneAtATime {
+    if matches!(finding.kind, KindView::OneAtATime | KindView::StartRace) {
         return "last lines of the instance that did not start:".to_owned();
     }
     format!("last lines of the instance that served #{}:", finding.reader.number)
+}
+
+/// What the runs in which it went wrong, and those in which it went right, are called.
+pub(super) fn stories_of(finding: &FindingView) -> [&'static str; 2] {
+    if finding.kind == KindView::Race { ["at once", "one after another"] } else { ["apart", "together"] }
 }
 
 /// `together 200 (3/3) · apart 401 (3/3) · nothing else changed`; experiments that were not run are left out.
@@ -284,13 +289,21 @@ pub(super) fn trials(finding: &FindingView) -> String {
             alone.as_baseline, alone.runs, beside.runs
         );
     }
+    if finding.kind == KindView::StartRace {
+        let (in_turn, at_once) = (&finding.together, &finding.apart);
+        let failed = at_once.runs.saturating_sub(at_once.as_baseline);
+        return format!(
+            "one after another they start ({}/{}) · at once they do not ({failed}/{})",
+            in_turn.as_baseline, in_turn.runs, at_once.runs
+        );
+    }
     let reader = |story: &[StepView]| {
-        story.iter().find(|step| step.number == finding.reader.number).map(|step| words::status(&step.answer))
+        story.iter().find(|step| step.number == finding.shown_by().number).map(|step| words::status(&step.answer))
     };
     let status = finding.differences.iter().find(|one| one.place == "status");
     let sound = reader(&finding.sound).or_else(|| status.map(|one| one.baseline.clone()));
     let sound = sound.unwrap_or_else(|| "as in the baseline".to_owned());
-    let failing = words::status(&finding.reader.answer);
+    let failing = words::status(&finding.shown_by().answer);
     let only_the_driver = finding.differences.iter().all(|one| one.place == "driver exit code");
     let failing = match &finding.differences[..] {
         [end] if only_the_driver => format!("{failing}, and the driver ends with {}", end.attack),
@@ -298,12 +311,13 @@ pub(super) fn trials(finding: &FindingView) -> String {
         _ => failing,
     };
     let (together, apart) = (&finding.together, &finding.apart);
+    let [without, with] = stories_of(finding);
     let mut parts = Vec::new();
     if together.runs > 0 {
-        parts.push(format!("together {sound} ({}/{})", together.as_baseline, together.runs));
+        parts.push(format!("{with} {sound} ({}/{})", together.as_baseline, together.runs));
     }
     if apart.runs > 0 {
-        parts.push(format!("apart {failing} ({}/{})", apart.runs.saturating_sub(apart.as_baseline), apart.runs));
+        parts.push(format!("{without} {failing} ({}/{})", apart.runs.saturating_sub(apart.as_baseline), apart.runs));
     }
     if together.runs > 0 && apart.runs > 0 {
         parts.push("nothing else changed".to_owned());

@@ -160,6 +160,10 @@ pub(super) struct FindingView {
     pub(super) attack: String,
     pub(super) writers: Vec<StepView>,
     pub(super) reader: StepView,
+    /// Equal requests right before the reader that shared its instance in each experiment.
+    pub(super) polled: Vec<StepView>,
+    /// The request whose answer differs, if it is not that of the reader.
+    pub(super) seen_at: Option<StepView>,
     /// Runs with writer and reader on one instance.
     pub(super) together: TrialView,
     /// Runs with writer and reader on two instances.
@@ -187,7 +191,9 @@ pub(super) enum KindView {
     Unequal,
     AnsweredTooEarly,
     NamesItself,
+    Race,
     OneAtATime,
+    StartRace,
 }
 
 /// The result of one experiment.
@@ -292,6 +298,13 @@ pub(super) struct MaskView {
 pub(super) struct RenamingView {
     pub(super) baseline: String,
     pub(super) attack: String,
+}
+
+impl FindingView {
+    /// The request whose answer differs.
+    pub(super) fn shown_by(&self) -> &StepView {
+        self.seen_at.as_ref().unwrap_or(&self.reader)
+    }
 }
 
 impl VerdictView {

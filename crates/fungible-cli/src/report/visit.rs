@@ -67,7 +67,8 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
 pub(super) fn each_exchange(verdict: &Verdict, visit: &mut impl FnMut(&Exchange)) {
     if let Judgement::NotFungible(findings) = &verdict.judgement {
         for finding in findings {
-            let ends = finding.writers.iter().chain([&finding.reader]).chain(&finding.also);
+            let ends = finding.writers.iter().chain([&finding.reader]).chain(&finding.polled);
+            let ends = ends.chain(&finding.seen_at).chain(&finding.also);
             ends.chain(&finding.failing).chain(&finding.sound).for_each(|step| visit(&step.exchange));
         }
     }

@@ -130,9 +130,22 @@ fn listed(items: &[String]) -> String {
     }
 }
 
-/// What happened.
-pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView) -> String {
-    let missed = request(reader);
+/// What happened, and where it is seen if not at the reader.
+pub(super) fn summary(
+    kind: FindingKind,
+    writers: &[StepView],
+    (polled, reader): (&[StepView], &StepView),
+    seen_at: Option<&StepView>,
+) -> String {
+    let missed: Vec<StepView> = polled.iter().chain([reader]).cloned().collect();
+    let happened = happened(kind, writers, &requests(&missed));
+    match seen_at {
+        Some(step) => format!("{happened}, as seen at {}", request(step)),
+        None => happened,
+    }
+}
+
+fn happened(kind: FindingKind, writers: &[StepView], missed: &str) -> String {
     let left = (!writers.is_empty()).then(|| requests(writers));
     let theirs = if writers.len() > 1 { "their" } else { "its" };
     match (kind, left) {
@@ -170,6 +183,13 @@ pub(super) fn summary(kind: FindingKind, writers: &[StepView], reader: &StepView
             format!("{missed} could not read a write that had been answered before it was stored")
         }
         (FindingKind::NamesItself, _) => format!("the answer to {missed} sends clients to one instance"),
+        (FindingKind::Race, disturbed) => {
+            let disturbed = disturbed.unwrap_or_else(|| "requests".to_owned());
+            format!("{disturbed}, in flight at once on several instances, disturbed each other, as seen at {missed}")
+        }
+        (FindingKind::StartRace, _) => {
+            "instances that start at the same moment disturb each other: one of them does not start".to_owned()
+        }
         (FindingKind::OneAtATime, _) => {
             "an instance does not start while another one runs, or after one was killed".to_owned()
         }
@@ -207,6 +227,12 @@ pub(super) fn remedy(
         FindingKind::AnsweredTooEarly => "answer only when the shared store has confirmed the write".to_owned(),
         FindingKind::NamesItself => "build addresses from the Host of the request or from one public address in the \
                                      configuration, never from the instance's own address"
+            .to_owned(),
+        FindingKind::Race => "a lock inside the process does not reach the other instances: make the change in one step \
+                              of the shared store (a transaction, an atomic update, a unique key), or take a lock there"
+            .to_owned(),
+        FindingKind::StartRace => "prepare the shared store in a step of its own before the instances start, or under a \
+                                   lock in the store for which the others wait"
             .to_owned(),
         FindingKind::OneAtATime => {
             "look for what only one process can hold: a lock, a pid file that a killed process \

@@ -5,17 +5,19 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::convict::{convict, not_judged};
+use super::culprits::Progress;
+use super::in_flight::{learn_orders, sent_together};
 use super::proof::{Proof, TIMES};
+use super::starts::not_started;
 use crate::prove::baselines::{Baselines, Observed};
-use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::event::Event;
-use crate::prove::journal::{Alone, Journal};
+use crate::prove::journal::Journal;
 use crate::prove::lab::ProveError;
 use crate::prove::schedule::{Experiment, HandOver, Schedule};
-use crate::prove::verdict::{AttackRun, Finding, FindingKind};
+use crate::prove::verdict::AttackRun;
 
-/// Baselines in all, at most.
-const BASELINES: usize = 5;
+/// Baselines in all, at most; two of them may change the order of requests in flight at once.
+const BASELINES: usize = 6;
 
 /// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
 const READERS: usize = 3;
@@ -33,15 +35,36 @@ async fn settle(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
     Ok(())
 }
 
-/// Carries out one attack, and for what differs finds out whether it holds, and why.
+/// So often an attack is carried out once more without what it has shown so far.
+const ROUNDS: usize = 5;
+
+/// Carries out one attack, and for what differs finds out whether it holds, and why. What was found is removed, as its
+/// experiment did it, and the attack goes on for what else it shows.
 ///
 /// # Errors
 /// When a run cannot be carried out.
-pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<(), ProveError> {
+pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Result<(), ProveError> {
     settle(proof).await?;
+    let mut experiment = schedule.plain();
+    loop {
+        // Also where the budget ends in the middle of it.
+        proof.results.hides_more = !proof.results.findings.is_empty();
+        let progress = once(proof, &experiment).await?;
+        proof.results.hides_more = !proof.results.findings.is_empty() && !matches!(progress, Progress::Clean);
+        match progress {
+            Progress::Healed(by) if experiment.healed.len() + 1 < ROUNDS && proof.lab.may_run(TIMES) => {
+                experiment = experiment.healed_by(by);
+            }
+            Progress::Healed(_) | Progress::Clean | Progress::Open => return Ok(()),
+        }
+    }
+}
+
+/// Carries it out with what was removed so far.
+async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Progress, ProveError> {
     let journal = proof.lab.run(experiment).await?;
     if journal.alone.is_some() {
-        return one_at_a_time(proof, experiment, journal).await;
+        return not_started(proof, experiment, journal).await;
     }
     if journal.is_starved() {
         proof.results.reasons.push(format!(
@@ -50,14 +73,14 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -
             experiment.name(),
             journal.longest_hold.as_secs_f32()
         ));
-        return Ok(());
+        return Ok(Progress::Open);
     }
     let expected = proof.baselines.model().exchanges().len();
     proof.results.covered.attacks.push(covers(experiment, &journal, expected));
     let first = proof.baselines.judge(journal);
     let Some(deviation) = first.comparison.deviations.first() else {
         proof.results.passed.add(&first.comparison);
-        return Ok(());
+        return Ok(Progress::Clean);
     };
     proof.lab.tell(Event::Differs { exchange: deviation.exchange });
     let mut runs = repeat(proof, experiment, first).await?;
@@ -66,7 +89,11 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -
 }
 
 /// What differs in all runs is looked into, request by request; what does not is written down as such.
-async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[Observed]) -> Result<(), ProveError> {
+async fn look_into(
+    proof: &mut Proof<'_, '_>,
+    experiment: &Experiment,
+    runs: &[Observed],
+) -> Result<Progress, ProveError> {
     let mut seen: Vec<(Option<usize>, usize)> = Vec::new();
     for exchange in runs.iter().flat_map(|run| run.comparison.deviating()) {
         match seen.iter_mut().find(|(one, _)| *one == exchange) {
@@ -88,52 +115,18 @@ async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[O
     if let Some(first) = runs.first() {
         proof.results.passed.add(&first.comparison);
     }
+    if seen.is_empty() {
+        // It was noise.
+        return Ok(Progress::Clean);
+    }
     for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
-        if convict(proof, experiment, reader, runs).await? {
-            break;
+        let found = proof.results.findings.len();
+        let progress = convict(proof, experiment, reader, runs).await?;
+        if matches!(progress, Progress::Healed(_)) || proof.results.findings.len() > found {
+            return Ok(progress);
         }
     }
-    Ok(())
-}
-
-/// An instance did not start beside another: does that hold?
-async fn one_at_a_time(proof: &mut Proof<'_, '_>, experiment: &Experiment, first: Journal) -> Result<(), ProveError> {
-    let mut runs = vec![first];
-    while runs.len() < TIMES && proof.lab.may_run(1) {
-        runs.push(proof.lab.run(experiment).await?);
-    }
-    let alone: Vec<&Alone> = runs.iter().filter_map(|journal| journal.alone.as_ref()).collect();
-    let Some(last) = alone.last().copied().cloned() else { return Ok(()) };
-    if alone.len() < TIMES {
-        let (seen, of) = (alone.len(), runs.len());
-        let reason = format!("in {seen} of {of} runs an instance did not start beside another ({})", last.how);
-        proof.results.reasons.push(reason);
-        return Ok(());
-    }
-    let covers = "it ended where a second instance did not start".to_owned();
-    proof.results.covered.attacks.push(AttackRun { name: experiment.name(), covers });
-    let baselines = proof.baselines.count();
-    proof.results.findings.push(Finding {
-        kind: FindingKind::OneAtATime,
-        writers: Vec::new(),
-        deviations: vec![Deviation {
-            exchange: None,
-            place: "start".to_owned(),
-            kind: DeviationKind::DriverExit,
-            baseline: "ready".to_owned(),
-            attack: last.how,
-        }],
-        together: (baselines, baselines),
-        apart: (0, alone.len()),
-        attack: experiment.name().to_owned(),
-        files: Vec::new(),
-        last_lines: last.lines,
-        failing: Vec::new(),
-        sound: Vec::new(),
-        also: Vec::new(),
-        reader: proof.baselines.step(Some(1)),
-    });
-    Ok(())
+    Ok(Progress::Open)
 }
 
 /// Runs the attack again, and baselines in between at its pace: what differs there too is noise. All its runs.
@@ -144,7 +137,11 @@ async fn repeat(
 ) -> Result<Vec<Observed>, ProveError> {
     let pace = pace_of(&proof.baselines, &first.run.journal);
     let mut runs = vec![first];
+    learn_orders_of(proof, &mut runs).await?;
     while runs.len() < TIMES {
+        if runs.iter().all(|run| run.comparison.deviations.is_empty()) {
+            break;
+        }
         if proof.baselines.count() < BASELINES && proof.lab.may_run(2) {
             add_baseline(proof, pace, &mut runs).await?;
             let may_differ = proof.baselines.model().is_unsettled();
@@ -162,6 +159,20 @@ async fn repeat(
         runs.push(proof.baselines.judge(run));
     }
     Ok(runs)
+}
+
+/// Requests that were in flight at once under the attack, and not in the baselines, which answer sooner.
+async fn learn_orders_of(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Result<(), ProveError> {
+    let Some(first) = runs.first() else { return Ok(()) };
+    let pairs = &first.comparison.pairs;
+    let here = |number: &usize| pairs.iter().find(|(_, there)| there == number).map(|(here, _)| *here);
+    let mut groups: Vec<Vec<usize>> =
+        sent_together(first.run.exchanges()).iter().map(|group| group.iter().filter_map(here).collect()).collect();
+    groups.iter_mut().for_each(|group| group.sort_unstable());
+    groups.retain(|group| group.len() > 1);
+    learn_orders(proof, &groups).await?;
+    proof.baselines.judge_again(runs);
+    Ok(())
 }
 
 /// A deviation that does not hold may be noise of which too few baselines have been seen.
@@ -201,6 +212,7 @@ fn pace_of(baselines: &Baselines, journal: &Journal) -> Duration {
 fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> AttackRun {
     let requests = journal.exchanges.len();
     let covers = match &experiment.schedule {
+        _ if !experiment.healed.is_empty() => format!("{requests} requests, each finding removed as in its experiment"),
         Schedule::Amnesia(HandOver::Each) => {
             let all = if requests == expected { format!("{requests}") } else { format!("{requests} (of {expected})") };
             format!("each of {all} requests on an instance that had served nothing")

@@ -1,35 +1,30 @@
 //! Finds the cause of a deviation that holds, and writes down the finding; or why there is none.
 
-use super::cause::{Cause, How, find};
+use super::cause::find;
+use super::culprits::{Cause, Culprits, How, Progress};
 use super::evidence::Evidence;
+use super::in_flight::at_once;
 use super::proof::{Proof, TIMES};
 use crate::exchange::Outcome;
 use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::lab::ProveError;
 use crate::prove::model::Comparison;
-use crate::prove::schedule::{Experiment, Schedule};
+use crate::prove::schedule::{Experiment, Intervention, Schedule};
 use crate::prove::verdict::{Finding, FindingKind, NotJudged, Step};
 
 /// So often an attack must fail again after an experiment has removed the deviation.
 const COUNTER_CHECKS: usize = 2;
 
-/// A cause that was found: who kept the state, who could not see it, and a run in which all went right.
-struct Conviction {
-    writers: Vec<usize>,
-    reader: usize,
-    how: How,
-    sound: Option<Box<Observed>>,
-}
-
-/// Finds the cause of what deviated at this request in all `runs` of the attack; whether there is a finding.
+/// Finds the cause of what deviated at this request in all `runs` of the attack. There is one finding for each kind and all
+/// requests that left something: further ones that missed it are named in it.
 pub(super) async fn convict(
     proof: &mut Proof<'_, '_>,
     experiment: &Experiment,
     reader: Option<usize>,
     runs: &[Observed],
-) -> Result<bool, ProveError> {
-    let Some(failing) = runs.first() else { return Ok(false) };
+) -> Result<Progress, ProveError> {
+    let Some(failing) = runs.first() else { return Ok(Progress::Open) };
     let of_reader: Vec<Deviation> =
         failing.comparison.deviations.iter().filter(|one| one.exchange == reader).cloned().collect();
     let names_itself = of_reader.iter().any(|one| one.kind == DeviationKind::OwnPort);
@@ -39,45 +34,76 @@ pub(super) async fn convict(
         None => Cause::Unknown,
     };
     let seen = runs.len();
-    let removed = matches!(cause, Cause::Writer { .. } | Cause::Several { .. } | Cause::Noticed { .. });
-    if removed && let Some(again) = goes_right_by_itself(proof, experiment, reader).await? {
+    if matches!(cause, Cause::Found(_))
+        && let Some(again) = goes_right_by_itself(proof, experiment, reader).await?
+    {
         // A fresh instance gets it right, too, now and then.
         if matches!(experiment.schedule, Schedule::Amnesia(_)) {
             proof.results.amnesia.retain(|one| Some(*one) != reader);
         }
         let why = format!("there in {} of {} runs of {}", seen + again - 1, seen + again, experiment.name());
         not_judged(proof, reader, failing, why);
-        return Ok(false);
+        return Ok(Progress::Open);
     }
-    let conviction = match convicted(cause, reader.unwrap_or(1)) {
-        Ok(conviction) => conviction,
+    let culprits = match convicted(cause, reader.unwrap_or(1)) {
+        Ok(culprits) => culprits,
         Err(why) => {
             let why = format!("there in {seen} of {seen} runs of {}, and {why}", experiment.name());
             not_judged(proof, reader, failing, why);
-            return Ok(false);
+            return Ok(Progress::Open);
         }
     };
-    let remembered =
-        matches!(experiment.schedule, Schedule::Rotate(_)) && !proof.results.amnesia.contains(&conviction.reader);
-    let kind = kind_of(&of_reader, conviction.how, remembered);
-    let finding = finding(proof, conviction, kind, (experiment, failing), (merged(&of_reader), seen));
-    proof.results.findings.push(finding);
-    Ok(true)
+    let remembered = matches!(experiment.schedule, Schedule::Rotate(_))
+        && !proof.results.amnesia.contains(&culprits.seen_at.unwrap_or(culprits.reader));
+    let kind = kind_of(&of_reader, culprits.how, remembered);
+    let progress = match &culprits.sound {
+        Some(sound) => Progress::Healed(with_all_who_carry(proof, &culprits, sound.intervention.clone())),
+        None => Progress::Open,
+    };
+    let finding = finding(proof, culprits, kind, (experiment, failing), (merged(&of_reader), seen));
+    match proof.results.findings.iter_mut().find(|earlier| is_of_the_same(earlier, &finding)) {
+        Some(earlier) => earlier.also.push(finding.reader),
+        None => proof.results.findings.push(finding),
+    }
+    Ok(progress)
+}
+
+/// Whether two findings differ only in who missed it.
+fn is_of_the_same(one: &Finding, other: &Finding) -> bool {
+    let writers = |finding: &Finding| finding.writers.iter().map(|step| step.number).collect::<Vec<usize>>();
+    one.kind == other.kind
+        && !one.writers.is_empty()
+        && writers(one) == writers(other)
+        && one.seen_at.is_none()
+        && other.seen_at.is_none()
+}
+
+/// Where the reader carries what the writers gave to the client, all that carry it go with them: each would miss the same.
+fn with_all_who_carry(proof: &Proof<'_, '_>, culprits: &Culprits, mut intervention: Intervention) -> Intervention {
+    let minted = proof.baselines.model().carried().iter().filter(|one| culprits.writers.contains(&one.minted.0));
+    let by_reader = minted.filter(|one| one.sent.iter().any(|(by, _)| *by == culprits.reader));
+    let carriers: Vec<usize> = by_reader.flat_map(|one| one.sent.iter().map(|(by, _)| *by)).collect();
+    if let Intervention::Together(together) = &mut intervention {
+        let keys = proof.baselines.keys(proof.lab.patterns());
+        together.writers.extend(carriers.into_iter().filter_map(|number| keys.get(number.checked_sub(1)?).cloned()));
+        together.writers.sort();
+        together.writers.dedup();
+    }
+    intervention
 }
 
 /// Who did it; or why nobody can be named.
-fn convicted(cause: Cause, reader: usize) -> Result<Conviction, &'static str> {
+fn convicted(cause: Cause, reader: usize) -> Result<Culprits, &'static str> {
     match cause {
-        Cause::Writer { writer, how, sound } => {
-            Ok(Conviction { writers: vec![writer], reader, how, sound: Some(sound) })
-        }
-        Cause::Several { writers, sound } => {
-            Ok(Conviction { writers, reader, how: How::InItsInstance, sound: Some(sound) })
-        }
-        Cause::Noticed { writers, reader, sound } => {
-            Ok(Conviction { writers, reader, how: How::InItsInstance, sound: Some(sound) })
-        }
-        Cause::NotNeeded => Ok(Conviction { writers: Vec::new(), reader, how: How::InItsInstance, sound: None }),
+        Cause::Found(culprits) => Ok(culprits),
+        Cause::NotNeeded => Ok(Culprits {
+            writers: Vec::new(),
+            reader,
+            polled: Vec::new(),
+            seen_at: None,
+            how: How::InItsInstance,
+            sound: None,
+        }),
         Cause::Unknown => Err("it stays so whichever other request shares its instance"),
         Cause::NotFound => Err("the budget ended before its cause was found (more with --runs and --budget)"),
     }
@@ -87,6 +113,7 @@ fn convicted(cause: Cause, reader: usize) -> Result<Conviction, &'static str> {
 fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind {
     let of_kind = |kind: DeviationKind| deviations.iter().any(|one| one.kind == kind);
     match how {
+        How::AtOnce => FindingKind::Race,
         _ if of_kind(DeviationKind::OwnPort) => FindingKind::NamesItself,
         _ if of_kind(DeviationKind::Collision) => FindingKind::Collision,
         _ if deviations.iter().all(|one| one.kind == DeviationKind::Unequal) => FindingKind::Unequal,
@@ -100,25 +127,29 @@ fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind 
 
 fn finding(
     proof: &Proof<'_, '_>,
-    conviction: Conviction,
+    culprits: Culprits,
     kind: FindingKind,
     (experiment, failing): (&Experiment, &Observed),
     (deviations, seen): (Vec<Deviation>, usize),
 ) -> Finding {
-    let Conviction { writers, reader, sound, .. } = conviction;
+    let Culprits { writers, reader, polled, seen_at, sound, .. } = culprits;
     let together = if sound.is_some() { TIMES } else { 0 };
     let evidence = Evidence(failing);
+    let step = |number: usize| evidence.step(number).unwrap_or_else(|| proof.baselines.step(Some(number)));
+    let all: Vec<usize> = writers.iter().chain(&polled).chain([&reader]).chain(&seen_at).copied().collect();
     Finding {
         kind,
-        reader: evidence.step(reader).unwrap_or_else(|| proof.baselines.step(Some(reader))),
+        reader: step(reader),
+        polled: polled.iter().map(|number| step(*number)).collect(),
+        seen_at: seen_at.map(step),
         deviations,
         together: (together, together),
         apart: (0, seen),
         attack: experiment.name().to_owned(),
         files: evidence.files(&writers),
         last_lines: evidence.last_lines(reader),
-        failing: evidence.story(&writers, reader),
-        sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound).story(&writers, reader)),
+        failing: evidence.story(&all),
+        sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound.run).story(&all)),
         also: Vec::new(),
         writers: writers.iter().map(|number| proof.baselines.step(Some(*number))).collect(),
     }
@@ -146,6 +177,8 @@ async fn goes_right_by_itself(
 /// Writes down a deviation that counts for nothing, once.
 pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: &Observed, why: String) {
     let step = proof.baselines.step(reader);
+    let others = in_flight_with(run, step.number);
+    let why = if others.is_empty() { why } else { format!("{why}; in flight at the same time: {}", others.join(", ")) };
     if proof.results.not_judged.iter().any(|one| one.step.number == step.number && one.why == why) {
         return;
     }
@@ -157,6 +190,16 @@ pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: 
         last_lines: if failed { evidence.last_lines(step.number) } else { Vec::new() },
         step,
     });
+}
+
+/// The requests that were in flight together with this one, where it may be chance who comes first.
+fn in_flight_with(run: &Observed, number: usize) -> Vec<String> {
+    let pairs = &run.comparison.pairs;
+    let here = |there: usize| pairs.iter().find(|(_, one)| *one == there).map(|(here, _)| *here);
+    let groups = at_once(run.run.exchanges()).into_iter();
+    let mut groups = groups.map(|group| group.into_iter().filter_map(here).collect::<Vec<usize>>());
+    let group = groups.find(|group| group.contains(&number)).unwrap_or_default();
+    group.iter().filter(|one| **one != number).map(|one| format!("#{one}")).collect()
 }
 
 fn is_server_error(step: &Step) -> bool {

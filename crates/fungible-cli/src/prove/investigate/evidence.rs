@@ -17,11 +17,10 @@ impl<'a> Evidence<'a> {
         Some(Step { number, exchange: self.0.run.exchanges()[there - 1].clone() })
     }
 
-    /// From the first to the last of the writers and the reader.
-    pub(super) fn story(&self, writers: &[usize], reader: usize) -> Vec<Step> {
-        let all = || writers.iter().chain([&reader]).copied();
-        let (first, last) = (all().min().unwrap_or(reader), all().max().unwrap_or(reader));
-        (first..=last).filter_map(|number| self.step(number)).collect()
+    /// From the first to the last of these requests.
+    pub(super) fn story(&self, all: &[usize]) -> Vec<Step> {
+        let (Some(first), Some(last)) = (all.iter().min(), all.iter().max()) else { return Vec::new() };
+        (*first..=*last).filter_map(|number| self.step(number)).collect()
     }
 
     /// What the instances of these requests wrote to their private disks.

@@ -2,6 +2,7 @@
 
 use crate::prove::baselines::Baselines;
 use crate::prove::lab::Lab;
+use crate::prove::request_key::RequestKey;
 use crate::prove::results::Results;
 
 /// How often a deviation must be there, and how often an experiment must remove it.
@@ -12,4 +13,6 @@ pub(crate) struct Proof<'c, 'l> {
     pub(crate) lab: &'c mut Lab<'l>,
     pub(crate) baselines: Baselines,
     pub(crate) results: Results,
+    /// Requests in flight at once whose order baselines have changed: the first waited for the second.
+    pub(crate) swapped: Vec<(RequestKey, RequestKey)>,
 }

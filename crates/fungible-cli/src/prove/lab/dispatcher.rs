@@ -29,8 +29,8 @@ pub(super) struct Dispatcher<'a> {
     forking: VecDeque<Waiting>,
     /// Those that wait for the instance that serves once theirs is killed in the middle of them.
     doomed: VecDeque<(KillMoment, Waiting)>,
-    /// The instance that those that belong together share.
-    kept: Option<usize>,
+    /// The instances that those that belong together share, by their group.
+    kept: HashMap<usize, usize>,
     /// The one that got the last request, where requests may stay.
     current: Option<usize>,
     /// By the number of the exchange: who got it.
@@ -39,6 +39,9 @@ pub(super) struct Dispatcher<'a> {
     keys: HashMap<usize, RequestKey>,
     /// Those that wait for the answer to another one: dropped, they go on.
     swapped: Vec<(RequestKey, oneshot::Sender<()>)>,
+    /// Of those that take turns, the one that is being answered, and those that wait for it.
+    turn: Option<usize>,
+    turns: VecDeque<(Waiting, RequestKey)>,
     /// The last fresh instance that was given away is a spared one.
     spared: bool,
     /// One that said 503, and to which request: until it says something else it has served nothing.
@@ -82,11 +85,13 @@ impl<'a> Dispatcher<'a> {
             known,
             numbers: HashMap::new(),
             withheld: false,
-            kept: None,
+            kept: HashMap::new(),
             current: None,
             given: HashMap::new(),
             keys: HashMap::new(),
             swapped: Vec::new(),
+            turn: None,
+            turns: VecDeque::new(),
             spared: false,
             warming: None,
             asked: 0,
@@ -105,6 +110,7 @@ impl<'a> Dispatcher<'a> {
         self.waiting.clear();
         self.forking.clear();
         self.doomed.clear();
+        self.turns.clear();
     }
 
     /// Instances that got a request.
@@ -128,21 +134,34 @@ impl<'a> Dispatcher<'a> {
         }
         let known = self.known.iter().position(|one| one.key == key);
         self.numbers.extend(known.map(|known| (number, known)));
+        let waiting = Waiting { number, route, since: Instant::now(), answer };
         if let Route::Withheld(way) = route {
-            return self.withhold(way, known, Waiting { number, route, since: Instant::now(), answer }, instances);
+            return self.withhold(way, known, waiting, instances);
         }
         if let Route::KilledAt(moment) = route {
             // The next one serves when it is ready.
             if instances.start_successor().is_ok() {
-                self.doomed.push_back((moment, Waiting { number, route, since: Instant::now(), answer }));
+                self.doomed.push_back((moment, waiting));
             }
             return;
         }
-        let there = self.stays_at(route, instances);
+        if self.experiment.takes_turns(&key) {
+            if self.turn.is_some() {
+                return self.turns.push_back((waiting, key));
+            }
+            self.turn = Some(number);
+        }
+        self.find_place(waiting, key, instances);
+    }
+
+    /// Gives a request to the instance of its route, or lets it wait for one.
+    fn find_place(&mut self, waiting: Waiting, key: RequestKey, instances: &mut Instances<'_>) {
+        let there = self.stays_at(waiting.route, instances);
         let Some(place) = there.filter(|place| !instances.is_dead(*place)) else {
-            self.waiting.push_back(Waiting { number, route, since: Instant::now(), answer });
+            self.waiting.push_back(waiting);
             return self.give_spares(instances);
         };
+        let Waiting { number, answer, .. } = waiting;
         match &self.experiment.schedule {
             Schedule::Baseline { pace, .. } if !pace.is_zero() => {
                 self.give_later(number, place, answer, *pace, instances);
@@ -163,7 +182,7 @@ impl<'a> Dispatcher<'a> {
     fn stays_at(&self, route: Route, instances: &Instances<'_>) -> Option<usize> {
         match route {
             Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
-            Route::Kept => self.kept,
+            Route::Kept(group) => self.kept.get(&group).copied(),
             Route::Stay => self.current,
             Route::Fresh | Route::Spared | Route::Withheld(_) | Route::KilledAt(_) => None,
         }
@@ -314,7 +333,7 @@ impl<'a> Dispatcher<'a> {
     /// A fresh instance gets its first request.
     fn take_into_use(&mut self, place: usize, route: Route, instances: &mut Instances<'_>) {
         match route {
-            Route::Kept => self.kept = Some(place),
+            Route::Kept(group) => _ = self.kept.insert(group, place),
             Route::Fresh if self.experiment.schedule.stays() => self.hand_over_to(place, instances),
             Route::Stay => self.hand_over_to(place, instances),
             Route::Fresh => {
@@ -337,8 +356,16 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// A response has come from its instance to the last byte; whoever dies after it dies now.
+    /// A response has come from its instance to the last byte; whoever dies after it dies now, and whoever waits for it
+    /// goes on.
     pub(super) fn answered(&mut self, exchange: &Exchange, instances: &mut Instances<'_>) {
+        self.let_die_after(exchange, instances);
+        if self.turn == Some(exchange.number) {
+            self.next_turn(instances);
+        }
+    }
+
+    fn let_die_after(&mut self, exchange: &Exchange, instances: &mut Instances<'_>) {
         if let Some(key) = self.keys.remove(&exchange.number) {
             self.swapped.retain(|(other, _)| *other != key);
             if self.experiment.renews(&key) {
@@ -353,5 +380,18 @@ impl<'a> Dispatcher<'a> {
             self.warming = Some(Warming { method, target, instance: place });
         }
         instances.answered(place, warms_up);
+    }
+
+    /// The next of those that take turns, whose client still waits.
+    fn next_turn(&mut self, instances: &mut Instances<'_>) {
+        self.turn = None;
+        while let Some((waiting, key)) = self.turns.pop_front() {
+            if waiting.answer.is_closed() {
+                continue;
+            }
+            self.held += waiting.since.elapsed();
+            self.turn = Some(waiting.number);
+            return self.find_place(Waiting { since: Instant::now(), ..waiting }, key, instances);
+        }
     }
 }

@@ -133,9 +133,9 @@ impl<'a> Instances<'a> {
         if self.setup.experiment.schedule.live() > 0 {
             return;
         }
-        let cores = self.setup.cores;
-        let wanted = self.setup.ahead.max(waiting.min(cores * 2)) + KEPT_BACK;
-        while self.starting.len() + self.spares.len() < wanted && self.starting.len() < cores {
+        let at_once = self.setup.experiment.starts_at_once(self.setup.cores);
+        let wanted = self.setup.ahead.max(waiting.min(self.setup.cores * 2)) + KEPT_BACK;
+        while self.starting.len() + self.spares.len() < wanted && self.starting.len() < at_once {
             if self.start_one(false).is_err() {
                 break;
             }

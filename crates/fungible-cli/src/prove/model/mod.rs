@@ -39,7 +39,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// From 1 to 5 baselines, each on one undisturbed instance.
+    /// One baseline or several, each on one undisturbed instance.
     pub(crate) fn new(baselines: &[Arc<ParsedRun>], ignores: &[Ignore]) -> Model {
         let first = baselines.first().cloned().unwrap_or_else(|| Arc::new(ParsedRun::new(Journal::empty())));
         let dataflow = dataflow(&first);

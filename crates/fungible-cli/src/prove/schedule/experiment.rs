@@ -15,6 +15,9 @@ pub(crate) struct Experiment {
     pub(crate) schedule: Schedule,
     /// What is different from the plain schedule; everything else is as there.
     pub(crate) intervention: Intervention,
+    /// What removed the deviations of earlier findings, and stays, so that these hide nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) healed: Vec<Intervention>,
 }
 
 /// Which instance gets a request, and when instances are killed.
@@ -72,6 +75,10 @@ pub(crate) enum Intervention {
     /// The instance is killed while it has one of these requests, which is then sent again to another one, as its client
     /// would.
     KilledAt(KilledAt),
+    /// Of these requests each waits for the answer to the one before.
+    InTurn(Vec<RequestKey>),
+    /// No instance starts while another one does.
+    StartsInTurn,
 }
 
 /// Requests in the middle of which their instance is killed.
@@ -136,13 +143,32 @@ impl Experiment {
         let kills = matches!(self.schedule, Schedule::Amnesia(_));
         let fits = match intervention {
             Intervention::None => true,
-            Intervention::Together(_) => kills || matches!(self.schedule, Schedule::Rotate(_)),
-            Intervention::Spared(_) | Intervention::Renewed(_) => kills,
+            Intervention::Together(_) | Intervention::InTurn(_) => kills || matches!(self.schedule, Schedule::Rotate(_)),
+            Intervention::Spared(_) | Intervention::Renewed(_) | Intervention::StartsInTurn => kills,
             Intervention::Withheld(_) | Intervention::KilledAt(_) => {
                 matches!(self.schedule, Schedule::Baseline { .. })
             }
         };
-        fits.then(|| Experiment { schedule: self.schedule.clone(), intervention })
+        let (schedule, healed) = (self.schedule.clone(), self.healed.clone());
+        fits.then_some(Experiment { schedule, intervention, healed })
+    }
+
+    /// The same schedule where this stays for whatever is tried next.
+    pub(crate) fn healed_by(mut self, intervention: Intervention) -> Experiment {
+        self.healed.push(intervention);
+        self
+    }
+
+    fn interventions(&self) -> impl Iterator<Item = &Intervention> {
+        self.healed.iter().chain([&self.intervention])
+    }
+
+    /// All requests that share an instance, in groups.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Together> {
+        self.interventions().filter_map(|one| match one {
+            Intervention::Together(together) => Some(together),
+            _ => None,
+        })
     }
 
     /// In a word, for progress and findings.
@@ -153,11 +179,16 @@ impl Experiment {
             (Schedule::Baseline { swap, .. }, _) if !swap.is_empty() => "baseline, in another order",
             (Schedule::Baseline { pace, .. }, _) if pace.is_zero() => "baseline",
             (Schedule::Baseline { .. }, _) => "baseline, slowed",
-            (Schedule::Amnesia(_), Intervention::None) => "amnesia",
+            (Schedule::Amnesia(_), Intervention::None) if self.healed.is_empty() => "amnesia",
+            (Schedule::Amnesia(_), Intervention::None) => "amnesia, without what was found",
             (Schedule::Amnesia(_), Intervention::Together(_)) => "amnesia, some together",
             (Schedule::Amnesia(_), Intervention::Spared(_)) => "amnesia, one spared",
             (Schedule::Amnesia(_), Intervention::Renewed(_)) => "amnesia, started after it",
-            (Schedule::Rotate(_), Intervention::None) => "rotate",
+            (Schedule::Amnesia(_), Intervention::InTurn(_)) => "amnesia, one after another",
+            (Schedule::Amnesia(_), Intervention::StartsInTurn) => "amnesia, started one after another",
+            (Schedule::Rotate(_), Intervention::None) if self.healed.is_empty() => "rotate",
+            (Schedule::Rotate(_), Intervention::None) => "rotate, without what was found",
+            (Schedule::Rotate(_), Intervention::InTurn(_)) => "rotate, one after another",
             (Schedule::Rotate(_), _) => "rotate, some together",
         }
     }
@@ -169,15 +200,8 @@ impl Experiment {
             Schedule::Amnesia(HandOver::Only(keys)) => keys.iter_mut().collect(),
             Schedule::Amnesia(HandOver::Each) | Schedule::Rotate(_) => Vec::new(),
         };
-        let of_intervention: Vec<&mut RequestKey> = match &mut self.intervention {
-            Intervention::None => Vec::new(),
-            Intervention::Together(together) => together.writers.iter_mut().chain(&mut together.reader).collect(),
-            Intervention::Spared(keys)
-            | Intervention::Renewed(keys)
-            | Intervention::Withheld(Withheld { requests: keys, .. })
-            | Intervention::KilledAt(KilledAt { requests: keys, .. }) => keys.iter_mut().collect(),
-        };
-        of_schedule.into_iter().chain(of_intervention)
+        let interventions = self.healed.iter_mut().chain([&mut self.intervention]);
+        of_schedule.into_iter().chain(interventions.flat_map(Intervention::keys_mut))
     }
 
     /// Whether it is one undisturbed instance.
@@ -207,12 +231,46 @@ impl Experiment {
     pub(crate) fn renews(&self, key: &RequestKey) -> bool {
         matches!(&self.intervention, Intervention::Renewed(after) if after.iter().any(|one| one.covers(key)))
     }
+
+    /// Whether this request waits for the answer to another one.
+    pub(crate) fn takes_turns(&self, key: &RequestKey) -> bool {
+        let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
+        self.interventions().any(|one| matches!(one, Intervention::InTurn(keys) if covers(keys)))
+    }
+
+    /// How many instances may start at once, where the cores allow so many.
+    pub(crate) fn starts_at_once(&self, cores: usize) -> usize {
+        if self.interventions().any(|one| matches!(one, Intervention::StartsInTurn)) { 1 } else { cores }
+    }
+}
+
+impl Intervention {
+    fn keys_mut(&mut self) -> Vec<&mut RequestKey> {
+        match self {
+            Intervention::None | Intervention::StartsInTurn => Vec::new(),
+            Intervention::Together(together) => together.writers.iter_mut().chain(&mut together.reader).collect(),
+            Intervention::Spared(keys)
+            | Intervention::Renewed(keys)
+            | Intervention::InTurn(keys)
+            | Intervention::Withheld(Withheld { requests: keys, .. })
+            | Intervention::KilledAt(KilledAt { requests: keys, .. }) => keys.iter_mut().collect(),
+        }
+    }
+}
+
+impl Together {
+    /// Whether a request belongs to both.
+    pub(crate) fn meets(&self, other: &Together) -> bool {
+        let keys = |one: &Together| -> Vec<RequestKey> { one.writers.iter().chain(&one.reader).cloned().collect() };
+        let theirs = keys(other);
+        keys(self).iter().any(|one| theirs.iter().any(|other| one.covers(other) || other.covers(one)))
+    }
 }
 
 impl Schedule {
     /// As it is, without an intervention.
     pub(crate) fn plain(self) -> Experiment {
-        Experiment { schedule: self, intervention: Intervention::None }
+        Experiment { schedule: self, intervention: Intervention::None, healed: Vec::new() }
     }
 
     /// How many instances must be live before the first request; they serve for the whole run.

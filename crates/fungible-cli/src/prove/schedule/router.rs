@@ -1,6 +1,6 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
-use super::experiment::{Experiment, HandOver, Intervention, KillMoment, Schedule, Way};
+use super::experiment::{Experiment, HandOver, Intervention, KillMoment, Schedule, Together, Way};
 use crate::exchange::is_safe;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 
@@ -15,12 +15,23 @@ pub(crate) enum Route {
     Stay,
     /// One that has served nothing, and that lives on.
     Spared,
-    /// The one that served the first of those that belong together, or a fresh one that is kept for the rest of them.
-    Kept,
+    /// The one that served the first of this group of requests that belong together, or a fresh one that is kept for the
+    /// rest of them.
+    Kept(usize),
     /// Not to where the others go: nobody else may see what it does.
     Withheld(Way),
     /// To the live instance, which is killed at this moment; then to another one, which is the live one from then on.
     KilledAt(KillMoment),
+}
+
+/// Requests that share an instance.
+#[derive(Debug)]
+struct Group {
+    together: Together,
+    /// The first group that has requests in common with this one: all of them share one instance.
+    first: usize,
+    /// The last request was the reader or a repetition of it.
+    was_reader: bool,
 }
 
 /// Routes the requests of one run.
@@ -28,12 +39,13 @@ pub(crate) enum Route {
 pub(crate) struct Router {
     experiment: Experiment,
     keys: RequestKeys,
-    /// What the last request looked like, if it was the reader or a repetition of it.
-    reader: Option<String>,
+    groups: Vec<Group>,
     /// Whether the last request may have written.
     wrote: bool,
-    /// The last request if it was safe, and how many like it have come in a row.
-    row: (String, usize),
+    /// Method and target of the last request.
+    last: (String, String),
+    /// How many safe requests equal to it have come in a row.
+    row: usize,
     /// A driver that polls longer than in any baseline waits for what no instance lives long enough to do.
     longest_row: usize,
 }
@@ -42,57 +54,76 @@ impl Router {
     /// Routes a new run; `patterns`: what its requests look like.
     pub(crate) fn new(experiment: Experiment, patterns: RequestPatterns) -> Router {
         let longest_row = patterns.longest_row();
-        let row = (String::new(), 0);
-        Router { experiment, keys: RequestKeys::new(patterns), reader: None, wrote: false, row, longest_row }
+        let last = (String::new(), String::new());
+        let keys = RequestKeys::new(patterns);
+        let groups = groups(&experiment);
+        Router { experiment, keys, groups, wrote: false, last, row: 0, longest_row }
     }
 
     /// Must be called once for each request, in the order of arrival. The key names it in all runs.
     pub(crate) fn route(&mut self, number: usize, method: &str, target: &str) -> (RequestKey, Route) {
         let key = self.keys.next(method, target);
-        let route = self.route_of(number, method, &key);
+        let route = self.route_of(number, (method, target), &key);
         (key, route)
     }
 
-    fn route_of(&mut self, number: usize, method: &str, key: &RequestKey) -> Route {
+    fn route_of(&mut self, number: usize, (method, target): (&str, &str), key: &RequestKey) -> Route {
         let safe = is_safe(method);
-        let belongs = self.belongs_together(safe, key);
+        let as_before = safe && (self.last.0.as_str(), self.last.1.as_str()) == (method, target);
+        self.last = (method.to_owned(), target.to_owned());
+        self.row = if as_before { self.row + 1 } else { 1 };
+        let belongs = self.belongs_together(as_before, key);
         let after_a_write = std::mem::replace(&mut self.wrote, !safe);
-        let as_before = safe && self.row.0 == key.pattern;
-        self.row = (key.pattern.clone(), if as_before { self.row.1 + 1 } else { 1 });
-        let polls = self.row.1 > self.longest_row;
+        let polls = self.row > self.longest_row;
         let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
-        match (&self.experiment.schedule, &self.experiment.intervention) {
-            (Schedule::Baseline { .. }, _) => {
+        match (&self.experiment.schedule, &self.experiment.intervention, belongs) {
+            (Schedule::Baseline { .. }, ..) => {
                 let withheld = self.experiment.withholds(key).map(Route::Withheld);
                 let killed = self.experiment.kills_at(key).map(Route::KilledAt);
                 withheld.or(killed).unwrap_or(Route::Live(0))
             }
-            (Schedule::Rotate(_), Intervention::Together(together)) if belongs => Route::Live(together.side),
-            (Schedule::Rotate(pass), _) => Route::Live(pass.side(number, safe)),
-            (Schedule::Amnesia(_), _) if belongs => Route::Kept,
-            (Schedule::Amnesia(_), Intervention::Spared(spared)) if covers(spared) => Route::Spared,
-            (Schedule::Amnesia(_), _) if polls => Route::Stay,
-            (Schedule::Amnesia(hand_over), _) => match hand_over {
+            (Schedule::Rotate(_), _, Some(group)) => Route::Live(self.groups[group].together.side),
+            (Schedule::Rotate(pass), ..) => Route::Live(pass.side(number, safe)),
+            (Schedule::Amnesia(_), _, Some(group)) => Route::Kept(group),
+            (Schedule::Amnesia(_), Intervention::Spared(spared), _) if covers(spared) => Route::Spared,
+            (Schedule::Amnesia(_), ..) if polls => Route::Stay,
+            (Schedule::Amnesia(hand_over), ..) => match hand_over {
                 HandOver::Only(keys) if safe && !after_a_write && !covers(keys) => Route::Stay,
                 HandOver::Only(_) | HandOver::Each => Route::Fresh,
             },
         }
     }
 
-    /// Whether it is one of the requests that share an instance.
-    fn belongs_together(&mut self, safe: bool, key: &RequestKey) -> bool {
-        let before = self.reader.take();
-        let Intervention::Together(together) = &self.experiment.intervention else { return false };
-        let is_reader = together.reader.as_ref().is_some_and(|reader| reader.covers(key))
-            || (together.polls && safe && before.as_ref() == Some(&key.pattern));
-        self.reader = is_reader.then(|| key.pattern.clone());
-        is_reader || together.writers.iter().any(|one| one.covers(key))
+    /// The group of requests that share an instance to which this one belongs.
+    fn belongs_together(&mut self, as_before: bool, key: &RequestKey) -> Option<usize> {
+        let mut found = None;
+        for group in &mut self.groups {
+            let together = &group.together;
+            let is_reader = together.reader.as_ref().is_some_and(|reader| reader.covers(key))
+                || (together.polls && as_before && group.was_reader);
+            group.was_reader = is_reader;
+            if is_reader || together.writers.iter().any(|one| one.covers(key)) {
+                found = found.or(Some(group.first));
+            }
+        }
+        found
     }
+}
+
+fn groups(experiment: &Experiment) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, together) in experiment.groups().enumerate() {
+        let met: Vec<usize> = groups.iter().filter(|one| one.together.meets(together)).map(|one| one.first).collect();
+        let first = met.iter().copied().min().unwrap_or(at);
+        groups.iter_mut().filter(|one| met.contains(&one.first)).for_each(|one| one.first = first);
+        groups.push(Group { together: together.clone(), first, was_reader: false });
+    }
+    groups
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::experiment::{Pass, Together};
+    use super::super::experiment::Pass;
     use super::*;
     use crate::prove::request_key::Which;
 
@@ -129,15 +160,52 @@ mod tests {
     #[test]
     fn those_that_belong_together_are_told_apart_by_their_turn() {
         let second = key("POST /cart", 2);
-        assert_eq!(given(&[second], None, &["POST /cart"; 3]), [Route::Fresh, Route::Kept, Route::Fresh]);
+        assert_eq!(given(&[second], None, &["POST /cart"; 3]), [Route::Fresh, Route::Kept(0), Route::Fresh]);
     }
 
     #[test]
     fn what_a_driver_polls_stays_together() {
         let job = key("GET /jobs/4", 1);
         let requests = ["POST /jobs", "GET /jobs/4", "GET /jobs/4", "GET /", "GET /jobs/4"];
-        let expected = [Route::Fresh, Route::Kept, Route::Kept, Route::Fresh, Route::Fresh];
+        let expected = [Route::Fresh, Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Fresh];
         assert_eq!(given(&[], Some(job), &requests), expected);
+    }
+
+    #[test]
+    fn requests_that_look_alike_are_polled_only_where_they_ask_for_the_same() {
+        let mut patterns = RequestPatterns::default();
+        patterns.add("GET", &["/orders/4", "/orders/5"], &[]);
+        let order = RequestKey { pattern: "GET /orders/*?".to_owned(), which: Which::Nth(1) };
+        let together = Together { writers: Vec::new(), reader: Some(order), polls: true, side: 0 };
+        let amnesia = Schedule::Amnesia(HandOver::Each).plain().with(Intervention::Together(together)).unwrap();
+        let mut router = Router::new(amnesia, patterns);
+        let targets = ["/orders/4", "/orders/4", "/orders/5", "/orders/4"];
+        let given: Vec<Route> =
+            targets.iter().zip(1..).map(|(one, number)| router.route(number, "GET", one).1).collect();
+        assert_eq!(given, [Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Fresh]);
+        // Nor is it a driver that polls for ever which asks for one thing after another.
+        let targets: Vec<String> = (1..20).map(|number| format!("/orders/{number}")).collect();
+        let last = targets.iter().zip(5..).map(|(one, number)| router.route(number, "GET", one).1).last();
+        assert_eq!(last, Some(Route::Fresh));
+    }
+
+    #[test]
+    fn each_group_has_its_instance_unless_a_request_belongs_to_both() {
+        let group = |writer: &str, reader: &str| {
+            let (writers, reader) = (vec![key(writer, 1)], Some(key(reader, 1)));
+            Intervention::Together(Together { writers, reader, polls: false, side: 0 })
+        };
+        let given = |second: Intervention| {
+            let found = Schedule::Amnesia(HandOver::Each).plain().healed_by(group("PUT /tea", "GET /tea"));
+            let mut router = Router::new(found.with(second).unwrap(), RequestPatterns::default());
+            let requests = [("PUT", "/tea"), ("GET", "/tea"), ("PUT", "/milk"), ("GET", "/milk")];
+            let numbered = requests.iter().zip(1..);
+            numbered.map(|((method, target), number)| router.route(number, method, target).1).collect::<Vec<Route>>()
+        };
+        let apart = [Route::Kept(0), Route::Kept(0), Route::Kept(1), Route::Kept(1)];
+        assert_eq!(given(group("PUT /milk", "GET /milk")), apart);
+        let chained = [Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Kept(0)];
+        assert_eq!(given(group("GET /tea", "GET /milk")), chained);
     }
 
     #[test]

@@ -214,7 +214,9 @@ fn each_kind_has_its_sentences() {
         FindingKind::Unequal,
         FindingKind::AnsweredTooEarly,
         FindingKind::NamesItself,
+        FindingKind::Race,
         FindingKind::OneAtATime,
+        FindingKind::StartRace,
     ] {
         for writer in [true, false] {
             let mut finding = login(kind);

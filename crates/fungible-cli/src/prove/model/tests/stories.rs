@@ -195,3 +195,17 @@ fn a_counter_of_the_process_in_a_label_is_still_found() {
     let difference = found(&against(|nth| story(nth, [1, 2]), story(3, [1, 1])), 2, "body line 1");
     assert_eq!((difference.baseline.as_str(), difference.attack.as_str()), ("2", "1"));
 }
+
+#[test]
+fn a_stream_that_ends_when_it_is_told_is_compared_as_far_as_it_goes() {
+    let story = |nth: u64, frames: &[u64]| {
+        let log = frames.iter().fold(run(nth).get("/films/1"), |log, n| log.frame(false, &format!("frame {n}")));
+        log.frame(false, "stopped")
+    };
+    let baseline = |nth: u64| story(nth, if nth == 1 { &[1, 2, 3, 4] } else { &[1, 2, 3, 4, 5, 6] });
+    let sooner = against(baseline, story(3, &[1, 2, 3, 4, 5]));
+    clean(&sooner);
+    assert_eq!(sooner.not_compared, []);
+    let with_a_gap = against(baseline, story(3, &[1, 3, 4, 5, 6]));
+    assert!(!with_a_gap.deviations.is_empty() || !with_a_gap.not_compared.is_empty(), "{with_a_gap:#?}");
+}

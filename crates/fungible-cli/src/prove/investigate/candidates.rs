@@ -1,0 +1,88 @@
+//! Which requests may be the cause of a deviation, by what one run and the baselines show. It runs nothing.
+
+use crate::prove::baselines::Observed;
+use crate::prove::model::Model;
+use crate::prove::request_key::RequestKey;
+
+/// A request that may have left something behind: its number in the baseline, and its key.
+pub(super) type Candidate = (usize, RequestKey);
+
+/// Numbers of the requests that came before the answer of `reader` had ended, the most likely writers first: who minted
+/// what it carries, who wrote, who is near. One that came later than the reader may feed a stream that it reads, or have
+/// written what it waits for.
+pub(super) fn candidates(model: &Model, reader: usize) -> Vec<usize> {
+    let exchanges = model.exchanges();
+    let carried = model.carried();
+    let minted_for = |writer: usize| {
+        carried.iter().any(|one| one.minted.0 == writer && one.sent.iter().any(|(by, _)| *by == reader))
+    };
+    let writes = |number: usize| exchanges[number - 1].writes();
+    let (until, streams) = (exchanges[reader - 1].ended, !exchanges[reader - 1].frames.is_empty());
+    let may_feed = |number: usize| exchanges[number - 1].arrived < until && (streams || writes(number));
+    let mut numbers: Vec<usize> =
+        (1..=exchanges.len()).filter(|number| *number < reader || *number > reader && may_feed(*number)).collect();
+    numbers.sort_by_key(|number| {
+        let rank = match (writes(*number), minted_for(*number)) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, true) => 2,
+            (false, false) => 3,
+        };
+        (*number > reader, rank, reader.abs_diff(*number))
+    });
+    numbers
+}
+
+/// The candidates that were served by another instance than the reader: what shared its instance all the time is not what
+/// it could not see.
+pub(super) fn apart(failing: &Observed, candidates: &[Candidate], reader: usize) -> Vec<Candidate> {
+    let pairs = &failing.comparison.pairs;
+    let instance = |number: usize| {
+        let (_, there) = pairs.iter().find(|(here, _)| *here == number)?;
+        failing.run.exchanges()[there - 1].instance.as_ref()
+    };
+    let of_reader = instance(reader);
+    let is_apart = |number: usize| instance(number).is_none_or(|one| Some(one) != of_reader);
+    candidates.iter().filter(|(number, _)| is_apart(*number)).cloned().collect()
+}
+
+/// One candidate for all that look the same.
+pub(super) fn patterns(candidates: &[Candidate]) -> Vec<Candidate> {
+    let mut patterns: Vec<Candidate> = Vec::new();
+    for (number, key) in candidates {
+        if !patterns.iter().any(|(_, one)| one.pattern == key.pattern) {
+            patterns.push((*number, key.all()));
+        }
+    }
+    patterns
+}
+
+pub(super) fn numbers(candidates: &[Candidate]) -> Vec<usize> {
+    let mut numbers: Vec<usize> = candidates.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// The first of the equal safe requests in a row of which this is the last. Requests for other targets are not equal, alike
+/// as they may look: what was made for one of two things is not missed by the other.
+pub(super) fn first_of_a_row(model: &Model, reader: usize) -> usize {
+    let asks = |number: usize| {
+        let request = &model.exchanges()[number - 1].request;
+        (&request.method, &request.target)
+    };
+    let mut first = reader;
+    while first > 1 && !model.exchanges()[first - 1].writes() && asks(first - 1) == asks(first) {
+        first -= 1;
+    }
+    first
+}
+
+/// Whether a driver that polls has sent these: more than two, or not the same number in each baseline.
+pub(super) fn is_polled(model: &Model, first: usize, last: usize) -> bool {
+    last - first > 1 || (last > first && model.is_loose(last))
+}
+
+/// Whether two requests were ever in flight at once.
+pub(super) fn has_parallel_clients(model: &Model) -> bool {
+    model.exchanges().windows(2).any(|pair| pair[1].arrived < pair[0].ended)
+}
