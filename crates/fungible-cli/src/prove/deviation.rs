@@ -9,8 +9,6 @@ pub(crate) enum DeviationKind {
     Frames,
     /// Two different things got one value.
     Collision,
-    /// It does not fit to what another response of this run has, as it does in every baseline.
-    Unequal,
     /// The response names an instance's own port.
     OwnPort,
     /// The response broke off.

@@ -169,8 +169,6 @@ pub(crate) enum FindingKind {
     Stale,
     /// Two things got one identifier.
     Collision,
-    /// Responses of two instances contradict each other where those of one never do.
-    Unequal,
     /// An answer was given before what it acknowledged was stored.
     AnsweredTooEarly,
     /// An answer sends clients to one instance.

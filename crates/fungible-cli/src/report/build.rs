@@ -266,7 +266,6 @@ fn kind_of(kind: FindingKind) -> KindView {
         FindingKind::Trapped => KindView::Trapped,
         FindingKind::Stale => KindView::Stale,
         FindingKind::Collision => KindView::Collision,
-        FindingKind::Unequal => KindView::Unequal,
         FindingKind::AnsweredTooEarly => KindView::AnsweredTooEarly,
         FindingKind::NamesItself => KindView::NamesItself,
         FindingKind::Race => KindView::Race,

@@ -188,7 +188,6 @@ pub(super) enum KindView {
     Trapped,
     Stale,
     Collision,
-    Unequal,
     AnsweredTooEarly,
     NamesItself,
     Race,

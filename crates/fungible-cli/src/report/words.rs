@@ -163,16 +163,6 @@ fn happened(kind: FindingKind, writers: &[StepView], missed: &str) -> String {
             format!("{first} and {missed} got the same identifier for two different things, from two instances")
         }
         (FindingKind::Collision, None) => format!("{missed} got an identifier that was already in use"),
-        (FindingKind::Unequal, Some(first)) => {
-            format!(
-                "{first} and {missed} contradict each other, from two instances; one instance never contradicts itself"
-            )
-        }
-        (FindingKind::Unequal, None) => {
-            format!(
-                "{missed} contradicts an earlier response, of another instance; one instance never contradicts itself"
-            )
-        }
         (FindingKind::AnsweredTooEarly, Some(early)) => {
             let was = if writers.len() > 1 { "were" } else { "was" };
             format!(
@@ -219,10 +209,6 @@ pub(super) fn remedy(
             .to_owned(),
         FindingKind::Collision => "let the shared store assign identifiers, or use random ones of at least 122 bits \
                                    (a UUID)"
-            .to_owned(),
-        FindingKind::Unequal => "each process makes it up for itself (a random value, an order that depends on a hash of \
-                                 the process): make it once and keep it in the shared store, or derive it from what \
-                                 all instances have; sort a list before it is cut into pages"
             .to_owned(),
         FindingKind::AnsweredTooEarly => "answer only when the shared store has confirmed the write".to_owned(),
         FindingKind::NamesItself => "build addresses from the Host of the request or from one public address in the \

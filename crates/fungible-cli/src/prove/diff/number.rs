@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::noise::{Variation, class};
+use super::noise::{Variation, class, class_of_text};
 use super::notes::Explanation;
 use super::renaming::Conflict;
 use super::state::{Diff, Part, key};
@@ -50,7 +50,11 @@ pub(super) fn compare(diff: &mut Diff<'_>, part: Part, baseline: &str, attack: &
         diff.noise.covers(atom, class::NUMBER).then_some(Explanation::Varies)
     };
     match explanation {
-        Some(why) => diff.number_passes(atom, (baseline, attack), why),
+        Some(_) => {
+            let classes = class_of_text(baseline) | class_of_text(attack);
+            let variation = Variation::Values { key: atom, classes, fickle: Vec::new() };
+            diff.deviates(kind, (baseline, attack), variation, explanation);
+        }
         None => diff.value_deviates(kind, atom, (baseline, attack), None),
     }
 }

@@ -273,18 +273,6 @@ impl<'a> Diff<'a> {
         });
     }
 
-    /// Notes two unequal numbers that may differ, as `why` says.
-    pub(super) fn number_passes(&mut self, key: u64, (baseline, attack): (&str, &str), why: Explanation) {
-        let classes = class_of_text(baseline) | class_of_text(attack);
-        self.push(Deviates {
-            deviation: self.deviation(self.deviation_kind(), baseline, attack),
-            variation: Variation::Values { key, classes, fickle: Vec::new() },
-            explanation: Some(why),
-            pair: Some((baseline.to_owned(), attack.to_owned())),
-            is_token: false,
-        });
-    }
-
     fn deviation(&self, kind: DeviationKind, baseline: &str, attack: &str) -> Deviation {
         let Seen { exchange, place } = self.seen();
         Deviation { exchange: Some(exchange), place, kind, baseline: short(baseline), attack: short(attack) }

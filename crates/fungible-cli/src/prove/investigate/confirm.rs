@@ -22,19 +22,6 @@ const BASELINES: usize = 6;
 /// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
 const READERS: usize = 3;
 
-/// A baseline that is to tell what holds by chance takes no longer than this.
-const LONGEST_BASELINE: Duration = Duration::from_secs(20);
-
-/// Runs more baselines, at the pace of the attacks, as long as places agree in all of them that may do so by chance.
-async fn settle(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
-    while proof.baselines.model().is_unsettled() && proof.baselines.count() < BASELINES && proof.lab.may_run(1) {
-        let requests = proof.baselines.model().exchanges().len().max(1);
-        let took = proof.lab.expected_time(requests).clamp(OVER_A_SECOND, LONGEST_BASELINE);
-        add_baseline(proof, took / u32::try_from(requests).unwrap_or(u32::MAX), &mut []).await?;
-    }
-    Ok(())
-}
-
 /// So often an attack is carried out once more without what it has shown so far.
 const ROUNDS: usize = 5;
 
@@ -44,7 +31,6 @@ const ROUNDS: usize = 5;
 /// # Errors
 /// When a run cannot be carried out.
 pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Result<(), ProveError> {
-    settle(proof).await?;
     let mut experiment = schedule.plain();
     loop {
         // Also where the budget ends in the middle of it.
@@ -144,8 +130,7 @@ async fn repeat(
         }
         if proof.baselines.count() < BASELINES && proof.lab.may_run(2) {
             add_baseline(proof, pace, &mut runs).await?;
-            let may_differ = proof.baselines.model().is_unsettled();
-            if !may_differ && runs.iter().all(|run| run.comparison.deviations.is_empty()) {
+            if runs.iter().all(|run| run.comparison.deviations.is_empty()) {
                 break;
             }
         }

@@ -116,7 +116,6 @@ fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind 
         How::AtOnce => FindingKind::Race,
         _ if of_kind(DeviationKind::OwnPort) => FindingKind::NamesItself,
         _ if of_kind(DeviationKind::Collision) => FindingKind::Collision,
-        _ if deviations.iter().all(|one| one.kind == DeviationKind::Unequal) => FindingKind::Unequal,
         How::Late => FindingKind::AnsweredTooEarly,
         How::BeforeAStart => FindingKind::Stale,
         // What a fresh instance gets right, a live one remembers wrong.

@@ -1,14 +1,12 @@
 //! Holds a run under attack against what the baselines taught: what nothing explains is a deviation of the app.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::comparison::{Comparison, Ignore, Label, Mask, NotCompared};
-use super::contradictions::contradictions;
 use super::driver_deviations::{driver_end, left_out};
-use super::labels::{Aligned, ObservedValues, labels, ordinals};
+use super::labels::{Aligned, ObservedValues, doubtful, labels, ordinals};
 use super::learn::Learned;
 use crate::prove::align::align;
-use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::diff::{Compared, Deviates, Explanation, Note, Seen, Strictness, compare_runs};
 use crate::prove::journal::DriverEnd;
 use crate::prove::parse::{Dataflow, ParsedRun};
@@ -31,13 +29,14 @@ pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
     let Taught { baseline, dataflow, learned, ends, ignores } = known;
     let pairing = align(baseline, attack, &learned.polled, !ends.contains(&attack.journal.driver));
     let compared = compare_runs(Strictness::Attack, (baseline, dataflow, &learned.noise), attack, &pairing);
-    let Compared { mut notes, renaming } = compared;
+    let Compared { notes, renaming } = compared;
     let minted = (ends.len() > 1).then_some(&learned.minted);
     let run = Aligned { baseline, dataflow, minted, attack, pairs: &pairing.pairs };
     let observed = ObservedValues::of(&run, &notes);
-    notes.extend(contradictions(&run, learned, &notes));
     let mut sorted = Sorted::of(notes, baseline, ignores);
-    sorted.labels.extend(labels(&run, &observed, &mut sorted.found));
+    let named = labels(&run, &observed, &mut sorted.found);
+    sorted.not_compared.extend(doubtful(&observed, &named));
+    sorted.labels.extend(named);
     sorted.labels.extend(ordinals(&run, &mut sorted.found));
     sorted.labels.sort_by(|a, b| (&a.place, &a.instance, &a.value).cmp(&(&b.place, &b.instance, &b.value)));
     sorted.labels.dedup();
@@ -45,7 +44,6 @@ pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
     let mut deviations: Vec<_> = sorted.found.into_iter().map(|one| one.deviation).collect();
     deviations.extend(left_out(baseline, &learned.loose, &pairing));
     deviations.sort_by_key(|deviation| deviation.exchange);
-    keep_once(&mut deviations);
     deviations.extend(driver_end(baseline, ends, attack, &pairing));
     let number = |r: &usize| baseline.exchanges()[*r].number;
     let there = |a: &usize| attack.exchanges()[*a].number;
@@ -60,14 +58,6 @@ pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
         not_compared: sorted.not_compared,
         ignored: sorted.ignored,
     }
-}
-
-/// What deviates from the baseline need not be said to contradict another response of its own run, too.
-fn keep_once(deviations: &mut Vec<Deviation>) {
-    let is_unequal = |one: &Deviation| one.kind == DeviationKind::Unequal;
-    let place = |one: &Deviation| (one.exchange, one.place.clone());
-    let mut seen: HashSet<_> = deviations.iter().filter(|one| !is_unequal(one)).map(place).collect();
-    deviations.retain(|one| !is_unequal(one) || seen.insert(place(one)));
 }
 
 /// The notes of a comparison by what becomes of them.

@@ -2,14 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::equality::{self, Equality};
 use super::leftovers::{Leftover, Minted, leftovers, seconds};
-use super::partition::{self, Partition};
-use super::shown::Shown;
 use crate::prove::align::{Pairing, align};
 use crate::prove::diff::{Compared, Noise, Note, SeenToken, Strictness, Variation, compare_runs};
 use crate::prove::parse::{Dataflow, ParsedRun};
-
 /// What is known of baselines, as far as they were compared.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
@@ -23,8 +19,6 @@ pub(super) struct Learned {
     /// Kinds of requests that some baseline repeats more often than the first.
     pub(super) polled: HashSet<u64>,
     pub(super) leftovers: Vec<Leftover>,
-    pub(super) equality: Equality,
-    pub(super) partitions: Vec<Partition>,
 }
 
 /// Learns from the baselines, the first of which shows this dataflow.
@@ -34,28 +28,24 @@ pub(super) fn learn(first: &ParsedRun, others: &[&ParsedRun], dataflow: &Dataflo
     loop {
         let structures = learned.noise.structures();
         let mut minted = HashMap::new();
-        let mut shown = Vec::new();
         for (at, other) in others.iter().enumerate() {
-            shown.push(learned.add(first, (at + 2, other), dataflow, &mut minted));
+            learned.add(first, (at + 2, other), dataflow, &mut minted);
         }
         if learned.noise.structures() == structures {
-            learned.equality = equality::learn(first, &shown);
-            learned.partitions = partition::learn(first, &shown);
             return learned;
         }
     }
 }
 
 impl Learned {
-    /// Compares one more baseline, the `nth`, with the first. `minted` has the tokens made so far. What it shows where the
-    /// two differ.
-    fn add<'a>(
+    /// Compares one more baseline, the `nth`, with the first. `minted` has the tokens made so far.
+    fn add(
         &mut self,
         first: &ParsedRun,
-        (nth, other): (usize, &'a ParsedRun),
+        (nth, other): (usize, &ParsedRun),
         dataflow: &Dataflow,
         minted: &mut HashMap<String, Minted>,
-    ) -> Shown<'a> {
+    ) {
         let pairing = align(first, other, &self.polled, false);
         self.add_pairing(first, other, &pairing);
         let noise = self.noise.of_structure();
@@ -102,7 +92,6 @@ impl Learned {
                 minted.entry(name.to_owned()).or_insert(made(token, nth, (other, a)));
             }
         }
-        Shown::new(first, other, &pairing.pairs, &notes)
     }
 
     fn add_pairing(&mut self, first: &ParsedRun, other: &ParsedRun, pairing: &Pairing) {

@@ -4,15 +4,11 @@
 //! with the first one, too; what neither a rule nor the noise explains is a deviation of the app ([`judge`]).
 
 mod comparison;
-mod contradictions;
 mod driver_deviations;
-mod equality;
 mod judge;
 mod labels;
 mod learn;
 mod leftovers;
-mod partition;
-mod shown;
 
 use std::sync::Arc;
 
@@ -23,9 +19,6 @@ pub(crate) use comparison::{Comparison, Ignore, NotCompared};
 use judge::Taught;
 use learn::Learned;
 pub(crate) use leftovers::Leftover;
-
-/// So many baselines do not divide things in the same way by chance.
-const SETTLED: usize = 4;
 
 /// What the baselines have in common, and where they disagree.
 #[derive(Debug)]
@@ -67,12 +60,6 @@ impl Model {
     pub(crate) fn is_loose(&self, number: usize) -> bool {
         let request = number.checked_sub(1).and_then(|at| self.first.requests.get(at));
         request.is_some_and(|one| self.learned.loose.contains(&one.kind) || self.learned.polled.contains(&one.kind))
-    }
-
-    /// Whether places agree with each other in all baselines, and may do so by chance: more baselines would tell.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        let few = self.driver_ends.len() < SETTLED;
-        self.learned.equality.is_unsettled || few && !self.learned.partitions.is_empty()
     }
 
     /// Values minted in a response that a later request carries.

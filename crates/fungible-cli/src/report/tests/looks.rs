@@ -211,7 +211,6 @@ fn each_kind_has_its_sentences() {
         FindingKind::Trapped,
         FindingKind::Stale,
         FindingKind::Collision,
-        FindingKind::Unequal,
         FindingKind::AnsweredTooEarly,
         FindingKind::NamesItself,
         FindingKind::Race,
