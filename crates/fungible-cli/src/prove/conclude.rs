@@ -39,11 +39,11 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
         .collect();
     unnoticed.iter().for_each(|what| covered.limit(what));
     covered.not_covered.extend(["what is done after a log-out on the other instances".to_owned()]);
-    if let Judgement::NotFungible(findings) = &judgement {
-        let hidden = match findings.len() {
-            1 if results.hides_more => "what comes after the first finding",
-            _ if results.hides_more => "what comes after the last finding",
-            _ => "what only live instances get wrong: after a finding, the rest of rotate is not tried",
+    if matches!(judgement, Judgement::NotFungible(_)) {
+        let hidden = if results.hides_more {
+            "what comes after the first finding"
+        } else {
+            "what only live instances get wrong: after a finding, the rest of rotate is not tried"
         };
         covered.not_covered.push(hidden.to_owned());
     }
@@ -157,12 +157,20 @@ fn nothing_noticed(baselines: &Baselines, results: &Results, strict: bool) -> Op
     if !results.not_judged.is_empty() || fails_undisturbed(baselines).is_some() {
         return None;
     }
+    let unread = "nothing that is written is ever read back: the loss of any write would go unnoticed; let the driver \
+                  read back what it wrote";
     if losses.is_empty() {
-        return Some(
-            "nothing is written and nothing is carried from one request to another: any instance could serve this \
-             traffic, whatever it traps"
-                .to_owned(),
-        );
+        let idle = model.writes() == 0 && model.carried().is_empty();
+        // Where the proof ended before, that is a reason of its own.
+        return match (idle, results.reasons.is_empty()) {
+            (true, _) => Some(
+                "nothing is written and nothing is carried from one request to another: any instance could serve this \
+                 traffic, whatever it traps"
+                    .to_owned(),
+            ),
+            (false, true) => Some(unread.to_owned()),
+            (false, false) => None,
+        };
     }
     if noticed == 0 {
         return Some(match (unnoticed.len(), not_tried) {
@@ -172,9 +180,7 @@ fn nothing_noticed(baselines: &Baselines, results: &Results, strict: bool) -> Op
             (0, _) => "the budget ended before it was tried whether a loss would be noticed (more with --runs and \
                        --budget)"
                 .to_owned(),
-            _ => "nothing that is written is ever read back: the loss of any write would go unnoticed; let the driver \
-                  read back what it wrote"
-                .to_owned(),
+            _ => unread.to_owned(),
         });
     }
     let first =

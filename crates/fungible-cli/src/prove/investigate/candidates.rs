@@ -5,7 +5,7 @@ use crate::prove::model::Model;
 use crate::prove::request_key::RequestKey;
 
 /// A request that may have left something behind: its number in the baseline, and its key.
-pub(super) type Candidate = (usize, RequestKey);
+pub(super) type Suspect = (usize, RequestKey);
 
 /// Numbers of the requests that came before the answer of `reader` had ended, the most likely writers first: who minted
 /// what it carries, who wrote, who is near. One that came later than the reader may feed a stream that it reads, or have
@@ -35,7 +35,7 @@ pub(super) fn candidates(model: &Model, reader: usize) -> Vec<usize> {
 
 /// The candidates that were served by another instance than the reader: what shared its instance all the time is not what
 /// it could not see.
-pub(super) fn apart(failing: &Observed, candidates: &[Candidate], reader: usize) -> Vec<Candidate> {
+pub(super) fn apart(failing: &Observed, candidates: &[Suspect], reader: usize) -> Vec<Suspect> {
     let pairs = &failing.comparison.pairs;
     let instance = |number: usize| {
         let (_, there) = pairs.iter().find(|(here, _)| *here == number)?;
@@ -47,8 +47,8 @@ pub(super) fn apart(failing: &Observed, candidates: &[Candidate], reader: usize)
 }
 
 /// One candidate for all that look the same.
-pub(super) fn patterns(candidates: &[Candidate]) -> Vec<Candidate> {
-    let mut patterns: Vec<Candidate> = Vec::new();
+pub(super) fn patterns(candidates: &[Suspect]) -> Vec<Suspect> {
+    let mut patterns: Vec<Suspect> = Vec::new();
     for (number, key) in candidates {
         if !patterns.iter().any(|(_, one)| one.pattern == key.pattern) {
             patterns.push((*number, key.all()));
@@ -57,7 +57,7 @@ pub(super) fn patterns(candidates: &[Candidate]) -> Vec<Candidate> {
     patterns
 }
 
-pub(super) fn numbers(candidates: &[Candidate]) -> Vec<usize> {
+pub(super) fn numbers(candidates: &[Suspect]) -> Vec<usize> {
     let mut numbers: Vec<usize> = candidates.iter().map(|(number, _)| *number).collect();
     numbers.sort_unstable();
     numbers

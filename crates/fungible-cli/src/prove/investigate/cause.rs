@@ -1,7 +1,7 @@
 //! The cause of a deviation, by experiment: with everything else the same, which earlier request must share its instance
 //! with the one that went wrong, so that it goes right? No conviction without it.
 
-use super::candidates::{Candidate, apart, candidates, first_of_a_row, has_parallel_clients, is_polled, patterns};
+use super::candidates::{Suspect, apart, candidates, first_of_a_row, has_parallel_clients, is_polled, patterns};
 use super::culprits::{Cause, Culprits};
 use super::proof::{Proof, TIMES};
 use super::race::race;
@@ -22,7 +22,7 @@ pub(super) async fn find(
 ) -> Result<Cause, ProveError> {
     let keys = proof.baselines.keys(proof.lab.patterns());
     let Some(key) = reader.checked_sub(1).and_then(|at| keys.get(at)) else { return Ok(Cause::Unknown) };
-    let candidates: Vec<Candidate> = candidates(proof.baselines.model(), reader)
+    let candidates: Vec<Suspect> = candidates(proof.baselines.model(), reader)
         .into_iter()
         .map(|number| (number, keys[number - 1].clone()))
         .collect();
@@ -48,7 +48,7 @@ pub(super) async fn find(
         if trials.is_polling() && !polling.goes_wrong_without_writers(proof).await? {
             continue;
         }
-        let before: Vec<Candidate> =
+        let before: Vec<Suspect> =
             apart.iter().filter(|(number, _)| !trials.polled.contains(number)).cloned().collect();
         cause = trials.find(proof, &before).await?;
         if let Cause::Found(culprits) = cause {
@@ -80,7 +80,7 @@ async fn missed_by_a_writer(
     }
     // Of two live instances, the one where the reader is not.
     let without_reader = Trials { key: None, polled: Vec::new(), side: 1 - trials.side, ..trials.clone() };
-    let writers: Vec<Candidate> = culprits.writers.iter().map(|number| (*number, keys[number - 1].clone())).collect();
+    let writers: Vec<Suspect> = culprits.writers.iter().map(|number| (*number, keys[number - 1].clone())).collect();
     Ok(match without_reader.removes_deviation(proof, &writers, TIMES).await? {
         Some(sound) => Culprits {
             writers: first.to_vec(),

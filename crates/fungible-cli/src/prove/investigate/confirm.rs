@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::convict::{convict, not_judged};
-use super::culprits::Progress;
+use super::culprits::Round;
 use super::in_flight::{learn_orders, sent_together};
 use super::proof::{Proof, TIMES};
 use super::starts::not_started;
@@ -22,32 +22,28 @@ const BASELINES: usize = 6;
 /// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
 const READERS: usize = 3;
 
-/// So often an attack is carried out once more without what it has shown so far.
-const ROUNDS: usize = 5;
-
-/// Carries out one attack, and for what differs finds out whether it holds, and why. What was found is removed, as its
-/// experiment did it, and the attack goes on for what else it shows.
+/// Carries out one attack, and for what differs finds out whether it holds, and why. What was found is then removed, as its
+/// experiment did it, to see whether it hides anything else.
 ///
 /// # Errors
 /// When a run cannot be carried out.
 pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Result<(), ProveError> {
-    let mut experiment = schedule.plain();
-    loop {
-        // Also where the budget ends in the middle of it.
-        proof.results.hides_more = !proof.results.findings.is_empty();
-        let progress = once(proof, &experiment).await?;
-        proof.results.hides_more = !proof.results.findings.is_empty() && !matches!(progress, Progress::Clean);
-        match progress {
-            Progress::Healed(by) if experiment.healed.len() + 1 < ROUNDS && proof.lab.may_run(TIMES) => {
-                experiment = experiment.healed_by(by);
-            }
-            Progress::Healed(_) | Progress::Clean | Progress::Open => return Ok(()),
-        }
+    let experiment = schedule.plain();
+    // Also where the budget ends in the middle of it.
+    proof.results.hides_more = !proof.results.findings.is_empty();
+    let round = once(proof, &experiment).await?;
+    proof.results.hides_more = !proof.results.findings.is_empty() && !matches!(round, Round::Clean);
+    let Round::Healed(by) = round else { return Ok(()) };
+    if proof.lab.may_run(1) {
+        let journal = proof.lab.run(&experiment.healed_by(by)).await?;
+        let is_whole = journal.alone.is_none() && !journal.is_starved();
+        proof.results.hides_more = !is_whole || !proof.baselines.judge(journal).comparison.deviations.is_empty();
     }
+    Ok(())
 }
 
-/// Carries it out with what was removed so far.
-async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Progress, ProveError> {
+/// Carries it out.
+async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Round, ProveError> {
     let journal = proof.lab.run(experiment).await?;
     if journal.alone.is_some() {
         return not_started(proof, experiment, journal).await;
@@ -59,14 +55,14 @@ async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Prog
             experiment.name(),
             journal.longest_hold.as_secs_f32()
         ));
-        return Ok(Progress::Open);
+        return Ok(Round::Open);
     }
     let expected = proof.baselines.model().exchanges().len();
     proof.results.covered.attacks.push(covers(experiment, &journal, expected));
     let first = proof.baselines.judge(journal);
     let Some(deviation) = first.comparison.deviations.first() else {
         proof.results.passed.add(&first.comparison);
-        return Ok(Progress::Clean);
+        return Ok(Round::Clean);
     };
     proof.lab.tell(Event::Differs { exchange: deviation.exchange });
     let mut runs = repeat(proof, experiment, first).await?;
@@ -75,11 +71,7 @@ async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Prog
 }
 
 /// What differs in all runs is looked into, request by request; what does not is written down as such.
-async fn look_into(
-    proof: &mut Proof<'_, '_>,
-    experiment: &Experiment,
-    runs: &[Observed],
-) -> Result<Progress, ProveError> {
+async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[Observed]) -> Result<Round, ProveError> {
     let mut seen: Vec<(Option<usize>, usize)> = Vec::new();
     for exchange in runs.iter().flat_map(|run| run.comparison.deviating()) {
         match seen.iter_mut().find(|(one, _)| *one == exchange) {
@@ -103,16 +95,16 @@ async fn look_into(
     }
     if seen.is_empty() {
         // It was noise.
-        return Ok(Progress::Clean);
+        return Ok(Round::Clean);
     }
     for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
         let found = proof.results.findings.len();
         let progress = convict(proof, experiment, reader, runs).await?;
-        if matches!(progress, Progress::Healed(_)) || proof.results.findings.len() > found {
+        if matches!(progress, Round::Healed(_)) || proof.results.findings.len() > found {
             return Ok(progress);
         }
     }
-    Ok(Progress::Open)
+    Ok(Round::Open)
 }
 
 /// Runs the attack again, and baselines in between at its pace: what differs there too is noise. All its runs.

@@ -1,7 +1,7 @@
 //! Finds the cause of a deviation that holds, and writes down the finding; or why there is none.
 
 use super::cause::find;
-use super::culprits::{Cause, Culprits, How, Progress};
+use super::culprits::{Cause, Culprits, How, Round};
 use super::evidence::Evidence;
 use super::in_flight::at_once;
 use super::proof::{Proof, TIMES};
@@ -23,8 +23,8 @@ pub(super) async fn convict(
     experiment: &Experiment,
     reader: Option<usize>,
     runs: &[Observed],
-) -> Result<Progress, ProveError> {
-    let Some(failing) = runs.first() else { return Ok(Progress::Open) };
+) -> Result<Round, ProveError> {
+    let Some(failing) = runs.first() else { return Ok(Round::Open) };
     let of_reader: Vec<Deviation> =
         failing.comparison.deviations.iter().filter(|one| one.exchange == reader).cloned().collect();
     let names_itself = of_reader.iter().any(|one| one.kind == DeviationKind::OwnPort);
@@ -43,22 +43,22 @@ pub(super) async fn convict(
         }
         let why = format!("there in {} of {} runs of {}", seen + again - 1, seen + again, experiment.name());
         not_judged(proof, reader, failing, why);
-        return Ok(Progress::Open);
+        return Ok(Round::Open);
     }
     let culprits = match convicted(cause, reader.unwrap_or(1)) {
         Ok(culprits) => culprits,
         Err(why) => {
             let why = format!("there in {seen} of {seen} runs of {}, and {why}", experiment.name());
             not_judged(proof, reader, failing, why);
-            return Ok(Progress::Open);
+            return Ok(Round::Open);
         }
     };
     let remembered = matches!(experiment.schedule, Schedule::Rotate(_))
         && !proof.results.amnesia.contains(&culprits.seen_at.unwrap_or(culprits.reader));
     let kind = kind_of(&of_reader, culprits.how, remembered);
     let progress = match &culprits.sound {
-        Some(sound) => Progress::Healed(with_all_who_carry(proof, &culprits, sound.intervention.clone())),
-        None => Progress::Open,
+        Some(sound) => Round::Healed(with_all_who_carry(proof, &culprits, sound.intervention.clone())),
+        None => Round::Open,
     };
     let finding = finding(proof, culprits, kind, (experiment, failing), (merged(&of_reader), seen));
     match proof.results.findings.iter_mut().find(|earlier| is_of_the_same(earlier, &finding)) {

@@ -40,7 +40,7 @@ pub(super) struct Sound {
 
 /// What an attack came to, or the search for one cause.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(super) enum Round {
     /// Nothing deviates.
     Clean,
     /// This removes what was found: something else may show.

@@ -1,6 +1,6 @@
 //! An app that does not start beside another instance: does that hold, and is it the other one, or that both start at once?
 
-use super::culprits::Progress;
+use super::culprits::Round;
 use super::proof::{Proof, TIMES};
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::journal::{Alone, Journal};
@@ -16,14 +16,14 @@ pub(super) async fn not_started(
     proof: &mut Proof<'_, '_>,
     experiment: &Experiment,
     first: Journal,
-) -> Result<Progress, ProveError> {
+) -> Result<Round, ProveError> {
     let mut failed: Vec<Alone> = first.alone.into_iter().collect();
     let mut runs = 1;
     while failed.len() < TIMES && runs < RUNS && proof.lab.may_run(1) {
         runs += 1;
         failed.extend(proof.lab.run(experiment).await?.alone);
     }
-    let Some(last) = failed.last().cloned() else { return Ok(Progress::Open) };
+    let Some(last) = failed.last().cloned() else { return Ok(Round::Open) };
     let failed = failed.len();
     let in_turn = if failed < TIMES { None } else { start_in_turn(proof, experiment, runs).await? };
     let (kind, together) = match in_turn {
@@ -34,7 +34,7 @@ pub(super) async fn not_started(
         None => {
             let reason = format!("in {failed} of {runs} runs an instance did not start beside another ({})", last.how);
             proof.results.reasons.push(reason);
-            return Ok(Progress::Open);
+            return Ok(Round::Open);
         }
     };
     let covers = "it ended where a second instance did not start".to_owned();
@@ -62,8 +62,8 @@ pub(super) async fn not_started(
         seen_at: None,
     });
     Ok(match kind {
-        FindingKind::StartRace => Progress::Healed(Intervention::StartsInTurn),
-        _ => Progress::Open,
+        FindingKind::StartRace => Round::Healed(Intervention::StartsInTurn),
+        _ => Round::Open,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The experiments about one reader: with whom must it share its instance so that it goes right?
 
-use super::candidates::{Candidate, numbers};
+use super::candidates::{Suspect, numbers};
 use super::culprits::{Cause, Culprits, How, Sound};
 use super::proof::{Proof, TIMES};
 use crate::exchange::Outcome;
@@ -43,7 +43,7 @@ impl Trials<'_> {
     }
 
     /// `candidates` with the likeliest first.
-    pub(super) async fn find(&self, proof: &mut Proof<'_, '_>, candidates: &[Candidate]) -> Result<Cause, ProveError> {
+    pub(super) async fn find(&self, proof: &mut Proof<'_, '_>, candidates: &[Suspect]) -> Result<Cause, ProveError> {
         for writer in candidates.iter().take(LIKELY) {
             if !proof.lab.may_run(TIMES) {
                 return Ok(Cause::NotFound);
@@ -76,8 +76,8 @@ impl Trials<'_> {
     async fn together(
         &self,
         proof: &mut Proof<'_, '_>,
-        candidates: &[Candidate],
-    ) -> Result<Option<(Vec<Candidate>, Box<Sound>)>, ProveError> {
+        candidates: &[Suspect],
+    ) -> Result<Option<(Vec<Suspect>, Box<Sound>)>, ProveError> {
         if self.removes_deviation(proof, candidates, 1).await?.is_none() {
             return Ok(None);
         }
@@ -90,11 +90,11 @@ impl Trials<'_> {
     pub(super) async fn noticed_by_the_driver(
         &self,
         proof: &mut Proof<'_, '_>,
-        candidates: &[Candidate],
-        last: Candidate,
+        candidates: &[Suspect],
+        last: Suspect,
     ) -> Result<Option<Cause>, ProveError> {
         let unpinned = Trials { key: None, ..self.clone() };
-        let all: Vec<Candidate> = candidates.iter().cloned().chain([last]).collect();
+        let all: Vec<Suspect> = candidates.iter().cloned().chain([last]).collect();
         if all.len() < 2 || !proof.lab.may_run(1 + TIMES) {
             return Ok(None);
         }
@@ -106,20 +106,16 @@ impl Trials<'_> {
 
     /// The fewest of those that remove it together which still do, by halves, quarters and so on (ddmin of Zeller and
     /// Hildebrandt, 2002). When the budget ends, what is left by then.
-    async fn fewest(
-        &self,
-        proof: &mut Proof<'_, '_>,
-        mut needed: Vec<Candidate>,
-    ) -> Result<Vec<Candidate>, ProveError> {
+    async fn fewest(&self, proof: &mut Proof<'_, '_>, mut needed: Vec<Suspect>) -> Result<Vec<Suspect>, ProveError> {
         let mut parts = 2;
         'smaller: while needed.len() > 1 {
             let size = needed.len().div_ceil(parts);
-            let chunks: Vec<Vec<Candidate>> = needed.chunks(size).map(<[Candidate]>::to_vec).collect();
-            let without = |chunk: &[Candidate]| -> Vec<Candidate> {
+            let chunks: Vec<Vec<Suspect>> = needed.chunks(size).map(<[Suspect]>::to_vec).collect();
+            let without = |chunk: &[Suspect]| -> Vec<Suspect> {
                 needed.iter().filter(|one| !chunk.contains(one)).cloned().collect()
             };
             let others = chunks.iter().map(|chunk| without(chunk)).filter(|_| chunks.len() > 2);
-            let attempts: Vec<(Vec<Candidate>, usize)> =
+            let attempts: Vec<(Vec<Suspect>, usize)> =
                 chunks.iter().map(|chunk| (chunk.clone(), 2)).chain(others.map(|rest| (rest, parts - 1))).collect();
             for (attempt, next) in attempts {
                 if !proof.lab.may_run(1 + TIMES) {
@@ -140,7 +136,7 @@ impl Trials<'_> {
 
     /// Whether it goes wrong without the first as without the last of them, where it goes wrong without any quarter: a
     /// counter, to which each adds. To leave out one after the other would show nothing more.
-    async fn needs_both_ends(&self, proof: &mut Proof<'_, '_>, needed: &[Candidate]) -> Result<bool, ProveError> {
+    async fn needs_both_ends(&self, proof: &mut Proof<'_, '_>, needed: &[Suspect]) -> Result<bool, ProveError> {
         for rest in [&needed[1..], &needed[..needed.len() - 1]] {
             if !proof.lab.may_run(1 + TIMES) || self.removes_deviation(proof, rest, 1).await?.is_some() {
                 return Ok(false);
@@ -151,7 +147,7 @@ impl Trials<'_> {
 
     /// Whether it is enough that no instance serves which was started before the writer was answered, or that the writer's
     /// instance is not killed.
-    async fn how(&self, proof: &mut Proof<'_, '_>, writer: &Candidate) -> Result<How, ProveError> {
+    async fn how(&self, proof: &mut Proof<'_, '_>, writer: &Suspect) -> Result<How, ProveError> {
         let renewed = (Intervention::Renewed(vec![writer.1.clone()]), How::BeforeAStart);
         let spared = (Intervention::Spared(vec![writer.1.clone()]), How::Late);
         for (intervention, how) in [renewed, spared] {
@@ -169,7 +165,7 @@ impl Trials<'_> {
     pub(super) async fn removes_deviation(
         &self,
         proof: &mut Proof<'_, '_>,
-        writers: &[Candidate],
+        writers: &[Suspect],
         times: usize,
     ) -> Result<Option<Sound>, ProveError> {
         proof.lab.tell(Event::Trying { reader: self.reader });
