@@ -39,6 +39,15 @@ impl Exchange {
     pub(crate) fn writes(&self) -> bool {
         !is_safe(&self.request.method) || self.frames.iter().any(|frame| frame.from_client)
     }
+
+    /// Whether the instance broke off before the end of its answer, while the client still listened.
+    pub(crate) fn broke_off(&self) -> bool {
+        match &self.outcome {
+            Outcome::Failed { .. } => true,
+            Outcome::Answered { complete, .. } => !complete && !self.left,
+            Outcome::Ours { .. } | Outcome::Abandoned => false,
+        }
+    }
 }
 
 /// What the client sent, as the instance got it but without the fields that the balancer adds.
@@ -72,6 +81,9 @@ pub(crate) enum Outcome {
     /// The client went away before there was an answer.
     Abandoned,
 }
+
+/// The reason of a failure where the instance got nothing of the request: nobody listened on its port any more.
+pub(crate) const NOT_REACHED: &str = "nobody-answered";
 
 /// Whether a request with this method asks for nothing to be changed (RFC 9110, 9.2.1; RFC 4918 and others for the rest).
 pub(crate) fn is_safe(method: &str) -> bool {

@@ -54,6 +54,11 @@ impl Baselines {
         self.runs.iter().map(|run| &run.journal)
     }
 
+    /// Whether the app died by itself in one of them.
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.journals().any(|one| one.crash().is_some())
+    }
+
     /// Judges a run.
     pub(crate) fn judge(&self, journal: Journal) -> Observed {
         let run = ParsedRun::new(journal);

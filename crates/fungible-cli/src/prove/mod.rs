@@ -63,8 +63,10 @@ pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
         }
         Err(error) => return Err(error),
     };
+    // What a dead app did not answer is the reason for whatever else went wrong.
+    let no_verdict = conclude::crashed(&proof.baselines).or(nothing_to_see);
     let reasons =
-        nothing_to_see.map_or_else(|| conclude::inconclusive(&proof.baselines, &proof.results), |reason| vec![reason]);
+        no_verdict.map_or_else(|| conclude::inconclusive(&proof.baselines, &proof.results), |reason| vec![reason]);
     Ok(conclude::verdict(proof, began, reasons))
 }
 
@@ -75,10 +77,16 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     {
         return Ok(Some(reason));
     }
+    if proof.baselines.has_crashed() {
+        return Ok(None);
+    }
     let second = proof.lab.run(&Experiment::baseline(Duration::ZERO)).await?;
     proof.baselines.add(second);
     if let Some(reason) = conclude::unsteady_traffic(&proof.baselines) {
         return Ok(Some(reason));
+    }
+    if proof.baselines.has_crashed() {
+        return Ok(None);
     }
     proof.lab.expect(proof.baselines.patterns(), proof.baselines.in_flight_at_once());
     swap(proof).await?;
@@ -100,8 +108,11 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     Ok(None)
 }
 
-/// Whether the budget allows one more run; else it is a reason that this was left out.
+/// Whether the app did not crash so far and the budget allows one more run; else it is a reason that this was left out.
 fn may_go_on(proof: &mut Proof<'_, '_>, left_out: &str) -> bool {
+    if proof.baselines.has_crashed() {
+        return false;
+    }
     let may = proof.lab.may_run(1);
     if !may {
         proof.results.reasons.push(format!("{left_out}: the budget ended (more with --runs and --budget)"));

@@ -29,6 +29,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         findings: findings.iter().map(|finding| safe.finding(finding)).collect(),
         reasons: reasons_of(safe.texts(reasons), &unstable, word),
         driver_lines: safe.texts(&verdict.driver_lines),
+        app_lines: safe.texts(&verdict.app_lines),
         unstable,
         command: safe.text(&verdict.command),
         drive: safe.text(&verdict.drive),
@@ -118,6 +119,7 @@ impl Safe {
             apart: trial(finding.apart),
             differences,
             files,
+            ended: finding.ended.as_deref().map(|how| self.text(how)),
             last_lines: self.texts(&finding.last_lines),
             failing: self.steps(&finding.failing),
             sound: self.steps(&finding.sound),
@@ -130,6 +132,7 @@ impl Safe {
             step: self.step(&unstable.step),
             differences: self.differences(&unstable.deviations),
             why: self.text(&unstable.why),
+            ended: unstable.ended.as_deref().map(|how| self.text(how)),
             last_lines: self.texts(&unstable.last_lines),
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct VerdictView {
     pub(super) reasons: Vec<ReasonView>,
     /// The last lines that the driver printed, if it fails on one undisturbed instance.
     pub(super) driver_lines: Vec<String>,
+    /// The last lines that the app printed, if it dies on one undisturbed instance.
+    pub(super) app_lines: Vec<String>,
     pub(super) unstable: Vec<UnstableView>,
     pub(super) covered: CoverageView,
     pub(super) ignored: Vec<IgnoredView>,
@@ -110,6 +112,8 @@ pub(super) struct FindingView {
     pub(super) differences: Vec<DifferenceView>,
     /// Files that the instance of the writer wrote, those of most value first.
     pub(super) files: Vec<String>,
+    /// How the instance of the reader ended, if it died by itself.
+    pub(super) ended: Option<String>,
     /// The last lines of the instance of the reader.
     pub(super) last_lines: Vec<String>,
     /// All requests of a run apart.
@@ -201,6 +205,8 @@ pub(super) struct UnstableView {
     pub(super) differences: Vec<DifferenceView>,
     /// Why it is not judged.
     pub(super) why: String,
+    /// How the instance that served it ended, if it died by itself.
+    pub(super) ended: Option<String>,
     /// The last lines of the instance that served it, if it failed (5xx).
     pub(super) last_lines: Vec<String>,
 }

@@ -257,6 +257,15 @@ pub(super) fn attacks(attacks: &[AttackView]) -> Vec<String> {
     .collect()
 }
 
+/// The headings of last lines.
+pub(super) const LINES_OF_APP: &str = "last lines of the app:";
+pub(super) const LINES_OF_DRIVER: &str = "last lines of the driver:";
+
+/// That the instance of a request died.
+pub(super) fn died(how: &str) -> String {
+    format!("its instance died by itself: {how}")
+}
+
 /// The lines of a log that are not empty.
 pub(super) fn told(lines: &[String]) -> Vec<&String> {
     lines.iter().filter(|line| !line.trim().is_empty()).collect()

@@ -48,6 +48,9 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -
     proof.lab.tell(Event::Differs { exchange: deviation.exchange });
     let mut runs = repeat(proof, experiment, first).await?;
     run_last_baselines(proof, &mut runs).await?;
+    if proof.baselines.has_crashed() {
+        return Ok(());
+    }
     look_into(proof, experiment, &runs).await
 }
 
@@ -113,6 +116,7 @@ async fn one_at_a_time(proof: &mut Proof<'_, '_>, experiment: &Experiment, first
         apart: (0, alone.len()),
         attack: experiment.name().to_owned(),
         files: Vec::new(),
+        ended: None,
         last_lines: last.lines,
         failing: Vec::new(),
         sound: Vec::new(),

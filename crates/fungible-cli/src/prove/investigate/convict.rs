@@ -115,6 +115,7 @@ fn finding(
         apart: (0, seen),
         attack: experiment.name().to_owned(),
         files: evidence.files(&writers),
+        ended: evidence.ended(reader),
         last_lines: evidence.last_lines(reader),
         failing: evidence.story(&writers, reader),
         sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound).story(&writers, reader)),
@@ -153,6 +154,7 @@ pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: 
     proof.results.not_judged.push(NotJudged {
         deviations: of(&run.comparison, reader),
         why,
+        ended: evidence.ended(step.number),
         last_lines: if failed { evidence.last_lines(step.number) } else { Vec::new() },
         step,
     });

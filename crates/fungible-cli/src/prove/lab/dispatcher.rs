@@ -92,6 +92,11 @@ impl<'a> Dispatcher<'a> {
         self.given.values().copied().collect()
     }
 
+    /// Instances that got one of these.
+    pub(super) fn who_got(&self, numbers: impl Iterator<Item = usize>) -> HashSet<usize> {
+        numbers.filter_map(|number| self.given.get(&number).copied()).collect()
+    }
+
     /// A request has arrived and asks for its instance.
     pub(super) fn question(&mut self, question: Question, instances: &mut Instances<'_>) {
         let Question { number, method, target, answer } = question;

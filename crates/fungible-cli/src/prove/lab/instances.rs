@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 use super::error::ProveError;
 use super::setup::{Ports, Setup};
 use crate::balancer::{Balancer, InstanceId};
-use crate::fleet::{Change, Launcher, ProcessId, Waited};
+use crate::fleet::{Change, Launcher, ProcessEnd, ProcessId, Waited};
 use crate::prove::event::Event;
-use crate::prove::journal::{Alone, InstanceRecord};
+use crate::prove::journal::{Alone, InstanceEnd, InstanceRecord};
 
 /// One port, or a few, may be taken by chance; a program that takes each of them leaves no room for a proof.
 const PORTS_TAKEN_AT_MOST: usize = 10;
@@ -24,6 +24,12 @@ const PORTS_TAKEN_AT_MOST: usize = 10;
 /// would be chance whether that one was started before or after this request wrote: an app that reads its state when it
 /// starts would go wrong at another request in each run.
 const KEPT_BACK: usize = 1;
+
+/// A client sees its connection break before the keeper has collected the process: so long its report may take.
+const REPORTED_BY_THEN: Duration = Duration::from_millis(500);
+
+/// SIGKILL, by which we end instances.
+const KILL: i32 = nix::sys::signal::Signal::SIGKILL as i32;
 
 /// What lasts over the runs of a proof.
 pub(super) struct Lasting<'a> {
@@ -42,6 +48,8 @@ pub(super) struct Instances<'a> {
     starting: JoinSet<Result<Started, ProveError>>,
     /// All that became ready; places in this list name them.
     ready: Vec<Running>,
+    /// Waits for the end of each of these.
+    ends: JoinSet<Gone>,
     /// Those that are ready and have served nothing.
     spares: VecDeque<usize>,
     /// Those that serve for the whole run.
@@ -69,6 +77,13 @@ struct Running {
     in_flight: usize,
 }
 
+/// An instance that has ended, by its place, and when that was noticed.
+struct Gone {
+    place: usize,
+    waited: Waited,
+    at: Duration,
+}
+
 /// What started, and what came of it.
 #[derive(Debug)]
 pub(super) struct Started {
@@ -86,6 +101,7 @@ impl<'a> Instances<'a> {
             balancer,
             starting: JoinSet::new(),
             ready: Vec::new(),
+            ends: JoinSet::new(),
             spares: VecDeque::new(),
             steady: Vec::new(),
             given_ports: HashSet::new(),
@@ -185,9 +201,12 @@ impl<'a> Instances<'a> {
             ready: Some(self.setup.began.elapsed()),
             killed: None,
             files: Vec::new(),
+            ended: None,
             last_lines: Vec::new(),
         };
         let place = self.ready.len();
+        let (launcher, began) = (Arc::clone(&self.setup.launcher), self.setup.began);
+        self.ends.spawn(async move { Gone { place, waited: launcher.ended(id).await, at: began.elapsed() } });
         self.ready.push(Running { id, balanced, record, ports: Some(ports), dies: false, dead: false, in_flight: 0 });
         if self.renewed.is_some_and(|renewed| since < renewed) {
             self.let_die(place);
@@ -335,8 +354,30 @@ impl<'a> Instances<'a> {
         self.starting.shutdown().await;
     }
 
-    /// What is known of each at the end; of those that served also their files and last lines.
-    pub(super) async fn records(&mut self, served: &HashSet<usize>) -> Result<Vec<InstanceRecord>, ProveError> {
+    /// Takes down which of them ended by themselves. The end of one that broke off before it answered is waited for.
+    async fn note_ends(&mut self, broke_off: &HashSet<usize>) {
+        let until = tokio::time::Instant::now() + REPORTED_BY_THEN;
+        loop {
+            let awaited = broke_off.iter().map(|place| &self.ready[*place]);
+            let is_awaited = awaited.into_iter().any(|one| !one.dead && one.record.ended.is_none());
+            let until = if is_awaited { until } else { tokio::time::Instant::now() };
+            let Ok(Some(gone)) = tokio::time::timeout_at(until, self.ends.join_next()).await else { return };
+            if let Ok(Gone { place, waited: Waited::Ended(end), at }) = gone {
+                let instance = &mut self.ready[place];
+                let killed = end == ProcessEnd::KeeperKilled || instance.dead && end == ProcessEnd::Killed(KILL);
+                instance.record.ended = (!killed).then(|| InstanceEnd { at, how: end.to_string() });
+            }
+        }
+    }
+
+    /// What is known of each at the end; of those that served also their files and last lines. `broke_off`: those that broke
+    /// off before the end of an answer.
+    pub(super) async fn records(
+        &mut self,
+        served: &HashSet<usize>,
+        broke_off: &HashSet<usize>,
+    ) -> Result<Vec<InstanceRecord>, ProveError> {
+        self.note_ends(broke_off).await;
         let mut records = Vec::new();
         for (place, instance) in std::mem::take(&mut self.ready).into_iter().enumerate() {
             let mut record = instance.record;

@@ -48,6 +48,7 @@ fn not_shown() -> Verdict {
             step: step(9, "GET /news", "one", 200),
             deviations: vec![difference("body $.count", "3", "4")],
             why: "there in 2 of 3 runs".to_owned(),
+            ended: None,
             last_lines: Vec::new(),
         }],
         ignored: vec![Ignored { place: "body $.build".to_owned(), reason: "a build stamp".to_owned(), times: 2 }],
