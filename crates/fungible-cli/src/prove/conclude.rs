@@ -170,7 +170,7 @@ fn nothing_noticed(baselines: &Baselines, results: &Results) -> Option<String> {
 
 /// `#3 POST /login`
 fn name_of(exchange: &Exchange) -> String {
-    format!("#{} {} {}", exchange.number, exchange.request.method, exchange.request.target)
+    format!("#{} {}", exchange.number, exchange.request.name())
 }
 
 /// How the driver failed, with the last line that it printed; `None` if it did not.

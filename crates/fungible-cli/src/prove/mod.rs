@@ -40,7 +40,6 @@ use self::baselines::Baselines;
 use self::investigate::{Proof, attack};
 use self::results::Results;
 use self::schedule::{Experiment, HandOver, Schedule, rotations};
-use crate::exchange::is_safe;
 
 /// Each of so many attacks in a row must fit into the time; else only some requests are handed over.
 const AMNESIA_AT_MOST: u32 = 4;
@@ -125,7 +124,7 @@ fn may_go_on(proof: &mut Proof<'_, '_>, left_out: &str) -> bool {
 async fn swap(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
     let keys = proof.baselines.keys(proof.lab.patterns());
     let together = proof.baselines.model().exchanges().windows(2).filter(|two| {
-        let write = two.iter().any(|one| !is_safe(&one.request.method));
+        let write = two.iter().any(|one| proof.baselines.model().is_write(one.number));
         write && two[1].arrived < two[0].ended && two[0].frames.is_empty()
     });
     let key = |number: usize| keys[number - 1].clone();

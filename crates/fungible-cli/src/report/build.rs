@@ -183,6 +183,7 @@ impl Safe {
             number: step.number,
             method: self.text(&exchange.request.method),
             target: self.text(&exchange.request.target),
+            operation: exchange.request.operation().map(|operation| self.text(&operation.name)),
             instance: exchange.instance.as_deref().map(|name| self.text(name)),
             answer,
             carries: self.carried(&exchange.request.headers),

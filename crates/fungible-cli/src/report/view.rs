@@ -12,7 +12,7 @@ pub(super) struct VerdictView {
     pub(super) verdict: VerdictWord,
     /// Requests of the baseline.
     pub(super) requests: usize,
-    /// How many of them have a method that is not safe.
+    /// How many of them may have changed something.
     pub(super) writes: usize,
     /// Runs of the traffic in total.
     pub(super) runs: usize,
@@ -151,6 +151,8 @@ pub(super) struct StepView {
     pub(super) number: usize,
     pub(super) method: String,
     pub(super) target: String,
+    /// What it asks for, if its method and target do not say it: `tools/call append_insight`, `mutation addTask`.
+    pub(super) operation: Option<String>,
     /// The instance that got it, if one did.
     pub(super) instance: Option<String>,
     pub(super) answer: AnswerView,

@@ -197,14 +197,15 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// `#2 POST /mcp`
+/// `#2 POST /mcp tools/list`, without the query
 fn request(step: &Value) -> String {
-    format!("#{} {} {}", step["number"], text(&step["method"]), text(&step["target"]))
+    let path = text(&step["target"]).split('?').next().unwrap_or_default();
+    let operation = step["operation"].as_str().map_or_else(String::new, |name| format!(" {name}"));
+    format!("#{} {} {path}{operation}", step["number"], text(&step["method"]))
 }
 
-/// Method and path, with the number where one is expected; `*` stands for one segment.
+/// Method, path and operation, with the number where one is expected; `*` stands for one segment.
 fn fits(expected: &str, request: &str) -> bool {
-    let request = request.split('?').next().unwrap_or_default();
     let request =
         if expected.starts_with('#') { request } else { request.split_once(' ').map_or("", |(_, rest)| rest) };
     let (expected, request): (Vec<&str>, Vec<&str>) = (expected.split('/').collect(), request.split('/').collect());

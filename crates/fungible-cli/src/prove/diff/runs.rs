@@ -9,7 +9,7 @@ use super::notes::{Explanation, Note};
 use super::renaming::Renaming;
 use super::request_bindings::{bind_tokens, pair_words, same_numbers};
 use super::state::{AtHand, Diff, InstanceNames, Strictness};
-use crate::exchange::{Exchange, Outcome, is_safe};
+use crate::exchange::{Exchange, Outcome};
 use crate::prove::align::Pairing;
 use crate::prove::deviation::DeviationKind;
 use crate::prove::journal::Journal;
@@ -37,7 +37,7 @@ pub(crate) fn compare_runs(
     let shift = shift(&baseline.journal, &other.journal);
     let renaming = names_in_requests(baseline, other, pairing);
     let mut diff = Diff::new(strictness, (dataflow, noise), shift, ports, renaming);
-    let parallel = [baseline, other].map(|run| first_parallel_write(run.exchanges()));
+    let parallel = [baseline, other].map(first_parallel_write);
     for (r, a) in &pairing.pairs {
         let (one, two) = (Of { run: baseline, at: *r }, Of { run: other, at: *a });
         let (here, there) = (&baseline.requests[*r], &other.requests[*a]);
@@ -49,7 +49,7 @@ pub(crate) fn compare_runs(
         diff.at = AtHand {
             exchange: numbers[0],
             kind: here.kind,
-            safe: !one.exchange().writes(),
+            safe: !baseline.writes(*r),
             after_parallel_writes: parallel
                 .iter()
                 .zip(numbers)
@@ -153,9 +153,10 @@ fn names_of_instance(journal: &Journal, exchange: &Exchange) -> InstanceNames {
 }
 
 /// The number of the first request that wrote while another did.
-fn first_parallel_write(exchanges: &[Exchange]) -> Option<usize> {
+fn first_parallel_write(run: &ParsedRun) -> Option<usize> {
     let mut busy_until = Duration::ZERO;
-    exchanges.iter().filter(|exchange| !is_safe(&exchange.request.method)).find_map(|exchange| {
+    let writes = run.exchanges().iter().enumerate().filter(|(at, _)| run.writes(*at));
+    writes.map(|(_, exchange)| exchange).find_map(|exchange| {
         let together = exchange.arrived < busy_until;
         busy_until = busy_until.max(exchange.ended);
         together.then_some(exchange.number)

@@ -312,7 +312,7 @@ fn is_removed(model: &Model, observed: &Observed, reader: usize, deviations: &[D
 /// The first of the equal safe requests in a row of which this is the last.
 fn first_of_a_row(model: &Model, keys: &[RequestKey], reader: usize) -> usize {
     let mut first = reader;
-    while !model.exchanges()[first - 1].writes() && first > 1 && keys[first - 2].pattern == keys[first - 1].pattern {
+    while first > 1 && !model.is_write(first) && keys[first - 2].pattern == keys[first - 1].pattern {
         first -= 1;
     }
     first
@@ -337,7 +337,7 @@ fn candidates(model: &Model, reader: usize) -> Vec<usize> {
     let minted_for = |writer: usize| {
         carried.iter().any(|one| one.minted.0 == writer && one.sent.iter().any(|(by, _)| *by == reader))
     };
-    let writes = |number: usize| exchanges[number - 1].writes();
+    let writes = |number: usize| model.is_write(number);
     let (until, streams) = (exchanges[reader - 1].ended, !exchanges[reader - 1].frames.is_empty());
     let may_feed = |number: usize| exchanges[number - 1].arrived < until && (streams || writes(number));
     let mut numbers: Vec<usize> =

@@ -99,11 +99,11 @@ impl<'a> Dispatcher<'a> {
 
     /// A request has arrived and asks for its instance.
     pub(super) fn question(&mut self, question: Question, instances: &mut Instances<'_>) {
-        let Question { number, method, target, answer } = question;
+        let Question { number, request, answer } = question;
         self.asked = self.asked.max(number);
-        let (key, route) = self.router.route(number, &method, &target);
+        let (key, route) = self.router.route(number, &request);
         if let Some(warming) = self.warming.take() {
-            if (&warming.method, &warming.target) == (&method, &target) {
+            if (&warming.method, &warming.target) == (&request.method, &request.target) {
                 return self.give(number, warming.instance, answer, instances);
             }
             instances.kill_if_due(warming.instance);

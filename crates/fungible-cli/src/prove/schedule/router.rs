@@ -1,7 +1,7 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
 use super::experiment::{Experiment, HandOver, Intervention, Schedule, side};
-use crate::exchange::is_safe;
+use crate::exchange::Request;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 
 /// Who gets a request.
@@ -43,14 +43,13 @@ impl Router {
     }
 
     /// Must be called once for each request, in the order of arrival. The key names it in all runs.
-    pub(crate) fn route(&mut self, number: usize, method: &str, target: &str) -> (RequestKey, Route) {
-        let key = self.keys.next(method, target);
-        let route = self.route_of(number, method, &key);
+    pub(crate) fn route(&mut self, number: usize, request: &Request) -> (RequestKey, Route) {
+        let key = self.keys.next(request);
+        let route = self.route_of(number, request.is_safe(), &key);
         (key, route)
     }
 
-    fn route_of(&mut self, number: usize, method: &str, key: &RequestKey) -> Route {
-        let safe = is_safe(method);
+    fn route_of(&mut self, number: usize, safe: bool, key: &RequestKey) -> Route {
         let belongs = self.belongs_together(safe, key);
         let after_a_write = std::mem::replace(&mut self.wrote, !safe);
         let as_before = safe && self.row.0 == key.pattern;
@@ -94,7 +93,7 @@ mod tests {
             let passes: Vec<Vec<Route>> = (0..rotations(requests))
                 .map(|bit| {
                     let mut router = Router::new(Schedule::Rotate { bit }.plain(), RequestPatterns::default());
-                    (1..=requests).map(|number| router.route(number, "GET", "/").1).collect()
+                    (1..=requests).map(|number| router.route(number, &Request::plain("GET", "/")).1).collect()
                 })
                 .collect();
             for one in 0..requests {
@@ -126,8 +125,11 @@ mod tests {
         let mut router = Router::new(Schedule::Amnesia(slow).plain(), RequestPatterns::default());
         let requests =
             [("GET", "/"), ("POST", "/login"), ("GET", "/"), ("GET", "/help"), ("GET", "/cart"), ("GET", "/help")];
-        let given: Vec<Route> =
-            requests.iter().zip(1..).map(|((method, target), number)| router.route(number, method, target).1).collect();
+        let given: Vec<Route> = requests
+            .iter()
+            .zip(1..)
+            .map(|((method, target), number)| router.route(number, &Request::plain(method, target)).1)
+            .collect();
         assert_eq!(given, [Route::Stay, Route::Fresh, Route::Fresh, Route::Stay, Route::Fresh, Route::Stay]);
     }
 
@@ -137,7 +139,10 @@ mod tests {
         let together = amnesia.with(Intervention::Together(together)).unwrap();
         let mut router = Router::new(together, RequestPatterns::default());
         let split = requests.iter().filter_map(|request| request.split_once(' '));
-        split.zip(1..).map(|((method, target), number)| router.route(number, method, target).1).collect()
+        split
+            .zip(1..)
+            .map(|((method, target), number)| router.route(number, &Request::plain(method, target)).1)
+            .collect()
     }
 
     /// Of a request that fits no pattern.
