@@ -36,13 +36,8 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// Whether it may have changed something: what it asks for is not safe, or the client said something after the change of
-    /// protocol.
-    pub(crate) fn writes(&self) -> bool {
-        self.writes_but_for(|_| false)
-    }
-
-    /// The same where some tools of MCP are known to only read.
-    pub(crate) fn writes_but_for(&self, only_reads: impl Fn(&str) -> bool) -> bool {
+    /// protocol. `only_reads`: whether that is known of a tool of MCP.
+    pub(crate) fn writes(&self, only_reads: impl Fn(&str) -> bool) -> bool {
         let opens_session = || {
             let Outcome::Answered { headers, .. } = &self.outcome else { return true };
             headers.iter().any(|(name, _)| name == "mcp-session-id")

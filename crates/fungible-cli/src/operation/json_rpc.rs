@@ -26,9 +26,7 @@ pub(super) fn operation(call: &Value) -> Option<Operation> {
     let method = call.get("method")?.as_str()?;
     let named = || call.get("params")?.get("name")?.as_str();
     Some(match (method, named()) {
-        ("tools/call", Some(tool)) => {
-            Operation::one(format!("{method} {tool}"), Effect::CallsTool(tool.to_owned()))
-        }
+        ("tools/call", Some(tool)) => Operation::one(format!("{method} {tool}"), Effect::CallsTool(tool.to_owned())),
         ("prompts/get", Some(prompt)) => Operation::one(format!("{method} {prompt}"), Effect::Reads),
         ("initialize", _) => Operation::one(method.to_owned(), Effect::OpensSession),
         _ if READING.contains(&method) => Operation::one(method.to_owned(), Effect::Reads),

@@ -69,10 +69,17 @@ mod tests {
 
     #[test]
     fn json_rpc_is_named_by_its_method_and_a_tool_by_its_name() {
-        assert_named(json(r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"8f"}}"#), "tasks/get", true);
+        assert_named(
+            json(r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"8f"}}"#),
+            "tasks/get",
+            true,
+        );
         assert_named(json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#), "tools/list", true);
         let call = json(r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"append_insight"}}"#);
-        assert_eq!(call.as_ref().map(|one| one.effects.clone()), Some(vec![Effect::CallsTool("append_insight".to_owned())]));
+        assert_eq!(
+            call.as_ref().map(|one| one.effects.clone()),
+            Some(vec![Effect::CallsTool("append_insight".to_owned())])
+        );
         assert_named(call, "tools/call append_insight", false);
         assert_named(json(r#"{"jsonrpc":"2.0","id":1,"method":"eth_sendTransaction"}"#), "eth_sendTransaction", false);
         assert_named(json(r#"{"jsonrpc":"2.0","id":0,"method":"initialize"}"#), "initialize", false);

@@ -7,7 +7,7 @@ use super::model::{Comparison, Ignore, Model};
 use super::parse::ParsedRun;
 use super::request_key::{RequestKey, RequestKeys, RequestPatterns};
 use super::verdict::Step;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Outcome};
 
 /// Runs on one undisturbed instance: at least one.
 pub(crate) struct Baselines {
@@ -107,6 +107,8 @@ impl Baselines {
                 one.is_safe() && one.name() == next.name()
             });
             rows.for_each(|row| patterns.add_row(row.len()));
+            let given_up = run.exchanges().iter().filter(|one| one.outcome == Outcome::Abandoned);
+            given_up.for_each(|one| patterns.add_given_up(&one.request));
         }
         patterns
     }

@@ -234,7 +234,8 @@ mod tests {
             Outcome::Answered { status: 200, headers: Vec::new(), body: Body::Kept(Bytes::new()), complete: true };
         let failed = |reason: &str| Outcome::Failed { status: 502, reason: reason.to_owned() };
         let (broke_off, not_reached) = (failed("broke-off"), failed(NOT_REACHED));
-        let told = |at: &str| Some(format!("the app died (SIGSEGV) {at} in an undisturbed run; fix it first, then run again"));
+        let told =
+            |at: &str| Some(format!("the app died (SIGSEGV) {at} in an undisturbed run; fix it first, then run again"));
         assert_eq!(died(26, &[answered.clone(), broke_off, not_reached.clone()]), told("on #2 POST /2"));
         // Its end is noticed a moment after it.
         assert_eq!(died(32, &[answered.clone(), answered.clone(), not_reached]), told("after #2 POST /2"));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::encoding;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome, Request};
 
 /// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,9 +61,10 @@ impl Journal {
         ended.min_by_key(|(_, end)| end.at)
     }
 
-    /// A client gave up while we had no instance for its request: what came after that says nothing about the app.
-    pub(crate) fn is_starved(&self) -> bool {
-        self.exchanges.iter().any(|one| one.outcome == Outcome::Abandoned && one.instance.is_none())
+    /// The requests that a client gave up while we had no instance for them.
+    pub(crate) fn starved(&self) -> impl Iterator<Item = &Request> {
+        let starved = self.exchanges.iter().filter(|one| one.outcome == Outcome::Abandoned && one.instance.is_none());
+        starved.map(|one| &one.request)
     }
 }
 

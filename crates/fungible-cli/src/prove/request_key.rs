@@ -44,6 +44,8 @@ pub(crate) struct RequestPatterns {
     patterns: Vec<Pattern>,
     /// How many equal safe requests came in a row, at most.
     longest_row: usize,
+    /// What some baseline's client gave up.
+    given_up: Vec<String>,
 }
 
 /// So many equal requests in a row are no polling yet.
@@ -76,7 +78,8 @@ impl RequestPatterns {
         for other in others {
             parts.agree_with(&cut(&other.target));
         }
-        let operation = asked_for(first).filter(|name| others.iter().all(|other| asked_for(other).as_ref() == Some(name)));
+        let operation =
+            asked_for(first).filter(|name| others.iter().all(|other| asked_for(other).as_ref() == Some(name)));
         let pattern = Pattern { method: first.method.clone(), operation, parts };
         if !self.patterns.contains(&pattern) {
             self.patterns.push(pattern);
@@ -88,17 +91,37 @@ impl RequestPatterns {
         self.longest_row = self.longest_row.max(length);
     }
 
+    /// Adds a request that its client gave up in a baseline.
+    pub(crate) fn add_given_up(&mut self, request: &Request) {
+        self.given_up.push(self.name(request));
+    }
+
+    /// Whether the client of a baseline gave up a request that looks like this one.
+    pub(crate) fn is_given_up(&self, request: &Request) -> bool {
+        self.given_up.contains(&self.name(request))
+    }
+
     pub(crate) fn longest_row(&self) -> usize {
         self.longest_row.max(A_FEW)
+    }
+
+    /// What a request looks like in all runs.
+    fn name(&self, request: &Request) -> String {
+        let operation = asked_for(request);
+        match self.of(request, operation.as_deref()) {
+            Some(known) => known.print(),
+            None => format!("? {} {}{}", request.method, request.target, behind(operation.as_deref())),
+        }
     }
 
     /// The pattern that fits best: the one with the most that is literal.
     fn of(&self, request: &Request, operation: Option<&str>) -> Option<&Pattern> {
         let parts = cut(&request.target);
         let asks = |pattern: &Pattern| pattern.operation.is_none() || pattern.operation.as_deref() == operation;
-        let fitting = self.patterns.iter().filter(|pattern| {
-            pattern.method == request.method && asks(pattern) && pattern.parts.fits(&parts)
-        });
+        let fitting = self
+            .patterns
+            .iter()
+            .filter(|pattern| pattern.method == request.method && asks(pattern) && pattern.parts.fits(&parts));
         // The first of equals: `max_by_key` gives the last.
         fitting.rev().max_by_key(|pattern| (pattern.operation.is_some(), pattern.parts.literal()))
     }
@@ -117,11 +140,7 @@ impl RequestKeys {
     }
 
     pub(crate) fn next(&mut self, request: &Request) -> RequestKey {
-        let operation = asked_for(request);
-        let pattern = match self.patterns.of(request, operation.as_deref()) {
-            Some(known) => known.print(),
-            None => format!("? {} {}{}", request.method, request.target, behind(operation.as_deref())),
-        };
+        let pattern = self.patterns.name(request);
         let occurrence = self.seen.entry(pattern.clone()).or_default();
         *occurrence += 1;
         RequestKey { pattern, which: Which::Nth(*occurrence) }

@@ -263,7 +263,7 @@ fn is_installed() -> bool {
 
 each! {
     traps, 1, super::super::world::is_whole(),
-    avatar_files block_ids chat_room chunked_answers clocks conditional_requests cookie_never_back cookie_secret
+    aborted_fetches avatar_files block_ids chat_room chunked_answers clocks conditional_requests cookie_never_back cookie_secret
     crash_on_request csp_nonce csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart guestbook gzip_bodies
     idempotency_keys instance_names invoice_numbers job_in_process jwt lazy_write lock_file lockout logout_elsewhere
     long_polling masked_csrf mcp_session notes_map oauth_state one_time_code order_ids own_port parallel_clients

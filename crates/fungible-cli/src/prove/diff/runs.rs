@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::comparable::{Of, comparable, plainly_equal};
 use super::compare_response::compare_responses;
 use super::noise::Noise;
-use super::notes::{Explanation, Note};
+use super::notes::{Explanation, Note, WHOLE};
 use super::renaming::Renaming;
 use super::request_bindings::{bind_tokens, pair_words, same_numbers};
 use super::state::{AtHand, Diff, InstanceNames, Strictness};
@@ -68,9 +68,9 @@ fn compare_exchanges(diff: &mut Diff<'_>, one: Of<'_>, two: Of<'_>, pairing: &Pa
     match to_compare(one.exchange(), two.exchange()) {
         ToCompare::Comparable => {}
         ToCompare::Nothing => return,
+        ToCompare::GivenUp => return diff.notes.push(Note::GivenUp { exchange: diff.at.exchange }),
         ToCompare::NotComparable(reason) => {
-            diff.notes.push(Note::NotCompared { exchange: diff.at.exchange, root: None, reason });
-            return;
+            return diff.notes.push(Note::NotCompared { exchange: diff.at.exchange, root: WHOLE.to_owned(), reason });
         }
     }
     let numbers_things = diff.dataflow.numbers_things.get(one.at).is_some_and(|numbers| *numbers);
@@ -96,6 +96,8 @@ enum ToCompare {
     Comparable,
     /// No client saw an answer, in neither run.
     Nothing,
+    /// A client saw an answer in one run only.
+    GivenUp,
     /// With the reason.
     NotComparable(String),
 }
@@ -107,7 +109,7 @@ fn to_compare(one: &Exchange, two: &Exchange) -> ToCompare {
         }
         (Outcome::Abandoned, Outcome::Abandoned) => return ToCompare::Nothing,
         (_, Outcome::Ours { reason, .. }) => format!("the balancer answered by itself: {reason}"),
-        (_, Outcome::Abandoned) => "the client went away before there was an answer".to_owned(),
+        (_, Outcome::Abandoned) | (Outcome::Abandoned, _) => return ToCompare::GivenUp,
         _ => "the baseline has no answer of the app".to_owned(),
     };
     ToCompare::NotComparable(reason)

@@ -29,7 +29,7 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, experiment: &Experiment) -
     if journal.alone.is_some() {
         return one_at_a_time(proof, experiment, journal).await;
     }
-    if journal.is_starved() {
+    if proof.lab.is_starved(&journal) {
         proof.results.reasons.push(format!(
             "under {} the driver gave up on a request that had to wait up to {:.1} s for an instance to start: let it \
              wait longer",
@@ -145,7 +145,7 @@ async fn repeat(
             break;
         }
         let run = proof.lab.run(experiment).await?;
-        if run.is_starved() {
+        if proof.lab.is_starved(&run) {
             break;
         }
         runs.push(proof.baselines.judge(run));

@@ -6,16 +6,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::ends::Ends;
 use super::error::ProveError;
+use super::health::healthy;
 use super::setup::{Ports, Setup};
 use crate::balancer::{Balancer, InstanceId};
-use crate::fleet::{Change, Launcher, ProcessEnd, ProcessId, Waited};
+use crate::fleet::{Change, Launcher, ProcessId, Waited};
 use crate::prove::event::Event;
-use crate::prove::journal::{Alone, InstanceEnd, InstanceRecord};
+use crate::prove::journal::{Alone, InstanceRecord};
 
 /// One port, or a few, may be taken by chance; a program that takes each of them leaves no room for a proof.
 const PORTS_TAKEN_AT_MOST: usize = 10;
@@ -27,9 +27,6 @@ const KEPT_BACK: usize = 1;
 
 /// A client sees its connection break before the keeper has collected the process: so long its report may take.
 const REPORTED_BY_THEN: Duration = Duration::from_millis(500);
-
-/// SIGKILL, by which we end instances.
-const KILL: i32 = nix::sys::signal::Signal::SIGKILL as i32;
 
 /// What lasts over the runs of a proof.
 pub(super) struct Lasting<'a> {
@@ -48,8 +45,7 @@ pub(super) struct Instances<'a> {
     starting: JoinSet<Result<Started, ProveError>>,
     /// All that became ready; places in this list name them.
     ready: Vec<Running>,
-    /// Waits for the end of each of these.
-    ends: JoinSet<Gone>,
+    ends: Ends,
     /// Those that are ready and have served nothing.
     spares: VecDeque<usize>,
     /// Those that serve for the whole run.
@@ -77,13 +73,6 @@ struct Running {
     in_flight: usize,
 }
 
-/// An instance that has ended, by its place, and when that was noticed.
-struct Gone {
-    place: usize,
-    waited: Waited,
-    at: Duration,
-}
-
 /// What started, and what came of it.
 #[derive(Debug)]
 pub(super) struct Started {
@@ -101,7 +90,7 @@ impl<'a> Instances<'a> {
             balancer,
             starting: JoinSet::new(),
             ready: Vec::new(),
-            ends: JoinSet::new(),
+            ends: Ends::default(),
             spares: VecDeque::new(),
             steady: Vec::new(),
             given_ports: HashSet::new(),
@@ -205,8 +194,7 @@ impl<'a> Instances<'a> {
             last_lines: Vec::new(),
         };
         let place = self.ready.len();
-        let (launcher, began) = (Arc::clone(&self.setup.launcher), self.setup.began);
-        self.ends.spawn(async move { Gone { place, waited: launcher.ended(id).await, at: began.elapsed() } });
+        self.ends.watch(place, (Arc::clone(&self.setup.launcher), id), self.setup.began);
         self.ready.push(Running { id, balanced, record, ports: Some(ports), dies: false, dead: false, in_flight: 0 });
         if self.renewed.is_some_and(|renewed| since < renewed) {
             self.let_die(place);
@@ -361,12 +349,9 @@ impl<'a> Instances<'a> {
             let awaited = broke_off.iter().map(|place| &self.ready[*place]);
             let is_awaited = awaited.into_iter().any(|one| !one.dead && one.record.ended.is_none());
             let until = if is_awaited { until } else { tokio::time::Instant::now() };
-            let Ok(Some(gone)) = tokio::time::timeout_at(until, self.ends.join_next()).await else { return };
-            if let Ok(Gone { place, waited: Waited::Ended(end), at }) = gone {
-                let instance = &mut self.ready[place];
-                let killed = end == ProcessEnd::KeeperKilled || instance.dead && end == ProcessEnd::Killed(KILL);
-                instance.record.ended = (!killed).then(|| InstanceEnd { at, how: end.to_string() });
-            }
+            let Some(gone) = self.ends.next(until).await else { return };
+            let instance = &mut self.ready[gone.place];
+            instance.record.ended = gone.by_itself(instance.dead);
         }
     }
 
@@ -406,28 +391,4 @@ fn port_taken(port: u16, by: String, lasting: &mut Lasting<'_>) -> Result<(), Pr
 /// Whether the number stands in the text as a word.
 fn holds_number(text: &str, number: u16) -> bool {
     text.split(|letter: char| !letter.is_ascii_digit()).any(|word| word == number.to_string())
-}
-
-/// Waits until the instance answers 2xx or 3xx at this path.
-async fn healthy(launcher: &Launcher, id: ProcessId, port: u16, path: &str, limit: Duration) -> Waited {
-    let asks = async {
-        while !answers_well(port, path).await.unwrap_or(false) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Waited::Ready
-    };
-    tokio::select! {
-        ended = launcher.ended(id) => ended,
-        ready = asks => ready,
-        () = tokio::time::sleep(limit) => Waited::Late(Vec::new()),
-    }
-}
-
-async fn answers_well(port: u16, path: &str) -> std::io::Result<bool> {
-    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await?;
-    let mut head = [0; 12];
-    socket.read_exact(&mut head).await?;
-    Ok(head.starts_with(b"HTTP/1.") && matches!(head[9], b'2' | b'3'))
 }

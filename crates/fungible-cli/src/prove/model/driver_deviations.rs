@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::exchange::{Outcome, field};
 use crate::prove::align::Pairing;
 use crate::prove::deviation::{Deviation, DeviationKind};
+use crate::prove::diff::WHOLE;
 use crate::prove::journal::DriverEnd;
 use crate::prove::parse::{Meaning, ParsedRun, Scope, means};
 
@@ -21,7 +22,7 @@ pub(super) fn left_out(baseline: &ParsedRun, loose: &HashSet<u64>, pairing: &Pai
     left_out
         .map(|exchange| Deviation {
             exchange: Some(exchange.number),
-            place: "request".to_owned(),
+            place: WHOLE.to_owned(),
             kind: DeviationKind::LeftOut,
             baseline: exchange.request.name(),
             attack: "(not sent)".to_owned(),

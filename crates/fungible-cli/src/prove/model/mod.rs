@@ -5,6 +5,7 @@
 
 mod comparison;
 mod driver_deviations;
+mod given_up;
 mod judge;
 mod labels;
 mod learn;

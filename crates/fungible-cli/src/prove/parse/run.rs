@@ -38,7 +38,7 @@ impl ParsedRun {
     pub(crate) fn new(journal: Journal) -> ParsedRun {
         let requests = journal.exchanges.iter().map(request::read).collect();
         let tools = read_only_tools(&journal.exchanges);
-        let writes = journal.exchanges.iter().map(|one| one.writes_but_for(|tool| tools.contains(tool))).collect();
+        let writes = journal.exchanges.iter().map(|one| one.writes(|tool| tools.contains(tool))).collect();
         ParsedRun { journal, requests, writes, responses: Mutex::default() }
     }
 

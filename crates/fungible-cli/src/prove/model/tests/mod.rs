@@ -2,6 +2,8 @@
 
 mod encodings;
 mod frameworks;
+mod given_up;
+mod operations;
 mod properties;
 mod renamed;
 mod requests;
