@@ -328,7 +328,7 @@ fn a_request_is_named_by_what_it_asks_for() {
     let verdict = found(finding);
     let screen = plain(&verdict, 80);
     assert!(screen.contains("#3 POST /mcp tools/call add_note kept state"), "{screen}");
-    assert!(screen.contains("│─ #3 POST /mcp tools/call add_note"), "{screen}");
+    assert!(screen.contains("─ #3 POST /mcp tools/call add_note ─"), "{screen}");
     assert!(markdown(&verdict).contains("C->>B: #35;3 POST /mcp tools/call add#95;note"), "{}", markdown(&verdict));
     assert!(json(&verdict).contains(r#""operation": "tools/call add_note""#), "{}", json(&verdict));
 }

@@ -50,9 +50,9 @@ fn what_was_given_up_and_sent_again_is_compared() {
     let comparison = against(|nth| story(nth, "calm"), again(3, "calm"));
     clean(&comparison);
     assert_eq!((comparison.not_compared, comparison.surplus), (vec![], vec![]));
-    found(&against(|nth| story(nth, "calm"), again(3, "storm")), 1, "body [0]");
+    found(&against(|nth| story(nth, "calm"), again(3, "storm")), 1, "body line 1");
     clean(&against(|nth| again(nth, "calm"), story(3, "calm")));
-    found(&against(|nth| again(nth, "calm"), story(3, "storm")), 2, "body [0]");
+    found(&against(|nth| again(nth, "calm"), story(3, "storm")), 2, "body line 1");
 }
 
 #[test]
@@ -71,6 +71,6 @@ fn what_was_seen_in_part_is_compared_as_far_as_it_was_seen() {
     let page = |nth: u64, lines: &str| run(nth).get("/log").text(lines);
     clean(&against(|nth| page(nth, "a\nb\nc\n"), page(3, "a\nb\n").cut_short().left()));
     clean(&against(|nth| page(nth, "a\nb\n").cut_short().left(), page(3, "a\nb\nc\n")));
-    found(&against(|nth| page(nth, "a\nb\nc\n"), page(3, "a\nx\n").cut_short().left()), 1, "body [1]");
+    found(&against(|nth| page(nth, "a\nb\nc\n"), page(3, "a\nx\n").cut_short().left()), 1, "body line 2");
     found(&against(|nth| page(nth, "a\n"), page(3, "a\n").status(500).cut_short().left()), 1, "status");
 }
