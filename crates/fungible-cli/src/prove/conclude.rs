@@ -95,11 +95,12 @@ pub(super) fn crashed(baselines: &Baselines) -> Option<String> {
     let (journal, (instance, end)) = baselines.journals().find_map(|one| Some((one, one.crash()?)))?;
     let got = |one: &&Exchange| one.instance.as_ref() == Some(&instance.name) && one.arrived <= end.at;
     let reached = |one: &&Exchange| !matches!(&one.outcome, Outcome::Failed { reason, .. } if reason == NOT_REACHED);
-    let served = || journal.exchanges.iter().filter(got).filter(reached);
-    let at = match (served().find(|one| one.broke_off()), served().next_back()) {
-        (Some(one), _) => format!("on {}", name_of(one)),
-        (None, Some(last)) => format!("after {}", name_of(last)),
-        (None, None) => "before it got a request".to_owned(),
+    // What was in flight ends with the app.
+    let last = journal.exchanges.iter().filter(got).filter(reached).max_by_key(|one| one.ended);
+    let at = match last {
+        Some(one) if one.broke_off() => format!("on {}", name_of(one)),
+        Some(one) => format!("after {}", name_of(one)),
+        None => "before it got a request".to_owned(),
     };
     Some(format!("the app died ({}) {at} in an undisturbed run; fix it first, then run again", end.how))
 }
