@@ -45,6 +45,9 @@ const ROUNDS: usize = 5;
 /// When a run cannot be carried out.
 pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Result<(), ProveError> {
     settle(proof).await?;
+    if proof.baselines.has_crashed() {
+        return Ok(());
+    }
     let mut experiment = schedule.plain();
     loop {
         // Also where the budget ends in the middle of it.
@@ -66,7 +69,7 @@ async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Prog
     if journal.alone.is_some() {
         return not_started(proof, experiment, journal).await;
     }
-    if journal.is_starved() {
+    if proof.lab.is_starved(&journal) {
         proof.results.reasons.push(format!(
             "under {} the driver gave up on a request that had to wait up to {:.1} s for an instance to start: let it \
              wait longer",
@@ -85,6 +88,9 @@ async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Prog
     proof.lab.tell(Event::Differs { exchange: deviation.exchange });
     let mut runs = repeat(proof, experiment, first).await?;
     run_last_baselines(proof, &mut runs).await?;
+    if proof.baselines.has_crashed() {
+        return Ok(Progress::Open);
+    }
     look_into(proof, experiment, &runs).await
 }
 
@@ -153,7 +159,7 @@ async fn repeat(
             break;
         }
         let run = proof.lab.run(experiment).await?;
-        if run.is_starved() {
+        if proof.lab.is_starved(&run) {
             break;
         }
         runs.push(proof.baselines.judge(run));
@@ -167,7 +173,7 @@ async fn learn_orders_of(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Re
     let pairs = &first.comparison.pairs;
     let here = |number: &usize| pairs.iter().find(|(_, there)| there == number).map(|(here, _)| *here);
     let mut groups: Vec<Vec<usize>> =
-        sent_together(first.run.exchanges()).iter().map(|group| group.iter().filter_map(here).collect()).collect();
+        sent_together(&first.run).iter().map(|group| group.iter().filter_map(here).collect()).collect();
     groups.iter_mut().for_each(|group| group.sort_unstable());
     groups.retain(|group| group.len() > 1);
     learn_orders(proof, &groups).await?;

@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::comparison::{Comparison, Ignore, Label, Mask, NotCompared};
 use super::contradictions::contradictions;
 use super::driver_deviations::{driver_end, left_out};
+use super::given_up::unseen;
 use super::labels::{Aligned, ObservedValues, labels, ordinals};
 use super::learn::Learned;
 use crate::prove::align::align;
 use crate::prove::deviation::{Deviation, DeviationKind};
-use crate::prove::diff::{Compared, Deviates, Explanation, Note, Seen, Strictness, compare_runs};
+use crate::prove::diff::{Compared, Deviates, Explanation, Note, Seen, Strictness, WHOLE, compare_runs};
 use crate::prove::journal::DriverEnd;
 use crate::prove::parse::{Dataflow, ParsedRun};
 
@@ -37,6 +38,7 @@ pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
     let observed = ObservedValues::of(&run, &notes);
     notes.extend(contradictions(&run, learned, &notes));
     let mut sorted = Sorted::of(notes, baseline, ignores);
+    sorted.not_compared.extend(unseen((baseline, attack), &pairing, &sorted.given_up));
     sorted.labels.extend(labels(&run, &observed, &mut sorted.found));
     sorted.labels.extend(ordinals(&run, &mut sorted.found));
     sorted.labels.sort_by(|a, b| (&a.place, &a.instance, &a.value).cmp(&(&b.place, &b.instance, &b.value)));
@@ -78,6 +80,8 @@ struct Sorted {
     masks: Vec<Mask>,
     labels: Vec<Label>,
     not_compared: Vec<NotCompared>,
+    /// Exchanges whose client went away in one of the runs.
+    given_up: Vec<usize>,
     /// How often each ignore took effect.
     ignored: Vec<usize>,
 }
@@ -109,9 +113,13 @@ impl Sorted {
                 Note::Label { seen, instance, value } => {
                     sorted.labels.push(Label { place: seen.place, instance, value });
                 }
-                Note::NotCompared { exchange, root, reason } => match root.and_then(|root| ignore(exchange, &root)) {
+                Note::NotCompared { exchange, root, reason } => match ignore(exchange, &root) {
                     Some(at) => sorted.ignored[at] += 1,
                     None => sorted.not_compared.push(NotCompared { exchange, reason }),
+                },
+                Note::GivenUp { exchange } => match ignore(exchange, WHOLE) {
+                    Some(at) => sorted.ignored[at] += 1,
+                    None => sorted.given_up.push(exchange),
                 },
                 Note::Token(_) | Note::AnyOrder { .. } | Note::Format { .. } => {}
             }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::comparison::Label;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome, field};
 use crate::prove::deviation::DeviationKind;
 use crate::prove::diff::{Deviates, Explanation, Note, Seen, Variation};
-use crate::prove::parse::{Dataflow, Meaning, ParsedRun, Place, Scope, Segment, field, means, sent, words};
+use crate::prove::parse::{Dataflow, Meaning, ParsedRun, Place, Scope, Segment, means, sent, words};
 
 /// So many words before a value may say what it is.
 const WORDS_BEFORE: usize = 3;
@@ -132,7 +132,7 @@ pub(super) fn does_no_harm(
     let carriers = exchanges.filter_map(|(at, (exchange, request))| {
         let carried = sent([request]);
         let (_, minted) = names.iter().find(|(name, _)| carried.contains(*name))?;
-        Some((at, exchange.writes(), exchange.instance.is_some() && exchange.instance != *minted))
+        Some((at, run.attack.writes(at), exchange.instance.is_some() && exchange.instance != *minted))
     });
     let carriers: Vec<_> = carriers.collect();
     let alike = |at: &usize| number.get(at).is_some_and(|number| !differing.contains(number));

@@ -143,7 +143,9 @@ impl Experiment {
         let kills = matches!(self.schedule, Schedule::Amnesia(_));
         let fits = match intervention {
             Intervention::None => true,
-            Intervention::Together(_) | Intervention::InTurn(_) => kills || matches!(self.schedule, Schedule::Rotate(_)),
+            Intervention::Together(_) | Intervention::InTurn(_) => {
+                kills || matches!(self.schedule, Schedule::Rotate(_))
+            }
             Intervention::Spared(_) | Intervention::Renewed(_) | Intervention::StartsInTurn => kills,
             Intervention::Withheld(_) | Intervention::KilledAt(_) => {
                 matches!(self.schedule, Schedule::Baseline { .. })

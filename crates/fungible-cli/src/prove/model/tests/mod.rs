@@ -3,7 +3,9 @@
 mod contradictions;
 mod encodings;
 mod frameworks;
+mod given_up;
 mod lines;
+mod operations;
 mod properties;
 mod renamed;
 mod requests;
