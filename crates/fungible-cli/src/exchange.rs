@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::encoding::{self, Text};
+use crate::operation::{Effect, Operation, operation, same_call};
 
 /// One request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +35,31 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Whether it may have changed something: its method is not safe, or the client said something after the change of
-    /// protocol.
-    pub(crate) fn writes(&self) -> bool {
-        !is_safe(&self.request.method) || self.frames.iter().any(|frame| frame.from_client)
+    /// Whether it may have changed something: what it asks for is not safe, or the client said something after the change of
+    /// protocol. `only_reads`: whether that is known of a tool of MCP.
+    pub(crate) fn writes(&self, only_reads: impl Fn(&str) -> bool) -> bool {
+        let opens_session = || {
+            let Outcome::Answered { headers, .. } = &self.outcome else { return true };
+            headers.iter().any(|(name, _)| name == "mcp-session-id")
+        };
+        let may_write = |effect: &Effect| match effect {
+            Effect::Reads => false,
+            Effect::OpensSession => opens_session(),
+            Effect::CallsTool(tool) => !only_reads(tool),
+            Effect::Writes => true,
+        };
+        let asks_for = self.request.operation();
+        let asks = asks_for.map_or(!is_safe(&self.request.method), |one| one.effects.iter().any(may_write));
+        asks || self.frames.iter().any(|frame| frame.from_client)
+    }
+
+    /// Whether the instance broke off before the end of its answer, while the client still listened.
+    pub(crate) fn broke_off(&self) -> bool {
+        match &self.outcome {
+            Outcome::Failed { .. } => true,
+            Outcome::Answered { complete, .. } => !complete && !self.left,
+            Outcome::Ours { .. } | Outcome::Abandoned => false,
+        }
     }
 }
 
@@ -51,6 +73,49 @@ pub(crate) struct Request {
     #[serde(with = "encoding::fields")]
     pub(crate) headers: Headers,
     pub(crate) body: Body,
+}
+
+impl Request {
+    /// One with nothing but this.
+    #[cfg(test)]
+    pub(crate) fn plain(method: &str, target: &str) -> Request {
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Request { method, target, headers: Vec::new(), body: Body::Kept(Bytes::new()) }
+    }
+
+    /// One that carries JSON.
+    #[cfg(test)]
+    pub(crate) fn json(method: &str, target: &str, json: &str) -> Request {
+        let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
+        Request { headers, body: Body::Kept(json.to_owned().into()), ..Request::plain(method, target) }
+    }
+
+    /// What it asks for, where method and target do not say it.
+    pub(crate) fn operation(&self) -> Option<Operation> {
+        let Body::Kept(body) = &self.body else { return None };
+        let (kind, action) = (field(&self.headers, "content-type"), field(&self.headers, "soapaction"));
+        operation((&self.method, &self.target), (&kind, &action), body)
+    }
+
+    /// Whether it asks for nothing to be changed, as far as it tells.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.operation().map_or_else(|| is_safe(&self.method), |one| one.only_reads())
+    }
+
+    /// Whether another one asks for the same thing.
+    pub(crate) fn asks_the_same(&self, other: &Request) -> bool {
+        let same_body = || match (&self.body, &other.body) {
+            (Body::Kept(one), Body::Kept(other)) => same_call(one, other),
+            (one, other) => one == other,
+        };
+        self.name() == other.name() && (self.operation().is_none() || same_body())
+    }
+
+    /// `POST /login`, `POST /mcp tools/list`
+    pub(crate) fn name(&self) -> String {
+        let operation = self.operation().map_or_else(String::new, |one| format!(" {}", one.name));
+        format!("{} {}{operation}", self.method, self.target)
+    }
 }
 
 /// What the client got.
@@ -73,6 +138,9 @@ pub(crate) enum Outcome {
     Abandoned,
 }
 
+/// The reason of a failure where the instance got nothing of the request: nobody listened on its port any more.
+pub(crate) const NOT_REACHED: &str = "nobody-answered";
+
 /// Whether a request with this method asks for nothing to be changed (RFC 9110, 9.2.1; RFC 4918 and others for the rest).
 pub(crate) fn is_safe(method: &str) -> bool {
     ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"].contains(&method)
@@ -80,6 +148,12 @@ pub(crate) fn is_safe(method: &str) -> bool {
 
 /// Header fields in the order in which they came; names in lower case.
 pub(crate) type Headers = Vec<(String, Vec<u8>)>;
+
+/// The first value of a field as text.
+pub(crate) fn field(headers: &Headers, name: &str) -> String {
+    let found = headers.iter().find(|(key, _)| key == name);
+    found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+}
 
 /// A body, as it came over the wire (not decompressed). Large ones are kept by their hash alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

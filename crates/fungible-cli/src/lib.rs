@@ -5,6 +5,7 @@
 //! - `admin` shows a fleet at work: a page, metrics, status, events.
 //! - `encoding` is how bytes and times are written down in JSON.
 //! - `exchange` is a request with its answer, as both passed through the balancer.
+//! - `operation` is what a request asks for where its method and target do not say it; pure.
 //! - `prove` drives the app's traffic over instances that are killed, judges it, and finds what trapped state.
 //! - `report` turns a verdict into text; pure.
 //! - `fuzz` gives any bytes to whatever parses bytes from the network; only tests and fuzzers have it.
@@ -18,6 +19,7 @@ mod exchange;
 mod fleet;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod operation;
 mod prove;
 mod report;
 

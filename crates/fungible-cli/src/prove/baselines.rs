@@ -7,7 +7,7 @@ use super::model::{Comparison, Ignore, Model};
 use super::parse::ParsedRun;
 use super::request_key::{RequestKey, RequestKeys, RequestPatterns};
 use super::verdict::Step;
-use crate::exchange::{Exchange, Outcome, is_safe};
+use crate::exchange::{Exchange, Outcome};
 
 /// Runs on one undisturbed instance: at least one.
 pub(crate) struct Baselines {
@@ -54,6 +54,11 @@ impl Baselines {
         self.runs.iter().map(|run| &run.journal)
     }
 
+    /// Whether the app died by itself in one of them.
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.journals().any(|one| one.crash().is_some())
+    }
+
     /// Judges a run.
     pub(crate) fn judge(&self, journal: Journal) -> Observed {
         let run = ParsedRun::new(journal);
@@ -77,7 +82,7 @@ impl Baselines {
     /// The keys of the requests of the first baseline, in their order.
     pub(crate) fn keys(&self, patterns: &RequestPatterns) -> Vec<RequestKey> {
         let mut keys = RequestKeys::new(patterns.clone());
-        self.model.exchanges().iter().map(|one| keys.next(&one.request.method, &one.request.target)).collect()
+        self.model.exchanges().iter().map(|one| keys.next(&one.request)).collect()
     }
 
     /// The statuses that each request of the first baseline got in all of them.
@@ -105,19 +110,21 @@ impl Baselines {
             let number = exchange.number;
             let minted = self.model.carried().iter().filter(|one| one.sent.iter().any(|(by, _)| *by == number));
             let minted: Vec<&str> = minted.map(|one| one.value.as_str()).collect();
-            let mut targets = vec![exchange.request.target.as_str()];
+            let mut requests = vec![&exchange.request];
             for (other, pairs) in &others {
                 let there = pairs.iter().find(|(one, _)| *one == number).map(|(_, there)| there - 1);
-                targets.extend(there.map(|there| other.exchanges()[there].request.target.as_str()));
+                requests.extend(there.map(|there| &other.exchanges()[there].request));
             }
-            patterns.add(&exchange.request.method, &targets, &minted);
+            patterns.add(&requests, &minted);
         }
         for run in &self.runs {
             let rows = run.exchanges().chunk_by(|one, next| {
                 let (one, next) = (&one.request, &next.request);
-                is_safe(&one.method) && (&one.method, &one.target) == (&next.method, &next.target)
+                one.is_safe() && one.asks_the_same(next)
             });
             rows.for_each(|row| patterns.add_row(row.len()));
+            let given_up = run.exchanges().iter().filter(|one| one.outcome == Outcome::Abandoned);
+            given_up.for_each(|one| patterns.add_given_up(&one.request));
         }
         patterns
     }

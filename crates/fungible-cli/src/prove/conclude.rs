@@ -11,14 +11,17 @@ use super::parse::path_and_query;
 use super::plan::Plan;
 use super::results::Results;
 use super::verdict::{Judgement, Loss, Step, Verdict, WriteLoss};
-use crate::exchange::Request;
+use crate::exchange::{Exchange, NOT_REACHED, Outcome};
 
 /// The verdict; `reasons`: why nothing can be said.
 pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>) -> Verdict {
     let Proof { lab, baselines, results, .. } = proof;
     let failed = baselines.journals().find(|one| how_it_failed(one).is_some());
     let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
+    let crash = baselines.journals().find_map(Journal::crash);
+    let app_lines = crash.map(|(instance, _)| instance.last_lines.clone()).unwrap_or_default();
     let judgement = match (results.findings, reasons) {
+        (_, reasons) if crash.is_some() => Judgement::NotShown(reasons),
         (findings, _) if !findings.is_empty() => Judgement::NotFungible(findings),
         (_, reasons) if !reasons.is_empty() || !results.not_judged.is_empty() => Judgement::NotShown(reasons),
         _ => Judgement::Fungible,
@@ -59,6 +62,7 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
         covered,
         ignored: results.passed.ignored(baselines.ignores()),
         driver_lines,
+        app_lines,
         not_judged: results.not_judged,
         labels: results.passed.labels,
         masks: results.passed.masks,
@@ -94,6 +98,21 @@ pub(super) fn no_traffic(plan: &Plan, first: &Journal) -> Result<Option<String>,
         Some(how) if first.exchanges.is_empty() => Some(format!("{how}{nothing}")),
         _ => None,
     })
+}
+
+/// An app that dies on an undisturbed instance crashes by itself: what it would have answered after that nobody knows.
+pub(super) fn crashed(baselines: &Baselines) -> Option<String> {
+    let (journal, (instance, end)) = baselines.journals().find_map(|one| Some((one, one.crash()?)))?;
+    let got = |one: &&Exchange| one.instance.as_ref() == Some(&instance.name) && one.arrived <= end.at;
+    let reached = |one: &&Exchange| !matches!(&one.outcome, Outcome::Failed { reason, .. } if reason == NOT_REACHED);
+    // What was in flight ends with the app.
+    let last = journal.exchanges.iter().filter(got).filter(reached).max_by_key(|one| one.ended);
+    let at = match last {
+        Some(one) if one.broke_off() => format!("on {}", name_of(one)),
+        Some(one) => format!("after {}", name_of(one)),
+        None => "before it got a request".to_owned(),
+    };
+    Some(format!("the app died ({}) {at} in an undisturbed run; fix it first, then run again", end.how))
 }
 
 /// Why the baselines cannot be compared with anything.
@@ -132,10 +151,10 @@ pub(super) fn inconclusive(baselines: &Baselines, results: &Results, strict: boo
     }
     if model.writes() > 0 {
         reasons.extend(results.passed.not_compared.first().map(|one| {
-            let request = &baselines.step(Some(one.exchange)).exchange.request;
+            let request = name_of(&baselines.step(Some(one.exchange)).exchange);
             format!(
-                "#{} {} {}: {}; where the driver checks it by itself, leave it out by [[prove.ignore]] in fungible.toml",
-                one.exchange, request.method, request.target, one.reason
+                "{request}: {}; where the driver checks it by itself, leave it out by [[prove.ignore]] in fungible.toml",
+                one.reason
             )
         }));
     }
@@ -185,21 +204,27 @@ fn nothing_noticed(baselines: &Baselines, results: &Results, strict: bool) -> Op
     }
     let first =
         unnoticed.first().or(losses.iter().find(|one| !matches!(one.loss, Loss::Noticed { .. })).as_ref()).copied();
-    first.filter(|_| strict).map(|one| {
-        let request = &one.write.exchange.request;
-        format!("the loss of #{} {} {} would go unnoticed (--strict)", one.write.number, request.method, request.target)
-    })
+    first
+        .filter(|_| strict)
+        .map(|one| format!("the loss of {} would go unnoticed (--strict)", name_of(&one.write.exchange)))
 }
 
 /// What the driver should ask for, so that the loss of this write would be noticed.
 fn read_back(write: &Step) -> String {
-    let Request { method, target, .. } = &write.exchange.request;
-    let path = path_and_query(target).0;
+    let request = &write.exchange.request;
+    let path = path_and_query(&request.target).0;
+    let operation = request.operation().map_or_else(String::new, |one| format!(" {}", one.name));
     let ends_a_login = ["logout", "log-out", "log_out", "signout", "sign-out", "sign_out", "logoff"]
         .iter()
-        .any(|word| path.to_ascii_lowercase().contains(word));
+        .any(|word| format!("{path}{operation}").to_ascii_lowercase().contains(word));
     let ask = if ends_a_login { "a page that needs the login" } else { "what it changed" };
-    format!("the loss of #{} {method} {path}: read its effect back, after it ask for {ask}", write.number)
+    let (number, method) = (write.number, &request.method);
+    format!("the loss of #{number} {method} {path}{operation}: read its effect back, after it ask for {ask}")
+}
+
+/// `#3 POST /login`
+fn name_of(exchange: &Exchange) -> String {
+    format!("#{} {}", exchange.number, exchange.request.name())
 }
 
 /// How the driver failed, with the last line that it printed; `None` if it did not.
@@ -211,4 +236,64 @@ pub(super) fn how_it_failed(baseline: &Journal) -> Option<String> {
         DriverEnd::Hung => "does not end".to_owned(),
     };
     Some(format!("the driver {how} on one instance that is left undisturbed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::exchange::{Body, Request};
+    use crate::prove::journal::{InstanceEnd, InstanceRecord};
+
+    /// Exchanges with one instance, one each 10 ms, which died after so many milliseconds.
+    fn died(after: u64, outcomes: &[Outcome]) -> Option<String> {
+        let exchanges = (1_u64..).zip(outcomes).map(|(nth, outcome)| Exchange {
+            number: usize::try_from(nth).unwrap(),
+            connection: 1,
+            instance: Some("one".to_owned()),
+            arrived: Duration::from_millis(10 * nth),
+            ended: Duration::from_millis(10 * nth + 5),
+            request: Request {
+                method: "POST".to_owned(),
+                target: format!("/{nth}"),
+                headers: Vec::new(),
+                body: Body::Kept(Bytes::new()),
+            },
+            outcome: outcome.clone(),
+            left: false,
+            frames: Vec::new(),
+        });
+        let one = InstanceRecord {
+            name: "one".to_owned(),
+            port: 41_000,
+            pids: Vec::new(),
+            host_name: "one".to_owned(),
+            started: Duration::ZERO,
+            ready: Some(Duration::ZERO),
+            killed: None,
+            files: Vec::new(),
+            ended: Some(InstanceEnd { at: Duration::from_millis(after), how: "SIGSEGV".to_owned() }),
+            last_lines: Vec::new(),
+        };
+        let journal = Journal { exchanges: exchanges.collect(), instances: vec![one], ..Journal::empty() };
+        crashed(&Baselines::new(journal, Vec::new()))
+    }
+
+    #[test]
+    fn a_crash_is_told_by_the_request_that_the_app_died_on() {
+        let answered =
+            Outcome::Answered { status: 200, headers: Vec::new(), body: Body::Kept(Bytes::new()), complete: true };
+        let failed = |reason: &str| Outcome::Failed { status: 502, reason: reason.to_owned() };
+        let (broke_off, not_reached) = (failed("broke-off"), failed(NOT_REACHED));
+        let told =
+            |at: &str| Some(format!("the app died (SIGSEGV) {at} in an undisturbed run; fix it first, then run again"));
+        assert_eq!(died(26, &[answered.clone(), broke_off, not_reached.clone()]), told("on #2 POST /2"));
+        // Its end is noticed a moment after it.
+        assert_eq!(died(32, &[answered.clone(), answered.clone(), not_reached]), told("after #2 POST /2"));
+        assert_eq!(died(17, &[answered.clone(), answered]), told("after #1 POST /1"));
+        assert_eq!(died(5, &[]), told("before it got a request"));
+    }
 }

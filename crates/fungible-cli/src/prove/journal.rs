@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::encoding;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome, Request};
 
 /// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,9 +55,16 @@ impl Journal {
         }
     }
 
-    /// A client gave up while we had no instance for its request: what came after that says nothing about the app.
-    pub(crate) fn is_starved(&self) -> bool {
-        self.exchanges.iter().any(|one| one.outcome == Outcome::Abandoned && one.instance.is_none())
+    /// The first instance that ended by itself, and how.
+    pub(crate) fn crash(&self) -> Option<(&InstanceRecord, &InstanceEnd)> {
+        let ended = self.instances.iter().filter_map(|one| Some((one, one.ended.as_ref()?)));
+        ended.min_by_key(|(_, end)| end.at)
+    }
+
+    /// The requests that a client gave up while we had no instance for them.
+    pub(crate) fn starved(&self) -> impl Iterator<Item = &Request> {
+        let starved = self.exchanges.iter().filter(|one| one.outcome == Outcome::Abandoned && one.instance.is_none());
+        starved.map(|one| &one.request)
     }
 }
 
@@ -89,8 +96,22 @@ pub(crate) struct InstanceRecord {
     /// Files that it wrote to its private disk.
     #[serde(with = "encoding::paths")]
     pub(crate) files: Vec<PathBuf>,
+    /// `None`: it lived until it was killed or the run was over. Runs that were recorded by older versions do not say it.
+    #[serde(default)]
+    pub(crate) ended: Option<InstanceEnd>,
     /// The last lines of its output.
     pub(crate) last_lines: Vec<String>,
+}
+
+/// The end of an instance that nobody killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InstanceEnd {
+    /// When it was noticed: its clients may have noticed it a moment before.
+    #[serde(rename = "at_ns", with = "encoding::nanoseconds")]
+    pub(crate) at: Duration,
+    /// `exit status 1`, `SIGSEGV`
+    pub(crate) how: String,
 }
 
 /// How the driver ended.

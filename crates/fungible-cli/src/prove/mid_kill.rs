@@ -11,7 +11,7 @@ use super::request_key::RequestKey;
 use super::schedule::{Experiment, Intervention, KillMoment, KilledAt};
 use super::sensitivity;
 use super::verdict::{Resend, Resent};
-use crate::exchange::{Exchange, Outcome, is_safe};
+use crate::exchange::{Exchange, Outcome};
 
 /// A request in the middle of which the instance is killed.
 #[derive(Clone)]
@@ -27,11 +27,12 @@ struct Unsafe {
 /// When the app or the traffic cannot be run.
 pub(super) async fn attack(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
     let keys = proof.baselines.keys(proof.lab.patterns());
-    let exchanges = proof.baselines.model().exchanges();
+    let model = proof.baselines.model();
+    let exchanges = model.exchanges();
     let requests: Vec<Unsafe> = exchanges
         .iter()
         .zip(&keys)
-        .filter(|(exchange, _)| can_be_sent_again(exchange, exchanges))
+        .filter(|(exchange, _)| model.is_write(exchange.number) && can_be_sent_again(exchange, exchanges))
         .map(|(exchange, key)| Unsafe { number: exchange.number, key: key.clone() })
         .collect();
     if requests.is_empty() {
@@ -69,7 +70,7 @@ fn can_be_sent_again(exchange: &Exchange, all: &[Exchange]) -> bool {
     let alone = all.iter().all(|other| {
         other.number == exchange.number || other.ended <= exchange.arrived || exchange.ended <= other.arrived
     });
-    !is_safe(&exchange.request.method) && done && alone && exchange.frames.is_empty()
+    done && alone && exchange.frames.is_empty()
 }
 
 /// What becomes of each: all in one run first, and one by one only if that shows anything.
@@ -104,7 +105,7 @@ async fn killed_at(proof: &mut Proof<'_, '_>, requests: &[Unsafe], moment: KillM
         return Ok(Resent::NotTried);
     };
     let journal = proof.lab.run(&experiment).await?;
-    if journal.alone.is_some() || journal.is_starved() {
+    if journal.alone.is_some() || proof.lab.is_starved(&journal) {
         return Ok(Resent::NotTried);
     }
     let numbers: Vec<usize> = requests.iter().map(|one| one.number).collect();

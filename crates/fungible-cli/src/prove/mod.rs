@@ -67,7 +67,9 @@ pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
         }
         Err(error) => return Err(error),
     };
-    let reasons = nothing_to_see.map_or_else(
+    // What a dead app did not answer is the reason for whatever else went wrong.
+    let no_verdict = conclude::crashed(&proof.baselines).or(nothing_to_see);
+    let reasons = no_verdict.map_or_else(
         || conclude::inconclusive(&proof.baselines, &proof.results, proof.lab.plan().strict),
         |reason| vec![reason],
     );
@@ -81,13 +83,19 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     {
         return Ok(Some(reason));
     }
+    if proof.baselines.has_crashed() {
+        return Ok(None);
+    }
     let second = proof.lab.run(&Experiment::baseline(Duration::ZERO)).await?;
     proof.baselines.add(second);
     if let Some(reason) = conclude::unsteady_traffic(&proof.baselines) {
         return Ok(Some(reason));
     }
+    if proof.baselines.has_crashed() {
+        return Ok(None);
+    }
     proof.lab.expect(proof.baselines.patterns(), proof.baselines.in_flight_at_once());
-    let groups = sent_together(proof.baselines.model().exchanges());
+    let groups = sent_together(proof.baselines.model().first());
     learn_orders(proof, &groups).await?;
     let hand_over = hand_over(proof);
     if may_go_on(proof, "amnesia was not tried") {
@@ -102,15 +110,18 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         attack(proof, Schedule::Rotate(*pass)).await?;
     }
     let undecided = proof.results.findings.is_empty() && proof.results.not_judged.is_empty();
-    if undecided && conclude::fails_undisturbed(&proof.baselines).is_none() {
+    if undecided && !proof.baselines.has_crashed() && conclude::fails_undisturbed(&proof.baselines).is_none() {
         mid_kill::attack(proof).await?;
         sensitivity::try_losses(proof).await?;
     }
     Ok(None)
 }
 
-/// Whether the budget allows one more run; else it is a reason that this was left out.
+/// Whether the app did not crash so far and the budget allows one more run; else it is a reason that this was left out.
 fn may_go_on(proof: &mut Proof<'_, '_>, left_out: &str) -> bool {
+    if proof.baselines.has_crashed() {
+        return false;
+    }
     let may = proof.lab.may_run(1);
     if !may {
         proof.results.reasons.push(format!("{left_out}: the budget ended (more with --runs and --budget)"));

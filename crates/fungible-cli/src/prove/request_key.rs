@@ -1,15 +1,18 @@
 //! Names a request across runs, while a run still goes on: by what baselines show of its target, what was the same in all
-//! of them is literal, what differed or was minted earlier may be anything. It knows targets, no bodies and no responses.
+//! of them is literal, what differed or was minted earlier may be anything; and by what it asks for, where its body says
+//! that. It knows no responses.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::Request;
+
 /// Names a request, or several, across runs: what it looks like, and which of those it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestKey {
-    /// `GET /todos/*?page=2`
+    /// `GET /todos/*?page=2`, `POST /mcp? tools/list`
     pub(crate) pattern: String,
     pub(crate) which: Which,
 }
@@ -41,6 +44,8 @@ pub(crate) struct RequestPatterns {
     patterns: Vec<Pattern>,
     /// How many equal safe requests came in a row, at most.
     longest_row: usize,
+    /// What some baseline's client gave up.
+    given_up: Vec<String>,
 }
 
 /// So many equal requests in a row are no polling yet.
@@ -49,6 +54,8 @@ const A_FEW: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
     method: String,
+    /// What it asks for; `None` where its method and target say that, or the baselines differ.
+    operation: Option<String>,
     parts: Parts<Option<String>>,
 }
 
@@ -61,17 +68,19 @@ struct Parts<T> {
 }
 
 impl RequestPatterns {
-    /// Adds one request of the first baseline: its targets in all baselines, and the values that earlier responses made.
-    pub(crate) fn add(&mut self, method: &str, targets: &[&str], minted: &[&str]) {
-        let Some((first, others)) = targets.split_first() else { return };
-        let mut parts = cut(first).map(|text| {
+    /// Adds one request of the first baseline, as all baselines have it, and the values that earlier responses made.
+    pub(crate) fn add(&mut self, requests: &[&Request], minted: &[&str]) {
+        let Some((first, others)) = requests.split_first() else { return };
+        let mut parts = cut(&first.target).map(|text| {
             let is_minted = !text.is_empty() && minted.iter().any(|value| text == *value || decoded(text) == *value);
             (!is_minted).then(|| text.to_owned())
         });
-        for other in others.iter().map(|other| cut(other)) {
-            parts.agree_with(&other);
+        for other in others {
+            parts.agree_with(&cut(&other.target));
         }
-        let pattern = Pattern { method: method.to_owned(), parts };
+        let operation =
+            asked_for(first).filter(|name| others.iter().all(|other| asked_for(other).as_ref() == Some(name)));
+        let pattern = Pattern { method: first.method.clone(), operation, parts };
         if !self.patterns.contains(&pattern) {
             self.patterns.push(pattern);
         }
@@ -82,16 +91,39 @@ impl RequestPatterns {
         self.longest_row = self.longest_row.max(length);
     }
 
+    /// Adds a request that its client gave up in a baseline.
+    pub(crate) fn add_given_up(&mut self, request: &Request) {
+        self.given_up.push(self.name(request));
+    }
+
+    /// Whether the client of a baseline gave up a request that looks like this one.
+    pub(crate) fn is_given_up(&self, request: &Request) -> bool {
+        self.given_up.contains(&self.name(request))
+    }
+
     pub(crate) fn longest_row(&self) -> usize {
         self.longest_row.max(A_FEW)
     }
 
+    /// What a request looks like in all runs.
+    fn name(&self, request: &Request) -> String {
+        let operation = asked_for(request);
+        match self.of(request, operation.as_deref()) {
+            Some(known) => known.print(),
+            None => format!("? {} {}{}", request.method, request.target, behind(operation.as_deref())),
+        }
+    }
+
     /// The pattern that fits best: the one with the most that is literal.
-    fn of(&self, method: &str, target: &str) -> Option<&Pattern> {
-        let parts = cut(target);
-        let fitting = self.patterns.iter().filter(|pattern| pattern.method == method && pattern.parts.fits(&parts));
+    fn of(&self, request: &Request, operation: Option<&str>) -> Option<&Pattern> {
+        let parts = cut(&request.target);
+        let asks = |pattern: &Pattern| pattern.operation.is_none() || pattern.operation.as_deref() == operation;
+        let fitting = self
+            .patterns
+            .iter()
+            .filter(|pattern| pattern.method == request.method && asks(pattern) && pattern.parts.fits(&parts));
         // The first of equals: `max_by_key` gives the last.
-        fitting.rev().max_by_key(|pattern| pattern.parts.literal())
+        fitting.rev().max_by_key(|pattern| (pattern.operation.is_some(), pattern.parts.literal()))
     }
 }
 
@@ -107,11 +139,8 @@ impl RequestKeys {
         RequestKeys { patterns, seen: HashMap::new() }
     }
 
-    pub(crate) fn next(&mut self, method: &str, target: &str) -> RequestKey {
-        let pattern = match self.patterns.of(method, target) {
-            Some(known) => known.print(),
-            None => format!("? {method} {target}"),
-        };
+    pub(crate) fn next(&mut self, request: &Request) -> RequestKey {
+        let pattern = self.patterns.name(request);
         let occurrence = self.seen.entry(pattern.clone()).or_default();
         *occurrence += 1;
         RequestKey { pattern, which: Which::Nth(*occurrence) }
@@ -124,7 +153,7 @@ impl Pattern {
         let path: Vec<String> = self.parts.path.iter().map(any).collect();
         let query: Vec<String> =
             self.parts.query.iter().map(|(name, value)| format!("{name}={}", any(value))).collect();
-        format!("{} {}?{}", self.method, path.join("/"), query.join("&"))
+        format!("{} {}?{}{}", self.method, path.join("/"), query.join("&"), behind(self.operation.as_deref()))
     }
 }
 
@@ -172,6 +201,14 @@ impl Parts<Option<String>> {
     }
 }
 
+fn asked_for(request: &Request) -> Option<String> {
+    request.operation().map(|operation| operation.name)
+}
+
+fn behind(operation: Option<&str>) -> String {
+    operation.map_or_else(String::new, |name| format!(" {name}"))
+}
+
 fn cut(target: &str) -> Parts<&str> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut query: Vec<(String, &str)> = query
@@ -192,12 +229,22 @@ fn decoded(text: &str) -> std::borrow::Cow<'_, str> {
 mod tests {
     use super::*;
 
+    /// Each request by its method and its targets in all baselines.
     fn patterns(requests: &[(&str, &[&str])], minted: &[&str]) -> RequestPatterns {
         let mut patterns = RequestPatterns::default();
         for (method, targets) in requests {
-            patterns.add(method, targets, minted);
+            let requests: Vec<Request> = targets.iter().map(|target| Request::plain(method, target)).collect();
+            patterns.add(&requests.iter().collect::<Vec<&Request>>(), minted);
         }
         patterns
+    }
+
+    fn next(keys: &mut RequestKeys, method: &str, target: &str) -> RequestKey {
+        keys.next(&Request::plain(method, target))
+    }
+
+    fn call(method: &str) -> Request {
+        Request::json("POST", "/mcp", &format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#))
     }
 
     #[test]
@@ -212,16 +259,16 @@ mod tests {
             &[],
         );
         let mut keys = RequestKeys::new(seen);
-        assert_eq!(keys.next("GET", "/customers/cus_zzz"), named("GET /customers/*?", 1));
-        assert_eq!(keys.next("GET", "/customers/cus_yyy"), named("GET /customers/*?", 2));
-        assert_eq!(keys.next("GET", "/customers/new"), named("GET /customers/new?", 1));
-        assert_eq!(keys.next("DELETE", "/customers").pattern, "? DELETE /customers");
+        assert_eq!(next(&mut keys, "GET", "/customers/cus_zzz"), named("GET /customers/*?", 1));
+        assert_eq!(next(&mut keys, "GET", "/customers/cus_yyy"), named("GET /customers/*?", 2));
+        assert_eq!(next(&mut keys, "GET", "/customers/new"), named("GET /customers/new?", 1));
+        assert_eq!(next(&mut keys, "DELETE", "/customers").pattern, "? DELETE /customers");
     }
 
     #[test]
     fn what_was_minted_may_be_anything_although_the_baselines_agree() {
         let mut keys = RequestKeys::new(patterns(&[("GET", &["/items/1", "/items/1"])], &["1"]));
-        assert_eq!(keys.next("GET", "/items/101"), named("GET /items/*?", 1));
+        assert_eq!(next(&mut keys, "GET", "/items/101"), named("GET /items/*?", 1));
     }
 
     #[test]
@@ -234,8 +281,28 @@ mod tests {
             &[],
         );
         let mut keys = RequestKeys::new(seen);
-        assert_eq!(keys.next("POST", "/index.php?t=3&do=login").pattern, "POST /index.php?do=login&t=*");
-        assert_eq!(keys.next("POST", "/index.php?do=out").pattern, "POST /index.php?do=out");
+        assert_eq!(next(&mut keys, "POST", "/index.php?t=3&do=login").pattern, "POST /index.php?do=login&t=*");
+        assert_eq!(next(&mut keys, "POST", "/index.php?do=out").pattern, "POST /index.php?do=out");
+    }
+
+    #[test]
+    fn calls_of_one_address_are_told_apart_by_their_bodies() {
+        let mut seen = RequestPatterns::default();
+        for one in [call("initialize"), call("tools/list")] {
+            seen.add(&[&one, &one], &[]);
+        }
+        let mut keys = RequestKeys::new(seen);
+        assert_eq!(keys.next(&call("tools/list")), named("POST /mcp? tools/list", 1));
+        assert_eq!(keys.next(&call("initialize")), named("POST /mcp? initialize", 1));
+        assert_eq!(keys.next(&call("tools/list")), named("POST /mcp? tools/list", 2));
+        assert_eq!(keys.next(&call("ping")), named("? POST /mcp ping", 1));
+    }
+
+    #[test]
+    fn calls_whose_name_differs_between_baselines_are_one() {
+        let mut seen = RequestPatterns::default();
+        seen.add(&[&call("job-17"), &call("job-23")], &[]);
+        assert_eq!(RequestKeys::new(seen).next(&call("job-99")), named("POST /mcp?", 1));
     }
 
     fn named(pattern: &str, nth: usize) -> RequestKey {

@@ -9,7 +9,7 @@ use super::model::Model;
 use super::request_key::RequestKey;
 use super::schedule::{Experiment, Intervention, Way, Withheld};
 use super::verdict::{Loss, WriteLoss};
-use crate::exchange::{Body, Exchange, Outcome, is_safe};
+use crate::exchange::{Body, Exchange, Outcome};
 
 /// A request that leaves something behind.
 struct Write {
@@ -39,7 +39,7 @@ enum Shown {
 pub(super) async fn try_losses(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
     let keys = proof.baselines.keys(proof.lab.patterns());
     let known = known(proof, &keys);
-    let writes = writes(&known, !proof.lab.plan().share.is_empty());
+    let writes = writes(proof.baselines.model(), &known, !proof.lab.plan().share.is_empty());
     proof.lab.know(known);
     proof.lab.tell(Event::Losses { writes: writes.len() });
     let (last, others) = without_readers(proof.baselines.model(), writes);
@@ -85,25 +85,25 @@ pub(super) fn known(proof: &Proof<'_, '_>, keys: &[RequestKey]) -> Vec<KnownRequ
         .collect()
 }
 
-/// The requests that leave something behind: those whose method says so, and those whose answer makes a value that a later
+/// The requests that leave something behind: those that may have changed something, and those whose answer makes a value that a later
 /// request carries.
-fn writes(known: &[KnownRequest], shares: bool) -> Vec<Write> {
+fn writes(model: &Model, known: &[KnownRequest], shares: bool) -> Vec<Write> {
     let of = |known: &KnownRequest| {
         let exchange = &known.exchange;
         let mints = !known.minted_at.is_empty();
-        let writes = exchange.writes() || mints;
+        let is_write = model.is_write(exchange.number);
         let mut ways = Vec::new();
         let whole = exchange.frames.is_empty() && is_whole(exchange);
         if shares {
             ways.push(Way::Fork);
         }
-        if !shares && whole && !is_safe(&exchange.request.method) {
+        if !shares && whole && is_write {
             ways.push(Way::Recorded);
         }
         if mints && whole {
             ways.push(Way::Replaced);
         }
-        writes.then(|| Write { number: exchange.number, key: known.key.clone(), ways })
+        (is_write || mints).then(|| Write { number: exchange.number, key: known.key.clone(), ways })
     };
     known.iter().filter_map(of).collect()
 }

@@ -52,8 +52,7 @@ fn judged(folder: &Path) -> Verdict {
 }
 
 fn said(verdict: &Verdict) -> Expected {
-    let request =
-        |step: &Step| format!("#{} {} {}", step.number, step.exchange.request.method, step.exchange.request.target);
+    let request = |step: &Step| format!("#{} {}", step.number, step.exchange.request.name());
     let (word, findings, reasons) = match &verdict.judgement {
         Judgement::Fungible => ("FUNGIBLE", &[][..], &[][..]),
         Judgement::NotFungible(findings) => ("NOT FUNGIBLE", &findings[..], &[][..]),

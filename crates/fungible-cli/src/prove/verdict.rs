@@ -27,6 +27,8 @@ pub(crate) struct Verdict {
     pub(crate) ignored: Vec<Ignored>,
     /// The last lines that the driver printed, where it fails on one instance undisturbed.
     pub(crate) driver_lines: Vec<String>,
+    /// The last lines that the app printed, where it dies on one instance undisturbed.
+    pub(crate) app_lines: Vec<String>,
     /// Deviations that did not hold, or that nothing healed.
     pub(crate) not_judged: Vec<NotJudged>,
     /// Values that differ from instance to instance and were not judged: place and examples.
@@ -151,6 +153,8 @@ pub(crate) struct Finding {
     pub(crate) attack: String,
     /// Files that the writer's instance wrote to its private disk.
     pub(crate) files: Vec<PathBuf>,
+    /// How the reader's instance ended, where it died by itself.
+    pub(crate) ended: Option<String>,
     /// The last lines of the reader's instance.
     pub(crate) last_lines: Vec<String>,
     /// The whole story apart (the failing one) and together (the sound one), for the diagrams.
@@ -196,6 +200,8 @@ pub(crate) struct NotJudged {
     pub(crate) deviations: Vec<Deviation>,
     /// "there in 2 of 3 runs"; "there in 3 of 3 runs, and no earlier request's instance heals it".
     pub(crate) why: String,
+    /// How the instance that served it ended, where it died by itself.
+    pub(crate) ended: Option<String>,
     /// The last lines of the instance that served it, where it failed (5xx).
     pub(crate) last_lines: Vec<String>,
 }

@@ -33,6 +33,7 @@ pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
         findings: findings.iter().map(|finding| safe.finding(finding)).collect(),
         reasons: reasons_of(safe.texts(reasons), &unstable, word),
         driver_lines: safe.texts(&verdict.driver_lines),
+        app_lines: safe.texts(&verdict.app_lines),
         unstable,
         command: safe.text(&verdict.command),
         drive: safe.text(&verdict.drive),
@@ -160,6 +161,7 @@ impl Safe {
             apart: trial(finding.apart),
             differences,
             files,
+            ended: finding.ended.as_deref().map(|how| self.text(how)),
             last_lines: self.texts(&finding.last_lines),
             failing: self.steps(&finding.failing),
             sound: self.steps(&finding.sound),
@@ -172,6 +174,7 @@ impl Safe {
             step: self.step(&unstable.step),
             differences: self.differences(&unstable.deviations),
             why: self.text(&unstable.why),
+            ended: unstable.ended.as_deref().map(|how| self.text(how)),
             last_lines: self.texts(&unstable.last_lines),
         }
     }
@@ -222,6 +225,7 @@ impl Safe {
             number: step.number,
             method: self.text(&exchange.request.method),
             target: self.text(&exchange.request.target),
+            operation: exchange.request.operation().map(|operation| self.text(&operation.name)),
             instance: exchange.instance.as_deref().map(|name| self.text(name)),
             answer,
             carries: self.carried(&exchange.request.headers),

@@ -159,8 +159,12 @@ fn others(count: usize, writers: &[StepView]) -> String {
 /// The text on the arrow to the right: the request, and what it carries if there is room.
 fn sent(step: &StepView, carries: &[&CarriedView], room: usize) -> String {
     let head = format!("#{} {} ", step.number, step.method);
-    let head = shortened(&head, room / 2);
-    let request = format!("{head}{}", shortened(&step.target, room.saturating_sub(width(&head))));
+    let mut request = shortened(&head, room / 2);
+    // All calls of one address have its target: what they ask for tells more.
+    let operation = step.operation.as_ref().map(|name| format!(" {}", shortened(name, room * 2 / 3)));
+    let operation = operation.unwrap_or_default();
+    request += &shortened(&step.target, room.saturating_sub(width(&request) + width(&operation)));
+    request += &operation;
     with_carried(request, carries, room)
 }
 

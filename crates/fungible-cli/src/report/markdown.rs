@@ -19,7 +19,8 @@ pub(super) fn markdown(view: &VerdictView) -> String {
             blocks.push(list([words_of(&reason.text)].into_iter()));
             blocks.extend(view.unstable_of(reason).into_iter().flat_map(unstable));
         }
-        blocks.extend(log("last lines of the driver:", &view.driver_lines));
+        blocks.extend(log(words::LINES_OF_APP, &view.app_lines));
+        blocks.extend(log(words::LINES_OF_DRIVER, &view.driver_lines));
         blocks.push(capitalised(&words_of(&words::no_verdict(view))) + ".");
     }
     let others = view.other_unstable();
@@ -86,6 +87,7 @@ fn finding_blocks(finding: &FindingView) -> Vec<String> {
         blocks.push(format!("{}:", capitalised(title)));
         blocks.push(fenced("mermaid", &diagram.mermaid()));
     }
+    blocks.extend(finding.ended.as_deref().map(died));
     blocks.extend(log(&screen::last_lines_of(finding), &finding.last_lines));
     blocks
 }
@@ -93,7 +95,11 @@ fn finding_blocks(finding: &FindingView) -> Vec<String> {
 /// The evidence for a difference that is not judged.
 fn unstable(one: &UnstableView) -> Vec<String> {
     let log = log("last lines of its instance:", &one.last_lines);
-    differences(&one.differences).into_iter().chain(log).collect()
+    differences(&one.differences).into_iter().chain(one.ended.as_deref().map(died)).chain(log).collect()
+}
+
+fn died(how: &str) -> String {
+    capitalised(&words_of(&words::died(how))) + "."
 }
 
 fn log(title: &str, lines: &[String]) -> Vec<String> {

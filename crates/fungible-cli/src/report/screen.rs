@@ -104,6 +104,9 @@ impl Page {
         if self.all || files.first().is_some_and(|file| !finding.remedy.contains(file)) {
             self.files(files);
         }
+        if let Some(how) = &finding.ended {
+            self.lines("  ", &words::died(how));
+        }
         self.log("  ", &last_lines_of(finding), &finding.last_lines, OF_INSTANCE);
         if with_diagrams {
             self.diagrams(finding);
@@ -169,7 +172,8 @@ impl Page {
                     self.unstable("    ", one);
                 }
             }
-            self.log("", "last lines of the driver:", &view.driver_lines, OF_DRIVER);
+            self.log("", words::LINES_OF_APP, &view.app_lines, OF_DRIVER);
+            self.log("", words::LINES_OF_DRIVER, &view.driver_lines, OF_DRIVER);
             self.lines("", &words::no_verdict(view));
         }
         let others: Vec<&UnstableView> = view.other_unstable();
@@ -185,6 +189,9 @@ impl Page {
 
     fn unstable(&mut self, indent: &str, one: &UnstableView) {
         self.differences(indent, &one.differences);
+        if let Some(how) = &one.ended {
+            self.lines(indent, &words::died(how));
+        }
         self.log(indent, "last lines of its instance:", &one.last_lines, OF_INSTANCE);
     }
 

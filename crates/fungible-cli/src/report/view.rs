@@ -12,7 +12,7 @@ pub(super) struct VerdictView {
     pub(super) verdict: VerdictWord,
     /// Requests of the baseline.
     pub(super) requests: usize,
-    /// How many of them have a method that is not safe.
+    /// How many of them may have changed something.
     pub(super) writes: usize,
     /// Runs of the traffic in total.
     pub(super) runs: usize,
@@ -28,6 +28,8 @@ pub(super) struct VerdictView {
     pub(super) reasons: Vec<ReasonView>,
     /// The last lines that the driver printed, if it fails on one undisturbed instance.
     pub(super) driver_lines: Vec<String>,
+    /// The last lines that the app printed, if it dies on one undisturbed instance.
+    pub(super) app_lines: Vec<String>,
     pub(super) unstable: Vec<UnstableView>,
     pub(super) covered: CoverageView,
     pub(super) ignored: Vec<IgnoredView>,
@@ -171,6 +173,8 @@ pub(super) struct FindingView {
     pub(super) differences: Vec<DifferenceView>,
     /// Files that the instance of the writer wrote, those of most value first.
     pub(super) files: Vec<String>,
+    /// How the instance of the reader ended, if it died by itself.
+    pub(super) ended: Option<String>,
     /// The last lines of the instance of the reader.
     pub(super) last_lines: Vec<String>,
     /// All requests of a run apart.
@@ -210,6 +214,8 @@ pub(super) struct StepView {
     pub(super) number: usize,
     pub(super) method: String,
     pub(super) target: String,
+    /// What it asks for, if its method and target do not say it: `tools/call append_insight`, `mutation addTask`.
+    pub(super) operation: Option<String>,
     /// The instance that got it, if one did.
     pub(super) instance: Option<String>,
     pub(super) answer: AnswerView,
@@ -264,6 +270,8 @@ pub(super) struct UnstableView {
     pub(super) differences: Vec<DifferenceView>,
     /// Why it is not judged.
     pub(super) why: String,
+    /// How the instance that served it ended, if it died by itself.
+    pub(super) ended: Option<String>,
     /// The last lines of the instance that served it, if it failed (5xx).
     pub(super) last_lines: Vec<String>,
 }

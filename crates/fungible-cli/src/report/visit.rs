@@ -19,7 +19,7 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
             visit("", place);
         }
     }
-    verdict.driver_lines.iter().for_each(|line| visit("", line));
+    verdict.driver_lines.iter().chain(&verdict.app_lines).for_each(|line| visit("", line));
     for one in &verdict.ignored {
         visit("", &one.place);
         visit("", &one.reason);
@@ -46,14 +46,14 @@ pub(super) fn each_text<'a>(verdict: &'a Verdict, visit: &mut impl FnMut(&'a str
             for finding in findings {
                 visit("", &finding.attack);
                 finding.files.iter().filter_map(|file| file.to_str()).for_each(|file| visit("", file));
-                finding.last_lines.iter().for_each(|line| visit("", line));
+                finding.ended.iter().chain(&finding.last_lines).for_each(|line| visit("", line));
                 differences.extend(&finding.deviations);
             }
         }
     }
     for one in &verdict.not_judged {
         visit("", &one.why);
-        one.last_lines.iter().for_each(|line| visit("", line));
+        one.ended.iter().chain(&one.last_lines).for_each(|line| visit("", line));
         differences.extend(&one.deviations);
     }
     for one in differences {

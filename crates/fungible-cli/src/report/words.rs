@@ -16,14 +16,16 @@ pub(super) fn verdict(word: VerdictWord) -> &'static str {
     }
 }
 
-/// `#3 POST /login`, with a long target shortened.
+/// `#3 POST /login`, `#2 POST /mcp tools/list`, with long parts shortened.
 pub(super) fn request(step: &StepView) -> String {
-    format!("#{} {} {}", step.number, shortened(&step.method, 16), shortened(&step.target, 48))
+    let operation = step.operation.as_ref().map_or_else(String::new, |name| format!(" {}", shortened(name, 48)));
+    format!("#{} {} {}{operation}", step.number, shortened(&step.method, 16), shortened(&step.target, 48))
 }
 
 /// `#3 POST /login differs, there in 2 of 3 runs`
 pub(super) fn differs(step: &StepView, why: &str) -> String {
-    format!("#{} {} {} differs, {why}", step.number, step.method, step.target)
+    let operation = step.operation.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+    format!("#{} {} {}{operation} differs, {why}", step.number, step.method, step.target)
 }
 
 /// `the loss of 6 of 7 writes would be noticed; not: #4 POST /logout`; nothing where nothing was tried.
@@ -88,7 +90,8 @@ fn are(number: usize, what: &str) -> String {
 pub(super) fn requests(steps: &[StepView]) -> String {
     let mut kinds: Vec<Vec<&StepView>> = Vec::new();
     for step in steps {
-        let same = |kind: &&mut Vec<&StepView>| kind[0].method == step.method && kind[0].target == step.target;
+        let name = |step: &'_ StepView| (step.method.clone(), step.target.clone(), step.operation.clone());
+        let same = |kind: &&mut Vec<&StepView>| name(kind[0]) == name(step);
         match kinds.iter_mut().find(same) {
             Some(kind) => kind.push(step),
             None => kinds.push(vec![step]),
@@ -340,6 +343,15 @@ pub(super) fn attacks(attacks: &[AttackView]) -> Vec<String> {
         [first, ..] => format!("{}: {} passes, {}", first.name, passes.len(), first.covers),
     })
     .collect()
+}
+
+/// The headings of last lines.
+pub(super) const LINES_OF_APP: &str = "last lines of the app:";
+pub(super) const LINES_OF_DRIVER: &str = "last lines of the driver:";
+
+/// That the instance of a request died.
+pub(super) fn died(how: &str) -> String {
+    format!("its instance died by itself: {how}")
 }
 
 /// The lines of a log that are not empty.

@@ -230,14 +230,15 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// `#2 POST /mcp`
+/// `#2 POST /mcp tools/list`, without the query
 fn request(step: &Value) -> String {
-    format!("#{} {} {}", step["number"], text(&step["method"]), text(&step["target"]))
+    let path = text(&step["target"]).split('?').next().unwrap_or_default();
+    let operation = step["operation"].as_str().map_or_else(String::new, |name| format!(" {name}"));
+    format!("#{} {} {path}{operation}", step["number"], text(&step["method"]))
 }
 
-/// Method and path, with the number where one is expected; `*` stands for one segment.
+/// Method, path and operation, with the number where one is expected; `*` stands for one segment.
 fn fits(expected: &str, request: &str) -> bool {
-    let request = request.split('?').next().unwrap_or_default();
     let request =
         if expected.starts_with('#') { request } else { request.split_once(' ').map_or("", |(_, rest)| rest) };
     let (expected, request): (Vec<&str>, Vec<&str>) = (expected.split('/').collect(), request.split('/').collect());
@@ -295,15 +296,16 @@ fn is_installed() -> bool {
 
 each! {
     traps, 1, super::super::world::is_whole(),
-    access_log avatar_files block_ids cancel_elsewhere chat_room chunked_answers clocks conditional_requests
-    cookie_never_back cookie_secret csp_nonce csrf_secret cursor_pages cut_short event_stream feed_xml guest_cart
-    guestbook gzip_bodies idempotency_keys instance_names invoice_numbers job_in_process jwt lazy_write lock_file
-    lockout logout_elsewhere long_polling masked_csrf mcp_session metrics_process metrics_pushed notes_map oauth_state
-    one_time_code order_ids own_port parallel_clients parallel_serial_ids pid_file preferences_fallback process_etags
-    process_lock queue_in_process random_names random_order rate_limit read_only session_file_cwd session_file_home
-    session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie slow_start stale_cache start_lock
-    ticking_tokens tip_of_the_day upload_parts_file upload_parts_ram upload_resumable views_counter warming_up_health
-    warming_up_retry webdav webhooks worker_beside
+    aborted_fetches access_log avatar_files block_ids cancel_elsewhere chat_room chunked_answers clocks
+    conditional_requests cookie_never_back cookie_secret crash_on_request csp_nonce csrf_secret cursor_pages cut_short
+    event_stream feed_xml guest_cart guestbook gzip_bodies idempotency_keys instance_names invoice_numbers
+    job_in_process jwt lazy_write lock_file lockout logout_elsewhere long_polling masked_csrf mcp_session
+    metrics_process metrics_pushed notes_map oauth_state one_time_code order_ids own_port parallel_clients
+    parallel_serial_ids pid_file preferences_fallback process_etags process_lock queue_in_process random_names
+    random_order rate_limit read_only session_file_cwd session_file_home session_file_tmp session_in_ram
+    settings_at_start signed_links sliding_cookie slow_start stale_cache start_lock ticking_tokens tip_of_the_day
+    upload_parts_file upload_parts_ram upload_resumable views_counter warming_up_health warming_up_retry webdav
+    webhooks worker_beside
 }
 
 each! {

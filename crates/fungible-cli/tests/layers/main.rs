@@ -20,8 +20,9 @@ const LAYERS: &[(&str, &[Room])] = &[
         "crates/fungible-cli/src",
         &[
             ("encoding", &[]),
-            ("exchange", &["encoding"]),
-            ("balancer", &["exchange"]),
+            ("operation", &[]),
+            ("exchange", &["encoding", "operation"]),
+            ("balancer", &["exchange", "operation"]),
             ("fleet", &["balancer", "encoding"]),
             ("admin", &["fleet", "balancer", "encoding"]),
             ("prove", &["fleet", "balancer", "exchange", "encoding"]),

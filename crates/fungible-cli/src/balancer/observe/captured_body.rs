@@ -53,6 +53,14 @@ impl CapturedBody {
         }
     }
 
+    /// What was captured so far.
+    pub(crate) fn so_far(&self) -> Body {
+        match &self.hash {
+            Some(hash) => Body::Hashed { sha256: hash.clone().finalize().into(), length: self.length },
+            None => Body::Kept(Bytes::copy_from_slice(&self.kept)),
+        }
+    }
+
     /// Whether no byte was captured.
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::record::{Record, Sink};
 use crate::balancer::pool::InstanceId;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Request};
 
 /// Chooses the instance for each request and receives the exchanges. With an observer no request is sent again, each
 /// request gets a new connection to its instance, and there are no health checks.
@@ -33,8 +33,8 @@ struct Counts {
 pub(crate) struct Question {
     /// The number of its exchange.
     pub(crate) number: usize,
-    pub(crate) method: String,
-    pub(crate) target: String,
+    /// Its body is here if it is short and may say what the request asks for; others stream.
+    pub(crate) request: Request,
     /// If it is dropped without an answer, the client gets 503.
     pub(crate) answer: oneshot::Sender<InstanceId>,
 }
@@ -64,8 +64,8 @@ impl Observer {
     /// Asks for the instance for a request; `None` if the observer gives none.
     pub(crate) async fn choose(&self, record: &Record) -> Option<InstanceId> {
         let (answer, told) = oneshot::channel();
-        let (number, method, target) = record.asked()?;
-        self.ask.send(Question { number, method, target, answer }).ok()?;
+        let (number, request) = record.asked()?;
+        self.ask.send(Question { number, request, answer }).ok()?;
         told.await.ok()
     }
 }

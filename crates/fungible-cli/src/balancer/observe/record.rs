@@ -82,11 +82,11 @@ impl Record {
         })))
     }
 
-    /// The number, method and target of the request; `None` after the exchange was sent.
-    pub(super) fn asked(&self) -> Option<(usize, String, String)> {
+    /// The number of the exchange, and the request as far as it has arrived; `None` after the exchange was sent.
+    pub(super) fn asked(&self) -> Option<(usize, Request)> {
         let collected = self.0.borrow();
         let exchange = collected.exchange.as_ref()?;
-        Some((exchange.number, exchange.request.method.clone(), exchange.request.target.clone()))
+        Some((exchange.number, Request { body: collected.request.so_far(), ..exchange.request.clone() }))
     }
 
     fn edit(&self, edit: impl FnOnce(&mut Exchange)) {

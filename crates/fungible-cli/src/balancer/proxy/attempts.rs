@@ -25,6 +25,9 @@ use crate::balancer::upstream::{Gate, GateGuard, Origin, Problem, RoundTrip, Rou
 /// How often a request is sent at most, so that a request that crashes instances does not reach all of them.
 const SENT_AT_MOST: u32 = 3;
 
+/// How long an observer waits for a short body that says what its request asks for.
+const GATHERED_WITHIN: Duration = Duration::from_secs(1);
+
 /// How often instances that received nothing of a request are tried again when no other is left.
 const FORGIVEN_AT_MOST: u32 = 2;
 
@@ -195,7 +198,10 @@ impl<'a> Attempts<'a> {
     /// # Errors
     /// The error response for the client.
     pub(super) async fn directed(&mut self, direction: &Direction) -> Result<Answered, ErrorResponse> {
-        self.request.gather().await?;
+        // A body that comes more slowly streams: its client may wait for the beginning of the answer.
+        if let Ok(gathered) = tokio::time::timeout(GATHERED_WITHIN, self.request.gather()).await {
+            gathered?;
+        }
         let Direction { observer, record } = direction;
         let chosen = observer.choose(record).await.and_then(|id| self.context.pool.claim_this(id));
         let claim = chosen.ok_or(NONE_READY)?;

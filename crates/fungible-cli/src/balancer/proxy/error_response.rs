@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::response_body::ResponseBody;
 use crate::balancer::upstream::Problem;
 use crate::balancer::upstream::fields::ERROR_HEADER;
+use crate::exchange::NOT_REACHED;
 
 /// The response if none of an instance can be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ pub(super) const BROKE_OFF: ErrorResponse = ErrorResponse::new(
 /// No instance is left to which the request may be sent.
 pub(super) const NOBODY_ANSWERED: ErrorResponse = ErrorResponse::new(
     StatusCode::BAD_GATEWAY,
-    "nobody-answered",
+    NOT_REACHED,
     "No instance could answer this request: each one that was tried broke off or could not be reached.\n",
 );
 

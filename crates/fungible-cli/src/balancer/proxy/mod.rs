@@ -7,10 +7,10 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_EXTENSIONS, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_EXTENSIONS, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 mod access_log;
@@ -52,7 +52,8 @@ use upgrade::Listener;
 use super::config::ServedBy;
 use super::observe::Record;
 use super::pool::Claim;
-use super::upstream::{Origin, RoundTrip};
+use super::upstream::{BodyLimits, Origin, RoundTrip};
+use crate::operation::{LONGEST_BODY, is_in_body};
 
 /// Answers one request of a client: with the response of an instance, or with an error response.
 pub(crate) async fn answer(
@@ -163,7 +164,10 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
     let keyed = context.config.resend_keyed && headers.contains_key("idempotency-key");
     let repeatable = direction.is_none() && (method.is_idempotent() || keyed);
     let record = direction.map(|direction| direction.record.clone());
-    let origin = Origin::new(body, repeatable, &context.config.limits.body, &context.in_memory, record);
+    let limits = &context.config.limits.body;
+    let named = record.as_ref().is_some_and(|_| is_named_by(&headers, &body));
+    let to_be_named = named.then(|| BodyLimits { buffer: LONGEST_BODY, ..limits.clone() });
+    let origin = Origin::new(body, repeatable, to_be_named.as_ref().unwrap_or(limits), &context.in_memory, record);
     let from = CameFrom {
         client: &client.address_value,
         target: uri.authority(),
@@ -205,6 +209,13 @@ fn outgoing(client: &Client, head: Parts, body: Incoming, direction: Option<&Dir
         },
         offer.is_some(),
     )
+}
+
+/// Whether an observer may need this body to know what its request asks for.
+fn is_named_by(headers: &HeaderMap, body: &Incoming) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+    let is_short = body.size_hint().lower() <= LONGEST_BODY as u64;
+    is_short && kind.is_some_and(|kind| is_in_body(&kind))
 }
 
 /// The target without scheme and host, which the Host header contains.

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use crate::exchange::{Exchange, Outcome};
 use crate::prove::parse::{ParsedRun, cookies_set};
 
-/// Places in a run, from 0: a single request, or consecutive equal requests of one client that poll or that were put off
-/// with a 503. Never empty.
+/// Places in a run, from 0: a single request, or consecutive equal requests of one client that poll, or that were put off
+/// with a 503 or given up. Never empty.
 pub(super) type Group = Vec<usize>;
 
 /// How an instance answered.
@@ -36,8 +36,10 @@ pub(super) fn groups(run: &ParsedRun, polled: &HashSet<u64>, one_client: bool) -
             let (one, other) = (&exchanges[before].request, &exchange.request);
             let same = one.method == other.method && one.target == other.target;
             let polls = is_poll(exchange) && polled.contains(&run.requests[at].kind);
-            // What was not yet served is sent again.
-            let again = answered(&exchanges[before]) == Some(ResponseStatus::With(503)) && one.body == other.body;
+            // What was not yet served is sent again, as is what the client gave up.
+            let unserved = answered(&exchanges[before]) == Some(ResponseStatus::With(503))
+                || exchanges[before].outcome == Outcome::Abandoned;
+            let again = unserved && one.body == other.body;
             // Of several clients who carry nothing yet, each is given something of its own.
             let is_other = !one_client
                 && (exchange.arrived < exchanges[before].ended || !cookies_set(&exchanges[before]).is_empty());

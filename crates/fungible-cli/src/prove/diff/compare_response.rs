@@ -55,7 +55,7 @@ fn roots<'r>(baseline: &'r Response, attack: &'r Response) -> Vec<&'r str> {
 }
 
 fn not_compared(diff: &mut Diff<'_>, root: &str, reason: String) {
-    diff.notes.push(Note::NotCompared { exchange: diff.at.exchange, root: Some(root.to_owned()), reason });
+    diff.notes.push(Note::NotCompared { exchange: diff.at.exchange, root: root.to_owned(), reason });
 }
 
 fn status(diff: &mut Diff<'_>, baseline: Option<u16>, attack: Option<u16>) {

@@ -17,7 +17,7 @@ mod token_format;
 mod walk;
 
 pub(super) use noise::{Noise, Variation};
-pub(super) use notes::{Deviates, Explanation, Note, Seen, SeenToken};
+pub(super) use notes::{Deviates, Explanation, Note, Seen, SeenToken, WHOLE};
 #[cfg(test)]
 pub(super) use renaming::Conflict;
 pub(super) use renaming::Renaming;

@@ -13,6 +13,9 @@ pub(crate) struct Seen {
     pub(crate) place: String,
 }
 
+/// The place that stands for an exchange as a whole.
+pub(crate) const WHOLE: &str = "request";
+
 /// One note.
 #[derive(Clone, Debug)]
 pub(crate) enum Note {
@@ -28,8 +31,10 @@ pub(crate) enum Note {
     Format { keys: [u64; 2], shortest: usize, longest: usize },
     /// An instance named itself.
     Label { seen: Seen, instance: String, value: String },
-    /// A part of the response of this exchange that nobody can look into; `None`: the whole.
-    NotCompared { exchange: usize, root: Option<String>, reason: String },
+    /// A part of the response of this exchange that nobody can look into; [`WHOLE`]: all of it.
+    NotCompared { exchange: usize, root: String, reason: String },
+    /// The client of this exchange went away in one of the runs before there was an answer.
+    GivenUp { exchange: usize },
 }
 
 /// A deviation with what may become of it.

@@ -5,11 +5,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::comparable::{Comparable, Of, comparable, plainly_equal};
 use super::compare_response::compare_responses;
 use super::noise::Noise;
-use super::notes::{Explanation, Note};
+use super::notes::{Explanation, Note, WHOLE};
 use super::renaming::Renaming;
 use super::request_bindings::{bind_tokens, pair_words, same_numbers};
 use super::state::{AtHand, Diff, InstanceNames, Strictness};
-use crate::exchange::{Exchange, Outcome, is_safe};
+use crate::exchange::{Exchange, Outcome};
 use crate::prove::align::Pairing;
 use crate::prove::deviation::DeviationKind;
 use crate::prove::journal::Journal;
@@ -37,7 +37,7 @@ pub(crate) fn compare_runs(
     let shift = shift(&baseline.journal, &other.journal);
     let renaming = names_in_requests(baseline, other, pairing);
     let mut diff = Diff::new(strictness, (dataflow, noise), shift, ports, renaming);
-    let parallel = [baseline, other].map(|run| first_parallel_write(run.exchanges()));
+    let parallel = [baseline, other].map(first_parallel_write);
     for (r, a) in &pairing.pairs {
         let (one, two) = (Of { run: baseline, at: *r }, Of { run: other, at: *a });
         let (here, there) = (&baseline.requests[*r], &other.requests[*a]);
@@ -49,7 +49,7 @@ pub(crate) fn compare_runs(
         diff.at = AtHand {
             exchange: numbers[0],
             kind: here.kind,
-            safe: !one.exchange().writes(),
+            safe: !baseline.writes(*r),
             after_parallel_writes: parallel
                 .iter()
                 .zip(numbers)
@@ -68,9 +68,9 @@ fn compare_exchanges(diff: &mut Diff<'_>, one: Of<'_>, two: Of<'_>, pairing: &Pa
     match to_compare(one.exchange(), two.exchange()) {
         ToCompare::Comparable => {}
         ToCompare::Nothing => return,
+        ToCompare::GivenUp => return diff.notes.push(Note::GivenUp { exchange: diff.at.exchange }),
         ToCompare::NotComparable(reason) => {
-            diff.notes.push(Note::NotCompared { exchange: diff.at.exchange, root: None, reason });
-            return;
+            return diff.notes.push(Note::NotCompared { exchange: diff.at.exchange, root: WHOLE.to_owned(), reason });
         }
     }
     let numbers_things = diff.dataflow.numbers_things.get(one.at).is_some_and(|numbers| *numbers);
@@ -100,6 +100,8 @@ enum ToCompare {
     Comparable,
     /// No client saw an answer, in neither run.
     Nothing,
+    /// A client saw an answer in one run only.
+    GivenUp,
     /// With the reason.
     NotComparable(String),
 }
@@ -111,7 +113,7 @@ fn to_compare(one: &Exchange, two: &Exchange) -> ToCompare {
         }
         (Outcome::Abandoned, Outcome::Abandoned) => return ToCompare::Nothing,
         (_, Outcome::Ours { reason, .. }) => format!("the balancer answered by itself: {reason}"),
-        (_, Outcome::Abandoned) => "the client went away before there was an answer".to_owned(),
+        (_, Outcome::Abandoned) | (Outcome::Abandoned, _) => return ToCompare::GivenUp,
         _ => "the baseline has no answer of the app".to_owned(),
     };
     ToCompare::NotComparable(reason)
@@ -157,9 +159,10 @@ fn names_of_instance(journal: &Journal, exchange: &Exchange) -> InstanceNames {
 }
 
 /// The number of the first request that wrote while another did.
-fn first_parallel_write(exchanges: &[Exchange]) -> Option<usize> {
+fn first_parallel_write(run: &ParsedRun) -> Option<usize> {
     let mut busy_until = Duration::ZERO;
-    exchanges.iter().filter(|exchange| !is_safe(&exchange.request.method)).find_map(|exchange| {
+    let writes = run.exchanges().iter().enumerate().filter(|(at, _)| run.writes(*at));
+    writes.map(|(_, exchange)| exchange).find_map(|exchange| {
         let together = exchange.arrived < busy_until;
         busy_until = busy_until.max(exchange.ended);
         together.then_some(exchange.number)

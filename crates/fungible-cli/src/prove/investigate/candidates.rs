@@ -16,7 +16,7 @@ pub(super) fn candidates(model: &Model, reader: usize) -> Vec<usize> {
     let minted_for = |writer: usize| {
         carried.iter().any(|one| one.minted.0 == writer && one.sent.iter().any(|(by, _)| *by == reader))
     };
-    let writes = |number: usize| exchanges[number - 1].writes();
+    let writes = |number: usize| model.is_write(number);
     let (until, streams) = (exchanges[reader - 1].ended, !exchanges[reader - 1].frames.is_empty());
     let may_feed = |number: usize| exchanges[number - 1].arrived < until && (streams || writes(number));
     let mut numbers: Vec<usize> =
@@ -63,15 +63,14 @@ pub(super) fn numbers(candidates: &[Suspect]) -> Vec<usize> {
     numbers
 }
 
-/// The first of the equal safe requests in a row of which this is the last. Requests for other targets are not equal, alike
+/// The first of the equal safe requests in a row of which this is the last. Requests for other things are not equal, alike
 /// as they may look: what was made for one of two things is not missed by the other.
 pub(super) fn first_of_a_row(model: &Model, reader: usize) -> usize {
-    let asks = |number: usize| {
-        let request = &model.exchanges()[number - 1].request;
-        (&request.method, &request.target)
-    };
+    let request = |number: usize| &model.exchanges()[number - 1].request;
+    // A router sees requests alone: what only the rest of the run shows to be safe it does not keep together.
+    let is_safe = |number: usize| request(number).is_safe() && !model.is_write(number);
     let mut first = reader;
-    while first > 1 && !model.exchanges()[first - 1].writes() && asks(first - 1) == asks(first) {
+    while first > 1 && is_safe(first) && request(first - 1).asks_the_same(request(first)) {
         first -= 1;
     }
     first

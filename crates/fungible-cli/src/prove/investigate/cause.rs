@@ -6,7 +6,6 @@ use super::culprits::{Cause, Culprits};
 use super::proof::{Proof, TIMES};
 use super::race::race;
 use super::trials::Trials;
-use crate::exchange::is_safe;
 use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::lab::ProveError;
@@ -28,7 +27,7 @@ pub(super) async fn find(
         .collect();
     let pairs = &failing.comparison.pairs;
     let there = pairs.iter().find(|(here, _)| *here == reader).map_or(reader, |(_, there)| *there);
-    let safe = is_safe(&proof.baselines.model().exchanges()[reader - 1].request.method);
+    let safe = proof.baselines.model().exchanges()[reader - 1].request.is_safe();
     let side = if let Schedule::Rotate(pass) = experiment.schedule { pass.side(there, safe) } else { 0 };
     let exact = Trials { experiment, reader, key: Some(key.clone()), polled: Vec::new(), side, deviations };
     if let Some(cause) = race(proof, &exact, failing, &keys).await? {

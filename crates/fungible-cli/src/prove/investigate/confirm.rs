@@ -28,6 +28,9 @@ const READERS: usize = 3;
 /// # Errors
 /// When a run cannot be carried out.
 pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Result<(), ProveError> {
+    if proof.baselines.has_crashed() {
+        return Ok(());
+    }
     let experiment = schedule.plain();
     // Also where the budget ends in the middle of it.
     proof.results.hides_more = !proof.results.findings.is_empty();
@@ -36,7 +39,7 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Res
     let Round::Healed(by) = round else { return Ok(()) };
     if proof.lab.may_run(1) {
         let journal = proof.lab.run(&experiment.healed_by(by)).await?;
-        let is_whole = journal.alone.is_none() && !journal.is_starved();
+        let is_whole = journal.alone.is_none() && !proof.lab.is_starved(&journal);
         proof.results.hides_more = !is_whole || !proof.baselines.judge(journal).comparison.deviations.is_empty();
     }
     Ok(())
@@ -48,7 +51,7 @@ async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Roun
     if journal.alone.is_some() {
         return not_started(proof, experiment, journal).await;
     }
-    if journal.is_starved() {
+    if proof.lab.is_starved(&journal) {
         proof.results.reasons.push(format!(
             "under {} the driver gave up on a request that had to wait up to {:.1} s for an instance to start: let it \
              wait longer",
@@ -67,6 +70,9 @@ async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Roun
     proof.lab.tell(Event::Differs { exchange: deviation.exchange });
     let mut runs = repeat(proof, experiment, first).await?;
     run_last_baselines(proof, &mut runs).await?;
+    if proof.baselines.has_crashed() {
+        return Ok(Round::Open);
+    }
     look_into(proof, experiment, &runs).await
 }
 
@@ -130,7 +136,7 @@ async fn repeat(
             break;
         }
         let run = proof.lab.run(experiment).await?;
-        if run.is_starved() {
+        if proof.lab.is_starved(&run) {
             break;
         }
         runs.push(proof.baselines.judge(run));
@@ -144,7 +150,7 @@ async fn learn_orders_of(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Re
     let pairs = &first.comparison.pairs;
     let here = |number: &usize| pairs.iter().find(|(_, there)| there == number).map(|(here, _)| *here);
     let mut groups: Vec<Vec<usize>> =
-        sent_together(first.run.exchanges()).iter().map(|group| group.iter().filter_map(here).collect()).collect();
+        sent_together(&first.run).iter().map(|group| group.iter().filter_map(here).collect()).collect();
     groups.iter_mut().for_each(|group| group.sort_unstable());
     groups.retain(|group| group.len() > 1);
     learn_orders(proof, &groups).await?;

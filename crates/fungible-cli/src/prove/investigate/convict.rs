@@ -146,6 +146,7 @@ fn finding(
         apart: (0, seen),
         attack: experiment.name().to_owned(),
         files: evidence.files(&writers),
+        ended: evidence.ended(reader),
         last_lines: evidence.last_lines(reader),
         failing: evidence.story(&all),
         sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound.run).story(&all)),
@@ -166,7 +167,7 @@ async fn goes_right_by_itself(
             break;
         }
         let run = proof.lab.run(experiment).await?;
-        if !run.is_starved() && !proof.baselines.judge(run).comparison.deviating().contains(&reader) {
+        if !proof.lab.is_starved(&run) && !proof.baselines.judge(run).comparison.deviating().contains(&reader) {
             return Ok(Some(again));
         }
     }
@@ -186,6 +187,7 @@ pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: 
     proof.results.not_judged.push(NotJudged {
         deviations: of(&run.comparison, reader),
         why,
+        ended: evidence.ended(step.number),
         last_lines: if failed { evidence.last_lines(step.number) } else { Vec::new() },
         step,
     });
@@ -195,7 +197,7 @@ pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: 
 fn in_flight_with(run: &Observed, number: usize) -> Vec<String> {
     let pairs = &run.comparison.pairs;
     let here = |there: usize| pairs.iter().find(|(_, one)| *one == there).map(|(here, _)| *here);
-    let groups = at_once(run.run.exchanges()).into_iter();
+    let groups = at_once(&run.run).into_iter();
     let mut groups = groups.map(|group| group.into_iter().filter_map(here).collect::<Vec<usize>>());
     let group = groups.find(|group| group.contains(&number)).unwrap_or_default();
     group.iter().filter(|one| **one != number).map(|one| format!("#{one}")).collect()

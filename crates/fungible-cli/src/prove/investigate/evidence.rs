@@ -37,6 +37,11 @@ impl<'a> Evidence<'a> {
         self.instance(number).map(|one| one.last_lines.clone()).unwrap_or_default()
     }
 
+    /// How the instance that served it ended, where it died by itself.
+    pub(super) fn ended(&self, number: usize) -> Option<String> {
+        Some(self.instance(number)?.ended.as_ref()?.how.clone())
+    }
+
     fn instance(&self, number: usize) -> Option<&'a InstanceRecord> {
         let name = self.step(number)?.exchange.instance?;
         self.0.run.journal.instances.iter().find(|one| one.name == name)

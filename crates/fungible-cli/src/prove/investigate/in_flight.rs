@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::proof::Proof;
-use crate::exchange::{Exchange, is_safe};
 use crate::prove::lab::ProveError;
+use crate::prove::parse::ParsedRun;
 use crate::prove::schedule::Schedule;
 
 /// Requests that arrive within this time of each other may have been sent together: it is chance which of them comes first. One
@@ -14,19 +14,19 @@ const SENT_TOGETHER: Duration = Duration::from_millis(100);
 
 /// The numbers of requests each of which was in flight when the next one arrived, in groups, where one of two may write. A
 /// stream is open for as long as its client wants: nobody waits for its end.
-pub(super) fn at_once(exchanges: &[Exchange]) -> Vec<Vec<usize>> {
-    in_flight(exchanges, Duration::MAX)
+pub(super) fn at_once(run: &ParsedRun) -> Vec<Vec<usize>> {
+    in_flight(run, Duration::MAX)
 }
 
 /// Those of them that may have been sent together.
-pub(crate) fn sent_together(exchanges: &[Exchange]) -> Vec<Vec<usize>> {
-    in_flight(exchanges, SENT_TOGETHER)
+pub(crate) fn sent_together(run: &ParsedRun) -> Vec<Vec<usize>> {
+    in_flight(run, SENT_TOGETHER)
 }
 
-fn in_flight(exchanges: &[Exchange], within: Duration) -> Vec<Vec<usize>> {
+fn in_flight(run: &ParsedRun, within: Duration) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for two in exchanges.windows(2) {
-        let writes = two.iter().any(|one| !is_safe(&one.request.method));
+    for (at, two) in run.exchanges().windows(2).enumerate() {
+        let writes = run.writes(at) || run.writes(at + 1);
         let is_together = two[1].arrived < two[0].ended && two[1].arrived.saturating_sub(two[0].arrived) < within;
         if !writes || !is_together || !two[0].frames.is_empty() {
             continue;
@@ -68,10 +68,13 @@ pub(crate) async fn learn_orders(proof: &mut Proof<'_, '_>, groups: &[Vec<usize>
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::exchange::{Body, Outcome, Request};
+    use crate::exchange::{Exchange, Outcome, Request};
+    use crate::prove::journal::Journal;
+
+    fn run(exchanges: Vec<Exchange>) -> ParsedRun {
+        ParsedRun::new(Journal { exchanges, ..Journal::empty() })
+    }
 
     /// Arrived and ended so many milliseconds after the start.
     fn exchange(number: usize, method: &str, (arrived, ended): (u64, u64)) -> Exchange {
@@ -81,12 +84,7 @@ mod tests {
             instance: None,
             arrived: Duration::from_millis(arrived),
             ended: Duration::from_millis(ended),
-            request: Request {
-                method: method.to_owned(),
-                target: "/".to_owned(),
-                headers: Vec::new(),
-                body: Body::Kept(Bytes::new()),
-            },
+            request: Request::plain(method, "/"),
             outcome: Outcome::Abandoned,
             left: false,
             frames: Vec::new(),
@@ -95,7 +93,7 @@ mod tests {
 
     #[test]
     fn requests_are_at_once_where_each_is_in_flight_when_the_next_arrives_and_one_may_write() {
-        let exchanges = [
+        let run = run(vec![
             exchange(1, "POST", (0, 10)),
             exchange(2, "POST", (1, 11)),
             exchange(3, "GET", (2, 12)),
@@ -103,15 +101,15 @@ mod tests {
             exchange(5, "POST", (20, 30)),
             exchange(6, "POST", (31, 40)),
             exchange(7, "GET", (32, 33)),
-        ];
-        assert_eq!(at_once(&exchanges), [vec![1, 2, 3], vec![6, 7]]);
-        assert_eq!(sent_together(&exchanges), at_once(&exchanges));
+        ]);
+        assert_eq!(at_once(&run), [vec![1, 2, 3], vec![6, 7]]);
+        assert_eq!(sent_together(&run), at_once(&run));
     }
 
     #[test]
     fn a_request_that_stops_another_was_not_sent_together_with_it() {
-        let exchanges = [exchange(1, "POST", (0, 500)), exchange(2, "POST", (450, 460))];
-        assert_eq!(at_once(&exchanges), [[1, 2]]);
-        assert!(sent_together(&exchanges).is_empty());
+        let run = run(vec![exchange(1, "POST", (0, 500)), exchange(2, "POST", (450, 460))]);
+        assert_eq!(at_once(&run), [[1, 2]]);
+        assert!(sent_together(&run).is_empty());
     }
 }

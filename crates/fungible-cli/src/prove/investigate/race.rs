@@ -52,7 +52,7 @@ fn raced(failing: &Observed, reader: usize) -> Vec<Vec<usize>> {
     let until = exchanges[there - 1].ended;
     let before = |number: &usize| exchanges[number - 1].arrived < until;
     let here = |number: &usize| pairs.iter().find(|(_, there)| there == number).map(|(here, _)| *here);
-    let mut groups: Vec<Vec<usize>> = at_once(exchanges)
+    let mut groups: Vec<Vec<usize>> = at_once(&failing.run)
         .iter()
         .map(|group| group.iter().filter(|one| before(one)).filter_map(here).collect())
         .collect();

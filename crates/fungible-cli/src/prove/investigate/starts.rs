@@ -53,6 +53,7 @@ pub(super) async fn not_started(
         apart: (runs - failed, runs),
         attack: experiment.name().to_owned(),
         files: Vec::new(),
+        ended: None,
         last_lines: last.lines,
         failing: Vec::new(),
         sound: Vec::new(),

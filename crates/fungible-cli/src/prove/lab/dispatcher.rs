@@ -118,13 +118,18 @@ impl<'a> Dispatcher<'a> {
         self.given.values().copied().collect()
     }
 
+    /// Instances that got one of these.
+    pub(super) fn who_got(&self, numbers: impl Iterator<Item = usize>) -> HashSet<usize> {
+        numbers.filter_map(|number| self.given.get(&number).copied()).collect()
+    }
+
     /// A request has arrived and asks for its instance.
     pub(super) fn question(&mut self, question: Question, instances: &mut Instances<'_>) {
-        let Question { number, method, target, answer } = question;
+        let Question { number, request, answer } = question;
         self.asked = self.asked.max(number);
-        let (key, route) = self.router.route(number, &method, &target);
+        let (key, route) = self.router.route(number, &request);
         if let Some(warming) = self.warming.take() {
-            if (&warming.method, &warming.target) == (&method, &target) {
+            if (&warming.method, &warming.target) == (&request.method, &request.target) {
                 return self.give(number, warming.instance, answer, instances);
             }
             instances.kill_if_due(warming.instance);

@@ -6,11 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::ends::Ends;
 use super::error::ProveError;
+use super::health::healthy;
 use super::setup::{Ports, Setup};
 use super::stand_in::{StandIn, Succession};
 use crate::balancer::{Balancer, InstanceId};
@@ -25,6 +25,9 @@ const PORTS_TAKEN_AT_MOST: usize = 10;
 /// would be chance whether that one was started before or after this request wrote: an app that reads its state when it
 /// starts would go wrong at another request in each run.
 const KEPT_BACK: usize = 1;
+
+/// A client sees its connection break before the keeper has collected the process: so long its report may take.
+const REPORTED_BY_THEN: Duration = Duration::from_millis(500);
 
 /// What lasts over the runs of a proof.
 pub(super) struct Lasting<'a> {
@@ -43,6 +46,7 @@ pub(super) struct Instances<'a> {
     starting: JoinSet<Result<Started, ProveError>>,
     /// All that became ready; places in this list name them.
     ready: Vec<Running>,
+    ends: Ends,
     /// Those that are ready and have served nothing.
     spares: VecDeque<usize>,
     /// Those that serve for the whole run.
@@ -92,6 +96,7 @@ impl<'a> Instances<'a> {
             balancer,
             starting: JoinSet::new(),
             ready: Vec::new(),
+            ends: Ends::default(),
             spares: VecDeque::new(),
             steady: Vec::new(),
             forks: VecDeque::new(),
@@ -198,9 +203,11 @@ impl<'a> Instances<'a> {
             ready: Some(self.setup.began.elapsed()),
             killed: None,
             files: Vec::new(),
+            ended: None,
             last_lines: Vec::new(),
         };
         let place = self.ready.len();
+        self.ends.watch(place, (Arc::clone(&self.setup.launcher), id), self.setup.began);
         self.ready.push(Running { id, balanced, record, ports: Some(ports), dies: false, dead: false, in_flight: 0 });
         if on_fork {
             self.forks.push_back(place);
@@ -386,8 +393,27 @@ impl<'a> Instances<'a> {
         self.starting.shutdown().await;
     }
 
-    /// What is known of each at the end; of those that served also their files and last lines.
-    pub(super) async fn records(&mut self, served: &HashSet<usize>) -> Result<Vec<InstanceRecord>, ProveError> {
+    /// Takes down which of them ended by themselves. The end of one that broke off before it answered is waited for.
+    async fn note_ends(&mut self, broke_off: &HashSet<usize>) {
+        let until = tokio::time::Instant::now() + REPORTED_BY_THEN;
+        loop {
+            let awaited = broke_off.iter().map(|place| &self.ready[*place]);
+            let is_awaited = awaited.into_iter().any(|one| !one.dead && one.record.ended.is_none());
+            let until = if is_awaited { until } else { tokio::time::Instant::now() };
+            let Some(gone) = self.ends.next(until).await else { return };
+            let instance = &mut self.ready[gone.place];
+            instance.record.ended = gone.by_itself(instance.dead);
+        }
+    }
+
+    /// What is known of each at the end; of those that served also their files and last lines. `broke_off`: those that broke
+    /// off before the end of an answer.
+    pub(super) async fn records(
+        &mut self,
+        served: &HashSet<usize>,
+        broke_off: &HashSet<usize>,
+    ) -> Result<Vec<InstanceRecord>, ProveError> {
+        self.note_ends(broke_off).await;
         let mut records = Vec::new();
         for (place, instance) in std::mem::take(&mut self.ready).into_iter().enumerate() {
             let mut record = instance.record;
@@ -416,28 +442,4 @@ fn port_taken(port: u16, by: String, lasting: &mut Lasting<'_>) -> Result<(), Pr
 /// Whether the number stands in the text as a word.
 fn holds_number(text: &str, number: u16) -> bool {
     text.split(|letter: char| !letter.is_ascii_digit()).any(|word| word == number.to_string())
-}
-
-/// Waits until the instance answers 2xx or 3xx at this path.
-async fn healthy(launcher: &Launcher, id: ProcessId, port: u16, path: &str, limit: Duration) -> Waited {
-    let asks = async {
-        while !answers_well(port, path).await.unwrap_or(false) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Waited::Ready
-    };
-    tokio::select! {
-        ended = launcher.ended(id) => ended,
-        ready = asks => ready,
-        () = tokio::time::sleep(limit) => Waited::Late(Vec::new()),
-    }
-}
-
-async fn answers_well(port: u16, path: &str) -> std::io::Result<bool> {
-    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await?;
-    let mut head = [0; 12];
-    socket.read_exact(&mut head).await?;
-    Ok(head.starts_with(b"HTTP/1.") && matches!(head[9], b'2' | b'3'))
 }

@@ -3,7 +3,9 @@
 
 mod archive;
 mod dispatcher;
+mod ends;
 mod error;
+mod health;
 mod instances;
 mod pseudonyms;
 mod recorder;
@@ -170,6 +172,12 @@ impl<'a> Lab<'a> {
         &self.patterns
     }
 
+    /// Whether a client gave up because we had no instance for its request: what came after that says nothing about the app.
+    /// A request that is given up also undisturbed is given up by itself.
+    pub(crate) fn is_starved(&self, journal: &Journal) -> bool {
+        journal.starved().any(|request| !self.patterns.is_given_up(request))
+    }
+
     /// How long an attack takes in which each of so many requests needs an instance of its own.
     pub(crate) fn expected_time(&self, starts: usize) -> Duration {
         let starts = u32::try_from(starts.div_ceil(self.cores)).unwrap_or(u32::MAX);
@@ -230,7 +238,7 @@ impl<'a> Lab<'a> {
     pub(crate) async fn run(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
         let journal = self.run_once(experiment).await?;
         let requests = self.expected.unwrap_or_default();
-        if !journal.is_starved() || self.ahead >= requests.min(AHEAD_AT_MOST) || !self.may_run(1) {
+        if !self.is_starved(&journal) || self.ahead >= requests.min(AHEAD_AT_MOST) || !self.may_run(1) {
             return Ok(journal);
         }
         self.ahead = requests.min(AHEAD_AT_MOST);

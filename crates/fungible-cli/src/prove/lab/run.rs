@@ -152,7 +152,9 @@ impl<'a, 'l> Run<'a, 'l> {
         driver_lines: Vec<String>,
         began: SystemTime,
     ) -> Result<Ended, ProveError> {
-        let instances = self.instances.records(&self.dispatcher.served()).await?;
+        let broke_off = self.exchanges.iter().filter(|one| one.broke_off()).map(|one| one.number);
+        let broke_off = self.dispatcher.who_got(broke_off);
+        let instances = self.instances.records(&self.dispatcher.served(), &broke_off).await?;
         let mut exchanges = self.exchanges;
         exchanges.sort_by_key(|exchange| exchange.number);
         // Numbers without gaps, also where the end of the run cut a request off.

@@ -10,8 +10,8 @@ use crate::prove::parse::path_and_query;
 /// A place that the user does not want judged, with the reason that the verdict prints.
 ///
 /// The place is written as a [`Deviation`] prints it, with `*` for any run of characters, and covers all that lies
-/// below it: `header x-build`, `body $.items[*].seen`. A method and a path may stand before it:
-/// `GET /status body $.load`.
+/// below it: `header x-build`, `body $.items[*].seen`. A method and a path may stand before it, and what the body asks for:
+/// `GET /status body $.load`, `POST /mcp tools/call now body`. They alone stand for the whole exchange: `GET /status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ignore {
@@ -24,11 +24,12 @@ impl Ignore {
     pub(super) fn covers(&self, request: &Request, place: &str) -> bool {
         let path = path_and_query(&request.target).0;
         let full = format!("{} {path} {place}", request.method);
+        let asked = request.operation().map(|one| format!("{} {path} {} {place}", request.method, one.name));
         let below = |text: &str| {
             matches(&self.place, text)
                 || [".", "[", " "].iter().any(|next| matches(&format!("{}{next}*", self.place), text))
         };
-        below(place) || below(&full)
+        below(place) || below(&full) || asked.is_some_and(|asked| below(&asked))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::exchange::Outcome;
+use crate::exchange::{Outcome, field};
 use crate::prove::align::Pairing;
 use crate::prove::deviation::{Deviation, DeviationKind};
+use crate::prove::diff::WHOLE;
 use crate::prove::journal::DriverEnd;
-use crate::prove::parse::{Meaning, ParsedRun, Scope, field, means};
+use crate::prove::parse::{Meaning, ParsedRun, Scope, means};
 
 /// Requests that every baseline sent and the driver left out of this run, though it went on. `loose`: kinds of requests
 /// whose number varies between baselines.
@@ -21,9 +22,9 @@ pub(super) fn left_out(baseline: &ParsedRun, loose: &HashSet<u64>, pairing: &Pai
     left_out
         .map(|exchange| Deviation {
             exchange: Some(exchange.number),
-            place: "request".to_owned(),
+            place: WHOLE.to_owned(),
             kind: DeviationKind::LeftOut,
-            baseline: format!("{} {}", exchange.request.method, exchange.request.target),
+            baseline: exchange.request.name(),
             attack: "(not sent)".to_owned(),
         })
         .collect()

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::comparison::{Comparison, Ignore, Label, Mask, NotCompared};
 use super::driver_deviations::{driver_end, left_out};
+use super::given_up::unseen;
 use super::labels::{Aligned, ObservedValues, doubtful, labels, ordinals};
 use super::learn::Learned;
 use crate::prove::align::align;
-use crate::prove::diff::{Compared, Deviates, Explanation, Note, Seen, Strictness, compare_runs};
+use crate::prove::diff::{Compared, Deviates, Explanation, Note, Seen, Strictness, WHOLE, compare_runs};
 use crate::prove::journal::DriverEnd;
 use crate::prove::parse::{Dataflow, ParsedRun};
 
@@ -34,6 +35,7 @@ pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
     let run = Aligned { baseline, dataflow, minted, attack, pairs: &pairing.pairs };
     let observed = ObservedValues::of(&run, &notes);
     let mut sorted = Sorted::of(notes, baseline, ignores);
+    sorted.not_compared.extend(unseen((baseline, attack), &pairing, &sorted.given_up));
     let named = labels(&run, &observed, &mut sorted.found);
     sorted.not_compared.extend(doubtful(&observed, &named));
     sorted.labels.extend(named);
@@ -68,6 +70,8 @@ struct Sorted {
     masks: Vec<Mask>,
     labels: Vec<Label>,
     not_compared: Vec<NotCompared>,
+    /// Exchanges whose client went away in one of the runs.
+    given_up: Vec<usize>,
     /// How often each ignore took effect.
     ignored: Vec<usize>,
 }
@@ -99,9 +103,13 @@ impl Sorted {
                 Note::Label { seen, instance, value } => {
                     sorted.labels.push(Label { place: seen.place, instance, value });
                 }
-                Note::NotCompared { exchange, root, reason } => match root.and_then(|root| ignore(exchange, &root)) {
+                Note::NotCompared { exchange, root, reason } => match ignore(exchange, &root) {
                     Some(at) => sorted.ignored[at] += 1,
                     None => sorted.not_compared.push(NotCompared { exchange, reason }),
+                },
+                Note::GivenUp { exchange } => match ignore(exchange, WHOLE) {
+                    Some(at) => sorted.ignored[at] += 1,
+                    None => sorted.given_up.push(exchange),
                 },
                 Note::Token(_) | Note::AnyOrder { .. } | Note::Format { .. } => {}
             }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::comparison::{Label, NotCompared};
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome, field};
 use crate::prove::deviation::DeviationKind;
 use crate::prove::diff::{Deviates, Explanation, Note, Seen, Variation};
-use crate::prove::parse::{Dataflow, Meaning, ParsedRun, Scope, field, means, sent};
+use crate::prove::parse::{Dataflow, Meaning, ParsedRun, Scope, means, sent};
 
 /// A run under attack, aligned with the baseline.
 pub(super) struct Aligned<'a> {
@@ -124,7 +124,7 @@ fn does_no_harm(run: &Aligned<'_>, names: &HashMap<String, Option<String>>, diff
     let carriers = exchanges.filter_map(|(at, (exchange, request))| {
         let carried = sent([request]);
         let (_, minted) = names.iter().find(|(name, _)| carried.contains(*name))?;
-        Some((at, exchange.writes(), exchange.instance.is_some() && exchange.instance != *minted))
+        Some((at, run.attack.writes(at), exchange.instance.is_some() && exchange.instance != *minted))
     });
     let carriers: Vec<_> = carriers.collect();
     let alike = |at: &usize| number.get(at).is_some_and(|number| !differing.contains(number));

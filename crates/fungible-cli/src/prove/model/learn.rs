@@ -115,7 +115,8 @@ impl Learned {
                     self.noise.add_format(*key, *shortest, *longest);
                 }
             }
-            Note::Token(_) | Note::Passes { .. } | Note::Label { .. } | Note::NotCompared { .. } => {}
+            Note::Token(_) | Note::Passes { .. } | Note::Label { .. } => {}
+            Note::NotCompared { .. } | Note::GivenUp { .. } => {}
         }
     }
 }

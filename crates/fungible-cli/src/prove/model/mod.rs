@@ -5,6 +5,7 @@
 
 mod comparison;
 mod driver_deviations;
+mod given_up;
 mod judge;
 mod labels;
 mod learn;
@@ -46,6 +47,11 @@ impl Model {
         }
     }
 
+    /// The first baseline.
+    pub(crate) fn first(&self) -> &ParsedRun {
+        &self.first
+    }
+
     /// Those of the first baseline: numbers in findings are theirs.
     pub(crate) fn exchanges(&self) -> &[Exchange] {
         self.first.exchanges()
@@ -53,7 +59,12 @@ impl Model {
 
     /// How many requests may have changed something.
     pub(crate) fn writes(&self) -> usize {
-        self.exchanges().iter().filter(|exchange| exchange.writes()).count()
+        (1..=self.exchanges().len()).filter(|number| self.is_write(*number)).count()
+    }
+
+    /// Whether the request with this number may have changed something.
+    pub(crate) fn is_write(&self, number: usize) -> bool {
+        number.checked_sub(1).is_some_and(|at| self.first.writes(at))
     }
 
     /// Whether requests like this one are not equally many in all baselines.

@@ -121,12 +121,16 @@ fn numbers_of(value: &RequestValue) -> Vec<String> {
 /// Names under which the responses to writes of at least two kinds have three and more numbers, each higher than the last.
 fn sequences(run: &ParsedRun) -> HashSet<String> {
     let mut runs: HashMap<String, (HashSet<u64>, Vec<u64>)> = HashMap::new();
-    let writes = run.exchanges().iter().enumerate().filter(|(_, exchange)| !is_safe(&exchange.request.method));
-    for (at, response) in writes.filter_map(|(at, _)| Some((at, run.response(at)?))) {
+    let writes = (0..run.exchanges().len()).filter(|at| run.writes(*at));
+    for (at, response) in writes.filter_map(|at| Some((at, run.response(at)?))) {
+        // The client numbers its calls by itself, and gets these numbers back.
+        let is_echo = |text: &str| run.requests[at].values.iter().any(|value| value.text == text);
         for (root, node) in response.parts.iter().filter(|(root, _)| root == "body") {
             node.leaves(&mut Place::root(root.clone()), &mut |place, text| {
                 let name = place.name().to_ascii_lowercase();
-                if let (true, Ok(number)) = (means(Meaning::BareId, Scope::Body, &name), text.parse()) {
+                if let (true, false, Ok(number)) =
+                    (means(Meaning::BareId, Scope::Body, &name), is_echo(text), text.parse())
+                {
                     let (kinds, numbers) = runs.entry(name).or_default();
                     kinds.insert(run.requests[at].kind);
                     numbers.push(number);

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::response;
 use super::tree::Node;
 use super::vocabulary::{Meaning, Scope, is_id, means};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, field};
 
 /// One value that a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct RequestValue {
 pub(crate) struct ParsedRequest {
     /// In a fixed order.
     pub(crate) values: Vec<RequestValue>,
-    /// Method, path with its numbers and tokens left out, names in the query, kind of body.
+    /// Method, path with its numbers and tokens left out, names in the query, kind of body, and what the body asks for.
     pub(crate) kind: u64,
     /// What remains of `kind` where words differ too.
     pub(crate) coarse_kind: u64,
@@ -98,8 +98,8 @@ fn values(exchange: &Exchange) -> Vec<RequestValue> {
             });
         }
     }
-    let encoding = response::field(&request.headers, "content-encoding");
-    let content_type = response::field(&request.headers, "content-type");
+    let encoding = field(&request.headers, "content-encoding");
+    let content_type = field(&request.headers, "content-type");
     if let Content::Read(body) = body::read(&request.body, &encoding, &content_type) {
         leaves("body", &body, &mut values);
     }
@@ -137,8 +137,9 @@ fn kind(exchange: &Exchange) -> u64 {
     let mut names: Vec<String> = body::form(query).into_iter().map(|(name, _)| name).collect();
     names.sort();
     names.hash(&mut hasher);
-    let kind = response::field(&request.headers, "content-type");
+    let kind = field(&request.headers, "content-type");
     kind.split(';').next().unwrap_or_default().trim().hash(&mut hasher);
+    request.operation().map(|operation| general(&operation.name)).hash(&mut hasher);
     hasher.finish()
 }
 

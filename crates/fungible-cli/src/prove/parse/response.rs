@@ -3,7 +3,7 @@
 use super::body::{self, Content};
 use super::tree::Node;
 use super::vocabulary::{Meaning, Scope, means};
-use crate::exchange::{Body, Exchange, Frame, Headers, Outcome};
+use crate::exchange::{Body, Exchange, Frame, Headers, Outcome, field};
 
 /// A response by its parts.
 #[derive(Clone, Debug)]
@@ -37,12 +37,6 @@ impl Response {
     pub(crate) fn has_binary_body(&self) -> bool {
         matches!(self.part("body"), Some(Node::Binary { .. }))
     }
-}
-
-/// The first value of a field as text.
-pub(crate) fn field(headers: &Headers, name: &str) -> String {
-    let found = headers.iter().find(|(key, _)| key == name);
-    found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
 /// The normal form; `None` where the app did not answer.

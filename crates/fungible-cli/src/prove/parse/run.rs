@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::read_only_tools::read_only_tools;
 use super::request::ParsedRequest;
 use super::response::Response;
 use crate::exchange::Exchange;
@@ -18,6 +19,8 @@ const MOST_KEPT: usize = 8 << 20;
 pub(crate) struct ParsedRun {
     pub(crate) journal: Journal,
     pub(crate) requests: Vec<ParsedRequest>,
+    /// Which of them may have changed something.
+    writes: Vec<bool>,
     responses: Mutex<Kept>,
 }
 
@@ -34,7 +37,14 @@ impl ParsedRun {
     /// Reads the requests of a journal.
     pub(crate) fn new(journal: Journal) -> ParsedRun {
         let requests = journal.exchanges.iter().map(ParsedRequest::of).collect();
-        ParsedRun { journal, requests, responses: Mutex::default() }
+        let tools = read_only_tools(&journal.exchanges);
+        let writes = journal.exchanges.iter().map(|one| one.writes(|tool| tools.contains(tool))).collect();
+        ParsedRun { journal, requests, writes, responses: Mutex::default() }
+    }
+
+    /// Whether the request at this place may have changed something.
+    pub(crate) fn writes(&self, at: usize) -> bool {
+        self.writes.get(at).is_some_and(|writes| *writes)
     }
 
     /// The exchanges in the order of arrival.

@@ -1,7 +1,7 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
 use super::experiment::{Experiment, HandOver, Intervention, KillMoment, Schedule, Together, Way};
-use crate::exchange::is_safe;
+use crate::exchange::Request;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 
 /// Who gets a request.
@@ -42,8 +42,8 @@ pub(crate) struct Router {
     groups: Vec<Group>,
     /// Whether the last request may have written.
     wrote: bool,
-    /// Method and target of the last request.
-    last: (String, String),
+    /// The last request.
+    last: Option<Request>,
     /// How many safe requests equal to it have come in a row.
     row: usize,
     /// A driver that polls longer than in any baseline waits for what no instance lives long enough to do.
@@ -54,23 +54,22 @@ impl Router {
     /// Routes a new run; `patterns`: what its requests look like.
     pub(crate) fn new(experiment: Experiment, patterns: RequestPatterns) -> Router {
         let longest_row = patterns.longest_row();
-        let last = (String::new(), String::new());
         let keys = RequestKeys::new(patterns);
         let groups = groups(&experiment);
-        Router { experiment, keys, groups, wrote: false, last, row: 0, longest_row }
+        Router { experiment, keys, groups, wrote: false, last: None, row: 0, longest_row }
     }
 
     /// Must be called once for each request, in the order of arrival. The key names it in all runs.
-    pub(crate) fn route(&mut self, number: usize, method: &str, target: &str) -> (RequestKey, Route) {
-        let key = self.keys.next(method, target);
-        let route = self.route_of(number, (method, target), &key);
+    pub(crate) fn route(&mut self, number: usize, request: &Request) -> (RequestKey, Route) {
+        let key = self.keys.next(request);
+        let route = self.route_of(number, request, &key);
         (key, route)
     }
 
-    fn route_of(&mut self, number: usize, (method, target): (&str, &str), key: &RequestKey) -> Route {
-        let safe = is_safe(method);
-        let as_before = safe && (self.last.0.as_str(), self.last.1.as_str()) == (method, target);
-        self.last = (method.to_owned(), target.to_owned());
+    fn route_of(&mut self, number: usize, request: &Request, key: &RequestKey) -> Route {
+        let safe = request.is_safe();
+        let as_before = safe && self.last.as_ref().is_some_and(|last| last.asks_the_same(request));
+        self.last = Some(request.clone());
         self.row = if as_before { self.row + 1 } else { 1 };
         let belongs = self.belongs_together(as_before, key);
         let after_a_write = std::mem::replace(&mut self.wrote, !safe);
@@ -135,7 +134,8 @@ mod tests {
                 .into_iter()
                 .map(|pass| {
                     let mut router = Router::new(Schedule::Rotate(pass).plain(), RequestPatterns::default());
-                    (1..=requests).map(|number| router.route(number, method(number), "/").1).collect()
+                    let request = |number: usize| Request::plain(method(number), "/");
+                    (1..=requests).map(|number| router.route(number, &request(number)).1).collect()
                 })
                 .collect();
             let is_write = |at: &usize| method(at + 1) == "POST";
@@ -174,19 +174,35 @@ mod tests {
     #[test]
     fn requests_that_look_alike_are_polled_only_where_they_ask_for_the_same() {
         let mut patterns = RequestPatterns::default();
-        patterns.add("GET", &["/orders/4", "/orders/5"], &[]);
+        let orders = ["/orders/4", "/orders/5"].map(|target| Request::plain("GET", target));
+        patterns.add(&orders.iter().collect::<Vec<&Request>>(), &[]);
         let order = RequestKey { pattern: "GET /orders/*?".to_owned(), which: Which::Nth(1) };
         let together = Together { writers: Vec::new(), reader: Some(order), polls: true, side: 0 };
         let amnesia = Schedule::Amnesia(HandOver::Each).plain().with(Intervention::Together(together)).unwrap();
         let mut router = Router::new(amnesia, patterns);
         let targets = ["/orders/4", "/orders/4", "/orders/5", "/orders/4"];
-        let given: Vec<Route> =
-            targets.iter().zip(1..).map(|(one, number)| router.route(number, "GET", one).1).collect();
+        let mut get = |number: usize, target: &str| router.route(number, &Request::plain("GET", target)).1;
+        let given: Vec<Route> = targets.iter().zip(1..).map(|(one, number)| get(number, one)).collect();
         assert_eq!(given, [Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Fresh]);
         // Nor is it a driver that polls for ever which asks for one thing after another.
         let targets: Vec<String> = (1..20).map(|number| format!("/orders/{number}")).collect();
-        let last = targets.iter().zip(5..).map(|(one, number)| router.route(number, "GET", one).1).last();
+        let last = targets.iter().zip(5..).map(|(one, number)| get(number, one)).last();
         assert_eq!(last, Some(Route::Fresh));
+    }
+
+    #[test]
+    fn calls_that_read_are_polled_only_where_they_ask_for_the_same() {
+        let call = |id: usize, uri: &str| {
+            let call = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"resources/read","params":{{"uri":"{uri}"}}}}"#);
+            Request::json("POST", "/mcp", &call)
+        };
+        let reader = RequestKey { pattern: "? POST /mcp resources/read".to_owned(), which: Which::Nth(1) };
+        let together = Together { writers: Vec::new(), reader: Some(reader), polls: true, side: 0 };
+        let amnesia = Schedule::Amnesia(HandOver::Each).plain().with(Intervention::Together(together)).unwrap();
+        let mut router = Router::new(amnesia, RequestPatterns::default());
+        let given: Vec<Route> =
+            ["a", "a", "b"].iter().zip(1..).map(|(uri, number)| router.route(number, &call(number, uri)).1).collect();
+        assert_eq!(given, [Route::Kept(0), Route::Kept(0), Route::Fresh]);
     }
 
     #[test]
@@ -200,7 +216,9 @@ mod tests {
             let mut router = Router::new(found.with(second).unwrap(), RequestPatterns::default());
             let requests = [("PUT", "/tea"), ("GET", "/tea"), ("PUT", "/milk"), ("GET", "/milk")];
             let numbered = requests.iter().zip(1..);
-            numbered.map(|((method, target), number)| router.route(number, method, target).1).collect::<Vec<Route>>()
+            let routes =
+                numbered.map(|((method, target), number)| router.route(number, &Request::plain(method, target)).1);
+            routes.collect::<Vec<Route>>()
         };
         let apart = [Route::Kept(0), Route::Kept(0), Route::Kept(1), Route::Kept(1)];
         assert_eq!(given(group("PUT /milk", "GET /milk")), apart);
@@ -214,8 +232,11 @@ mod tests {
         let mut router = Router::new(Schedule::Amnesia(slow).plain(), RequestPatterns::default());
         let requests =
             [("GET", "/"), ("POST", "/login"), ("GET", "/"), ("GET", "/help"), ("GET", "/cart"), ("GET", "/help")];
-        let given: Vec<Route> =
-            requests.iter().zip(1..).map(|((method, target), number)| router.route(number, method, target).1).collect();
+        let given: Vec<Route> = requests
+            .iter()
+            .zip(1..)
+            .map(|((method, target), number)| router.route(number, &Request::plain(method, target)).1)
+            .collect();
         assert_eq!(given, [Route::Stay, Route::Fresh, Route::Fresh, Route::Stay, Route::Fresh, Route::Stay]);
     }
 
@@ -225,7 +246,10 @@ mod tests {
         let together = amnesia.with(Intervention::Together(together)).unwrap();
         let mut router = Router::new(together, RequestPatterns::default());
         let split = requests.iter().filter_map(|request| request.split_once(' '));
-        split.zip(1..).map(|((method, target), number)| router.route(number, method, target).1).collect()
+        split
+            .zip(1..)
+            .map(|((method, target), number)| router.route(number, &Request::plain(method, target)).1)
+            .collect()
     }
 
     /// Of a request that fits no pattern.

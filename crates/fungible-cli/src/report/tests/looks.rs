@@ -2,7 +2,7 @@
 //! share its snapshot. After an intended change, `INSTA_UPDATE=always` writes them anew; read what it wrote.
 
 use super::world::{answer_header, attack_run, difference, login, request_header, step, verdict};
-use crate::exchange::Outcome;
+use crate::exchange::{Outcome, Request};
 use crate::prove::{Finding, FindingKind, Ignored, Judgement, NotJudged, Step, Verdict};
 use crate::report::{Style, json, markdown, text};
 
@@ -48,6 +48,7 @@ fn not_shown() -> Verdict {
             step: step(9, "GET /news", "one", 200),
             deviations: vec![difference("body $.count", "3", "4")],
             why: "there in 2 of 3 runs".to_owned(),
+            ended: None,
             last_lines: Vec::new(),
         }],
         ignored: vec![Ignored { place: "body $.build".to_owned(), reason: "a build stamp".to_owned(), times: 2 }],
@@ -197,6 +198,7 @@ fn an_unstable_failure_shows_the_log_of_its_instance() {
         step: step(4, "GET /a.js", "one", 200),
         deviations: vec![difference("status", "200", "500")],
         why: why.to_owned(),
+        ended: None,
         last_lines: (1..=8).map(|n| format!("  at line {n}")).collect(),
     }];
     verdict.covered.attacks.extend(vec![attack_run("rotate", "5 passes over 3 live instances"); 2]);
@@ -301,4 +303,34 @@ fn as_json() {
     finding.failing.truncate(1);
     finding.sound.clear();
     assert_same("json", &json(&found(finding)));
+}
+
+#[test]
+fn an_app_that_died_is_told_with_how_it_ended_and_its_last_lines() {
+    let finding = Finding { ended: Some("SIGSEGV".to_owned()), ..login(FindingKind::Trapped) };
+    let alone = Verdict { app_lines: vec!["fatal: no heap".to_owned()], ..verdict(Judgement::NotShown(Vec::new())) };
+    for report in [plain(&found(finding.clone()), 80), markdown(&found(finding))] {
+        assert!(report.to_lowercase().contains("its instance died by itself: sigsegv"), "{report}");
+    }
+    for report in [plain(&alone, 80), markdown(&alone)] {
+        assert!(report.to_lowercase().contains("last lines of the app:"), "{report}");
+        assert!(report.contains("fatal: no heap"), "{report}");
+    }
+}
+
+#[test]
+fn a_request_is_named_by_what_it_asks_for() {
+    let mut finding = login(FindingKind::Trapped);
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add_note"}}"#;
+    for step in finding.writers.iter_mut().chain(&mut finding.failing).chain(&mut finding.sound) {
+        if step.number == 3 {
+            step.exchange.request = Request::json("POST", "/mcp", call);
+        }
+    }
+    let verdict = found(finding);
+    let screen = plain(&verdict, 80);
+    assert!(screen.contains("#3 POST /mcp tools/call add_note kept state"), "{screen}");
+    assert!(screen.contains("─ #3 POST /mcp tools/call add_note ─"), "{screen}");
+    assert!(markdown(&verdict).contains("C->>B: #35;3 POST /mcp tools/call add#95;note"), "{}", markdown(&verdict));
+    assert!(json(&verdict).contains(r#""operation": "tools/call add_note""#), "{}", json(&verdict));
 }

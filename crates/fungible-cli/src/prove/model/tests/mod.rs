@@ -2,7 +2,9 @@
 
 mod encodings;
 mod frameworks;
+mod given_up;
 mod lines;
+mod operations;
 mod properties;
 mod renamed;
 mod requests;

@@ -68,6 +68,7 @@ impl Log {
                 ready: Some(Duration::ZERO),
                 killed: None,
                 files: Vec::<PathBuf>::new(),
+                ended: None,
                 last_lines: Vec::new(),
             });
         }
