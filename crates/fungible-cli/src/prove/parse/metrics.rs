@@ -1,5 +1,5 @@
-//! A page of metrics in the text formats of Prometheus (0.0.4) and `OpenMetrics` as a tree: each series has a place of its
-//! own. It does not know what any metric counts.
+//! A page of metrics in the text formats of Prometheus (0.0.4) and `OpenMetrics` as a tree: each series has a place of
+//! its own. It does not know what any metric counts.
 
 use super::tree::Node;
 

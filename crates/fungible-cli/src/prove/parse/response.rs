@@ -85,8 +85,8 @@ pub(crate) fn frames(frames: &[Frame], from_client: bool, kind: &str) -> Node {
     Node::List(list)
 }
 
-/// Engine.IO and `SockJS` have single characters for heartbeats, which are data elsewhere: how a stream begins says which it
-/// is.
+/// Engine.IO and `SockJS` have single characters for heartbeats, which are data elsewhere: how a stream begins says which
+/// it is.
 fn name_heartbeats(messages: &mut [Node]) {
     let is = |node: &Node, said: &dyn Fn(&str) -> bool| matches!(node, Node::Lines(lines) if matches!(&lines[..], [Node::Text(text)] if said(text)));
     let heartbeats: &[&str] = match messages.first() {
