@@ -2,7 +2,7 @@
 # The to-do list's traffic: register, log in, add, tick, look at the list and the page, share it, log out.
 set -e
 jar=$(mktemp)
-trap 'rm -f "$jar"' EXIT
+trap 'rm -f "$jar" "$jar.copy"' EXIT
 ask() { curl --silent --show-error --fail --output /dev/null --cookie "$jar" --cookie-jar "$jar" -H 'Content-Type: application/json' "$@"; }
 who='{"name":"anna","password":"correct horse battery"}'
 task=00000000-0000-4000-8000-0000000000a1
@@ -18,5 +18,7 @@ curl --silent --fail --output /dev/null -H 'Content-Type: application/json' "$li
 curl --silent --fail --output /dev/null "$list"
 ask --request DELETE "$BASE_URL/api/links/$task"
 [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$list")" = 404 ]
+# The log-out takes the cookie away: who kept a copy is not let in with it either.
+cp "$jar" "$jar.copy"
 ask --request POST "$BASE_URL/api/logout"
-[ "$(curl --silent --output /dev/null --write-out '%{http_code}' --cookie "$jar" "$BASE_URL/api/me")" = 401 ]
+[ "$(curl --silent --output /dev/null --write-out '%{http_code}' --cookie "$jar.copy" "$BASE_URL/api/me")" = 401 ]
