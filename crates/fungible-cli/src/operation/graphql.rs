@@ -25,14 +25,12 @@ pub(super) fn of_query(query: &str) -> Option<Operation> {
         Some(percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned())
     };
     let name = field("operationName");
-    match field("query") {
-        Some(document) => of_document(&document, name.as_deref()),
-        None => {
-            let extensions: Value = serde_json::from_str(&field("extensions")?).ok()?;
-            // A GET must not be a mutation.
-            persisted(&serde_json::json!({ "extensions": extensions }), name.as_deref(), Effect::Reads)
-        }
+    if let Some(document) = field("query") {
+        return of_document(&document, name.as_deref());
     }
+    let extensions: Value = serde_json::from_str(&field("extensions")?).ok()?;
+    // A GET must not be a mutation.
+    persisted(&serde_json::json!({ "extensions": extensions }), name.as_deref(), Effect::Reads)
 }
 
 /// An operation of which only a hash is known.

@@ -40,7 +40,9 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
         .filter(|one| matches!(one.loss, Loss::Unnoticed { .. }))
         .map(|one| read_back(&one.write))
         .collect();
-    unnoticed.iter().for_each(|what| covered.limit(what));
+    for what in &unnoticed {
+        covered.limit(what);
+    }
     covered.not_covered.extend(["what is done after a log-out on the other instances".to_owned()]);
     if matches!(judgement, Judgement::NotFungible(_)) {
         let hidden = if results.hides_more {

@@ -122,7 +122,7 @@ fn resent(proof: &Proof<'_, '_>, observed: &Observed, numbers: &[usize]) -> Rese
         let is_its_own = numbers.contains(&number);
         match deviation.kind {
             DeviationKind::Status | DeviationKind::LeftOut if is_its_own => {
-                _ = otherwise.get_or_insert(deviation.attack.clone())
+                _ = otherwise.get_or_insert(deviation.attack.clone());
             }
             // A mark that it is the answer to the first one. The driver may stop at it.
             DeviationKind::Header | DeviationKind::DriverExit if is_its_own => {

@@ -45,7 +45,7 @@ pub(super) fn losses(losses: &[LossView]) -> Option<String> {
     ] {
         let writes = of(word);
         if !writes.is_empty() {
-            text += &format!("; {what}: {}", requests(&writes));
+            text.push_str(&["; ", what, ": ", &requests(&writes)].concat());
         }
     }
     Some(text)
@@ -71,12 +71,12 @@ pub(super) fn resends(resends: &[ResendView]) -> Option<String> {
     let unsafe_ones = resends.iter().filter_map(|one| Some(format!("{} ({})", request(&one.request), why(one)?)));
     let unsafe_ones: Vec<String> = unsafe_ones.collect();
     if !unsafe_ones.is_empty() {
-        text += &format!("; not: {}", listed(&unsafe_ones));
+        text.push_str(&["; not: ", &listed(&unsafe_ones)].concat());
     }
     let left: Vec<StepView> =
         resends.iter().filter(|one| one.outcome == ResendWord::NotTried).map(|one| one.request.clone()).collect();
     if !left.is_empty() {
-        text += &format!("; not tried: {}", requests(&left));
+        text.push_str(&["; not tried: ", &requests(&left)].concat());
     }
     Some(text)
 }

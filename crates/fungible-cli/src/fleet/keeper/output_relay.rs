@@ -264,7 +264,9 @@ mod tests {
             let lines: Vec<String> = (10..40).map(|number| format!("{number}{}", "x".repeat(length))).collect();
             let (said, mut reports) = mpsc::unbounded_channel();
             let tail = Tail::new(1, said);
-            lines.iter().for_each(|line| tail.keep(line.as_bytes()));
+            for line in &lines {
+                tail.keep(line.as_bytes());
+            }
             drop(tail);
             let Ok(Report::Said { lines: of_pipe, .. }) = reports.try_recv() else { panic!("it is reported") };
             assert_eq!(kept_of("", &lines.join("\n")), of_pipe, "{length}");

@@ -151,7 +151,9 @@ async fn learn_orders_of(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Re
     let here = |number: &usize| pairs.iter().find(|(_, there)| there == number).map(|(here, _)| *here);
     let mut groups: Vec<Vec<usize>> =
         sent_together(&first.run).iter().map(|group| group.iter().filter_map(here).collect()).collect();
-    groups.iter_mut().for_each(|group| group.sort_unstable());
+    for group in &mut groups {
+        group.sort_unstable();
+    }
     groups.retain(|group| group.len() > 1);
     learn_orders(proof, &groups).await?;
     proof.baselines.judge_again(runs);

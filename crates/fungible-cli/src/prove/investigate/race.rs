@@ -56,7 +56,9 @@ fn raced(failing: &Observed, reader: usize) -> Vec<Vec<usize>> {
         .iter()
         .map(|group| group.iter().filter(|one| before(one)).filter_map(here).collect())
         .collect();
-    groups.iter_mut().for_each(|group| group.sort_unstable());
+    for group in &mut groups {
+        group.sort_unstable();
+    }
     groups.retain(|group| group.len() > 1);
     groups
 }

@@ -205,7 +205,7 @@ impl<'a> Dispatcher<'a> {
                 }
                 return;
             }
-            (Way::Recorded, Some(known), _) => StandIn::Recorded(known.exchange.clone()),
+            (Way::Recorded, Some(known), _) => StandIn::Recorded(Box::new(known.exchange.clone())),
             (Way::Replaced, Some(known), Some(instance)) => {
                 StandIn::Replaced { instance, places: known.minted_at.clone() }
             }

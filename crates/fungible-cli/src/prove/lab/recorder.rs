@@ -34,6 +34,7 @@ pub(super) struct RecordedRun {
 /// What all runs have in common, as its file has it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own in the file")]
 pub(super) struct RecordedProof {
     pub(super) schema_version: u32,
     pub(super) program: String,

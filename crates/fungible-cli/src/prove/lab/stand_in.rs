@@ -24,7 +24,7 @@ use crate::fleet::{LaunchError, Launcher, ProcessId};
 #[derive(Clone)]
 pub(super) enum StandIn {
     /// As this exchange of a baseline; no instance is asked.
-    Recorded(Exchange),
+    Recorded(Box<Exchange>),
     /// As this instance, with other values in place of those at these places.
     Replaced { instance: SocketAddr, places: Vec<String> },
     /// As the second of two instances, after the first had the same request and was killed: when it had answered, or so much

@@ -111,15 +111,12 @@ fn exchanged(bytes: &[u8], pairs: &[(String, String)]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(next) = bytes.get(at) {
-        match pairs.iter().find(|(text, _)| bytes[at..].starts_with(text.as_bytes())) {
-            Some((text, other)) => {
-                out.extend_from_slice(other.as_bytes());
-                at += text.len();
-            }
-            None => {
-                out.push(*next);
-                at += 1;
-            }
+        if let Some((text, other)) = pairs.iter().find(|(text, _)| bytes[at..].starts_with(text.as_bytes())) {
+            out.extend_from_slice(other.as_bytes());
+            at += text.len();
+        } else {
+            out.push(*next);
+            at += 1;
         }
     }
     out

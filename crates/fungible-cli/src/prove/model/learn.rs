@@ -115,8 +115,11 @@ impl Learned {
                     self.noise.add_format(*key, *shortest, *longest);
                 }
             }
-            Note::Token(_) | Note::Passes { .. } | Note::Label { .. } => {}
-            Note::NotCompared { .. } | Note::GivenUp { .. } => {}
+            Note::Token(_)
+            | Note::Passes { .. }
+            | Note::Label { .. }
+            | Note::NotCompared { .. }
+            | Note::GivenUp { .. } => {}
         }
     }
 }

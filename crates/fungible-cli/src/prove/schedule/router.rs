@@ -216,9 +216,9 @@ mod tests {
             let mut router = Router::new(found.with(second).unwrap(), RequestPatterns::default());
             let requests = [("PUT", "/tea"), ("GET", "/tea"), ("PUT", "/milk"), ("GET", "/milk")];
             let numbered = requests.iter().zip(1..);
-            let routes =
+            let given =
                 numbered.map(|((method, target), number)| router.route(number, &Request::plain(method, target)).1);
-            routes.collect::<Vec<Route>>()
+            given.collect::<Vec<Route>>()
         };
         let apart = [Route::Kept(0), Route::Kept(0), Route::Kept(1), Route::Kept(1)];
         assert_eq!(given(group("PUT /milk", "GET /milk")), apart);
