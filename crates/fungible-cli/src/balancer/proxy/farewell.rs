@@ -20,16 +20,21 @@ const CLOSING: Duration = Duration::from_millis(300);
 /// The status code "going away" (RFC 6455, 7.4.1).
 const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
 
-/// Completes when a stream on this instance is to end. `heard`: when its last byte came.
-pub(super) async fn farewell(link: &Link, heard: &Cell<Instant>) {
+/// How often it is looked whether a frame has ended, in a stream that carries nothing for a while in the middle of one.
+const NEXT_LOOK: Duration = Duration::from_millis(100);
+
+/// Completes when a stream on this instance is to end. `heard`: when its last byte came; `between`: whether nothing is under
+/// way that has begun and not ended.
+pub(super) async fn farewell(link: &Link, heard: &Cell<Instant>, between: impl Fn() -> bool) {
     let mut leave = link.leave_state();
     if leave.wait_for(|state| *state >= Leave::Leaves).await.is_err() {
         // Never: the link has the sender.
         return pending().await;
     }
     let silence = async {
-        while heard.get().elapsed() < SILENCE {
-            tokio::time::sleep_until(heard.get() + SILENCE).await;
+        while heard.get().elapsed() < SILENCE || !between() {
+            let next = Instant::now() + NEXT_LOOK;
+            tokio::time::sleep_until(next.max(heard.get() + SILENCE)).await;
         }
     };
     tokio::select! {
@@ -39,13 +44,15 @@ pub(super) async fn farewell(link: &Link, heard: &Cell<Instant>) {
 }
 
 /// Follows the frames of one side of a WebSocket (RFC 6455, 5.2), to know where one ends: only there may another follow.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct FrameEnds {
     /// The head of a frame, as far as it has passed.
     head: [u8; 14],
     length: usize,
     /// The bytes of its payload that are still to pass.
     left: u64,
+    /// No further frame may begin.
+    stopped: bool,
 }
 
 impl FrameEnds {
@@ -65,6 +72,26 @@ impl FrameEnds {
                 (self.left, self.length) = (payload, 0);
             }
         }
+    }
+
+    /// From now on no frame may begin.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// How many of these bytes may pass next.
+    pub(super) fn may_pass(&self, data: &[u8]) -> usize {
+        if !self.stopped {
+            return data.len();
+        }
+        let mut ends = self.clone();
+        let mut passed = 0;
+        while passed < data.len() && !ends.at_end() {
+            let more = usize::try_from(ends.left.max(1)).unwrap_or(usize::MAX).min(data.len() - passed);
+            ends.pass(&data[passed..passed + more]);
+            passed += more;
+        }
+        passed
     }
 
     /// Whether the last frame that began has ended.
@@ -107,9 +134,11 @@ where
             let [one, two, three, four] = mask;
             let frame = [0x88, 0x82, one, two, three, four, GOING_AWAY[0] ^ one, GOING_AWAY[1] ^ two];
             instance.write_all(&frame).await?;
+            instance.flush().await?;
         }
         if at_end_to_client {
             client.write_all(&[0x88, 0x02, GOING_AWAY[0], GOING_AWAY[1]]).await?;
+            client.flush().await?;
         }
         // What is not read when the connection closes would reset it, and the close frame might be lost.
         tokio::io::copy(&mut client.take(u64::MAX), &mut tokio::io::sink()).await?;
@@ -163,6 +192,10 @@ mod tests {
                 follows.pass(piece);
                 passed += piece.len();
                 prop_assert_eq!(follows.at_end(), ends.contains(&passed), "after {} bytes", passed);
+                let mut stopped = follows.clone();
+                stopped.stop();
+                let next = ends.iter().find(|end| **end >= passed).copied();
+                prop_assert_eq!(passed + stopped.may_pass(&bytes[passed..]), next.unwrap_or(passed));
             }
         }
 

@@ -83,7 +83,7 @@ impl ServerSentEvents {
         }
         let heard = Rc::new(Cell::new(Instant::now()));
         let (link, last) = (Arc::clone(&claim.link), Rc::clone(&heard));
-        let ends = Box::pin(async move { farewell(&link, &last).await });
+        let ends = Box::pin(async move { farewell(&link, &last, || true).await });
         Some(ServerSentEvents { heard, ends, has_ended: false })
     }
 

@@ -46,25 +46,30 @@ pub(super) fn start(
             let mut client = Side::new(TokioIo::new(client), true, listener.as_ref(), &heard);
             let mut instance = Side::new(&mut to_instance, false, listener.as_ref(), &heard);
             let ends = (client.frames(is_websocket), instance.frames(is_websocket));
+            let between = || ends.0.borrow().at_end() && ends.1.borrow().at_end();
             let leaves = {
                 // An error ends the tunnel like an orderly end; there is no way to report it.
                 let mut passing = pin!(tokio::io::copy_bidirectional(&mut client, &mut instance));
                 tokio::select! {
                     _ = &mut passing => false,
                     () = silence(&heard, context.config.limits.tunnel_time) => false,
-                    () = farewell(&claim.link, &heard), if listener.is_none() => {
-                        // A frame that is under way to the client passes first.
-                        let between = poll_fn(|context| {
-                            let at_end = ends.0.borrow().at_end();
-                            if at_end { Poll::Ready(()) } else { passing.as_mut().poll(context).map(drop) }
+                    () = farewell(&claim.link, &heard, between), if listener.is_none() => {
+                        // Frames that are under way pass first, and none after them.
+                        ends.0.borrow_mut().stop();
+                        ends.1.borrow_mut().stop();
+                        let last = poll_fn(|context| match passing.as_mut().poll(context) {
+                            Poll::Pending if !between() => Poll::Pending,
+                            _ => Poll::Ready(()),
                         });
-                        let _ = tokio::time::timeout(LAST_FRAME, between).await;
+                        let _ = tokio::time::timeout(LAST_FRAME, last).await;
                         true
                     }
                 }
             };
             if leaves && is_websocket {
                 let at_end = (ends.0.borrow().at_end(), ends.1.borrow().at_end());
+                // Whoever closes a WebSocket writes to it after its last frame.
+                (client.written, instance.written) = (None, None);
                 close_websocket((&mut client, at_end.0), (&mut instance, at_end.1)).await;
             }
         }
@@ -201,7 +206,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Side<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let side = self.get_mut();
-        let written = ready!(Pin::new(&mut side.stream).poll_write(context, data));
+        let may_pass = side.written.as_ref().map_or(data.len(), |frames| frames.borrow().may_pass(data));
+        if may_pass == 0 && !data.is_empty() {
+            // It stopped; nobody waits for this any more.
+            return Poll::Pending;
+        }
+        let written = ready!(Pin::new(&mut side.stream).poll_write(context, &data[..may_pass]));
         match (&written, &side.written) {
             (Ok(count), Some(frames)) => frames.borrow_mut().pass(&data[..*count]),
             (Ok(_), None) => {}

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use test_basics::{LIMIT, eventually_async};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 
 use super::world::{Fake, Raw, Step, add_healthy, balancer, config, never, ok, raw, state_of};
@@ -210,6 +211,55 @@ async fn a_busy_websocket_gets_the_limit_and_then_a_close_between_two_frames() {
     }
     assert!(!drained.is_finished(), "it was closed although frames passed");
     assert_eq!(client.rest().await, [0x88, 2, 3, 0xe9], "after {frames} frames");
+    drop(client);
+    assert!(drained.await.expect("it ends"));
+}
+
+#[tokio::test]
+async fn a_websocket_that_never_pauses_is_closed_after_a_frame() {
+    let fake = Fake::new(|_| vec![raw(WEBSOCKET), Step::Echo]).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&fake]).await;
+    let client = opened(&balancer).await;
+    let frame = [&[0x82, 0x7e, 0x20, 0][..], &[7; 0x2000]].concat();
+    let (mut reads, mut writes) = client.stream.into_split();
+    let flood = tokio::spawn({
+        let frame = frame.clone();
+        async move { while writes.write_all(&frame).await.is_ok() {} }
+    });
+    let drained = tokio::spawn(async move { balancer.drain(ids[0], Duration::from_millis(500)).await });
+    let mut came = client.buffer;
+    let reading = async {
+        while !came.ends_with(&[0x88, 2, 3, 0xe9]) {
+            let more = reads.read_buf(&mut came).await.expect("no reset before the close frame");
+            assert!(more > 0, "it ended without a close frame");
+            // Only the last frames are of interest.
+            let whole = (came.len() / frame.len()).saturating_sub(1) * frame.len();
+            came.drain(..whole);
+        }
+    };
+    tokio::time::timeout(LIMIT, reading).await.expect("a close frame comes in time");
+    flood.abort();
+    assert_eq!((came.len() - 4) % frame.len(), 0, "it stands between two frames");
+    drop(reads);
+    assert!(drained.await.expect("it ends"));
+}
+
+#[tokio::test]
+async fn a_websocket_that_pauses_within_a_frame_is_not_cut_there() {
+    let fake = Fake::new(|_| vec![raw(WEBSOCKET), Step::Echo]).await;
+    let balancer = balancer(config(Routing::RoundRobin));
+    let ids = add_healthy(&balancer, &[&fake]).await;
+    let mut client = opened(&balancer).await;
+    client.send("\u{2}\u{5}he").await;
+    client.take_until("he").await;
+    let mut drained = tokio::spawn(async move { balancer.drain(ids[0], Duration::from_mins(10)).await });
+    // Longer than a stream may be silent.
+    let early = tokio::time::timeout(Duration::from_millis(2500), &mut drained).await;
+    assert!(early.is_err(), "it was closed within a frame");
+    client.send("llo").await;
+    client.take_until("llo").await;
+    assert_eq!(client.rest().await, [0x88, 2, 3, 0xe9]);
     drop(client);
     assert!(drained.await.expect("it ends"));
 }
