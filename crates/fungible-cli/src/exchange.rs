@@ -32,6 +32,9 @@ pub(crate) struct Exchange {
     pub(crate) left: bool,
     /// What went through a connection that changed its protocol, in both directions, or the events of an event stream.
     pub(crate) frames: Vec<Frame>,
+    /// The request that it repeats, by its number: no client sent it, the proof asked an instance again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) again: Option<usize>,
 }
 
 impl Exchange {

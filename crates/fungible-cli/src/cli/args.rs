@@ -41,7 +41,7 @@ pub(super) use self::systemd::SystemdOptions;
 use self::values::FLEET;
 #[cfg(feature = "demo")]
 use self::values::parse_address;
-pub(super) use self::values::{Target, parse_limit, parse_pair, parse_path};
+pub(super) use self::values::{Target, parse_attack, parse_limit, parse_pair, parse_path};
 use crate::fleet::KEEPER_STAGES;
 
 const EXIT_CODES: &str = "\

@@ -47,7 +47,7 @@ impl Progress {
     pub(super) fn show(&mut self, event: &Event) {
         match event {
             Event::Run { experiment, requests } => {
-                self.estimate.begins(*requests);
+                self.estimate.begins();
                 self.run.experiment = experiment;
                 self.run.requests = *requests;
                 self.at_request(0);
@@ -63,9 +63,9 @@ impl Progress {
                 self.run.why = Some(format!("is it there again at {}?", place(*exchange)));
                 self.estimate.more(CONFIRMING);
             }
-            Event::Losses { writes } => {
+            Event::Planned { runs } => {
                 self.run.why = None;
-                self.estimate.more(*writes);
+                self.estimate.more(*runs);
             }
             Event::Trying { reader } => {
                 self.run.why = Some(format!("what does {} miss?", place(Some(*reader))));
@@ -91,7 +91,7 @@ fn place(exchange: Option<usize>) -> String {
 
 /// Estimates the remaining time from the runs so far. It is a guess, because findings decide how many runs are needed.
 struct Estimate {
-    /// The expected number of runs; `None` before the number of requests is known.
+    /// The expected number of runs; `None` before that is planned.
     expected: Option<usize>,
     ended: usize,
     took: Duration,
@@ -103,11 +103,8 @@ impl Estimate {
         Estimate { expected: None, ended: 0, took: Duration::ZERO, began: Instant::now() }
     }
 
-    fn begins(&mut self, requests: Option<usize>) {
+    fn begins(&mut self) {
         self.began = Instant::now();
-        if self.expected.is_none() {
-            self.expected = requests.map(runs_for);
-        }
     }
 
     fn ended(&mut self, took: Duration) {
@@ -117,7 +114,7 @@ impl Estimate {
 
     /// Adds this many runs to the expected ones.
     fn more(&mut self, runs: usize) {
-        self.expected = self.expected.map(|expected| expected.max(self.ended) + runs);
+        self.expected = Some(self.expected.unwrap_or_default().max(self.ended) + runs);
     }
 
     fn left(&self) -> Option<Duration> {
@@ -125,12 +122,6 @@ impl Estimate {
         let runs = self.expected?.max(self.ended + 1) - self.ended;
         Some((one * u32::try_from(runs).ok()?).saturating_sub(self.began.elapsed()))
     }
-}
-
-/// The runs of a proof before losses are tried, without findings: two baselines, amnesia, the passes of rotate.
-fn runs_for(requests: usize) -> usize {
-    let bits = usize::BITS - requests.saturating_sub(1).leading_zeros();
-    3 + usize::try_from(bits).unwrap_or(0) + usize::from(bits > 0)
 }
 
 fn in_words(time: Duration) -> String {
@@ -147,11 +138,11 @@ mod tests {
     #[test]
     fn the_time_left_is_estimated_from_the_runs_so_far() {
         let mut estimate = Estimate::new();
-        estimate.begins(None);
+        estimate.begins();
         assert_eq!(estimate.left(), None, "nothing is known yet");
         estimate.ended(Duration::from_secs(100));
-        estimate.begins(Some(8));
-        // One of 3 + 4 runs has ended.
+        estimate.more(6);
+        estimate.begins();
         let left = estimate.left().unwrap();
         assert!((590..=600).contains(&left.as_secs()), "{left:?}");
         estimate.more(4);
@@ -166,6 +157,5 @@ mod tests {
     fn times_are_in_words() {
         let words = [0, 1, 99, 100, 601].map(|seconds| in_words(Duration::from_secs(seconds)));
         assert_eq!(words, ["1 s", "1 s", "99 s", "2 min", "11 min"]);
-        assert_eq!([1, 2, 3, 31, 32, 33].map(runs_for), [3, 5, 6, 9, 9, 10]);
     }
 }

@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::settings::{self, Prove};
 use super::{front, output, process, run, screen};
 use crate::fleet::{DiskPlan, Launcher};
-use crate::prove::{Archive, Event, Lab, Plan, ProveError, Recorder, Verdict, misspelt, prove};
+use crate::prove::{Archive, Attack, Event, Lab, Plan, ProveError, Recorder, Verdict, misspelt, prove};
 
 /// Runs a proof, prints its verdict, and returns the exit code for it.
 ///
@@ -84,6 +84,16 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
             bail!("there is no traffic: give a command with --drive, such as --drive 'npx playwright test'")
         }
     };
+    let old = options.with.or(file.with);
+    let given = [options.attacks, file.attacks].into_iter().find(|one| !one.is_empty());
+    anyhow::ensure!(
+        old.is_some() || given.as_ref().is_none_or(|given| !given.contains(&Attack::Skew)),
+        "skew needs the command of the old version: give it with --with"
+    );
+    let mut attacks = given.unwrap_or_else(Attack::usual);
+    if old.is_some() && !attacks.contains(&Attack::Skew) {
+        attacks.push(Attack::Skew);
+    }
     let reset = options.reset.or(file.reset);
     let beside = if options.beside.is_empty() { file.beside } else { options.beside };
     for (option, command) in [("--drive", Some(&drive)), ("--reset", reset.as_ref())]
@@ -111,7 +121,10 @@ fn plan(options: ProveOptions, file: Prove) -> anyhow::Result<Plan> {
         start_limit: options.start_limit.or(file.start_limit).unwrap_or(Duration::from_mins(1)),
         drive_limit: options.drive_limit.or(file.drive_limit).unwrap_or(Duration::from_mins(5)),
         ignores: file.ignore,
+        stale_bound: options.stale_bound.or(file.stale_bound).unwrap_or_default(),
         strict: options.strict || file.strict,
+        attacks,
+        old,
     })
 }
 

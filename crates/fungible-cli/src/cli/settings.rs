@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::args::{FEWEST_RUNS, parse_limit, parse_pair, parse_path};
-use crate::prove::Ignore;
+use super::args::{FEWEST_RUNS, parse_attack, parse_limit, parse_pair, parse_path};
+use crate::prove::{Attack, Ignore};
 
 /// The name of the file, in the working directory.
 const FILE: &str = "fungible.toml";
@@ -31,6 +31,7 @@ pub(super) struct Settings {
 pub(super) struct Prove {
     pub(super) command: Vec<String>,
     pub(super) drive: Option<String>,
+    pub(super) with: Option<String>,
     pub(super) hurl: Vec<PathBuf>,
     pub(super) share: Vec<PathBuf>,
     pub(super) real: Vec<PathBuf>,
@@ -46,6 +47,10 @@ pub(super) struct Prove {
     #[serde(deserialize_with = "runs")]
     pub(super) runs: Option<u16>,
     pub(super) strict: bool,
+    #[serde(deserialize_with = "duration")]
+    pub(super) stale_bound: Option<Duration>,
+    #[serde(deserialize_with = "attacks")]
+    pub(super) attacks: Vec<Attack>,
     #[serde(deserialize_with = "duration")]
     pub(super) budget: Option<Duration>,
     #[serde(deserialize_with = "duration")]
@@ -108,6 +113,11 @@ fn runs<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
     number(from, FEWEST_RUNS)
 }
 
+fn attacks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Attack>, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    names.iter().map(|name| parse_attack(name).map_err(D::Error::custom)).collect()
+}
+
 fn number<'de, D: Deserializer<'de>>(from: D, least: i64) -> Result<Option<u16>, D::Error> {
     let value = toml::Value::deserialize(from)?;
     let number = value.as_integer().filter(|number| *number >= least).and_then(|number| u16::try_from(number).ok());
@@ -162,6 +172,7 @@ mod tests {
             ("listen = 0", "0 is no whole number from 1 to 65535"),
             ("listen = \"http\"", "\"http\" is no whole number from 1 to 65535"),
             ("runs = 2", "2 is no whole number from 3 to 65535"),
+            ("attacks = [\"amnesia\", \"flood\"]", "there is no such attack; there are amnesia, rotate"),
             ("health = \"healthz\"", "a path begins with /"),
             ("drive = \"a\"\ndrive = \"b\"", "line 3: duplicate key"),
             ("[[prove.ignore]]\nplace = \"status\"\nreason = \"\"", "needs a reason"),

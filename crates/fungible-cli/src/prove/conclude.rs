@@ -8,7 +8,7 @@ use super::investigate::Proof;
 use super::journal::{DriverEnd, Journal};
 use super::lab::ProveError;
 use super::parse::path_and_query;
-use super::plan::Plan;
+use super::plan::{Attack, Plan};
 use super::results::Results;
 use super::verdict::{Judgement, Loss, Step, Verdict, WriteLoss};
 use crate::exchange::{Exchange, NOT_REACHED, Outcome};
@@ -43,12 +43,22 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
     for what in &unnoticed {
         covered.limit(what);
     }
-    covered.not_covered.extend(["what is done after a log-out on the other instances".to_owned()]);
+    let left_out: Vec<&str> =
+        Attack::usual().into_iter().filter(|one| !lab.plan().tries(*one)).map(Attack::name).collect();
+    if !lab.plan().stale_bound.is_zero() {
+        let bound = lab.plan().stale_bound.as_secs_f32();
+        covered.limit(&format!(
+            "old copies on other live instances, up to {bound} s after a write: accepted by --stale-bound"
+        ));
+    }
+    if !left_out.is_empty() {
+        covered.limit(&format!("{}: left out by --attacks", left_out.join(", ")));
+    }
     if matches!(judgement, Judgement::NotFungible(_)) {
         let hidden = if results.hides_more {
             "what comes after the first finding"
         } else {
-            "what only live instances get wrong: after a finding, the rest of rotate is not tried"
+            "what later attacks would show: after a finding they are not tried"
         };
         covered.not_covered.push(hidden.to_owned());
     }
@@ -267,6 +277,7 @@ mod tests {
             outcome: outcome.clone(),
             left: false,
             frames: Vec::new(),
+            again: None,
         });
         let one = InstanceRecord {
             name: "one".to_owned(),

@@ -15,8 +15,8 @@ pub(crate) enum Event {
     Ran { took: Duration },
     /// A deviation was seen, at this exchange of the baseline; `None`: at the driver's end.
     Differs { exchange: Option<usize> },
-    /// It is tried whether the losses of so many writes would be noticed.
-    Losses { writes: usize },
+    /// So many more runs are to come, if nothing is found.
+    Planned { runs: usize },
     /// It is tried which request is the cause of what this one missed.
     Trying { reader: usize },
 }

@@ -6,9 +6,11 @@
 
 mod align;
 mod baselines;
+mod beyond;
 mod conclude;
 mod deviation;
 mod diff;
+mod echo;
 mod event;
 mod investigate;
 mod journal;
@@ -22,6 +24,7 @@ mod request_key;
 mod results;
 mod schedule;
 mod sensitivity;
+mod skew;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -33,10 +36,10 @@ pub(crate) use model::Ignore;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parse::fuzz;
 pub(crate) use placeholders::misspelt;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Attack, Plan};
 pub(crate) use schedule::Way;
 pub(crate) use verdict::{
-    AttackRun, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, WriteLoss,
+    Age, AttackRun, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, WriteLoss,
 };
 #[cfg(test)]
 pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
@@ -58,7 +61,7 @@ pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
     let first = lab.run(&Experiment::baseline(Duration::ZERO)).await?;
     let baselines = Baselines::new(first, lab.plan().ignores.clone());
     let mut proof = Proof { lab, baselines, results: Results::default(), swapped: Vec::new() };
-    let nothing_to_see = match carry_out(&mut proof).await {
+    let nothing_to_see = match Box::pin(carry_out(&mut proof)).await {
         Ok(reason) => reason,
         // What was found until then stands.
         Err(error @ (ProveError::OutOfTime { .. } | ProveError::NotRecorded { .. })) => {
@@ -98,8 +101,56 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     let groups = sent_together(proof.baselines.model().first());
     learn_orders(proof, &groups).await?;
     let hand_over = hand_over(proof);
-    if may_go_on(proof, "amnesia was not tried") {
-        attack(proof, Schedule::Amnesia(hand_over)).await?;
+    proof.lab.tell(Event::Planned { runs: planned(proof) });
+    if proof.lab.plan().tries(Attack::Amnesia) && may_go_on(proof, "amnesia was not tried") {
+        attack(proof, Schedule::Amnesia(hand_over.clone())).await?;
+    }
+    rotate(proof).await?;
+    for (name, schedule) in [(Attack::Roll, Schedule::Roll(hand_over)), (Attack::Cold, Schedule::Cold)] {
+        let tries = is_undecided(proof) && proof.lab.plan().tries(name);
+        if tries && may_go_on(proof, &format!("{} was not tried", name.name())) {
+            attack(proof, schedule).await?;
+        }
+    }
+    if is_undecided(proof) && proof.lab.plan().tries(Attack::Echo) {
+        Box::pin(echo::attack(proof)).await?;
+    }
+    if is_undecided(proof) {
+        if proof.lab.plan().tries(Attack::MidKill) {
+            mid_kill::attack(proof).await?;
+        }
+        if proof.lab.plan().tries(Attack::Burst) {
+            beyond::burst(proof).await?;
+        }
+        if proof.lab.plan().tries(Attack::Crowd) {
+            beyond::crowd(proof).await?;
+        }
+        if proof.lab.plan().tries(Attack::Skew) {
+            skew::attack(proof).await?;
+        }
+        sensitivity::try_losses(proof).await?;
+    }
+    Ok(None)
+}
+
+/// How many runs the attacks take where they find nothing.
+fn planned(proof: &Proof<'_, '_>) -> usize {
+    let model = proof.baselines.model();
+    let runs = |attack: &Attack| match attack {
+        Attack::Amnesia | Attack::Roll | Attack::Cold => 1,
+        Attack::Rotate => Pass::all(model.exchanges().len()).len(),
+        Attack::Skew => 2 + Pass::all(model.exchanges().len()).len(),
+        Attack::Echo => echo::runs(model),
+        Attack::Burst | Attack::Crowd => 2,
+        Attack::MidKill => 2 * usize::from(model.writes() > 0),
+    };
+    proof.lab.plan().attacks.iter().map(runs).sum()
+}
+
+/// Every two requests on two live instances, until something is found.
+async fn rotate(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
+    if !proof.lab.plan().tries(Attack::Rotate) {
+        return Ok(());
     }
     let passes = Pass::all(proof.baselines.model().exchanges().len());
     for (at, pass) in passes.iter().enumerate() {
@@ -109,12 +160,15 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         }
         attack(proof, Schedule::Rotate(*pass)).await?;
     }
-    let undecided = proof.results.findings.is_empty() && proof.results.not_judged.is_empty();
-    if undecided && !proof.baselines.has_crashed() && conclude::fails_undisturbed(&proof.baselines).is_none() {
-        mid_kill::attack(proof).await?;
-        sensitivity::try_losses(proof).await?;
-    }
-    Ok(None)
+    Ok(())
+}
+
+/// Whether nothing was found so far, and all that was seen could be judged.
+fn is_undecided(proof: &Proof<'_, '_>) -> bool {
+    proof.results.findings.is_empty()
+        && proof.results.not_judged.is_empty()
+        && !proof.baselines.has_crashed()
+        && conclude::fails_undisturbed(&proof.baselines).is_none()
 }
 
 /// Whether the app did not crash so far and the budget allows one more run; else it is a reason that this was left out.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::model::Ignore;
 
 /// Everything that a proof needs to know.
@@ -15,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) env: Vec<(String, String)>,
     /// Templates of files and where each instance finds them filled in.
     pub(crate) files: Vec<(PathBuf, String)>,
+    /// Starts one instance of the version before, for the shell.
+    pub(crate) old: Option<String>,
     /// The traffic: a command for the shell.
     pub(crate) drive: String,
     /// Runs before each run.
@@ -38,9 +42,77 @@ pub(crate) struct Plan {
     pub(crate) ignores: Vec<Ignore>,
     /// No acquittal where the loss of a write would go unnoticed.
     pub(crate) strict: bool,
+    /// What is tried.
+    pub(crate) attacks: Vec<Attack>,
+    /// For so long after a write, live instances may answer from an old copy.
+    pub(crate) stale_bound: Duration,
+}
+
+/// One way to route requests, and to end instances, that is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Attack {
+    /// Each request on an instance that has served nothing; the one before is killed.
+    Amnesia,
+    /// Requests by turns over two live instances, in several passes.
+    Rotate,
+    /// One instance after the other is replaced, each ended by SIGTERM.
+    Roll,
+    /// Three instances start at the same moment.
+    Cold,
+    /// After each write, earlier reads are asked again of two live instances.
+    Echo,
+    /// The instance is killed in the middle of a request, which is sent again.
+    MidKill,
+    /// The last read is asked again until it is refused, on one instance and on three.
+    Burst,
+    /// The driver runs three times at once, on one instance and on two.
+    Crowd,
+    /// The old version beside the new one.
+    Skew,
+}
+
+impl Attack {
+    /// All of them, in the order in which they are tried.
+    pub(crate) const ALL: [Attack; 9] = [
+        Attack::Amnesia,
+        Attack::Rotate,
+        Attack::Roll,
+        Attack::Cold,
+        Attack::Echo,
+        Attack::MidKill,
+        Attack::Burst,
+        Attack::Crowd,
+        Attack::Skew,
+    ];
+
+    /// Those that are tried unless the user says otherwise. The others send what the traffic does not.
+    pub(crate) fn usual() -> Vec<Attack> {
+        Attack::ALL.into_iter().filter(|one| !matches!(one, Attack::Burst | Attack::Crowd | Attack::Skew)).collect()
+    }
+
+    /// As users write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Attack::Amnesia => "amnesia",
+            Attack::Rotate => "rotate",
+            Attack::Roll => "roll",
+            Attack::Cold => "cold",
+            Attack::Echo => "echo",
+            Attack::MidKill => "mid-kill",
+            Attack::Burst => "burst",
+            Attack::Crowd => "crowd",
+            Attack::Skew => "skew",
+        }
+    }
 }
 
 impl Plan {
+    /// Whether this is to be tried.
+    pub(crate) fn tries(&self, attack: Attack) -> bool {
+        self.attacks.contains(&attack)
+    }
+
     /// The app's command, as it was asked for.
     pub(crate) fn command(&self) -> String {
         std::iter::once(&self.program).chain(&self.args).cloned().collect::<Vec<_>>().join(" ")

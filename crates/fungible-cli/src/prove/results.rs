@@ -58,11 +58,26 @@ impl Passed {
         self.renaming.clone_from(&comparison.renaming);
     }
 
+    /// Adds labels and masks of an attack that was judged apart.
+    pub(crate) fn add_places(&mut self, labels: Vec<(String, Vec<String>)>, masks: Vec<(String, String)>) {
+        add_new(&mut self.labels, labels);
+        add_new(&mut self.masks, masks);
+    }
+
     /// The user's ignores, with how often each took effect.
     pub(crate) fn ignored(&self, ignores: &[Ignore]) -> Vec<Ignored> {
         let times = self.ignored.iter().copied().chain(std::iter::repeat(0));
         let of =
             |(one, times): (&Ignore, usize)| Ignored { place: one.place.clone(), reason: one.reason.clone(), times };
         ignores.iter().zip(times).map(of).collect()
+    }
+}
+
+/// Adds those whose place is not there yet.
+fn add_new<T>(all: &mut Vec<(String, T)>, more: Vec<(String, T)>) {
+    for (place, one) in more {
+        if !all.iter().any(|(known, _)| *known == place) {
+            all.push((place, one));
+        }
     }
 }

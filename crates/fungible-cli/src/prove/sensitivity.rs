@@ -41,7 +41,7 @@ pub(super) async fn try_losses(proof: &mut Proof<'_, '_>) -> Result<(), ProveErr
     let known = known(proof, &keys);
     let writes = writes(proof.baselines.model(), &known, !proof.lab.plan().share.is_empty());
     proof.lab.know(known);
-    proof.lab.tell(Event::Losses { writes: writes.len() });
+    proof.lab.tell(Event::Planned { runs: writes.len() });
     let (last, others) = without_readers(proof.baselines.model(), writes);
     for write in others {
         let loss = loss_of(proof, &write).await?;

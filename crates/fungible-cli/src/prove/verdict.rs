@@ -151,6 +151,8 @@ pub(crate) struct Finding {
     pub(crate) apart: (usize, usize),
     /// The attack that showed it.
     pub(crate) attack: String,
+    /// How long after the write the reader still got an old copy, as far as that was measured.
+    pub(crate) age: Option<Age>,
     /// Files that the writer's instance wrote to its private disk.
     pub(crate) files: Vec<PathBuf>,
     /// How the reader's instance ended, where it died by itself.
@@ -162,6 +164,13 @@ pub(crate) struct Finding {
     pub(crate) sound: Vec<Step>,
     /// Further requests that could not see it.
     pub(crate) also: Vec<Step>,
+}
+
+/// How old a copy may be: it was still there so long after the write, and gone so long after it; `None`: it stayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Age {
+    pub(crate) still: Duration,
+    pub(crate) gone: Option<Duration>,
 }
 
 /// What is wrong, as far as it can be told.
@@ -183,6 +192,16 @@ pub(crate) enum FindingKind {
     OneAtATime,
     /// Instances that start at once disturb each other; one after another they start.
     StartRace,
+    /// Instances that start at once on an empty store differ in what they made of it.
+    ColdStart,
+    /// An instance that is asked to end (SIGTERM) takes away what others need; one that is killed does not.
+    RemovedAtEnd,
+    /// Each instance counts for a limit by itself: several let more pass than one.
+    LimitPerInstance,
+    /// The old version beside the new one refuses what either does alone.
+    Skew,
+    /// Several clients at once succeed on one instance, and not on two.
+    Crowd,
 }
 
 /// One exchange of a finding.

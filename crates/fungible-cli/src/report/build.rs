@@ -1,16 +1,18 @@
 //! Turns a verdict into a view that is safe to display: hides secrets and escapes control characters, once for all
 //! output formats.
 
+use std::time::Duration;
+
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
-    AnswerView, AnsweredBy, AttackView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView, KindView,
-    LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView, ResendView, ResendWord, StepView, TrialView,
-    UnstableView, VerdictView, VerdictWord, WayView,
+    AgeView, AnswerView, AnsweredBy, AttackView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView,
+    KindView, LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView, ResendView, ResendWord, StepView,
+    TrialView, UnstableView, VerdictView, VerdictWord, WayView,
 };
 use super::{plain, words};
 use crate::exchange::{Headers, Outcome};
 use crate::prove::{
-    AttackRun, Deviation, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, Way,
+    Age, AttackRun, Deviation, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, Way,
     WriteLoss,
 };
 
@@ -148,15 +150,17 @@ impl Safe {
         let mut files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
         files.sort_by_key(|file| words::worth(file));
         let differences = self.differences(&finding.deviations);
+        let age = finding.age.map(age_of);
         FindingView {
             kind: kind_of(finding.kind),
-            summary: words::summary(finding.kind, &writers, (&polled, &reader), seen_at.as_ref()),
+            summary: words::summary(finding.kind, &writers, (&polled, &reader), seen_at.as_ref(), age.as_ref()),
             remedy: words::remedy(finding.kind, &writers, &reader, (&files, &differences)),
             attack: self.text(&finding.attack),
             writers,
             reader,
             polled,
             seen_at,
+            age,
             together: trial(finding.together),
             apart: trial(finding.apart),
             differences,
@@ -226,6 +230,7 @@ impl Safe {
             method: self.text(&exchange.request.method),
             target: self.text(&exchange.request.target),
             operation: exchange.request.operation().map(|operation| self.text(&operation.name)),
+            again: exchange.again.is_some(),
             instance: exchange.instance.as_deref().map(|name| self.text(name)),
             answer,
             carries: self.carried(&exchange.request.headers),
@@ -275,7 +280,17 @@ fn kind_of(kind: FindingKind) -> KindView {
         FindingKind::Race => KindView::Race,
         FindingKind::OneAtATime => KindView::OneAtATime,
         FindingKind::StartRace => KindView::StartRace,
+        FindingKind::ColdStart => KindView::ColdStart,
+        FindingKind::RemovedAtEnd => KindView::RemovedAtEnd,
+        FindingKind::LimitPerInstance => KindView::LimitPerInstance,
+        FindingKind::Skew => KindView::Skew,
+        FindingKind::Crowd => KindView::Crowd,
     }
+}
+
+fn age_of(age: Age) -> AgeView {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    AgeView { still_there_after_ms: milliseconds(age.still), gone_after_ms: age.gone.map(milliseconds) }
 }
 
 fn trial((as_baseline, runs): (usize, usize)) -> TrialView {

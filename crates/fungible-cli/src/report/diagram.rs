@@ -34,9 +34,9 @@ pub(super) fn stories(finding: &FindingView) -> [Option<Diagram<'_>>; 2] {
 
 impl<'a> Diagram<'a> {
     fn of(finding: &FindingView, story: &'a [StepView], failing: bool) -> Option<Diagram<'a>> {
-        let is_writer = |number: usize| finding.writers.iter().any(|writer| writer.number == number);
-        let reader = story.iter().find(|step| step.number == finding.reader.number)?;
-        let writers: Vec<StepView> = story.iter().filter(|step| is_writer(step.number)).cloned().collect();
+        let is_writer = |step: &StepView| finding.writers.iter().any(|writer| writer.is_same(step));
+        let reader = story.iter().find(|step| step.is_same(&finding.reader))?;
+        let writers: Vec<StepView> = story.iter().filter(|step| is_writer(step)).cloned().collect();
         let tied = words::tied(&writers, reader);
         let sorted = |carried: &'a [CarriedView]| {
             let mut sorted: Vec<&CarriedView> = carried.iter().filter(|one| !is_request_id(story, &one.name)).collect();
@@ -44,12 +44,11 @@ impl<'a> Diagram<'a> {
             sorted
         };
         let shown_by = finding.shown_by();
-        let ends =
-            [writers.first(), writers.last(), Some(reader), Some(shown_by)].map(|end| end.map(|step| step.number));
+        let ends = [writers.first(), writers.last(), Some(reader), Some(shown_by)];
         let mut names: Vec<&str> = Vec::new();
         let mut rows = Vec::new();
         for step in story {
-            if ends.contains(&Some(step.number)) {
+            if ends.iter().flatten().any(|end| end.is_same(step)) {
                 let instance = step.instance.as_deref().map(|name| {
                     names.iter().position(|known| *known == name).unwrap_or_else(|| {
                         names.push(name);
@@ -57,7 +56,7 @@ impl<'a> Diagram<'a> {
                     })
                 });
                 let (carries, sets) = (sorted(&step.carries), sorted(&step.sets));
-                let wrong = failing && step.number == shown_by.number;
+                let wrong = failing && step.is_same(shown_by);
                 rows.push(Row::Exchange { step, instance, wrong, carries, sets });
                 continue;
             }
@@ -65,7 +64,7 @@ impl<'a> Diagram<'a> {
                 rows.push(Row::Others { count: 0, writers: Vec::new() });
             }
             if let Some(Row::Others { count, writers }) = rows.last_mut() {
-                if is_writer(step.number) {
+                if is_writer(step) {
                     writers.push(step.clone());
                 } else {
                     *count += 1;
@@ -158,7 +157,8 @@ fn others(count: usize, writers: &[StepView]) -> String {
 
 /// The text on the arrow to the right: the request, and what it carries if there is room.
 fn sent(step: &StepView, carries: &[&CarriedView], room: usize) -> String {
-    let head = format!("#{} {} ", step.number, step.method);
+    let again = if step.again { " again:" } else { "" };
+    let head = format!("#{}{again} {} ", step.number, step.method);
     let mut request = shortened(&head, room / 2);
     // All calls of one address have its target: what they ask for tells more.
     let operation = step.operation.as_ref().map(|name| format!(" {}", shortened(name, room * 2 / 3)));

@@ -278,12 +278,19 @@ pub(super) fn last_lines_of(finding: &FindingView) -> String {
     if matches!(finding.kind, KindView::OneAtATime | KindView::StartRace) {
         return "last lines of the instance that did not start:".to_owned();
     }
+    if finding.kind == KindView::Crowd {
+        return words::LINES_OF_DRIVER.to_owned();
+    }
     format!("last lines of the instance that served #{}:", finding.reader.number)
 }
 
 /// What the runs in which it went wrong, and those in which it went right, are called.
 pub(super) fn stories_of(finding: &FindingView) -> [&'static str; 2] {
-    if finding.kind == KindView::Race { ["at once", "one after another"] } else { ["apart", "together"] }
+    match finding.kind {
+        KindView::Race => ["at once", "one after another"],
+        KindView::ColdStart => ["started at once", "started one after another"],
+        _ => ["apart", "together"],
+    }
 }
 
 /// `together 200 (3/3) · apart 401 (3/3) · nothing else changed`; experiments that were not run are left out.
@@ -304,8 +311,22 @@ pub(super) fn trials(finding: &FindingView) -> String {
             in_turn.as_baseline, in_turn.runs, at_once.runs
         );
     }
+    if let (KindView::LimitPerInstance | KindView::Crowd | KindView::Skew, [one]) =
+        (finding.kind, &finding.differences[..])
+    {
+        let (alone, several) = (&finding.together, &finding.apart);
+        let [one_word, several_word] = if finding.kind == KindView::Skew {
+            ["with the new version alone", "with both"]
+        } else {
+            ["on one instance", "on several"]
+        };
+        return format!(
+            "{one_word} {} ({}/{}) · {several_word} {} ({}/{})",
+            one.baseline, alone.as_baseline, alone.runs, one.attack, several.runs, several.runs
+        );
+    }
     let reader = |story: &[StepView]| {
-        story.iter().find(|step| step.number == finding.shown_by().number).map(|step| words::status(&step.answer))
+        story.iter().find(|step| step.is_same(finding.shown_by())).map(|step| words::status(&step.answer))
     };
     let status = finding.differences.iter().find(|one| one.place == "status");
     let sound = reader(&finding.sound).or_else(|| status.map(|one| one.baseline.clone()));

@@ -166,6 +166,8 @@ pub(super) struct FindingView {
     pub(super) polled: Vec<StepView>,
     /// The request whose answer differs, if it is not that of the reader.
     pub(super) seen_at: Option<StepView>,
+    /// How long an old copy was still there, and when it was gone, in milliseconds after the write; null if that was not measured.
+    pub(super) age: Option<AgeView>,
     /// Runs with writer and reader on one instance.
     pub(super) together: TrialView,
     /// Runs with writer and reader on two instances.
@@ -185,6 +187,13 @@ pub(super) struct FindingView {
     pub(super) also: Vec<StepView>,
 }
 
+/// How old a copy may be, in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct AgeView {
+    pub(super) still_there_after_ms: u64,
+    pub(super) gone_after_ms: Option<u64>,
+}
+
 /// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -197,6 +206,11 @@ pub(super) enum KindView {
     Race,
     OneAtATime,
     StartRace,
+    ColdStart,
+    RemovedAtEnd,
+    LimitPerInstance,
+    Skew,
+    Crowd,
 }
 
 /// The result of one experiment.
@@ -216,6 +230,9 @@ pub(super) struct StepView {
     pub(super) target: String,
     /// What it asks for, if its method and target do not say it: `tools/call append_insight`, `mutation addTask`.
     pub(super) operation: Option<String>,
+    /// No client sent it: the proof asked an instance again what an earlier request had asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) again: bool,
     /// The instance that got it, if one did.
     pub(super) instance: Option<String>,
     pub(super) answer: AnswerView,
@@ -223,6 +240,13 @@ pub(super) struct StepView {
     pub(super) carries: Vec<CarriedView>,
     /// Those that the response gives to the client.
     pub(super) sets: Vec<CarriedView>,
+}
+
+impl StepView {
+    /// Whether both are the same request of the traffic, or the same asked again.
+    pub(super) fn is_same(&self, other: &StepView) -> bool {
+        self.number == other.number && self.again == other.again
+    }
 }
 
 /// What the client got.

@@ -2,8 +2,8 @@
 
 use super::plain::shortened;
 use super::view::{
-    AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, LossView, LossWord, ResendView, ResendWord,
-    StepView, VerdictView, VerdictWord,
+    AgeView, AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, LossView, LossWord, ResendView,
+    ResendWord, StepView, VerdictView, VerdictWord,
 };
 use crate::prove::FindingKind;
 
@@ -19,7 +19,8 @@ pub(super) fn verdict(word: VerdictWord) -> &'static str {
 /// `#3 POST /login`, `#2 POST /mcp tools/list`, with long parts shortened.
 pub(super) fn request(step: &StepView) -> String {
     let operation = step.operation.as_ref().map_or_else(String::new, |name| format!(" {}", shortened(name, 48)));
-    format!("#{} {} {}{operation}", step.number, shortened(&step.method, 16), shortened(&step.target, 48))
+    let again = if step.again { ", asked again" } else { "" };
+    format!("#{} {} {}{operation}{again}", step.number, shortened(&step.method, 16), shortened(&step.target, 48))
 }
 
 /// `#3 POST /login differs, there in 2 of 3 runs`
@@ -90,7 +91,7 @@ fn are(number: usize, what: &str) -> String {
 pub(super) fn requests(steps: &[StepView]) -> String {
     let mut kinds: Vec<Vec<&StepView>> = Vec::new();
     for step in steps {
-        let name = |step: &'_ StepView| (step.method.clone(), step.target.clone(), step.operation.clone());
+        let name = |step: &'_ StepView| (step.method.clone(), step.target.clone(), step.operation.clone(), step.again);
         let same = |kind: &&mut Vec<&StepView>| name(kind[0]) == name(step);
         match kinds.iter_mut().find(same) {
             Some(kind) => kind.push(step),
@@ -139,12 +140,26 @@ pub(super) fn summary(
     writers: &[StepView],
     (polled, reader): (&[StepView], &StepView),
     seen_at: Option<&StepView>,
+    age: Option<&AgeView>,
 ) -> String {
     let missed: Vec<StepView> = polled.iter().chain([reader]).cloned().collect();
-    let happened = happened(kind, writers, &requests(&missed));
-    match seen_at {
-        Some(step) => format!("{happened}, as seen at {}", request(step)),
-        None => happened,
+    let mut text = happened(kind, writers, &requests(&missed));
+    if let Some(step) = seen_at {
+        text.push_str(&[", as seen at ", &request(step)].concat());
+    }
+    if let Some(age) = age {
+        text.push_str(&["; ", &old_copy(age)].concat());
+    }
+    text
+}
+
+/// `the old copy was still there 1.0 s after the write, and gone after 2.0 s`
+fn old_copy(age: &AgeView) -> String {
+    let still = format!("still there {} after the write", duration(age.still_there_after_ms));
+    match (age.still_there_after_ms, age.gone_after_ms) {
+        (0, Some(gone)) => format!("the old copy was gone {} after the write", duration(gone)),
+        (_, Some(gone)) => format!("the old copy was {still}, and gone after {}", duration(gone)),
+        (_, None) => format!("the old copy was {still}"),
     }
 }
 
@@ -183,6 +198,28 @@ fn happened(kind: FindingKind, writers: &[StepView], missed: &str) -> String {
         (FindingKind::StartRace, _) => {
             "instances that start at the same moment disturb each other: one of them does not start".to_owned()
         }
+        (FindingKind::ColdStart, _) => format!(
+            "instances that start at the same moment, on an empty store, end up with different state, as seen at {missed}"
+        ),
+        (FindingKind::RemovedAtEnd, Some(kept)) => {
+            format!(
+                "an instance that ends by SIGTERM takes away what {kept} left and {missed} needs; one that is killed does not"
+            )
+        }
+        (FindingKind::RemovedAtEnd, None) => {
+            format!("an instance that ends by SIGTERM takes away what {missed} needs; one that is killed does not")
+        }
+        (FindingKind::LimitPerInstance, _) => {
+            format!(
+                "each instance counts for a limit by itself: {missed} is refused later on three instances than on one"
+            )
+        }
+        (FindingKind::Skew, _) => {
+            format!(
+                "with the old version beside the new one {missed} goes wrong; where all instances are of one version it does not"
+            )
+        }
+        (FindingKind::Crowd, _) => "three clients at once succeed on one instance, and not on two".to_owned(),
         (FindingKind::OneAtATime, _) => {
             "an instance does not start while another one runs, or after one was killed".to_owned()
         }
@@ -222,6 +259,19 @@ pub(super) fn remedy(
             .to_owned(),
         FindingKind::StartRace => "prepare the shared store in a step of its own before the instances start, or under a \
                                    lock in the store for which the others wait"
+            .to_owned(),
+        FindingKind::ColdStart => "create what all instances share (keys, tables, defaults) in one atomic step: insert it only \
+                                   where it is missing and then read it back, or do it before the first instance starts"
+            .to_owned(),
+        FindingKind::RemovedAtEnd => "look at what the app does when it ends (a handler of SIGTERM, atexit, finally, defer): \
+                                      it may remove only what is its own, not what other instances share"
+            .to_owned(),
+        FindingKind::LimitPerInstance => "count in the shared store, for all instances together".to_owned(),
+        FindingKind::Skew => "let both versions accept what either gives to clients (ids of actions, tokens, forms, paths of files), and \
+                              remove the old way only in the release after"
+            .to_owned(),
+        FindingKind::Crowd => "look for what clients have in common inside the process: messages from one to another, locks, \
+                               counters. Pass messages on through the shared store, or a broker, to all instances"
             .to_owned(),
         FindingKind::OneAtATime => {
             "look for what only one process can hold: a lock, a pid file that a killed process \

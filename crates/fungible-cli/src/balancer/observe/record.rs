@@ -73,6 +73,7 @@ impl Record {
                 outcome: Outcome::Abandoned,
                 left: false,
                 frames: Vec::new(),
+                again: None,
             }),
             request: CapturedBody::default(),
             answer: CapturedBody::default(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output::OutputOptions;
-use super::values::{parse_limit, parse_pair, parse_path};
+use super::values::{parse_attack, parse_limit, parse_pair, parse_path};
+use crate::prove::Attack;
 
 /// The end of the help text.
 pub(super) const PROVE_EXAMPLES: &str = "\
@@ -71,6 +72,15 @@ pub(in crate::cli) struct ProveOptions {
     /// NOT SHOWN instead of FUNGIBLE where the loss of a write would go unnoticed
     #[arg(long)]
     pub(in crate::cli) strict: bool,
+    /// Try only these attacks, separated by commas: amnesia, rotate, roll, cold, echo, mid-kill, burst, crowd, skew [default: all but the last three; skew where --with is given]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_attack)]
+    pub(in crate::cli) attacks: Vec<Attack>,
+    /// The command of the old version, for the shell: it is tried beside the new one, as during a deploy (the attack skew)
+    #[arg(long, value_name = "COMMAND")]
+    pub(in crate::cli) with: Option<String>,
+    /// Accept an old copy on another live instance for so long after a write; the verdict says so [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
+    pub(in crate::cli) stale_bound: Option<Duration>,
     /// How many runs of the traffic are allowed in total [default: 300]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(FEWEST_RUNS..))]
     pub(in crate::cli) runs: Option<u16>,

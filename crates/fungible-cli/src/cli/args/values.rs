@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::uri::Authority;
 
+use crate::prove::Attack;
+
 /// The help of `--fleet`.
 pub(super) const FLEET: &str = "Which fleet: its name, its port, or NAME@PORT; may be left out when only one runs";
 
@@ -46,6 +48,14 @@ pub(in super::super) fn parse_patience(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("with no time at all, any pause of a client would end its connection".to_owned()),
         limit => Ok(limit),
     }
+}
+
+/// Parses the name of an attack.
+pub(in super::super) fn parse_attack(text: &str) -> Result<Attack, String> {
+    Attack::ALL.into_iter().find(|attack| attack.name() == text).ok_or_else(|| {
+        let names = Attack::ALL.map(Attack::name).join(", ");
+        format!("there is no such attack; there are {names}")
+    })
 }
 
 /// Parses a number of bytes, with an optional unit.

@@ -19,8 +19,12 @@ pub(super) fn candidates(model: &Model, reader: usize) -> Vec<usize> {
     let writes = |number: usize| model.is_write(number);
     let (until, streams) = (exchanges[reader - 1].ended, !exchanges[reader - 1].frames.is_empty());
     let may_feed = |number: usize| exchanges[number - 1].arrived < until && (streams || writes(number));
-    let mut numbers: Vec<usize> =
-        (1..=exchanges.len()).filter(|number| *number < reader || *number > reader && may_feed(*number)).collect();
+    // What the proof asked again was asked of every instance.
+    let by_a_client = |number: &usize| exchanges[number - 1].again.is_none();
+    let mut numbers: Vec<usize> = (1..=exchanges.len())
+        .filter(|number| *number < reader || *number > reader && may_feed(*number))
+        .filter(by_a_client)
+        .collect();
     numbers.sort_by_key(|number| {
         let rank = match (writes(*number), minted_for(*number)) {
             (true, true) => 0,

@@ -5,6 +5,7 @@ use super::candidates::{Suspect, apart, candidates, first_of_a_row, has_parallel
 use super::culprits::{Cause, Culprits};
 use super::proof::{Proof, TIMES};
 use super::race::race;
+use super::starts;
 use super::trials::Trials;
 use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
@@ -25,11 +26,11 @@ pub(super) async fn find(
         .into_iter()
         .map(|number| (number, keys[number - 1].clone()))
         .collect();
-    let pairs = &failing.comparison.pairs;
-    let there = pairs.iter().find(|(here, _)| *here == reader).map_or(reader, |(_, there)| *there);
-    let safe = proof.baselines.model().exchanges()[reader - 1].request.is_safe();
-    let side = if let Schedule::Rotate(pass) = experiment.schedule { pass.side(there, safe) } else { 0 };
+    let side = if matches!(experiment.schedule, Schedule::Rotate(_)) { side(failing, reader) } else { 0 };
     let exact = Trials { experiment, reader, key: Some(key.clone()), polled: Vec::new(), side, deviations };
+    if experiment.schedule == Schedule::Cold {
+        return starts::at_once(proof, &exact).await;
+    }
     if let Some(cause) = race(proof, &exact, failing, &keys).await? {
         return Ok(cause);
     }
@@ -63,6 +64,15 @@ pub(super) async fn find(
     // Requests of clients that run in parallel swap their turns from run to run: all that look the same, together.
     let parallel = Trials { key: Some(key.all()), ..exact };
     parallel.find(proof, &patterns(&candidates)).await
+}
+
+/// Which of the live instances served this request, from 0.
+fn side(failing: &Observed, reader: usize) -> usize {
+    let pairs = &failing.comparison.pairs;
+    let there = pairs.iter().find(|(here, _)| *here == reader).map(|(_, there)| there - 1);
+    let served = there.and_then(|there| failing.run.exchanges()[there].instance.as_ref());
+    let instances = &failing.run.journal.instances;
+    served.and_then(|name| instances.iter().position(|one| one.name == *name)).unwrap_or_default()
 }
 
 /// Several writers may be one that left something behind and others that missed it, answered all alike; the reader only shows

@@ -13,7 +13,7 @@ use crate::prove::baselines::{Baselines, Observed};
 use crate::prove::event::Event;
 use crate::prove::journal::Journal;
 use crate::prove::lab::ProveError;
-use crate::prove::schedule::{Experiment, HandOver, Schedule};
+use crate::prove::schedule::{Added, Experiment, HandOver, Schedule};
 use crate::prove::verdict::AttackRun;
 
 /// Baselines in all, at most; two of them may change the order of requests in flight at once.
@@ -31,7 +31,7 @@ pub(crate) async fn attack(proof: &mut Proof<'_, '_>, schedule: Schedule) -> Res
     if proof.baselines.has_crashed() {
         return Ok(());
     }
-    let experiment = schedule.plain();
+    let experiment = proof.lab.with_additions(&schedule.plain());
     // Also where the budget ends in the middle of it.
     proof.results.hides_more = !proof.results.findings.is_empty();
     let round = once(proof, &experiment).await?;
@@ -202,6 +202,10 @@ fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> Attack
             let all = if requests == expected { format!("{requests}") } else { format!("{requests} (of {expected})") };
             format!("each of {all} requests on an instance that had served nothing")
         }
+        Schedule::Roll(_) => {
+            format!("{requests} requests while one instance after the other is replaced, each ended by SIGTERM")
+        }
+        Schedule::Cold => format!("{requests} requests over three instances that started at the same moment"),
         Schedule::Amnesia(HandOver::Only(_)) => {
             let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();
             served.sort();
@@ -211,6 +215,10 @@ fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> Attack
                  was made earlier: for more there is no time, as an instance starts slowly (more with --budget)",
                 served.len()
             )
+        }
+        Schedule::Rotate(_) if experiment.added == Added::Echo => {
+            let again = journal.exchanges.iter().filter(|one| one.again.is_some()).count();
+            format!("{again} earlier reads asked again of two live instances, after each write")
         }
         Schedule::Rotate(_) => format!("{requests} requests over two live instances"),
         Schedule::Baseline { .. } => format!("{requests} requests"),

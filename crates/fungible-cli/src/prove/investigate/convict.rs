@@ -1,17 +1,22 @@
 //! Finds the cause of a deviation that holds, and writes down the finding; or why there is none.
 
+use std::time::Duration;
+
 use super::cause::find;
 use super::culprits::{Cause, Culprits, How, Round};
 use super::evidence::Evidence;
 use super::in_flight::at_once;
 use super::proof::{Proof, TIMES};
+use super::trials::Trials;
 use crate::exchange::Outcome;
 use crate::prove::baselines::Observed;
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::lab::ProveError;
 use crate::prove::model::Comparison;
+use crate::prove::plan::Attack;
+use crate::prove::request_key::RequestKey;
 use crate::prove::schedule::{Experiment, Intervention, Schedule};
-use crate::prove::verdict::{Finding, FindingKind, NotJudged, Step};
+use crate::prove::verdict::{Age, Finding, FindingKind, NotJudged, Step};
 
 /// So often an attack must fail again after an experiment has removed the deviation.
 const COUNTER_CHECKS: usize = 2;
@@ -55,17 +60,65 @@ pub(super) async fn convict(
     };
     let remembered = matches!(experiment.schedule, Schedule::Rotate(_))
         && !proof.results.amnesia.contains(&culprits.seen_at.unwrap_or(culprits.reader));
-    let kind = kind_of(&of_reader, culprits.how, remembered);
+    let kind = match kind_of(&of_reader, culprits.how, remembered) {
+        // Amnesia, which differs only in that, was clean.
+        FindingKind::Trapped | FindingKind::AnsweredTooEarly | FindingKind::Stale
+            if ends_politely(proof, experiment) =>
+        {
+            FindingKind::RemovedAtEnd
+        }
+        kind => kind,
+    };
     let progress = match &culprits.sound {
         Some(sound) => Round::Healed(with_all_who_carry(proof, &culprits, sound.intervention.clone())),
         None => Round::Open,
     };
+    let (writers, shown_by) = (culprits.writers.clone(), culprits.seen_at.unwrap_or(culprits.reader));
     let finding = finding(proof, culprits, kind, (experiment, failing), (merged(&of_reader), seen));
     match proof.results.findings.iter_mut().find(|earlier| is_of_the_same(earlier, &finding)) {
         Some(earlier) => earlier.also.push(finding.reader),
         None => proof.results.findings.push(finding),
     }
+    if kind == FindingKind::Stale {
+        let age = age(proof, &Trials::of(experiment, shown_by, &of_reader), &writers).await?;
+        proof.results.findings.last_mut().into_iter().for_each(|finding| finding.age = age);
+    }
     Ok(progress)
+}
+
+/// So long after the write it is looked whether the copy is still old.
+const AGES: [Duration; 5] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+
+/// How old a copy may be: the reader is held back for longer and longer after the write. `None` where that cannot be tried.
+async fn age(proof: &mut Proof<'_, '_>, trials: &Trials<'_>, writers: &[usize]) -> Result<Option<Age>, ProveError> {
+    let keys = proof.baselines.keys(proof.lab.patterns());
+    let after: Vec<RequestKey> =
+        writers.iter().filter_map(|number| keys.get(number.checked_sub(1)?).cloned()).collect();
+    let mut age = None;
+    for by in AGES {
+        let Some(later) = trials.experiment.with(Intervention::Later { after: after.clone(), by }) else { break };
+        if after.is_empty() || !proof.lab.may_run(1) {
+            break;
+        }
+        let still = age.map_or(Duration::ZERO, |one: Age| one.still);
+        if trials.goes_right(proof, &later, 1).await?.is_some() {
+            return Ok(Some(Age { still, gone: Some(by) }));
+        }
+        age = Some(Age { still: by, gone: None });
+    }
+    Ok(age)
+}
+
+/// Whether instances are asked to end, and all was well where they were killed instead.
+fn ends_politely(proof: &Proof<'_, '_>, experiment: &Experiment) -> bool {
+    let amnesia = proof.results.covered.attacks.iter().any(|one| one.name == Attack::Amnesia.name());
+    matches!(experiment.schedule, Schedule::Roll(_)) && amnesia && proof.results.amnesia.is_empty()
 }
 
 /// Whether two findings differ only in who missed it.
@@ -114,6 +167,7 @@ fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind 
     let of_kind = |kind: DeviationKind| deviations.iter().any(|one| one.kind == kind);
     match how {
         How::AtOnce => FindingKind::Race,
+        How::StartedAtOnce => FindingKind::ColdStart,
         _ if of_kind(DeviationKind::OwnPort) => FindingKind::NamesItself,
         _ if of_kind(DeviationKind::Collision) => FindingKind::Collision,
         How::Late => FindingKind::AnsweredTooEarly,
@@ -145,6 +199,7 @@ fn finding(
         together: (together, together),
         apart: (0, seen),
         attack: experiment.name().to_owned(),
+        age: None,
         files: evidence.files(&writers),
         ended: evidence.ended(reader),
         last_lines: evidence.last_lines(reader),

@@ -57,6 +57,8 @@ pub(super) enum How {
     Late,
     /// It is enough that the reader's instance was started after it.
     BeforeAStart,
+    /// It is enough that no two instances start at once.
+    StartedAtOnce,
     /// It is enough that those in flight at once come one after another, on instances of their own.
     AtOnce,
 }

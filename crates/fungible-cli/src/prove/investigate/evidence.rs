@@ -17,10 +17,11 @@ impl<'a> Evidence<'a> {
         Some(Step { number, exchange: self.0.run.exchanges()[there - 1].clone() })
     }
 
-    /// From the first to the last of these requests.
+    /// From the first to the last of these requests; of what the proof asked again, only what is one of these.
     pub(super) fn story(&self, all: &[usize]) -> Vec<Step> {
         let (Some(first), Some(last)) = (all.iter().min(), all.iter().max()) else { return Vec::new() };
-        (*first..=*last).filter_map(|number| self.step(number)).collect()
+        let tells = |step: &Step| step.exchange.again.is_none() || all.contains(&step.number);
+        (*first..=*last).filter_map(|number| self.step(number)).filter(tells).collect()
     }
 
     /// What the instances of these requests wrote to their private disks.

@@ -88,6 +88,7 @@ mod tests {
             outcome: Outcome::Abandoned,
             left: false,
             frames: Vec::new(),
+            again: None,
         }
     }
 

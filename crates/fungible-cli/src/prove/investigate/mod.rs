@@ -14,4 +14,4 @@ mod trials;
 
 pub(super) use confirm::attack;
 pub(super) use in_flight::{learn_orders, sent_together};
-pub(super) use proof::Proof;
+pub(super) use proof::{Proof, TIMES};

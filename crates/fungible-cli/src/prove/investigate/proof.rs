@@ -6,7 +6,7 @@ use crate::prove::request_key::RequestKey;
 use crate::prove::results::Results;
 
 /// How often a deviation must be there, and how often an experiment must remove it.
-pub(super) const TIMES: usize = 3;
+pub(crate) const TIMES: usize = 3;
 
 /// A proof while it goes on.
 pub(crate) struct Proof<'c, 'l> {

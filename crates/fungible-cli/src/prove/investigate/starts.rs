@@ -1,7 +1,8 @@
 //! An app that does not start beside another instance: does that hold, and is it the other one, or that both start at once?
 
-use super::culprits::Round;
+use super::culprits::{Cause, Culprits, How, Round};
 use super::proof::{Proof, TIMES};
+use super::trials::Trials;
 use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::journal::{Alone, Journal};
 use crate::prove::lab::ProveError;
@@ -52,6 +53,7 @@ pub(super) async fn not_started(
         together,
         apart: (runs - failed, runs),
         attack: experiment.name().to_owned(),
+        age: None,
         files: Vec::new(),
         ended: None,
         last_lines: last.lines,
@@ -82,4 +84,23 @@ async fn start_in_turn(
         }
     }
     Ok(Some(runs))
+}
+
+/// Whether it is the cause that instances start at once: what differs is away where they start one after another.
+pub(super) async fn at_once(proof: &mut Proof<'_, '_>, trials: &Trials<'_>) -> Result<Cause, ProveError> {
+    let Some(in_turn) = trials.experiment.with(Intervention::StartsInTurn) else { return Ok(Cause::Unknown) };
+    if !proof.lab.may_run(TIMES) {
+        return Ok(Cause::NotFound);
+    }
+    Ok(match trials.goes_right(proof, &in_turn, TIMES).await? {
+        Some(sound) => Cause::Found(Culprits {
+            writers: Vec::new(),
+            reader: trials.reader,
+            polled: Vec::new(),
+            seen_at: None,
+            how: How::StartedAtOnce,
+            sound: Some(Box::new(sound)),
+        }),
+        None => Cause::Unknown,
+    })
 }

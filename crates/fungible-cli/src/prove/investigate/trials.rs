@@ -30,6 +30,13 @@ pub(super) struct Trials<'a> {
     pub(super) deviations: &'a [Deviation],
 }
 
+impl<'a> Trials<'a> {
+    /// The reader by itself.
+    pub(super) fn of(experiment: &'a Experiment, reader: usize, deviations: &'a [Deviation]) -> Trials<'a> {
+        Trials { experiment, reader, key: None, polled: Vec::new(), side: 0, deviations }
+    }
+}
+
 impl Trials<'_> {
     pub(super) fn is_polling(&self) -> bool {
         !self.polled.is_empty()

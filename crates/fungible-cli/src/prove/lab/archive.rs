@@ -69,6 +69,7 @@ impl Archive {
             args: proof.args.clone(),
             env: Vec::new(),
             files: Vec::new(),
+            old: proof.old.clone(),
             drive: proof.drive.clone(),
             reset: None,
             beside: Vec::new(),
@@ -82,6 +83,8 @@ impl Archive {
             drive_limit: proof.drive_limit,
             ignores: proof.ignores.clone(),
             strict: proof.strict,
+            attacks: proof.attacks.clone(),
+            stale_bound: proof.stale_bound,
         }
     }
 
@@ -120,7 +123,9 @@ impl Archive {
 fn is_alike(one: &Experiment, other: &Experiment) -> bool {
     match (&one.schedule, &other.schedule) {
         (Schedule::Baseline { swap, .. }, Schedule::Baseline { swap: there, .. }) => {
-            swap == there && one.intervention == other.intervention
+            swap == there
+                && one.intervention == other.intervention
+                && (one.added, one.versions) == (other.added, other.versions)
         }
         _ => one == other,
     }

@@ -9,7 +9,7 @@ use super::instances::Instances;
 use super::setup::{KnownRequest, Setup};
 use super::stand_in::StandIn;
 use crate::balancer::{InstanceId, Question};
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome, Request};
 use crate::prove::request_key::{RequestKey, RequestPatterns};
 use crate::prove::schedule::{Experiment, KillMoment, Route, Router, Schedule, Way};
 
@@ -50,6 +50,11 @@ pub(super) struct Dispatcher<'a> {
     known: &'a [KnownRequest],
     /// Which of those each request is, by the number of its exchange.
     numbers: HashMap<usize, usize>,
+    /// Those after which nothing is given to an instance for so long; and until when that is so now.
+    pauses: HashMap<usize, Duration>,
+    not_before: Option<Instant>,
+    /// For so long after a write, live instances may answer from an old copy.
+    stale_bound: Duration,
     /// One whose effect is withheld has been given its instance.
     withheld: bool,
     /// How many requests have arrived.
@@ -84,6 +89,9 @@ impl<'a> Dispatcher<'a> {
             doomed: VecDeque::new(),
             known,
             numbers: HashMap::new(),
+            pauses: HashMap::new(),
+            not_before: None,
+            stale_bound: setup.plan.stale_bound,
             withheld: false,
             kept: HashMap::new(),
             current: None,
@@ -98,6 +106,11 @@ impl<'a> Dispatcher<'a> {
             held: Duration::ZERO,
             longest_hold: Duration::ZERO,
         }
+    }
+
+    /// An earlier request was sent once more: it counts as one of this run.
+    pub(super) fn note_again(&mut self, request: &Request) {
+        self.router.note(request);
     }
 
     /// How many requests wait for an instance.
@@ -137,6 +150,9 @@ impl<'a> Dispatcher<'a> {
         if self.experiment.renews(&key) {
             self.keys.insert(number, key.clone());
         }
+        let allowed = matches!(self.experiment.schedule, Schedule::Rotate(_)) && !request.is_safe();
+        let pause = self.experiment.pauses_after(&key).or(allowed.then_some(self.stale_bound));
+        self.pauses.extend(pause.filter(|pause| !pause.is_zero()).map(|pause| (number, pause)));
         let known = self.known.iter().position(|one| one.key == key);
         self.numbers.extend(known.map(|known| (number, known)));
         let waiting = Waiting { number, route, since: Instant::now(), answer };
@@ -167,7 +183,9 @@ impl<'a> Dispatcher<'a> {
             return self.give_spares(instances);
         };
         let Waiting { number, answer, .. } = waiting;
+        let pause = self.pause();
         match &self.experiment.schedule {
+            _ if !pause.is_zero() => self.give_later(number, place, answer, pause, instances),
             Schedule::Baseline { pace, .. } if !pace.is_zero() => {
                 self.give_later(number, place, answer, *pace, instances);
             }
@@ -306,7 +324,8 @@ impl<'a> Dispatcher<'a> {
                 let _ = one.answer.send(id);
             }
         }
-        if self.experiment.schedule.live() > 0 {
+        // What one does when it ends comes before the next request.
+        if self.experiment.schedule.live() > 0 || instances.are_ending() {
             return;
         }
         while let Some(one) = self.waiting.pop_front() {
@@ -361,10 +380,18 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
+    /// For how long nothing may be given to an instance from now on.
+    pub(super) fn pause(&self) -> Duration {
+        self.not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// A response has come from its instance to the last byte; whoever dies after it dies now, and whoever waits for it
     /// goes on.
     pub(super) fn answered(&mut self, exchange: &Exchange, instances: &mut Instances<'_>) {
         self.let_die_after(exchange, instances);
+        if let Some(pause) = self.pauses.remove(&exchange.number) {
+            self.not_before = self.not_before.max(Some(Instant::now() + pause));
+        }
         if self.turn == Some(exchange.number) {
             self.next_turn(instances);
         }

@@ -17,6 +17,7 @@ use crate::balancer::{Balancer, InstanceId};
 use crate::fleet::{Change, Launcher, ProcessId, Waited};
 use crate::prove::event::Event;
 use crate::prove::journal::{Alone, InstanceRecord};
+use crate::prove::schedule::Schedule;
 
 /// One port, or a few, may be taken by chance; a program that takes each of them leaves no room for a proof.
 const PORTS_TAKEN_AT_MOST: usize = 10;
@@ -28,6 +29,9 @@ const KEPT_BACK: usize = 1;
 
 /// A client sees its connection break before the keeper has collected the process: so long its report may take.
 const REPORTED_BY_THEN: Duration = Duration::from_millis(500);
+
+/// How long an instance that is asked to end may take for it.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What lasts over the runs of a proof.
 pub(super) struct Lasting<'a> {
@@ -57,6 +61,10 @@ pub(super) struct Instances<'a> {
     stand_ins: usize,
     /// All ports that instances were given.
     given_ports: HashSet<u16>,
+    /// Those that were asked to end, and whether they did in time.
+    ending: JoinSet<bool>,
+    /// Whoever is not needed any more is asked to end, and not killed.
+    asks_to_end: bool,
     /// What was started before serves no more.
     renewed: Option<Duration>,
     /// One could not start although the first one had.
@@ -76,6 +84,13 @@ struct Running {
     dead: bool,
     /// Requests that it has not answered yet.
     in_flight: usize,
+}
+
+/// What is awaited of instances.
+pub(super) enum InstanceChange {
+    Started(Result<Started, ProveError>),
+    /// One that was asked to end.
+    Gone,
 }
 
 /// What started, and what came of it.
@@ -102,21 +117,23 @@ impl<'a> Instances<'a> {
             forks: VecDeque::new(),
             stand_ins: 0,
             given_ports: HashSet::new(),
+            ending: JoinSet::new(),
+            asks_to_end: matches!(setup.experiment.schedule, Schedule::Roll(_)),
             renewed: None,
             alone: None,
             starts: 0,
         }
     }
 
-    /// The first one becomes ready alone; then those that the schedule needs from the beginning.
+    /// Those that the schedule needs from the beginning; unless it says otherwise, the first one becomes ready alone.
     pub(super) async fn start_first(&mut self, lasting: &mut Lasting<'_>) -> Result<(), ProveError> {
         let live = self.setup.experiment.schedule.live();
-        while self.ready.len() < live.max(1) {
-            self.start_one(false)?;
-            self.add_next(lasting).await?;
-            if self.alone.is_some() {
-                break;
+        let at_once = self.setup.experiment.starts_at_once(1);
+        while self.ready.len() < live.max(1) && self.alone.is_none() {
+            while self.starting.len() < at_once.min(live.max(1) - self.ready.len()) {
+                self.start_one(false)?;
             }
+            self.add_next(lasting).await?;
         }
         if live > 0 {
             self.steady.extend(std::mem::take(&mut self.spares));
@@ -158,7 +175,11 @@ impl<'a> Instances<'a> {
         let ports = self.setup.ports()?;
         let own = ports.own.number();
         self.given_ports.extend(ports.numbers());
-        let spec = self.setup.instance(&name, &ports)?;
+        let spec = self.setup.instance(
+            &name,
+            &ports,
+            self.setup.experiment.versions.is_old(self.ready.len() + self.starting.len() + 1),
+        )?;
         let launcher = Arc::clone(&self.setup.launcher);
         let (limit, health, began) = (self.setup.start_limit, self.setup.plan.health.clone(), self.setup.began);
         self.starting.spawn(async move {
@@ -173,15 +194,9 @@ impl<'a> Instances<'a> {
         Ok(())
     }
 
-    /// Waits for the next start to come to its end; `None` where none is under way.
-    pub(super) async fn next_started(&mut self) -> Option<Result<Started, ProveError>> {
-        let started = self.starting.join_next().await?;
-        Some(started.unwrap_or_else(|_| Err(ProveError::cut_short())))
-    }
-
     async fn add_next(&mut self, lasting: &mut Lasting<'_>) -> Result<bool, ProveError> {
-        let Some(started) = self.next_started().await else { return Ok(false) };
-        self.add(started?, lasting).await?;
+        let Some(started) = self.starting.join_next().await else { return Ok(false) };
+        self.add(started.unwrap_or_else(|_| Err(ProveError::cut_short()))?, lasting).await?;
         Ok(true)
     }
 
@@ -239,7 +254,8 @@ impl<'a> Instances<'a> {
             return port_taken(ports.own.number(), by, lasting);
         }
         let lines = launcher.last_lines(id);
-        if self.ready.is_empty() {
+        // In baselines it started.
+        if self.ready.is_empty() && self.setup.experiment.schedule != Schedule::Cold {
             let limit = self.setup.start_limit;
             return Err(match waited {
                 Waited::NotStarted(reason) => {
@@ -317,6 +333,12 @@ impl<'a> Instances<'a> {
         Some(SocketAddr::from((Ipv4Addr::LOCALHOST, self.ready[*place].record.port)))
     }
 
+    /// Those that serve for the whole run: their names and where they listen.
+    pub(super) fn live(&self) -> Vec<(String, SocketAddr)> {
+        let records = self.steady.iter().map(|place| &self.ready[*place].record);
+        records.map(|one| (one.name.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, one.port)))).collect()
+    }
+
     /// Makes something else than an instance answer one request.
     pub(super) fn stand_in(&mut self, stand_in: StandIn) -> std::io::Result<InstanceId> {
         self.stand_ins += 1;
@@ -376,6 +398,16 @@ impl<'a> Instances<'a> {
         instance.record.killed = Some(self.setup.began.elapsed());
         self.balancer.ended(instance.balanced);
         let (launcher, id, ports) = (Arc::clone(&self.setup.launcher), instance.id, instance.ports.take());
+        if self.asks_to_end {
+            self.ending.spawn(async move {
+                let asked = launcher.terminate(id).await.is_ok();
+                let in_time = asked && tokio::time::timeout(GRACE, launcher.ended(id)).await.is_ok();
+                let _ = launcher.kill(id).await;
+                drop(ports);
+                in_time
+            });
+            return;
+        }
         tokio::spawn(async move {
             // The end of the run kills whatever this did not.
             let _ = launcher.kill(id).await;
@@ -383,9 +415,24 @@ impl<'a> Instances<'a> {
         });
     }
 
-    /// Whether any is being started.
-    pub(super) fn are_starting(&self) -> bool {
-        !self.starting.is_empty()
+    /// Whether one that was asked to end has not ended yet.
+    pub(super) fn are_ending(&self) -> bool {
+        !self.ending.is_empty()
+    }
+
+    /// Waits until a start has come to its end, or an instance that was asked to end is gone; `None` where nothing is awaited. Where an
+    /// end takes too long, the others are killed: else the run would take hours.
+    pub(super) async fn next_change(&mut self) -> Option<InstanceChange> {
+        tokio::select! {
+            Some(started) = self.starting.join_next() => {
+                Some(InstanceChange::Started(started.unwrap_or_else(|_| Err(ProveError::cut_short()))))
+            }
+            Some(in_time) = self.ending.join_next() => {
+                self.asks_to_end &= in_time.unwrap_or(false);
+                Some(InstanceChange::Gone)
+            }
+            else => None,
+        }
     }
 
     /// Gives up on what is being started.

@@ -2,7 +2,9 @@
 //! judges nothing.
 
 mod archive;
+mod ask;
 mod dispatcher;
+mod echo;
 mod ends;
 mod error;
 mod health;
@@ -31,7 +33,7 @@ use super::event::Event;
 use super::journal::Journal;
 use super::plan::Plan;
 use super::request_key::RequestPatterns;
-use super::schedule::Experiment;
+use super::schedule::{Added, Experiment};
 use crate::balancer::{Balancer, BodyLimits, Config, Dispatch, Observer};
 use crate::exchange::Bodies;
 use crate::fleet::{Apart, LaunchError, Launcher, ProcessId, Waited};
@@ -58,6 +60,8 @@ pub(crate) struct Lab<'a> {
     start: Option<Duration>,
     patterns: RequestPatterns,
     known: Vec<KnownRequest>,
+    /// What the runs to come add to the traffic.
+    added: Added,
     /// How many instances are ready ahead.
     ahead: usize,
     /// How long the last run took.
@@ -115,6 +119,7 @@ impl<'a> Lab<'a> {
             start: None,
             patterns: RequestPatterns::default(),
             known: Vec::new(),
+            added: Added::Nothing,
             ahead: cores.max(1),
             last: Duration::ZERO,
             bodies: Bodies::default(),
@@ -166,6 +171,16 @@ impl<'a> Lab<'a> {
     /// What the baselines know of each of their requests, for the experiments that withhold some.
     pub(crate) fn know(&mut self, known: Vec<KnownRequest>) {
         self.known = known;
+    }
+
+    /// What the runs to come add to the traffic, whatever experiment they are.
+    pub(crate) fn add_to_traffic(&mut self, added: Added) {
+        self.added = added;
+    }
+
+    /// The experiment with what is added to the traffic.
+    pub(crate) fn with_additions(&self, experiment: &Experiment) -> Experiment {
+        Experiment { added: self.added, ..experiment.clone() }
     }
 
     pub(crate) fn patterns(&self) -> &RequestPatterns {
@@ -247,6 +262,7 @@ impl<'a> Lab<'a> {
 
     async fn run_once(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
         self.runs += 1;
+        let experiment = &self.with_additions(experiment);
         self.tell(Event::Run { experiment: experiment.name(), requests: self.expected });
         let began = Instant::now();
         let setup = Settings {

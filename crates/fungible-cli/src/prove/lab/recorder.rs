@@ -12,7 +12,7 @@ use super::pseudonyms::{IsSecret, Pseudonyms};
 use crate::encoding;
 use crate::prove::journal::Journal;
 use crate::prove::model::Ignore;
-use crate::prove::plan::Plan;
+use crate::prove::plan::{Attack, Plan};
 use crate::prove::schedule::Experiment;
 
 /// The version of the files.
@@ -39,6 +39,8 @@ pub(super) struct RecordedProof {
     pub(super) schema_version: u32,
     pub(super) program: String,
     pub(super) args: Vec<String>,
+    #[serde(default)]
+    pub(super) old: Option<String>,
     pub(super) drive: String,
     #[serde(with = "encoding::paths")]
     pub(super) share: Vec<PathBuf>,
@@ -49,6 +51,11 @@ pub(super) struct RecordedProof {
     pub(super) drive_limit: std::time::Duration,
     #[serde(default)]
     pub(super) strict: bool,
+    /// What was tried. Older recordings do not say it: then there was nothing else.
+    #[serde(default = "first_attacks")]
+    pub(super) attacks: Vec<Attack>,
+    #[serde(default, rename = "stale_bound_ns", with = "encoding::nanoseconds")]
+    pub(super) stale_bound: std::time::Duration,
     pub(super) cores: usize,
     /// Whether each instance had a view of the whole disk of its own.
     pub(super) disk_is_private: bool,
@@ -59,6 +66,10 @@ pub(super) struct RecordedProof {
     pub(super) out_of_time: bool,
     /// Secrets were replaced.
     pub(super) redacted: bool,
+}
+
+fn first_attacks() -> Vec<Attack> {
+    vec![Attack::Amnesia, Attack::Rotate, Attack::MidKill]
 }
 
 /// More runs than the budget allowed.
@@ -159,12 +170,15 @@ impl Recorder {
             schema_version: SCHEMA_VERSION,
             program: plan.program.clone(),
             args: plan.args.clone(),
+            old: plan.old.clone(),
             drive: plan.drive.clone(),
             share: plan.share.clone(),
             ignores: plan.ignores.clone(),
             budget: plan.budget,
             drive_limit: plan.drive_limit,
             strict: plan.strict,
+            attacks: plan.attacks.clone(),
+            stale_bound: plan.stale_bound,
             cores,
             disk_is_private,
             notes,

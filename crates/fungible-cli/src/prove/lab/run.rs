@@ -6,18 +6,23 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::dispatcher::Dispatcher;
+use super::echo::Echo;
 use super::error::ProveError;
-use super::instances::{Instances, Lasting};
+use super::instances::{InstanceChange, Instances, Lasting};
 use super::setup::Setup;
 use crate::balancer::{Balancer, Question};
 use crate::exchange::Exchange;
-use crate::fleet::{ProcessEnd, ProcessId, Waited};
+use crate::fleet::{Launcher, ProcessEnd, ProcessId, Waited};
 use crate::prove::event::Event;
 use crate::prove::journal::{DriverEnd, Journal};
 use crate::prove::request_key::RequestPatterns;
+use crate::prove::schedule::Added;
 
 /// How long the last answers may take after the driver has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// How many drivers run at once.
+const CROWD: usize = 3;
 
 /// What the balancer tells of a run: requests that ask for their instance, and exchanges that have ended.
 pub(super) struct Tapped {
@@ -33,6 +38,7 @@ pub(super) struct Run<'a, 'l> {
     instances: Instances<'a>,
     dispatcher: Dispatcher<'a>,
     exchanges: Vec<Exchange>,
+    echo: Echo,
 }
 
 /// A run that is over, and how many processes of the app it started.
@@ -55,6 +61,7 @@ impl<'a, 'l> Run<'a, 'l> {
             lasting,
             balancer,
             exchanges: Vec::new(),
+            echo: Echo::default(),
         }
     }
 
@@ -66,9 +73,9 @@ impl<'a, 'l> Run<'a, 'l> {
             self.instances.start_no_more().await;
             return self.over(DriverEnd::Exited(0), Vec::new(), began).await;
         }
-        let driver = self.setup.launcher.launch(self.setup.shell("driver", &self.setup.plan.drive, true)).await?;
-        let end = self.drive(driver, &mut tapped).await?;
-        let driver_lines = self.setup.launcher.last_lines(driver);
+        let drivers = self.start_drivers().await?;
+        let (end, which) = self.drive(&drivers, &mut tapped).await?;
+        let driver_lines = self.setup.launcher.last_lines(which);
         self.take_last_answers(tapped).await;
         self.instances.start_no_more().await;
         if self.setup.experiment.is_baseline() {
@@ -79,53 +86,85 @@ impl<'a, 'l> Run<'a, 'l> {
         self.over(end, driver_lines, began).await
     }
 
-    /// Serves the driver until it ends, or hangs, or an instance cannot start.
-    async fn drive(&mut self, driver: ProcessId, tapped: &mut Tapped) -> Result<DriverEnd, ProveError> {
+    /// Usually one.
+    async fn start_drivers(&mut self) -> Result<Vec<ProcessId>, ProveError> {
+        let setup = self.setup;
+        let count = if setup.experiment.added == Added::Crowd { CROWD } else { 1 };
+        let mut drivers = Vec::new();
+        for number in 1..=count {
+            let mut driver = setup.shell("driver", &setup.plan.drive, true);
+            driver.env.push(("FUNGIBLE_CLIENT".to_owned(), number.to_string()));
+            drivers.push(setup.launcher.launch(driver).await?);
+        }
+        Ok(drivers)
+    }
+
+    /// Serves the drivers until they end, or hang, or an instance cannot start. How they ended, and which of them did so: one that failed, if
+    /// any did.
+    async fn drive(
+        &mut self,
+        drivers: &[ProcessId],
+        tapped: &mut Tapped,
+    ) -> Result<(DriverEnd, ProcessId), ProveError> {
         let setup = self.setup;
         let launcher = &setup.launcher;
-        let driver_ended = launcher.ended(driver);
-        tokio::pin!(driver_ended);
+        let first = drivers[0];
+        let all_ended = all_ended(launcher, drivers);
+        tokio::pin!(all_ended);
         let driving = Instant::now();
-        loop {
+        let cut_off = loop {
             self.instances.start_more(self.dispatcher.waiting());
             if self.instances.alone.is_some() {
-                launcher.kill(driver).await?;
-                return Ok(DriverEnd::Exited(0));
+                break DriverEnd::Exited(0);
             }
-            let hung = tokio::time::Instant::from_std(driving + self.setup.patience + self.dispatcher.held);
+            let held = self.dispatcher.held + self.echo.took;
+            let hung = tokio::time::Instant::from_std(driving + self.setup.patience + held);
             tokio::select! {
                 // An answer may be what lets the next request be sent: take it down first.
                 biased;
                 Some(exchange) = tapped.ended.recv() => {
                     let is_missed = self.dispatcher.is_missed(&exchange);
                     self.answered(exchange);
+                    self.ask_again().await;
                     if is_missed {
-                        launcher.kill(driver).await?;
-                        return Ok(DriverEnd::Stopped);
+                        break DriverEnd::Stopped;
                     }
                 }
                 Some(question) = tapped.asked.recv() => self.dispatcher.question(question, &mut self.instances),
-                Some(started) = self.instances.next_started(), if self.instances.are_starting() => {
-                    self.instances.add(started?, self.lasting).await?;
+                Some(change) = self.instances.next_change() => {
+                    if let InstanceChange::Started(started) = change {
+                        self.instances.add(started?, self.lasting).await?;
+                    }
                     self.dispatcher.give_spares(&mut self.instances);
                 }
-                ended = &mut driver_ended => match ended {
-                    Waited::Ended(end) => return Ok(driver_end(end)),
-                    Waited::NotStarted(reason) => return Err(ProveError::Driver(reason)),
-                    Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => {}
-                },
-                () = tokio::time::sleep_until(hung) => {
-                    launcher.kill(driver).await?;
-                    return Ok(DriverEnd::Hung);
-                }
+                ended = &mut all_ended => return ended,
+                () = tokio::time::sleep_until(hung) => break DriverEnd::Hung,
             }
+        };
+        for driver in drivers {
+            launcher.kill(*driver).await?;
         }
+        Ok((cut_off, first))
     }
 
     fn answered(&mut self, exchange: Exchange) {
         (self.lasting.tell)(Event::Request { number: exchange.number });
         self.dispatcher.answered(&exchange, &mut self.instances);
+        self.echo.answered(&exchange);
         self.exchanges.push(exchange);
+    }
+
+    /// After a write, before the next request is given to an instance.
+    async fn ask_again(&mut self) {
+        if self.setup.experiment.added != Added::Echo || !self.echo.is_due {
+            return;
+        }
+        tokio::time::sleep(self.dispatcher.pause()).await;
+        let live = self.instances.live();
+        let sent = self.echo.ask(&self.exchanges, (&live, self.dispatcher.asked), self.setup.began).await;
+        for request in &sent {
+            self.dispatcher.note_again(request);
+        }
     }
 
     /// What is still on its way when the driver has ended.
@@ -138,6 +177,10 @@ impl<'a, 'l> Run<'a, 'l> {
                 Ok(Some(exchange)) => self.answered(exchange),
                 Ok(None) | Err(_) => break,
             }
+        }
+        self.ask_again().await;
+        if self.setup.experiment.added == Added::Burst {
+            self.echo.burst(&self.exchanges, &self.instances.live(), self.setup.began).await;
         }
         drop(asked);
         self.balancer.clone().stop(Duration::ZERO).await;
@@ -155,8 +198,9 @@ impl<'a, 'l> Run<'a, 'l> {
         let broke_off = self.exchanges.iter().filter(|one| one.broke_off()).map(|one| one.number);
         let broke_off = self.dispatcher.who_got(broke_off);
         let instances = self.instances.records(&self.dispatcher.served(), &broke_off).await?;
-        let mut exchanges = self.exchanges;
-        exchanges.sort_by_key(|exchange| exchange.number);
+        let mut clients = self.exchanges;
+        clients.sort_by_key(|exchange| exchange.number);
+        let mut exchanges = self.echo.merged(clients);
         // Numbers without gaps, also where the end of the run cut a request off.
         for (place, exchange) in exchanges.iter_mut().enumerate() {
             exchange.number = place + 1;
@@ -176,6 +220,19 @@ impl<'a, 'l> Run<'a, 'l> {
         };
         Ok(Ended { journal, starts: self.instances.starts })
     }
+}
+
+/// Waits until all of these have ended: how, and which of them; one that failed, if any did.
+async fn all_ended(launcher: &Launcher, drivers: &[ProcessId]) -> Result<(DriverEnd, ProcessId), ProveError> {
+    let mut over = (DriverEnd::Exited(0), drivers[0]);
+    for driver in drivers {
+        match launcher.ended(*driver).await {
+            Waited::Ended(end) if over.0 == DriverEnd::Exited(0) => over = (driver_end(end), *driver),
+            Waited::NotStarted(reason) => return Err(ProveError::Driver(reason)),
+            Waited::Ended(_) | Waited::Ready | Waited::PortTaken(_) | Waited::Late(_) => {}
+        }
+    }
+    Ok(over)
 }
 
 fn driver_end(end: ProcessEnd) -> DriverEnd {

@@ -89,7 +89,10 @@ impl Setup<'_> {
         let plan = self.plan;
         let templates = plan.files.iter().map(|(path, _)| std::fs::read_to_string(path));
         let templates = templates.collect::<io::Result<Vec<String>>>()?;
-        let words = std::iter::once(&plan.program).chain(&plan.args).chain(plan.env.iter().map(|(_, value)| value));
+        let words = std::iter::once(&plan.program)
+            .chain(&plan.args)
+            .chain(&plan.old)
+            .chain(plan.env.iter().map(|(_, value)| value));
         let files = plan.files.iter().map(|(_, place)| place).chain(&templates);
         let mut ports = Ports { own: Port::free()?, named: BTreeMap::new() };
         for name in named_ports(words.chain(files).map(String::as_str)) {
@@ -99,7 +102,7 @@ impl Setup<'_> {
     }
 
     /// What one instance is started with: its command in a shell that first puts its files in place, where it has any.
-    pub(super) fn instance(&self, name: &str, ports: &Ports) -> io::Result<Spec> {
+    pub(super) fn instance(&self, name: &str, ports: &Ports, old: bool) -> io::Result<Spec> {
         let dir = self.launcher.world().private_folder(name);
         std::fs::create_dir_all(&dir)?;
         let words = Placeholders {
@@ -113,8 +116,10 @@ impl Setup<'_> {
             ("FUNGIBLE_INSTANCE".to_owned(), name.to_owned()),
         ];
         env.extend(self.environment(&words));
-        let (mut program, mut args) =
-            (words.fill(&self.plan.program), self.plan.args.iter().map(|one| words.fill(one)).collect::<Vec<_>>());
+        let (mut program, mut args) = match &self.plan.old {
+            Some(command) if old => ("sh".to_owned(), vec!["-c".to_owned(), words.fill(command)]),
+            _ => (words.fill(&self.plan.program), self.plan.args.iter().map(|one| words.fill(one)).collect::<Vec<_>>()),
+        };
         if !self.plan.files.is_empty() {
             let mut wrapped = vec!["-c".to_owned()];
             wrapped.extend(self.put_files_in_place(&dir, &words)?);

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
+use super::ask::{NoAnswer, ask, fields};
 use super::substitute::{Answer, recorded, replaced};
-use crate::exchange::{self, Body, Exchange, Headers};
-use crate::fleet::{LaunchError, Launcher, ProcessId};
+use crate::exchange::{self, Body, Exchange};
+use crate::fleet::{Launcher, ProcessId};
 
 /// What it answers.
 #[derive(Clone)]
@@ -56,21 +57,6 @@ impl Succession {
         self.launcher.kill(self.id).await?;
         ask(self.then, request).await
     }
-}
-
-/// Why there is no answer: the client gets a 502, and the run shows nothing.
-#[derive(Debug, thiserror::Error)]
-enum NoAnswer {
-    #[error("the baseline has no whole answer to this request")]
-    NotRecorded,
-    #[error(transparent)]
-    Http(#[from] http::Error),
-    #[error(transparent)]
-    Hyper(#[from] hyper::Error),
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
 }
 
 impl StandIn {
@@ -136,23 +122,4 @@ impl StandIn {
         }
         Ok(response.body(Full::new(answer.body))?)
     }
-}
-
-/// What the instance answers.
-async fn ask(instance: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
-    request.headers_mut().remove(CONNECTION);
-    if !request.headers().contains_key(HOST) {
-        let host = HeaderValue::from_str(&instance.to_string()).map_err(http::Error::from)?;
-        request.headers_mut().insert(HOST, host);
-    }
-    let socket = TokioIo::new(TcpStream::connect(instance).await?);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(socket).await?;
-    tokio::spawn(connection);
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(Answer { status: head.status.as_u16(), headers: fields(&head.headers), body })
-}
-
-fn fields(headers: &HeaderMap) -> Headers {
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }

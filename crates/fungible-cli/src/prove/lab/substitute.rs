@@ -52,6 +52,7 @@ pub(super) fn replaced(answer: Answer, request: &Request, places: &[String]) -> 
         },
         left: false,
         frames: Vec::new(),
+        again: None,
     };
     let mut minted: Vec<String> = Vec::new();
     for (root, node) in Response::of(&exchange).iter().flat_map(|response| &response.parts) {
@@ -159,6 +160,7 @@ mod tests {
             outcome,
             left: false,
             frames: Vec::new(),
+            again: None,
         }
     }
 

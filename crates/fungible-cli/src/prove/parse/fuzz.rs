@@ -76,5 +76,6 @@ fn exchange(target: &str, headers: &Headers, body: &Body, complete: bool) -> Exc
         outcome: Outcome::Answered { status: 200, headers: headers.clone(), body: body.clone(), complete },
         left: !complete,
         frames: if complete { Vec::new() } else { vec![frame(true), frame(false)] },
+        again: None,
     }
 }

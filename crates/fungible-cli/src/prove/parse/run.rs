@@ -112,6 +112,7 @@ mod tests {
             },
             left: false,
             frames: Vec::new(),
+            again: None,
         }
     }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::encoding;
 use crate::prove::request_key::RequestKey;
 
+/// How many instances start at the same moment.
+pub(super) const COLD: usize = 3;
+
 /// One way to run the traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -18,6 +21,58 @@ pub(crate) struct Experiment {
     /// What removed the deviations of earlier findings, and stays, so that these hide nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) healed: Vec<Intervention>,
+    #[serde(default, skip_serializing_if = "Added::is_nothing")]
+    pub(crate) added: Added,
+    #[serde(default, skip_serializing_if = "Versions::are_new")]
+    pub(crate) versions: Versions,
+}
+
+/// Of which version of the app the instances are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Versions {
+    #[default]
+    New,
+    Old,
+    /// Of two live instances the second is of the old one.
+    Both,
+}
+
+impl Versions {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks it")]
+    fn are_new(&self) -> bool {
+        *self == Versions::New
+    }
+
+    /// Whether the instance that starts as this one of a run, from 1, is of the old version.
+    pub(crate) fn is_old(self, number: usize) -> bool {
+        match self {
+            Versions::New => false,
+            Versions::Old => true,
+            Versions::Both => number == 2,
+        }
+    }
+}
+
+/// What is added to the traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Added {
+    #[default]
+    Nothing,
+    /// After each write, earlier requests that only read are asked of every live instance again.
+    Echo,
+    /// At the end, the last request that only reads is asked again and again, until it is refused.
+    Burst,
+    /// The driver runs several times at once.
+    Crowd,
+}
+
+impl Added {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks it")]
+    fn is_nothing(&self) -> bool {
+        *self == Added::Nothing
+    }
 }
 
 /// Which instance gets a request, and when instances are killed.
@@ -37,6 +92,10 @@ pub(crate) enum Schedule {
     Amnesia(HandOver),
     /// Two live instances.
     Rotate(Pass),
+    /// As amnesia, but the one before is asked to end (SIGTERM), as a deploy does it.
+    Roll(HandOver),
+    /// Several live instances that start at the same moment, before anything else has.
+    Cold,
 }
 
 /// One way to share requests out between two live instances.
@@ -79,6 +138,12 @@ pub(crate) enum Intervention {
     InTurn(Vec<RequestKey>),
     /// No instance starts while another one does.
     StartsInTurn,
+    /// After the answer to one of these requests nothing is given to an instance for so long.
+    Later {
+        after: Vec<RequestKey>,
+        #[serde(rename = "by_ns", with = "encoding::nanoseconds")]
+        by: Duration,
+    },
 }
 
 /// Requests in the middle of which their instance is killed.
@@ -140,19 +205,20 @@ impl Experiment {
     /// The same schedule with another intervention; `None` where that changes nothing: an instance that is not killed
     /// anyway cannot be spared.
     pub(crate) fn with(&self, intervention: Intervention) -> Option<Experiment> {
-        let kills = matches!(self.schedule, Schedule::Amnesia(_));
+        let kills = self.schedule.hands_over().is_some();
         let fits = match intervention {
             Intervention::None => true,
             Intervention::Together(_) | Intervention::InTurn(_) => {
                 kills || matches!(self.schedule, Schedule::Rotate(_))
             }
-            Intervention::Spared(_) | Intervention::Renewed(_) | Intervention::StartsInTurn => kills,
+            Intervention::Later { .. } => matches!(self.schedule, Schedule::Rotate(_)),
+            Intervention::Spared(_) | Intervention::Renewed(_) => kills,
+            Intervention::StartsInTurn => kills || self.schedule == Schedule::Cold,
             Intervention::Withheld(_) | Intervention::KilledAt(_) => {
                 matches!(self.schedule, Schedule::Baseline { .. })
             }
         };
-        let (schedule, healed) = (self.schedule.clone(), self.healed.clone());
-        fits.then_some(Experiment { schedule, intervention, healed })
+        fits.then(|| Experiment { intervention, ..self.clone() })
     }
 
     /// The same schedule where this stays for whatever is tried next.
@@ -178,6 +244,11 @@ impl Experiment {
         match (&self.schedule, &self.intervention) {
             (_, Intervention::Withheld(_)) => "loss of a write",
             (_, Intervention::KilledAt(_)) => "mid-kill",
+            _ if self.added == Added::Burst => "burst",
+            _ if self.added == Added::Crowd => "crowd",
+            _ if self.versions == Versions::Old => "baseline of the old version",
+            _ if self.versions == Versions::Both => "skew",
+            (Schedule::Rotate(_), Intervention::None) if self.added == Added::Echo && self.healed.is_empty() => "echo",
             (Schedule::Baseline { swap, .. }, _) if !swap.is_empty() => "baseline, in another order",
             (Schedule::Baseline { pace, .. }, _) if pace.is_zero() => "baseline",
             (Schedule::Baseline { .. }, _) => "baseline, slowed",
@@ -186,12 +257,21 @@ impl Experiment {
             (Schedule::Amnesia(_), Intervention::Together(_)) => "amnesia, some together",
             (Schedule::Amnesia(_), Intervention::Spared(_)) => "amnesia, one spared",
             (Schedule::Amnesia(_), Intervention::Renewed(_)) => "amnesia, started after it",
+            (Schedule::Amnesia(_), Intervention::Later { .. }) => "amnesia, read later",
             (Schedule::Amnesia(_), Intervention::InTurn(_)) => "amnesia, one after another",
             (Schedule::Amnesia(_), Intervention::StartsInTurn) => "amnesia, started one after another",
             (Schedule::Rotate(_), Intervention::None) if self.healed.is_empty() => "rotate",
             (Schedule::Rotate(_), Intervention::None) => "rotate, without what was found",
             (Schedule::Rotate(_), Intervention::InTurn(_)) => "rotate, one after another",
+            (Schedule::Rotate(_), Intervention::Later { .. }) => "rotate, read later",
             (Schedule::Rotate(_), _) => "rotate, some together",
+            (Schedule::Roll(_), Intervention::None) if self.healed.is_empty() => "roll",
+            (Schedule::Roll(_), Intervention::None) => "roll, without what was found",
+            (Schedule::Roll(_), Intervention::StartsInTurn) => "roll, started one after another",
+            (Schedule::Roll(_), _) => "roll, some together",
+            (Schedule::Cold, Intervention::None) if self.healed.is_empty() => "cold",
+            (Schedule::Cold, Intervention::None) => "cold, without what was found",
+            (Schedule::Cold, _) => "cold, started one after another",
         }
     }
 
@@ -199,8 +279,8 @@ impl Experiment {
     pub(crate) fn keys_mut(&mut self) -> impl Iterator<Item = &mut RequestKey> {
         let of_schedule: Vec<&mut RequestKey> = match &mut self.schedule {
             Schedule::Baseline { swap, .. } => swap.iter_mut().flat_map(|(one, other)| [one, other]).collect(),
-            Schedule::Amnesia(HandOver::Only(keys)) => keys.iter_mut().collect(),
-            Schedule::Amnesia(HandOver::Each) | Schedule::Rotate(_) => Vec::new(),
+            Schedule::Amnesia(HandOver::Only(keys)) | Schedule::Roll(HandOver::Only(keys)) => keys.iter_mut().collect(),
+            _ => Vec::new(),
         };
         let interventions = self.healed.iter_mut().chain([&mut self.intervention]);
         of_schedule.into_iter().chain(interventions.flat_map(Intervention::keys_mut))
@@ -209,6 +289,8 @@ impl Experiment {
     /// Whether it is one undisturbed instance.
     pub(crate) fn is_baseline(&self) -> bool {
         matches!((&self.schedule, &self.intervention), (Schedule::Baseline { .. }, Intervention::None))
+            && matches!(self.added, Added::Nothing | Added::Echo)
+            && self.versions == Versions::New
     }
 
     /// When the instance is killed that has this request; `None`: it is not.
@@ -234,6 +316,14 @@ impl Experiment {
         matches!(&self.intervention, Intervention::Renewed(after) if after.iter().any(|one| one.covers(key)))
     }
 
+    /// How long nothing is given to an instance after the answer to this request.
+    pub(crate) fn pauses_after(&self, key: &RequestKey) -> Option<Duration> {
+        self.interventions().find_map(|one| match one {
+            Intervention::Later { after, by } if after.iter().any(|one| one.covers(key)) => Some(*by),
+            _ => None,
+        })
+    }
+
     /// Whether this request waits for the answer to another one.
     pub(crate) fn takes_turns(&self, key: &RequestKey) -> bool {
         let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
@@ -242,7 +332,11 @@ impl Experiment {
 
     /// How many instances may start at once, where the cores allow so many.
     pub(crate) fn starts_at_once(&self, cores: usize) -> usize {
-        if self.interventions().any(|one| matches!(one, Intervention::StartsInTurn)) { 1 } else { cores }
+        match self.schedule {
+            _ if self.interventions().any(|one| matches!(one, Intervention::StartsInTurn)) => 1,
+            Schedule::Cold => COLD,
+            _ => cores,
+        }
     }
 }
 
@@ -254,6 +348,7 @@ impl Intervention {
             Intervention::Spared(keys)
             | Intervention::Renewed(keys)
             | Intervention::InTurn(keys)
+            | Intervention::Later { after: keys, .. }
             | Intervention::Withheld(Withheld { requests: keys, .. })
             | Intervention::KilledAt(KilledAt { requests: keys, .. }) => keys.iter_mut().collect(),
         }
@@ -272,7 +367,13 @@ impl Together {
 impl Schedule {
     /// As it is, without an intervention.
     pub(crate) fn plain(self) -> Experiment {
-        Experiment { schedule: self, intervention: Intervention::None, healed: Vec::new() }
+        Experiment {
+            schedule: self,
+            intervention: Intervention::None,
+            healed: Vec::new(),
+            added: Added::Nothing,
+            versions: Versions::New,
+        }
     }
 
     /// How many instances must be live before the first request; they serve for the whole run.
@@ -280,13 +381,22 @@ impl Schedule {
         match self {
             Schedule::Baseline { .. } => 1,
             Schedule::Rotate(_) => 2,
-            Schedule::Amnesia(_) => 0,
+            Schedule::Cold => COLD,
+            Schedule::Amnesia(_) | Schedule::Roll(_) => 0,
         }
     }
 
     /// Whether requests may stay with the instance of the one before.
     pub(crate) fn stays(&self) -> bool {
-        matches!(self, Schedule::Amnesia(HandOver::Only(_)))
+        matches!(self.hands_over(), Some(HandOver::Only(_)))
+    }
+
+    /// Which requests go to an instance that has served nothing; `None` where the same instances serve for the whole run.
+    pub(crate) fn hands_over(&self) -> Option<&HandOver> {
+        match self {
+            Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over) => Some(hand_over),
+            Schedule::Baseline { .. } | Schedule::Rotate(_) | Schedule::Cold => None,
+        }
     }
 }
 

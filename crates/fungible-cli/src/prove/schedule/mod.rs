@@ -5,6 +5,6 @@ mod router;
 
 pub(crate) use experiment::Way;
 pub(super) use experiment::{
-    Experiment, HandOver, Intervention, KillMoment, KilledAt, Pass, Schedule, Together, Withheld,
+    Added, Experiment, HandOver, Intervention, KillMoment, KilledAt, Pass, Schedule, Together, Versions, Withheld,
 };
 pub(super) use router::{Route, Router};

@@ -1,6 +1,6 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
-use super::experiment::{Experiment, HandOver, Intervention, KillMoment, Schedule, Together, Way};
+use super::experiment::{COLD, Experiment, HandOver, Intervention, KillMoment, Schedule, Together, Way};
 use crate::exchange::Request;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 
@@ -66,6 +66,11 @@ impl Router {
         (key, route)
     }
 
+    /// A request that is not routed, and yet is one of those that look the same.
+    pub(crate) fn note(&mut self, request: &Request) {
+        self.keys.next(request);
+    }
+
     fn route_of(&mut self, number: usize, request: &Request, key: &RequestKey) -> Route {
         let safe = request.is_safe();
         let as_before = safe && self.last.as_ref().is_some_and(|last| last.asks_the_same(request));
@@ -83,10 +88,11 @@ impl Router {
             }
             (Schedule::Rotate(_), _, Some(group)) => Route::Live(self.groups[group].together.side),
             (Schedule::Rotate(pass), ..) => Route::Live(pass.side(number, safe)),
-            (Schedule::Amnesia(_), _, Some(group)) => Route::Kept(group),
-            (Schedule::Amnesia(_), Intervention::Spared(spared), _) if covers(spared) => Route::Spared,
-            (Schedule::Amnesia(_), ..) if polls => Route::Stay,
-            (Schedule::Amnesia(hand_over), ..) => match hand_over {
+            (Schedule::Cold, ..) => Route::Live((number - 1) % COLD),
+            (Schedule::Amnesia(_) | Schedule::Roll(_), _, Some(group)) => Route::Kept(group),
+            (_, Intervention::Spared(spared), _) if covers(spared) => Route::Spared,
+            _ if polls => Route::Stay,
+            (Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over), ..) => match hand_over {
                 HandOver::Only(keys) if safe && !after_a_write && !covers(keys) => Route::Stay,
                 HandOver::Only(_) | HandOver::Each => Route::Fresh,
             },
@@ -155,6 +161,17 @@ mod tests {
             }
         }
         assert_eq!([1, 2, 3, 100].map(|requests| Pass::all(requests).len()), [0, 2, 3, 8]);
+    }
+
+    #[test]
+    fn instances_that_started_at_once_serve_by_turns_and_those_that_are_replaced_serve_once() {
+        let routes = |schedule: Schedule| {
+            let mut router = Router::new(schedule.plain(), RequestPatterns::default());
+            let mut get = |number: usize| router.route(number, &Request::plain("GET", &format!("/{number}"))).1;
+            [get(1), get(2), get(3), get(4)]
+        };
+        assert_eq!(routes(Schedule::Cold), [0, 1, 2, 0].map(Route::Live));
+        assert_eq!(routes(Schedule::Roll(HandOver::Each)), [Route::Fresh; 4]);
     }
 
     #[test]

@@ -218,6 +218,11 @@ fn each_kind_has_its_sentences() {
         FindingKind::Race,
         FindingKind::OneAtATime,
         FindingKind::StartRace,
+        FindingKind::ColdStart,
+        FindingKind::RemovedAtEnd,
+        FindingKind::LimitPerInstance,
+        FindingKind::Skew,
+        FindingKind::Crowd,
     ] {
         for writer in [true, false] {
             let mut finding = login(kind);

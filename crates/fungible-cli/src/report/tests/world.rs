@@ -8,8 +8,8 @@ use proptest::strategy::Strategy;
 
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
-    AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, Loss, NotJudged, Resend,
-    Resent, Step, Verdict, Way, WriteLoss,
+    Age, AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, Loss, NotJudged,
+    Resend, Resent, Step, Verdict, Way, WriteLoss,
 };
 
 pub(super) fn verdict(outcome: Judgement) -> Verdict {
@@ -85,6 +85,7 @@ pub(super) fn login(kind: FindingKind) -> Finding {
         deviations: vec![difference("status", "200", "401"), difference("body $.cart[0]", "\"socks\"", "(absent)")],
         together: (3, 3),
         apart: (0, 3),
+        age: None,
         attack: "amnesia".to_owned(),
         files: Vec::new(),
         ended: None,
@@ -116,6 +117,7 @@ pub(super) fn step(number: usize, request: &str, instance: &str, status: u16) ->
             outcome,
             left: false,
             frames: Vec::new(),
+            again: None,
         },
     }
 }
@@ -208,6 +210,7 @@ fn filled_finding(kind: FindingKind, next: &mut impl FnMut() -> String) -> Findi
         deviations: (0..10).map(|_| filled_difference(next)).collect(),
         together: (3, 3),
         apart: (0, 3),
+        age: Some(Age { still: Duration::from_secs(1), gone: Some(Duration::from_secs(2)) }),
         attack: next(),
         files: vec![next().into(), next().into()],
         ended: Some(next()),

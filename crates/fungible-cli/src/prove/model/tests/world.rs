@@ -109,6 +109,7 @@ impl Log {
                 complete: true,
             },
             frames: Vec::new(),
+            again: None,
         });
         self
     }
