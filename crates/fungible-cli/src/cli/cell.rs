@@ -28,6 +28,9 @@ pub(super) struct CellOptions {
     /// Each instance gets a copy of its own of the shared paths, as they are when it starts
     #[arg(long)]
     fork: bool,
+    /// All instances of a run have one disk in common
+    #[arg(long)]
+    one_disk: bool,
     /// Wait until each instance accepts connections on this port
     #[arg(long)]
     port: Option<u16>,
@@ -71,7 +74,7 @@ pub(super) fn run(options: &CellOptions) -> anyhow::Result<()> {
 
 async fn runs(options: &CellOptions, launcher: &Launcher) -> anyhow::Result<()> {
     for run in 1..=options.runs {
-        launcher.begin_run().await?;
+        launcher.begin_run(options.one_disk).await?;
         let begun = Instant::now();
         let mut ids = Vec::new();
         for number in 1..=options.count {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::deviation::{Deviation, DeviationKind};
-use super::investigate::{Proof, TIMES};
+use super::investigate::{Proof, TIMES, harm_of};
 use super::journal::{DriverEnd, Journal};
 use super::lab::ProveError;
 use super::schedule::{Added, Experiment, Intervention, Pass, Schedule};
@@ -136,6 +136,7 @@ fn covered(proof: &mut Proof<'_, '_>, name: &'static str, covers: &str) {
 fn finding(kind: FindingKind, attack: &str, reader: Step, difference: Deviation) -> Finding {
     Finding {
         kind,
+        harm: harm_of(kind, &[(&difference, None)]),
         writers: Vec::new(),
         reader,
         polled: Vec::new(),
@@ -148,6 +149,8 @@ fn finding(kind: FindingKind, attack: &str, reader: Step, difference: Deviation)
         files: Vec::new(),
         ended: None,
         last_lines: Vec::new(),
+        controls: Vec::new(),
+        stored: None,
         failing: Vec::new(),
         sound: Vec::new(),
         also: Vec::new(),

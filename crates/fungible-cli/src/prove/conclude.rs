@@ -20,7 +20,9 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
     let driver_lines = failed.map(|one| one.driver_lines.clone()).unwrap_or_default();
     let crash = baselines.journals().find_map(Journal::crash);
     let app_lines = crash.map(|(instance, _)| instance.last_lines.clone()).unwrap_or_default();
-    let judgement = match (results.findings, reasons) {
+    let mut findings = results.findings;
+    findings.sort_by_key(|one| one.harm);
+    let judgement = match (findings, reasons) {
         (_, reasons) if crash.is_some() => Judgement::NotShown(reasons),
         (findings, _) if !findings.is_empty() => Judgement::NotFungible(findings),
         (_, reasons) if !reasons.is_empty() || !results.not_judged.is_empty() => Judgement::NotShown(reasons),

@@ -33,6 +33,9 @@ pub(crate) struct Journal {
     pub(crate) longest_hold: Duration,
     /// The last lines that the driver printed.
     pub(crate) driver_lines: Vec<String>,
+    /// The requests during which files changed that instances share; `None` where that was not watched.
+    #[serde(default)]
+    pub(crate) stored: Option<Vec<usize>>,
     /// An instance could not start although the first one had: the run ended there.
     pub(crate) alone: Option<Alone>,
 }
@@ -51,6 +54,7 @@ impl Journal {
             held: Duration::ZERO,
             longest_hold: Duration::ZERO,
             driver_lines: Vec::new(),
+            stored: None,
             alone: None,
         }
     }

@@ -39,7 +39,8 @@ pub(crate) use placeholders::misspelt;
 pub(crate) use plan::{Attack, Plan};
 pub(crate) use schedule::Way;
 pub(crate) use verdict::{
-    Age, AttackRun, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, WriteLoss,
+    Age, AttackRun, Condition, ControlTrial, Finding, FindingKind, Harm, Judgement, Loss, NotJudged, Resend, Resent,
+    Step, Verdict, WriteLoss,
 };
 #[cfg(test)]
 pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};

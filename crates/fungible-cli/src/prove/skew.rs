@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::baselines::Baselines;
 use super::deviation::{Deviation, DeviationKind};
-use super::investigate::{Proof, TIMES};
+use super::investigate::{Proof, TIMES, harm_of};
 use super::journal::Journal;
 use super::lab::ProveError;
 use super::schedule::{Experiment, Pass, Schedule, Versions};
@@ -100,6 +100,7 @@ async fn confirm(
     let Wrong { deviation, step, .. } = wrong;
     proof.results.findings.push(Finding {
         kind: FindingKind::Skew,
+        harm: harm_of(FindingKind::Skew, &[(&deviation, Some(&step.exchange))]),
         writers: Vec::new(),
         reader: step,
         polled: Vec::new(),
@@ -112,6 +113,8 @@ async fn confirm(
         files: Vec::new(),
         ended: None,
         last_lines: Vec::new(),
+        controls: Vec::new(),
+        stored: None,
         failing: Vec::new(),
         sound: Vec::new(),
         also: Vec::new(),

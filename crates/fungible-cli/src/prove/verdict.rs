@@ -42,7 +42,7 @@ pub(crate) struct Verdict {
 #[derive(Clone, Debug)]
 pub(crate) enum Judgement {
     Fungible,
-    /// At least one; the first is the first that a client would meet.
+    /// At least one, those that do the most harm first.
     NotFungible(Vec<Finding>),
     /// It could not be told, and why: each a sentence. Each of [`Verdict::not_judged`] is a reason, too.
     NotShown(Vec<String>),
@@ -134,6 +134,8 @@ impl Coverage {
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) kind: FindingKind,
+    /// What it does to users.
+    pub(crate) harm: Harm,
     /// The request that kept state in its own instance; several where it takes all of them together; none where there is
     /// nothing to be kept.
     pub(crate) writers: Vec<Step>,
@@ -159,6 +161,10 @@ pub(crate) struct Finding {
     pub(crate) ended: Option<String>,
     /// The last lines of the reader's instance.
     pub(crate) last_lines: Vec<String>,
+    /// What was tried to tell where the state is.
+    pub(crate) controls: Vec<ControlTrial>,
+    /// Whether what is shared changed while the writer was answered; `None` where nobody looked.
+    pub(crate) stored: Option<bool>,
     /// The whole story apart (the failing one) and together (the sound one), for the diagrams.
     pub(crate) failing: Vec<Step>,
     pub(crate) sound: Vec<Step>,
@@ -178,6 +184,12 @@ pub(crate) struct Age {
 pub(crate) enum FindingKind {
     /// A later request did not see what an earlier one wrote.
     Trapped,
+    /// It would have seen it, if all instances had one disk.
+    LocalFile,
+    /// Instances that live see it, wherever it was written; it is gone with them.
+    Replicated,
+    /// An instance says that it is ready, and answers otherwise than a while later.
+    NotReady,
     /// A live instance went on with an old copy.
     Stale,
     /// Two things got one identifier.
@@ -202,6 +214,53 @@ pub(crate) enum FindingKind {
     Skew,
     /// Several clients at once succeed on one instance, and not on two.
     Crowd,
+}
+
+/// Runs that tell kinds of findings apart: as those apart, but for one change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ControlTrial {
+    pub(crate) condition: Condition,
+    /// As the baseline so often, out of so many.
+    pub(crate) right: usize,
+    pub(crate) runs: usize,
+}
+
+impl ControlTrial {
+    pub(crate) fn went_right(&self) -> bool {
+        self.right == self.runs
+    }
+}
+
+/// What is changed in a control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// All instances have one disk.
+    OneDisk,
+    /// The reader's instance has been ready for a while.
+    ReadyForLonger,
+    /// The writer's instance is killed only after a pause.
+    KilledLater,
+    /// Both instances live all the time.
+    Live,
+}
+
+/// What a finding does to users, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Harm {
+    /// What was written is not there.
+    DataLost,
+    /// What is refused undisturbed is served.
+    FailsOpen,
+    /// What is served undisturbed is refused, as to somebody who is not logged in.
+    LoggedOut,
+    /// There is an error, half an answer, or none.
+    NotServed,
+    /// Another answer, with nothing missing.
+    WrongAnswer,
+    /// Another number.
+    WrongNumber,
+    /// Nothing that a client acts on.
+    Cosmetic,
 }
 
 /// One exchange of a finding.

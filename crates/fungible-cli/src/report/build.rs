@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
+use super::clues::clues;
 use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
-    AgeView, AnswerView, AnsweredBy, AttackView, CarriedView, CoverageView, DifferenceView, FindingView, IgnoredView,
-    KindView, LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView, ResendView, ResendWord, StepView,
-    TrialView, UnstableView, VerdictView, VerdictWord, WayView,
+    AgeView, AnswerView, AnsweredBy, AttackView, CarriedView, ConditionView, ControlView, CoverageView, DifferenceView,
+    FindingView, HarmView, IgnoredView, KindView, LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView,
+    ResendView, ResendWord, StepView, TrialView, UnstableView, VerdictView, VerdictWord, WayView,
 };
-use super::{plain, words};
+use super::{advice, plain, words};
 use crate::exchange::{Headers, Outcome};
 use crate::prove::{
-    Age, AttackRun, Deviation, Finding, FindingKind, Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, Way,
-    WriteLoss,
+    Age, AttackRun, Condition, ControlTrial, Deviation, Finding, FindingKind, Harm, Judgement, Loss, NotJudged, Resend,
+    Resent, Step, Verdict, Way, WriteLoss,
 };
 
 pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
@@ -148,21 +149,23 @@ impl Safe {
         let polled = self.steps(&finding.polled);
         let seen_at = finding.seen_at.as_ref().map(|step| self.step(step));
         let mut files: Vec<String> = finding.files.iter().map(|file| self.text(&file.to_string_lossy())).collect();
-        files.sort_by_key(|file| words::worth(file));
+        files.sort_by_key(|file| advice::worth(file));
         let differences = self.differences(&finding.deviations);
-        let age = finding.age.map(age_of);
-        FindingView {
+        let mut view = FindingView {
             kind: kind_of(finding.kind),
-            summary: words::summary(finding.kind, &writers, (&polled, &reader), seen_at.as_ref(), age.as_ref()),
-            remedy: words::remedy(finding.kind, &writers, &reader, (&files, &differences)),
+            harm: harm_of(finding.harm),
+            summary: String::new(),
+            remedy: String::new(),
             attack: self.text(&finding.attack),
             writers,
             reader,
             polled,
             seen_at,
-            age,
+            age: finding.age.map(age_of),
             together: trial(finding.together),
             apart: trial(finding.apart),
+            controls: finding.controls.iter().map(control_of).collect(),
+            stored: finding.stored,
             differences,
             files,
             ended: finding.ended.as_deref().map(|how| self.text(how)),
@@ -170,7 +173,10 @@ impl Safe {
             failing: self.steps(&finding.failing),
             sound: self.steps(&finding.sound),
             also: self.steps(&finding.also),
-        }
+        };
+        view.summary = words::summary(&view);
+        view.remedy = advice::remedy(&view, clues(&finding.reader.exchange.request));
+        view
     }
 
     fn unstable(&mut self, unstable: &NotJudged) -> UnstableView {
@@ -273,6 +279,9 @@ fn way_of(way: Way) -> WayView {
 fn kind_of(kind: FindingKind) -> KindView {
     match kind {
         FindingKind::Trapped => KindView::Trapped,
+        FindingKind::LocalFile => KindView::LocalFile,
+        FindingKind::Replicated => KindView::Replicated,
+        FindingKind::NotReady => KindView::NotReady,
         FindingKind::Stale => KindView::Stale,
         FindingKind::Collision => KindView::Collision,
         FindingKind::AnsweredTooEarly => KindView::AnsweredTooEarly,
@@ -291,6 +300,28 @@ fn kind_of(kind: FindingKind) -> KindView {
 fn age_of(age: Age) -> AgeView {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     AgeView { still_there_after_ms: milliseconds(age.still), gone_after_ms: age.gone.map(milliseconds) }
+}
+
+fn harm_of(harm: Harm) -> HarmView {
+    match harm {
+        Harm::DataLost => HarmView::DataLost,
+        Harm::FailsOpen => HarmView::FailsOpen,
+        Harm::LoggedOut => HarmView::LoggedOut,
+        Harm::NotServed => HarmView::NotServed,
+        Harm::WrongAnswer => HarmView::WrongAnswer,
+        Harm::WrongNumber => HarmView::WrongNumber,
+        Harm::Cosmetic => HarmView::Cosmetic,
+    }
+}
+
+fn control_of(control: &ControlTrial) -> ControlView {
+    let condition = match control.condition {
+        Condition::OneDisk => ConditionView::OneDisk,
+        Condition::ReadyForLonger => ConditionView::ReadyForLonger,
+        Condition::KilledLater => ConditionView::KilledLater,
+        Condition::Live => ConditionView::Live,
+    };
+    ControlView { condition, runs: control.runs, as_baseline: control.right }
 }
 
 fn trial((as_baseline, runs): (usize, usize)) -> TrialView {

@@ -3,7 +3,7 @@
 
 use super::plain::{shortened, width};
 use super::view::{AnsweredBy, CarriedView, FindingView, StepView};
-use super::words;
+use super::{advice, words};
 
 /// A sequence of requests, reduced to those that matter.
 #[derive(Debug)]
@@ -37,10 +37,10 @@ impl<'a> Diagram<'a> {
         let is_writer = |step: &StepView| finding.writers.iter().any(|writer| writer.is_same(step));
         let reader = story.iter().find(|step| step.is_same(&finding.reader))?;
         let writers: Vec<StepView> = story.iter().filter(|step| is_writer(step)).cloned().collect();
-        let tied = words::tied(&writers, reader);
+        let tied = advice::tied(&writers, reader);
         let sorted = |carried: &'a [CarriedView]| {
             let mut sorted: Vec<&CarriedView> = carried.iter().filter(|one| !is_request_id(story, &one.name)).collect();
-            sorted.sort_by_key(|one| (!tied.iter().any(|tied| tied.name == one.name), words::is_of_forms(&one.name)));
+            sorted.sort_by_key(|one| (!tied.iter().any(|tied| tied.name == one.name), advice::is_of_forms(&one.name)));
             sorted
         };
         let shown_by = finding.shown_by();

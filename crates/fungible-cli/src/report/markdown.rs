@@ -68,7 +68,9 @@ fn facts(view: &VerdictView) -> String {
 
 fn finding_blocks(finding: &FindingView) -> Vec<String> {
     let mut blocks = vec![format!("## {}", words_of(&finding.summary))];
-    let mut items = vec![screen::trials(finding), format!("attack: {}", finding.attack)];
+    let mut items = vec![format!("harm: {}", words::harm(finding.harm)), screen::trials(finding)];
+    items.extend(words::controls(&finding.controls));
+    items.push(format!("attack: {}", finding.attack));
     items.push(format!("what helps: {}", finding.remedy));
     items.retain(|item| !item.is_empty());
     let mut items: Vec<String> = items.iter().map(|item| words_of(item)).collect();

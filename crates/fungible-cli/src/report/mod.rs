@@ -4,7 +4,9 @@
 //! [`build`] makes the verdict safe to display, once for all formats: it hides secrets (`redact`) and escapes control
 //! characters (`plain`). The formats get only this view, so none of them can forget it.
 
+mod advice;
 mod build;
+mod clues;
 mod diagram;
 mod json;
 mod markdown;

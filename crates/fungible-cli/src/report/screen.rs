@@ -3,7 +3,7 @@
 use super::diagram::stories;
 use super::plain::{shortened, shortened_pair, width, wrapped};
 use super::view::{DifferenceView, FindingView, KindView, StepView, UnstableView, VerdictView, VerdictWord};
-use super::words;
+use super::{advice, words};
 
 /// The format of the text for the screen.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,13 @@ impl Page {
         for line in wrapped(&finding.summary, self.width) {
             self.raw(&self.painted(BOLD, &line));
         }
+        self.lines("  ", &format!("harm: {}", words::harm(finding.harm)));
         self.lines("  ", &trials(finding));
+        // Those that changed nothing are of interest to few.
+        let tells = self.all || finding.controls.iter().any(|one| one.as_baseline == one.runs);
+        if let Some(controls) = words::controls(&finding.controls).filter(|_| tells) {
+            self.lines("  ", &controls);
+        }
         if self.all {
             self.lines("  ", &format!("attack: {}", finding.attack));
         }
@@ -100,7 +106,7 @@ impl Page {
             let more = more(finding.also.len(), MANY);
             self.lines("  ", &format!("also affected: {}{more}", shown.join(", ")));
         }
-        let files = if self.all { &finding.files } else { words::telling(&finding.files) };
+        let files = if self.all { &finding.files } else { advice::telling(&finding.files) };
         if self.all || files.first().is_some_and(|file| !finding.remedy.contains(file)) {
             self.files(files);
         }
@@ -289,6 +295,7 @@ pub(super) fn stories_of(finding: &FindingView) -> [&'static str; 2] {
     match finding.kind {
         KindView::Race => ["at once", "one after another"],
         KindView::ColdStart => ["started at once", "started one after another"],
+        KindView::NotReady => ["just ready", "ready for longer"],
         _ => ["apart", "together"],
     }
 }

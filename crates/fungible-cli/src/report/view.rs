@@ -154,6 +154,8 @@ impl Serialize for AttackView {
 #[derive(Debug, Serialize)]
 pub(super) struct FindingView {
     pub(super) kind: KindView,
+    /// What it does to users.
+    pub(super) harm: HarmView,
     /// What happened, in one sentence.
     pub(super) summary: String,
     /// What helps.
@@ -172,6 +174,10 @@ pub(super) struct FindingView {
     pub(super) together: TrialView,
     /// Runs with writer and reader on two instances.
     pub(super) apart: TrialView,
+    /// Further runs that tell where the state is, each as those apart but for one condition.
+    pub(super) controls: Vec<ControlView>,
+    /// Whether shared files changed while the writer was answered, if that was watched.
+    pub(super) stored: Option<bool>,
     pub(super) differences: Vec<DifferenceView>,
     /// Files that the instance of the writer wrote, those of most value first.
     pub(super) files: Vec<String>,
@@ -199,6 +205,9 @@ pub(super) struct AgeView {
 #[serde(rename_all = "snake_case")]
 pub(super) enum KindView {
     Trapped,
+    LocalFile,
+    Replicated,
+    NotReady,
     Stale,
     Collision,
     AnsweredTooEarly,
@@ -211,6 +220,38 @@ pub(super) enum KindView {
     LimitPerInstance,
     Skew,
     Crowd,
+}
+
+/// What a finding does to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum HarmView {
+    DataLost,
+    FailsOpen,
+    LoggedOut,
+    NotServed,
+    WrongAnswer,
+    WrongNumber,
+    Cosmetic,
+}
+
+/// Runs under another condition.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct ControlView {
+    pub(super) condition: ConditionView,
+    pub(super) runs: usize,
+    /// In how many of these runs the reader was answered as in the baseline.
+    pub(super) as_baseline: usize,
+}
+
+/// What is different in a control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ConditionView {
+    OneDisk,
+    ReadyForLonger,
+    KilledLater,
+    Live,
 }
 
 /// The result of one experiment.

@@ -1,11 +1,10 @@
-//! The sentences of reports: what a finding is, and what helps. They claim no more than the experiment has shown.
+//! The sentences of reports, such as what a finding is. They claim no more than the experiment has shown.
 
 use super::plain::shortened;
 use super::view::{
-    AgeView, AnswerView, AnsweredBy, AttackView, CarriedView, DifferenceView, LossView, LossWord, ResendView,
-    ResendWord, StepView, VerdictView, VerdictWord,
+    AgeView, AnswerView, AnsweredBy, AttackView, ConditionView, ControlView, DifferenceView, FindingView, HarmView,
+    KindView, LossView, LossWord, ResendView, ResendWord, StepView, VerdictView, VerdictWord,
 };
-use crate::prove::FindingKind;
 
 /// The verdict as it is printed.
 pub(super) fn verdict(word: VerdictWord) -> &'static str {
@@ -125,7 +124,7 @@ fn ranges(numbers: &[usize]) -> String {
 }
 
 /// `a, b and c`; of many the first three, and the number of the others.
-fn listed(items: &[String]) -> String {
+pub(super) fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),
@@ -135,19 +134,13 @@ fn listed(items: &[String]) -> String {
 }
 
 /// What happened, and where it is seen if not at the reader.
-pub(super) fn summary(
-    kind: FindingKind,
-    writers: &[StepView],
-    (polled, reader): (&[StepView], &StepView),
-    seen_at: Option<&StepView>,
-    age: Option<&AgeView>,
-) -> String {
-    let missed: Vec<StepView> = polled.iter().chain([reader]).cloned().collect();
-    let mut text = happened(kind, writers, &requests(&missed));
-    if let Some(step) = seen_at {
+pub(super) fn summary(finding: &FindingView) -> String {
+    let missed: Vec<StepView> = finding.polled.iter().chain([&finding.reader]).cloned().collect();
+    let mut text = happened(finding, &requests(&missed));
+    if let Some(step) = &finding.seen_at {
         text.push_str(&[", as seen at ", &request(step)].concat());
     }
-    if let Some(age) = age {
+    if let Some(age) = &finding.age {
         text.push_str(&["; ", &old_copy(age)].concat());
     }
     text
@@ -163,206 +156,123 @@ fn old_copy(age: &AgeView) -> String {
     }
 }
 
-fn happened(kind: FindingKind, writers: &[StepView], missed: &str) -> String {
+fn happened(finding: &FindingView, missed: &str) -> String {
+    let writers = &finding.writers;
     let left = (!writers.is_empty()).then(|| requests(writers));
-    let theirs = if writers.len() > 1 { "their" } else { "its" };
-    match (kind, left) {
-        (FindingKind::Trapped, Some(kept)) => {
+    let many = writers.len() > 1;
+    let theirs = if many { "their" } else { "its" };
+    match (finding.kind, left) {
+        // It may be there, under a key that nobody else has.
+        (KindView::Trapped, Some(left)) if finding.stored == Some(true) => {
+            format!("{left} left something that only {theirs} own instance can use; {missed}, on another, could not")
+        }
+        (KindView::Trapped, Some(kept)) => {
             format!("{kept} kept state only in {theirs} own instance; {missed}, on another, could not see it")
         }
-        (FindingKind::Trapped, None) => {
+        (KindView::Trapped, None) => {
             format!("{missed} could not see state that earlier requests kept only in their own instance")
         }
-        (FindingKind::Stale, Some(changed)) => {
+        (KindView::LocalFile, kept) => {
+            let kept = kept.unwrap_or_else(|| "earlier requests".to_owned());
+            format!(
+                "{kept} kept state only on the disk of {theirs} own instance; {missed}, on another, could not see it"
+            )
+        }
+        (KindView::Replicated, kept) => {
+            let kept = kept.unwrap_or_else(|| "earlier requests".to_owned());
+            format!(
+                "{kept} kept state that others see only while an instance lives that has it; it was killed, and {missed} \
+                 could not see it"
+            )
+        }
+        (KindView::NotReady, _) => {
+            format!("an instance said that it was ready, and answered {missed} otherwise than a few seconds later")
+        }
+        (KindView::Stale, Some(changed)) => {
             format!("{changed} changed data; {missed}, on another instance, got a stale copy of it")
         }
-        (FindingKind::Stale, None) => format!("{missed} got a stale copy of data that an earlier request had changed"),
-        (FindingKind::Collision, Some(first)) => {
+        (KindView::Stale, None) => format!("{missed} got a stale copy of data that an earlier request had changed"),
+        (KindView::Collision, Some(first)) => {
             format!("{first} and {missed} got the same identifier for two different things, from two instances")
         }
-        (FindingKind::Collision, None) => format!("{missed} got an identifier that was already in use"),
-        (FindingKind::AnsweredTooEarly, Some(early)) => {
-            let was = if writers.len() > 1 { "were" } else { "was" };
+        (KindView::Collision, None) => format!("{missed} got an identifier that was already in use"),
+        (KindView::AnsweredTooEarly, Some(early)) => {
+            let was = if many { "were" } else { "was" };
             format!(
                 "{early} {was} answered before the write was stored; the instance died, and {missed} could not read it"
             )
         }
-        (FindingKind::AnsweredTooEarly, None) => {
+        (KindView::AnsweredTooEarly, None) => {
             format!("{missed} could not read a write that had been answered before it was stored")
         }
-        (FindingKind::NamesItself, _) => format!("the answer to {missed} sends clients to one instance"),
-        (FindingKind::Race, disturbed) => {
+        (KindView::NamesItself, _) => format!("the answer to {missed} sends clients to one instance"),
+        (KindView::Race, disturbed) => {
             let disturbed = disturbed.unwrap_or_else(|| "requests".to_owned());
             format!("{disturbed}, in flight at once on several instances, disturbed each other, as seen at {missed}")
         }
-        (FindingKind::StartRace, _) => {
+        (KindView::StartRace, _) => {
             "instances that start at the same moment disturb each other: one of them does not start".to_owned()
         }
-        (FindingKind::ColdStart, _) => format!(
+        (KindView::ColdStart, _) => format!(
             "instances that start at the same moment, on an empty store, end up with different state, as seen at {missed}"
         ),
-        (FindingKind::RemovedAtEnd, Some(kept)) => {
+        (KindView::RemovedAtEnd, Some(kept)) => {
             format!(
                 "an instance that ends by SIGTERM takes away what {kept} left and {missed} needs; one that is killed does not"
             )
         }
-        (FindingKind::RemovedAtEnd, None) => {
+        (KindView::RemovedAtEnd, None) => {
             format!("an instance that ends by SIGTERM takes away what {missed} needs; one that is killed does not")
         }
-        (FindingKind::LimitPerInstance, _) => {
+        (KindView::LimitPerInstance, _) => {
             format!(
                 "each instance counts for a limit by itself: {missed} is refused later on three instances than on one"
             )
         }
-        (FindingKind::Skew, _) => {
+        (KindView::Skew, _) => {
             format!(
                 "with the old version beside the new one {missed} goes wrong; where all instances are of one version it does not"
             )
         }
-        (FindingKind::Crowd, _) => "three clients at once succeed on one instance, and not on two".to_owned(),
-        (FindingKind::OneAtATime, _) => {
+        (KindView::Crowd, _) => "three clients at once succeed on one instance, and not on two".to_owned(),
+        (KindView::OneAtATime, _) => {
             "an instance does not start while another one runs, or after one was killed".to_owned()
         }
     }
 }
 
-/// What helps.
-pub(super) fn remedy(
-    kind: FindingKind,
-    writers: &[StepView],
-    reader: &StepView,
-    (files, differences): (&[String], &[DifferenceView]),
-) -> String {
-    match kind {
-        FindingKind::Trapped if is_limit(differences) => {
-            "each instance counts for itself (a rate limit, a number of attempts): count in the shared store"
-                .to_owned()
-        }
-        FindingKind::Trapped if is_count(writers, reader, differences) => {
-            "each request adds to it: if it is a counter of the app, count in the shared store; if it is a figure about \
-             the process, leave it out with [[prove.ignore]] in fungible.toml"
-                .to_owned()
-        }
-        FindingKind::Trapped => trapped(writers, reader, telling(files)),
-        FindingKind::Stale => "read it from the shared store at each request, or let a change reach every instance; a \
-                               time limit on the copy only makes the gap shorter"
-            .to_owned(),
-        FindingKind::Collision => "let the shared store assign identifiers, or use random ones of at least 122 bits \
-                                   (a UUID)"
-            .to_owned(),
-        FindingKind::AnsweredTooEarly => "answer only when the shared store has confirmed the write".to_owned(),
-        FindingKind::NamesItself => "build addresses from the Host of the request or from one public address in the \
-                                     configuration, never from the instance's own address"
-            .to_owned(),
-        FindingKind::Race => "a lock inside the process does not reach the other instances: make the change in one step \
-                              of the shared store (a transaction, an atomic update, a unique key), or take a lock there"
-            .to_owned(),
-        FindingKind::StartRace => "prepare the shared store in a step of its own before the instances start, or under a \
-                                   lock in the store for which the others wait"
-            .to_owned(),
-        FindingKind::ColdStart => "create what all instances share (keys, tables, defaults) in one atomic step: insert it only \
-                                   where it is missing and then read it back, or do it before the first instance starts"
-            .to_owned(),
-        FindingKind::RemovedAtEnd => "look at what the app does when it ends (a handler of SIGTERM, atexit, finally, defer): \
-                                      it may remove only what is its own, not what other instances share"
-            .to_owned(),
-        FindingKind::LimitPerInstance => "count in the shared store, for all instances together".to_owned(),
-        FindingKind::Skew => "let both versions accept what either gives to clients (ids of actions, tokens, forms, paths of files), and \
-                              remove the old way only in the release after"
-            .to_owned(),
-        FindingKind::Crowd => "look for what clients have in common inside the process: messages from one to another, locks, \
-                               counters. Pass messages on through the shared store, or a broker, to all instances"
-            .to_owned(),
-        FindingKind::OneAtATime => {
-            "look for what only one process can hold: a lock, a pid file that a killed process \
-                                    leaves behind, a database that one process opens exclusively"
-                .to_owned()
-        }
+/// What it does to users.
+pub(super) fn harm(harm: HarmView) -> &'static str {
+    match harm {
+        HarmView::DataLost => "data lost",
+        HarmView::FailsOpen => "security: fails open",
+        HarmView::LoggedOut => "logged out, or refused",
+        HarmView::NotServed => "not served",
+        HarmView::WrongAnswer => "wrong answer",
+        HarmView::WrongNumber => "wrong number",
+        HarmView::Cosmetic => "cosmetic",
     }
 }
 
-fn trapped(writers: &[StepView], reader: &StepView, files: &[String]) -> String {
-    let mut cookies: Vec<String> = tied(writers, reader).into_iter().map(|one| one.name.clone()).collect();
-    cookies.dedup();
-    let they = if writers.len() > 1 { "they" } else { "it" };
-    let given = (!cookies.is_empty())
-        .then(|| format!("{they} gave the client {}, which #{} carries", listed(&cookies), reader.number));
-    let wrote = (!files.is_empty()).then(|| format!("its instance wrote {}", listed(files)));
-    match (given, wrote) {
-        (Some(given), Some(wrote)) => {
-            format!("{given}, and {wrote}: keep sessions in a shared store, on a shared path, or in a signed token")
-        }
-        (Some(given), None) => format!(
-            "{given}: keep sessions in a shared store or in a signed token, and give all instances the same keys"
-        ),
-        (None, Some(wrote)) => {
-            format!("{wrote}: if the missing state is in there, share that path or use a shared store")
-        }
-        (None, None) => {
-            "keep it in a shared store, or let the request carry it; a key that each instance generates for itself \
-                         is such state, too"
-                .to_owned()
-        }
-    }
-}
-
-/// What the writers gave to the client and the reader carries, the most likely cause first: a CSRF token is seldom what
-/// is missing.
-pub(super) fn tied<'a>(writers: &[StepView], reader: &'a StepView) -> Vec<&'a CarriedView> {
-    let sets = || writers.iter().flat_map(|writer| &writer.sets).filter(|set| !set.value.is_empty());
-    let same = |carried: &&CarriedView| sets().any(|set| set == *carried);
-    let named = |carried: &&CarriedView| sets().any(|set| set.name == carried.name);
-    let mut tied: Vec<&CarriedView> = reader.carries.iter().filter(same).collect();
-    if tied.is_empty() {
-        tied = reader.carries.iter().filter(named).collect();
-    }
-    tied.sort_by_key(|one| is_of_forms(&one.name));
-    tied
-}
-
-/// Whether it is a CSRF token, by its name.
-pub(super) fn is_of_forms(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.contains("csrf") || name.contains("xsrf")
-}
-
-/// Whether the difference is that of a rate limit.
-fn is_limit(differences: &[DifferenceView]) -> bool {
-    let too_many =
-        differences.iter().any(|one| one.place == "status" && [&*one.baseline, &*one.attack].contains(&"429"));
-    let counts = |one: &DifferenceView| {
-        let name = one.place.strip_prefix("header ").unwrap_or_default().to_ascii_lowercase();
-        name.contains("ratelimit") || name.contains("rate-limit")
-    };
-    too_many || (!differences.is_empty() && differences.iter().all(counts))
-}
-
-/// Whether the differences are numbers to which every earlier request contributes.
-fn is_count(writers: &[StepView], reader: &StepView, differences: &[DifferenceView]) -> bool {
-    let is_number = |text: &str| text.parse::<f64>().is_ok();
-    let numbers = differences.iter().filter(|one| one.place != "status");
-    let mut numbers = numbers.map(|one| is_number(&one.baseline) && is_number(&one.attack)).peekable();
-    writers.len() > 2 && writers.len() + 1 == reader.number && numbers.peek().is_some() && numbers.all(|is| is)
-}
-
-/// The value of a file as evidence: hidden files come later, logs and caches of tools last.
-pub(super) fn worth(file: &str) -> u8 {
-    const TOOLS: &[&str] = &["_logs", "_cacache", "__pycache__", ".npm", ".cache", ".yarn", ".vite"];
-    let of_a_tool = file.split('/').any(|part| TOOLS.contains(&part));
-    let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
-    match () {
-        () if of_a_tool || ["log", "pyc"].contains(&ending) => 2,
-        () if file.contains("/.") => 1,
-        () => 0,
-    }
-}
-
-/// Of files that are sorted by [`worth`], those that may contain the missing state.
-pub(super) fn telling(files: &[String]) -> &[String] {
-    match files.iter().position(|file| worth(file) == 2) {
-        Some(first) if first > 0 => &files[..first],
-        _ => files,
-    }
+/// `one disk for all instances: right (2/2); ready for longer: still wrong (1/1)`; nothing where nothing was tried.
+pub(super) fn controls(controls: &[ControlView]) -> Option<String> {
+    let tried: Vec<String> = controls
+        .iter()
+        .map(|one| {
+            let condition = match one.condition {
+                ConditionView::OneDisk => "one disk for all instances",
+                ConditionView::ReadyForLonger => "an instance that has been ready for longer",
+                ConditionView::KilledLater => "a pause before the kill",
+                ConditionView::Live => "both instances alive all the time",
+            };
+            if one.as_baseline == one.runs {
+                format!("{condition}: right ({}/{})", one.as_baseline, one.runs)
+            } else {
+                format!("{condition}: still wrong ({}/{})", one.runs - one.as_baseline, one.runs)
+            }
+        })
+        .collect();
+    (!tried.is_empty()).then(|| tried.join("; "))
 }
 
 /// The response in a few words.
@@ -416,11 +326,25 @@ pub(super) fn no_verdict(view: &VerdictView) -> String {
         return "this is no verdict on the app: fix what is named here, then run again".to_owned();
     }
     let failed = view.unstable.iter().any(|one| !one.last_lines.is_empty());
-    let health = if failed { "with --health PATH an instance must answer before it gets traffic; " } else { "" };
+    let mut advice = vec!["Run again"];
+    if failed {
+        advice.push("with --health PATH an instance must answer before it gets traffic");
+    }
+    if !view.unstable.iter().any(|one| show_a_loss(&one.differences)) {
+        advice.push("exclude what need not be equal with [[prove.ignore]] in fungible.toml");
+    }
     format!(
-        "this is no verdict on the app: no request was found to be the cause, so it may be chance, time or a race. Run \
-         again; {health}exclude what need not be equal with [[prove.ignore]] in fungible.toml"
+        "this is no verdict on the app: no request was found to be the cause, so it may be chance, time or a race. {}",
+        advice.join("; ")
     )
+}
+
+/// The place of a driver's end.
+pub(super) const DRIVER_EXIT: &str = "driver exit code";
+
+/// Whether a client missed something, or noticed that something was wrong: nobody should ignore that.
+fn show_a_loss(differences: &[DifferenceView]) -> bool {
+    differences.iter().any(|one| ["status", DRIVER_EXIT].contains(&&*one.place) || one.attack == "(absent)")
 }
 
 /// `1 request`, `2 requests`

@@ -378,6 +378,42 @@ fn on_a_fork_an_instance_sees_what_was_there_and_nobody_sees_what_it_does() {
 }
 
 #[test]
+fn on_one_disk_instances_see_each_others_files_and_the_next_run_sees_none() {
+    let script = r#"
+import os, time
+me, home = os.environ["FUNGIBLE_INSTANCE"], os.path.expanduser("~")
+places = [".", "notes", home, "/var/tmp", "data"]
+before = [name for name in os.listdir(".") if not name.startswith(me[:-1]) and name.endswith(".new")]
+assert not before, f"a run before left {before}"
+os.makedirs("notes", exist_ok=True)
+for place in places:
+    name = f"{place}/{me}.new"
+    with open(name + ".draft", "w") as file: file.write(me)
+    os.rename(name + ".draft", name)
+other = me[:-1] + ("2" if me[-1] == "1" else "1")
+end = time.time() + 20
+for place in places:
+    while not os.path.exists(f"{place}/{other}.new"):
+        assert time.time() < end, f"{place}: waited in vain"
+        time.sleep(0.005)
+print(open("data/list").read(), os.uname().nodename == me, sep="")
+"#;
+    for kind in kinds().into_iter().filter(|kind| *kind != As::Plain) {
+        let world = World::new(kind, "work");
+        world.file("data/list", "shared ");
+        let arguments =
+            ["-n", "2", "--runs", "2", "--one-disk", "--share", "data", "--", "/usr/bin/python3", "-c", script];
+        let shown = world.cells(&arguments);
+        for cell in ["cell-1-1", "cell-1-2", "cell-2-1", "cell-2-2"] {
+            has(&shown, &format!("{cell} | shared True"));
+        }
+        assert!(!world.work.join("notes").exists() && !world.work.join("cell-1-1.new").exists());
+    }
+    let said = World::new(As::Plain, "work").refusal(&["--one-disk", "--", "true"]);
+    assert!(said.contains("without namespaces instances cannot have one disk in common"), "{said}");
+}
+
+#[test]
 fn a_server_outside_is_reached_through_its_socket() {
     for kind in kinds() {
         let world = World::new(kind, "work");

@@ -41,6 +41,8 @@ struct Variant {
     /// The kind of the one finding.
     #[serde(default = "trapped")]
     finding: String,
+    /// What it does to users.
+    harm: Option<String>,
     /// All requests that it takes.
     writer: Option<Requests>,
     reader: Option<String>,
@@ -91,6 +93,10 @@ impl Variant {
             let is_it = |kinds: &[&str]| matches!(kinds, [one] if self.finding.split('|').any(|kind| kind == *one));
             expect("findings", &[&self.finding], &kinds, is_it(&kinds));
             let finding = &verdict["findings"][0];
+            if let Some(harm) = &self.harm {
+                let got = text(&finding["harm"]);
+                expect("harm", harm, &got, harm == got);
+            }
             let writers: Vec<String> = list(&finding["writers"]).iter().map(request).collect();
             let expected = self.writers();
             let all = writers.len() == expected.len() && expected.iter().zip(&writers).all(|(one, got)| fits(one, got));
@@ -298,12 +304,12 @@ each! {
     traps, 1, super::super::world::is_whole(),
     aborted_fetches access_log avatar_files block_ids cancel_elsewhere chat_room chunked_answers clocks
     conditional_requests cookie_never_back cookie_secret crash_on_request csp_nonce csrf_secret cursor_pages cut_short
-    event_stream feed_xml guest_cart guestbook gzip_bodies idempotency_keys instance_names invoice_numbers
+    early_ready event_stream feed_xml guest_cart guestbook gzip_bodies idempotency_keys instance_names invoice_numbers
     job_in_process jwt lazy_write lock_file lockout logout_elsewhere long_polling masked_csrf mcp_session
-    metrics_process metrics_pushed notes_map oauth_state one_time_code order_ids own_port parallel_clients
+    metrics_process metrics_pushed notes_map notes_replicated oauth_state one_time_code order_ids own_port parallel_clients
     parallel_serial_ids pid_file preferences_fallback process_etags process_lock queue_in_process random_names
     random_order rate_limit read_only session_file_cwd session_file_home session_file_tmp session_in_ram
-    settings_at_start signed_links sliding_cookie slow_start stale_cache start_lock ticking_tokens tip_of_the_day
+    settings_at_start signed_links sliding_cookie slow_start stale_cache start_lock ticket_numbers ticking_tokens tip_of_the_day
     upload_parts_file upload_parts_ram upload_resumable views_counter warming_up_health warming_up_retry webdav
     webhooks worker_beside
 }

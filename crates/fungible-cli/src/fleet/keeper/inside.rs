@@ -178,8 +178,9 @@ impl Keeping {
                         Err(error) => TaskOutcome::Refused(error.to_string()),
                     };
                     let outcome = match task {
-                        Task::BeginRun => done(disk.begin_run()),
+                        Task::BeginRun { one_disk } => done(disk.begin_run(one_disk)),
                         Task::EndRun => done(disk.end_run()),
+                        Task::Shares => TaskOutcome::Shares(disk.state_of_shares()),
                         Task::Files { id } => TaskOutcome::Files(disk.files(id)),
                         Task::OpenDisk { .. } => TaskOutcome::Refused("there is a private disk already".to_owned()),
                     };

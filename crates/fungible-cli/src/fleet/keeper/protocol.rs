@@ -88,10 +88,13 @@ pub(crate) enum Order {
 pub(crate) enum Task {
     /// Prepares the private disks; once, before all other tasks.
     OpenDisk { plan: DiskPlan },
-    /// Makes fresh copies of the shared paths, and removes what an earlier run left.
-    BeginRun,
+    /// Makes fresh copies of the shared paths, and removes what an earlier run left. `one_disk`: the instances of the run have
+    /// one disk in common, as on one machine.
+    BeginRun { one_disk: bool },
     /// Removes what the run left. To be sent when its instances have ended.
     EndRun,
+    /// Looks at the shared files of this run.
+    Shares,
     /// Lists the files that an instance of this run changed.
     Files { id: ProcessId },
 }
@@ -104,6 +107,8 @@ pub(crate) enum TaskOutcome {
     World(World),
     /// Of [`Task::Files`].
     Files(Vec<Written>),
+    /// Of [`Task::Shares`]: a number that changes when they do.
+    Shares(u64),
     /// Of the other tasks.
     Done,
     /// Why the task was refused, as a sentence for the user.

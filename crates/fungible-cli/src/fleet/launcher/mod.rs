@@ -143,12 +143,12 @@ impl Launcher {
         &self.world
     }
 
-    /// Makes fresh copies of the shared paths for a run.
+    /// Makes fresh copies of the shared paths for a run. `one_disk`: its instances have one disk in common, as on one machine.
     ///
     /// # Errors
-    /// When there is not enough space, or the keeper is gone.
-    pub(crate) async fn begin_run(&self) -> Result<(), LaunchError> {
-        self.ask(Task::BeginRun).await.map(drop)
+    /// When there is not enough space, that disk is not to be had, or the keeper is gone.
+    pub(crate) async fn begin_run(&self, one_disk: bool) -> Result<(), LaunchError> {
+        self.ask(Task::BeginRun { one_disk }).await.map(drop)
     }
 
     /// Kills the processes that still run, and removes what the run left on the disk.
@@ -320,6 +320,17 @@ impl Launcher {
         keeper.signal(id, signal).map_err(|_| LaunchError::KeeperGone)
     }
 
+    /// A number that changes when the shared files of this run do.
+    ///
+    /// # Errors
+    /// When the keeper is gone.
+    pub(crate) async fn state_of_shares(&self) -> Result<u64, LaunchError> {
+        match self.ask(Task::Shares).await? {
+            TaskOutcome::Shares(state) => Ok(state),
+            _ => Ok(0),
+        }
+    }
+
     /// The files that the instance changed on its private disk. The instance may have ended, but its run may not.
     ///
     /// # Errors
@@ -455,11 +466,11 @@ mod tests {
         let launcher = kept_by(&format!("{READY}; read task; {WORLD}"), Duration::from_mins(1)).await.unwrap();
         launcher.gone().await;
         let answered = |asked| tokio::time::timeout(Duration::from_secs(30), asked);
-        assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
+        assert!(matches!(answered(launcher.begin_run(false)).await.unwrap(), Err(LaunchError::KeeperGone)));
         // Again, because the first order may still have been accepted by the socket.
-        assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
+        assert!(matches!(answered(launcher.begin_run(false)).await.unwrap(), Err(LaunchError::KeeperGone)));
         launcher.close().await;
-        assert!(matches!(answered(launcher.begin_run()).await.unwrap(), Err(LaunchError::KeeperGone)));
+        assert!(matches!(answered(launcher.begin_run(false)).await.unwrap(), Err(LaunchError::KeeperGone)));
     }
 
     #[tokio::test]

@@ -75,6 +75,8 @@ pub(crate) enum DiskError {
         .0.display()
     )]
     ShareReplaced(PathBuf),
+    #[error("without namespaces instances cannot have one disk in common")]
+    NoOneDisk,
     #[error("the proof is over")]
     ProofIsOver,
     #[cfg(target_os = "linux")]

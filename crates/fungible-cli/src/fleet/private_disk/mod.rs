@@ -23,6 +23,7 @@ pub(crate) use plan::{Apart, Change, DiskPlan, World, Written};
 pub(super) use shares::settled;
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLockReadGuard};
@@ -30,6 +31,8 @@ use std::sync::{Mutex, PoisonError, RwLockReadGuard};
 use self::plan::OWN;
 use self::substitute::Substitute;
 use self::tree::remove;
+#[cfg(target_os = "linux")]
+use self::view::Layers;
 
 enum DiskKind {
     #[cfg(target_os = "linux")]
@@ -52,6 +55,8 @@ pub(super) struct Disk {
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux mounts"))]
     in_memory: bool,
     run: Mutex<u64>,
+    /// The instances of this run have one disk in common.
+    one_disk: AtomicBool,
     abandoned: AtomicBool,
     /// Locked for reading by threads that write into the folder or remove something in it: see [`Writing`].
     filling: Filling,
@@ -86,8 +91,9 @@ impl Disk {
             // It is still empty, and the error is already reported.
             let _ = remove(&folder);
         })?;
-        let (run, abandoned, filling) = (Mutex::new(0), AtomicBool::new(false), Filling::default());
-        Ok((Disk { plan, folder, how, in_memory, run, abandoned, filling, _lock: lock }, world))
+        let (run, one_disk, abandoned) = (Mutex::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let filling = Filling::default();
+        Ok((Disk { plan, folder, how, in_memory, run, one_disk, abandoned, filling, _lock: lock }, world))
     }
 
     #[cfg(target_os = "linux")]
@@ -132,18 +138,37 @@ impl Disk {
         }
     }
 
-    /// Copies the shared paths for a new run, and removes the run before.
+    /// Copies the shared paths for a new run, and removes the run before. `one_disk`: its instances have one disk in common.
     ///
     /// # Errors
-    /// When there is not enough space, a file cannot be copied, or the proof is over.
-    pub(super) fn begin_run(&self) -> Result<(), DiskError> {
+    /// When there is not enough space, a file cannot be copied, that disk cannot be mounted, or the proof is over.
+    pub(super) fn begin_run(&self, one_disk: bool) -> Result<(), DiskError> {
         let _writing = self.writing()?;
         self.remove_run()?;
         self.room()?;
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let folder = self.run_folder();
         fs::create_dir(&folder).map_err(|error| DiskError::Folder { path: folder.clone(), error })?;
-        self.copy_shares(&folder.join("shares"))
+        self.copy_shares(&folder.join("shares"))?;
+        self.one_disk.store(one_disk, Ordering::Relaxed);
+        if one_disk { self.mount_common() } else { Ok(()) }
+    }
+
+    /// Where the one disk of a run is mounted that has one.
+    fn common(&self) -> PathBuf {
+        self.run_folder().join("common")
+    }
+
+    fn mount_common(&self) -> Result<(), DiskError> {
+        match &self.how {
+            #[cfg(target_os = "linux")]
+            DiskKind::View(view) => {
+                let path = self.common();
+                fs::create_dir(&path).map_err(|error| DiskError::Folder { path: path.clone(), error })?;
+                Ok(view.mount_common(&path)?)
+            }
+            DiskKind::Substitute(_) => Err(DiskError::NoOneDisk),
+        }
     }
 
     /// Holds up the end of the proof. A thread must not call this again while it has the result.
@@ -156,6 +181,16 @@ impl Disk {
             return Err(DiskError::ProofIsOver);
         }
         Ok(filling)
+    }
+
+    fn unmount_common(&self) {
+        if self.one_disk.swap(false, Ordering::Relaxed) {
+            match &self.how {
+                #[cfg(target_os = "linux")]
+                DiskKind::View(view) => view.unmount_common(&self.common()),
+                DiskKind::Substitute(_) => {}
+            }
+        }
     }
 
     fn copy_shares(&self, into: &Path) -> Result<(), DiskError> {
@@ -200,6 +235,7 @@ impl Disk {
     }
 
     fn remove_run(&self) -> Result<(), DiskError> {
+        self.unmount_common();
         let removed = |path: PathBuf| remove(&path).map_err(|error| DiskError::Remove { path, error });
         removed(self.run_folder())?;
         removed(self.folder.join(OWN))
@@ -260,7 +296,11 @@ impl Disk {
     pub(super) fn enter(&self, cell: &Cell) -> Result<(), DiskError> {
         match &self.how {
             #[cfg(target_os = "linux")]
-            DiskKind::View(view) => Ok(view.enter(&cell.folder, &cell.shares, &self.folder, &cell.own)?),
+            DiskKind::View(view) => {
+                let common = self.one_disk.load(Ordering::Relaxed).then(|| self.common());
+                let layers = Layers { cell: &cell.folder, common: common.as_deref() };
+                Ok(view.enter(layers, &cell.shares, &self.folder, &cell.own)?)
+            }
             DiskKind::Substitute(_) => {
                 let _ = cell;
                 Ok(())
@@ -282,6 +322,13 @@ impl Disk {
         self.plan.working_directory.clone()
     }
 
+    /// A number that changes when the shared files of this run do.
+    pub(super) fn state_of_shares(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        written::state_of(&self.run_folder().join("shares"), &mut hasher);
+        hasher.finish()
+    }
+
     /// The files that the instance `id` of this run changed.
     pub(super) fn files(&self, id: u64) -> Vec<Written> {
         let folder = self.cell_folder(id);
@@ -301,6 +348,7 @@ impl Disk {
 
     /// Removes everything. [`Disk::abandon`] must have been called, and all instances must have ended since.
     pub(super) fn close(&self) {
+        self.unmount_common();
         #[cfg(target_os = "linux")]
         if self.in_memory {
             // It is unmounted with the mount namespace at the latest.
@@ -344,7 +392,7 @@ mod tests {
             let (disk, temporary) = proof(place.path());
             let beginning = std::thread::spawn({
                 let disk = Arc::clone(&disk);
-                move || disk.begin_run()
+                move || disk.begin_run(false)
             });
             // A little later in each round.
             while !beginning.is_finished() && !disk.inner().join(format!("run-1/shares/{round}")).exists() {
@@ -361,7 +409,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         for round in 0..40 {
             let (disk, temporary) = proof(place.path());
-            disk.begin_run().unwrap();
+            disk.begin_run(false).unwrap();
             let shares = || fs::read_dir(disk.inner().join("run-1/shares")).into_iter().flatten().count();
             let ending = std::thread::spawn({
                 let disk = Arc::clone(&disk);

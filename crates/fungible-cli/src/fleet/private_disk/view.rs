@@ -59,6 +59,15 @@ pub(super) struct DiskView {
     hosts: Option<(PathBuf, String)>,
 }
 
+/// Where the overlays of an instance are.
+#[derive(Clone, Copy)]
+pub(super) struct Layers<'a> {
+    /// The folder with its upper layers.
+    pub(super) cell: &'a Path,
+    /// Where the overlays are mounted that all instances have in common, if they do.
+    pub(super) common: Option<&'a Path>,
+}
+
 /// A view that works on this machine, and what is to be said about it.
 pub(super) struct Found {
     pub(super) view: DiskView,
@@ -136,7 +145,7 @@ impl DiskView {
             for (index, step) in this.steps.iter().enumerate() {
                 let at = inside(&folder.join("disk/root"), &step.at);
                 let overlay = matches!(step.action, Action::Overlay(_)) && step.at != Path::new("/");
-                match this.act(step, &at, &cell, None, folder) {
+                match this.act(step, &at, Layers { cell: &cell, common: None }, None, folder) {
                     Err(error) if is_gone(&error, &step.at) => {}
                     Err(error) if overlay => {
                         bind(&step.at, &at)?;
@@ -225,16 +234,38 @@ impl DiskView {
         })
     }
 
+    /// Mounts all overlays below `common`, for instances that have them in common.
+    ///
+    /// # Errors
+    /// When a folder cannot be created or a mount fails.
+    pub(super) fn mount_common(&self, common: &Path) -> Result<(), ViewError> {
+        self.prepare(common, "common")?;
+        for overlay in self.overlays() {
+            let at = mounted(common, overlay);
+            let mounted = fs::create_dir(&at).and_then(|()| self.lay(overlay, &at, common));
+            mounted.map_err(|error| ViewError::Mount { at, error })?;
+        }
+        Ok(())
+    }
+
+    /// Takes them away again.
+    pub(super) fn unmount_common(&self, common: &Path) {
+        for overlay in self.overlays() {
+            // What was never mounted need not be unmounted.
+            let _ = umount2(&mounted(common, overlay), MntFlags::MNT_DETACH);
+        }
+    }
+
     /// Mounts the view of a cell and makes it the root of this thread, which must be alone in its mount namespace.
     /// There the folder of the proof, `folder`, contains the shared copies and `own`, the private folder of the
     /// instance.
     ///
     /// # Errors
     /// When a mount fails.
-    pub(super) fn enter(&self, cell: &Path, shares: &Path, folder: &Path, own: &Path) -> Result<(), ViewError> {
+    pub(super) fn enter(&self, layers: Layers<'_>, shares: &Path, folder: &Path, own: &Path) -> Result<(), ViewError> {
         let root = folder.join("disk/root");
         for step in &self.steps {
-            match self.act(step, &inside(&root, &step.at), cell, Some(shares), folder) {
+            match self.act(step, &inside(&root, &step.at), layers, Some(shares), folder) {
                 Err(error) if is_gone(&error, &step.at) => {}
                 done => done.map_err(|error| ViewError::Mount { at: step.at.clone(), error })?,
             }
@@ -245,7 +276,7 @@ impl DiskView {
                 bind(&folder.join(own), &inside(&root, folder).join(own))?;
             }
             if let Some((path, _)) = &self.hosts {
-                bind(&cell.join("hosts"), &inside(&root, path))?;
+                bind(&layers.cell.join("hosts"), &inside(&root, path))?;
             }
             for socket in mount_table::listening_sockets() {
                 let ours = self.real.iter().chain(&self.plan.share).any(|path| socket.starts_with(path));
@@ -263,9 +294,19 @@ impl DiskView {
         last().map_err(ViewError::Enter)
     }
 
-    fn act(&self, step: &MountStep, at: &Path, cell: &Path, shares: Option<&Path>, folder: &Path) -> io::Result<()> {
+    fn act(
+        &self,
+        step: &MountStep,
+        at: &Path,
+        layers: Layers<'_>,
+        shares: Option<&Path>,
+        folder: &Path,
+    ) -> io::Result<()> {
         match (&step.action, shares) {
-            (Action::Overlay(overlay), _) => self.lay(overlay, at, cell),
+            (Action::Overlay(overlay), _) => match layers.common {
+                Some(common) => bind(&mounted(common, overlay), at),
+                None => self.lay(overlay, at, layers.cell),
+            },
             (Action::Real, _) => bind(&step.at, at),
             (Action::Share(_), None) => Ok(()),
             (Action::Share(index), Some(shares)) => {
@@ -320,6 +361,11 @@ fn upper(cell: &Path, overlay: &Overlay) -> PathBuf {
 
 fn work(cell: &Path, overlay: &Overlay) -> PathBuf {
     cell.join(format!("work-{}", overlay.number))
+}
+
+/// Where an overlay is mounted that instances have in common.
+fn mounted(common: &Path, overlay: &Overlay) -> PathBuf {
+    common.join(format!("mounted-{}", overlay.number))
 }
 
 fn bind(from: &Path, to: &Path) -> io::Result<()> {

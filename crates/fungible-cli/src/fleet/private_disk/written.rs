@@ -1,6 +1,7 @@
 //! Lists the files that changed below a folder. It knows how overlays mark deleted files.
 
 use std::fs;
+use std::hash::{Hash as _, Hasher};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
@@ -58,6 +59,21 @@ pub(super) fn in_copy(copy: &Path, original: &Path, found: &mut Vec<Written>) {
         let socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
         if !socket && found.len() < MOST && fs::symlink_metadata(copy.join(entry.file_name())).is_err() {
             found.push(Written { path: entry.path(), change: Change::Deleted });
+        }
+    }
+}
+
+/// Adds the files in a folder, in a fixed order: names, sizes and times. Empty ones, and the indexes that SQLite makes of its
+/// logs, change also where nothing is written.
+pub(super) fn state_of(folder: &Path, hasher: &mut impl Hasher) {
+    let mut entries: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let Ok(metadata) = entry.metadata() else { continue };
+        if metadata.is_dir() {
+            state_of(&entry.path(), hasher);
+        } else if metadata.len() > 0 && !entry.file_name().as_encoded_bytes().ends_with(b"-shm") {
+            (entry.file_name(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(hasher);
         }
     }
 }

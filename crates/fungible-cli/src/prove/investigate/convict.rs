@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::cause::find;
+use super::controls::{Controlled, controlled, goes_right_once_ready};
 use super::culprits::{Cause, Culprits, How, Round};
 use super::evidence::Evidence;
+use super::harm::harm_of;
 use super::in_flight::at_once;
 use super::proof::{Proof, TIMES};
 use super::trials::Trials;
@@ -16,7 +18,7 @@ use crate::prove::model::Comparison;
 use crate::prove::plan::Attack;
 use crate::prove::request_key::RequestKey;
 use crate::prove::schedule::{Experiment, Intervention, Schedule};
-use crate::prove::verdict::{Age, Finding, FindingKind, NotJudged, Step};
+use crate::prove::verdict::{Age, Finding, FindingKind, Harm, NotJudged, Step};
 
 /// So often an attack must fail again after an experiment has removed the deviation.
 const COUNTER_CHECKS: usize = 2;
@@ -35,7 +37,10 @@ pub(super) async fn convict(
     let names_itself = of_reader.iter().any(|one| one.kind == DeviationKind::OwnPort);
     let cause = match reader {
         Some(_) if names_itself => Cause::NotNeeded,
-        Some(reader) => find(proof, experiment, (reader, failing), &of_reader).await?,
+        Some(reader) => match find(proof, experiment, (reader, failing), &of_reader).await? {
+            Cause::Unknown => not_ready(proof, &seen_by(proof, experiment, reader, &of_reader)).await?,
+            cause => cause,
+        },
         None => Cause::Unknown,
     };
     let seen = runs.len();
@@ -50,7 +55,7 @@ pub(super) async fn convict(
         not_judged(proof, reader, failing, why);
         return Ok(Round::Open);
     }
-    let culprits = match convicted(cause, reader.unwrap_or(1)) {
+    let mut culprits = match convicted(cause, reader.unwrap_or(1)) {
         Ok(culprits) => culprits,
         Err(why) => {
             let why = format!("there in {seen} of {seen} runs of {}, and {why}", experiment.name());
@@ -69,14 +74,23 @@ pub(super) async fn convict(
         }
         kind => kind,
     };
+    let trials = seen_by(proof, experiment, culprits.seen_at.unwrap_or(culprits.reader), &of_reader);
+    let controlled = controlled(proof, &trials, (&culprits, failing), kind).await?;
+    if controlled.kind == FindingKind::NotReady {
+        // Nobody left anything behind.
+        culprits = Culprits { writers: Vec::new(), polled: Vec::new(), sound: None, ..culprits };
+    }
     let progress = match &culprits.sound {
         Some(sound) => Round::Healed(with_all_who_carry(proof, &culprits, sound.intervention.clone())),
         None => Round::Open,
     };
     let (writers, shown_by) = (culprits.writers.clone(), culprits.seen_at.unwrap_or(culprits.reader));
-    let finding = finding(proof, culprits, kind, (experiment, failing), (merged(&of_reader), seen));
+    let finding = finding(proof, culprits, controlled, (experiment, failing), (merged(&of_reader), seen));
     match proof.results.findings.iter_mut().find(|earlier| is_of_the_same(earlier, &finding)) {
-        Some(earlier) => earlier.also.push(finding.reader),
+        Some(earlier) => {
+            earlier.harm = earlier.harm.min(finding.harm);
+            earlier.also.push(finding.reader);
+        }
         None => proof.results.findings.push(finding),
     }
     if kind == FindingKind::Stale {
@@ -119,6 +133,26 @@ async fn age(proof: &mut Proof<'_, '_>, trials: &Trials<'_>, writers: &[usize]) 
 fn ends_politely(proof: &Proof<'_, '_>, experiment: &Experiment) -> bool {
     let amnesia = proof.results.covered.attacks.iter().any(|one| one.name == Attack::Amnesia.name());
     matches!(experiment.schedule, Schedule::Roll(_)) && amnesia && proof.results.amnesia.is_empty()
+}
+
+/// The experiments about the request whose answer deviates.
+fn seen_by<'a>(
+    proof: &Proof<'_, '_>,
+    experiment: &'a Experiment,
+    reader: usize,
+    deviations: &'a [Deviation],
+) -> Trials<'a> {
+    let key = proof.baselines.keys(proof.lab.patterns()).get(reader - 1).cloned();
+    Trials { experiment, reader, key, polled: Vec::new(), side: 0, deviations }
+}
+
+/// No other request is the cause: an instance may need a while until it is ready in earnest.
+async fn not_ready(proof: &mut Proof<'_, '_>, trials: &Trials<'_>) -> Result<Cause, ProveError> {
+    if !goes_right_once_ready(proof, trials).await? {
+        return Ok(Cause::Unknown);
+    }
+    let (reader, how) = (trials.reader, How::OnceReady);
+    Ok(Cause::Found(Culprits { writers: Vec::new(), reader, polled: Vec::new(), seen_at: None, how, sound: None }))
 }
 
 /// Whether two findings differ only in who missed it.
@@ -168,6 +202,7 @@ fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind 
     match how {
         How::AtOnce => FindingKind::Race,
         How::StartedAtOnce => FindingKind::ColdStart,
+        How::OnceReady => FindingKind::NotReady,
         _ if of_kind(DeviationKind::OwnPort) => FindingKind::NamesItself,
         _ if of_kind(DeviationKind::Collision) => FindingKind::Collision,
         How::Late => FindingKind::AnsweredTooEarly,
@@ -181,7 +216,7 @@ fn kind_of(deviations: &[Deviation], how: How, remembered: bool) -> FindingKind 
 fn finding(
     proof: &Proof<'_, '_>,
     culprits: Culprits,
-    kind: FindingKind,
+    Controlled { kind, controls, stored }: Controlled,
     (experiment, failing): (&Experiment, &Observed),
     (deviations, seen): (Vec<Deviation>, usize),
 ) -> Finding {
@@ -192,6 +227,7 @@ fn finding(
     let all: Vec<usize> = writers.iter().chain(&polled).chain([&reader]).chain(&seen_at).copied().collect();
     Finding {
         kind,
+        harm: harm(proof, failing, kind, seen_at.unwrap_or(reader)),
         reader: step(reader),
         polled: polled.iter().map(|number| step(*number)).collect(),
         seen_at: seen_at.map(step),
@@ -203,11 +239,32 @@ fn finding(
         files: evidence.files(&writers),
         ended: evidence.ended(reader),
         last_lines: evidence.last_lines(reader),
+        controls,
+        stored,
         failing: evidence.story(&all),
         sound: sound.map_or_else(Vec::new, |sound| Evidence(&sound.run).story(&all)),
         also: Vec::new(),
         writers: writers.iter().map(|number| proof.baselines.step(Some(*number))).collect(),
     }
+}
+
+/// What deviates at this request does to users, and at later ones that ask the same.
+fn harm(proof: &Proof<'_, '_>, failing: &Observed, kind: FindingKind, reader: usize) -> Harm {
+    let exchanges = proof.baselines.model().exchanges();
+    let name = |number: usize| exchanges.get(number.checked_sub(1)?).map(|one| one.request.name());
+    let evidence = Evidence(failing);
+    let is_of_it =
+        |one: &&Deviation| one.exchange.is_some_and(|exchange| exchange >= reader && name(exchange) == name(reader));
+    let under_attack: Vec<(&Deviation, Option<Step>)> = failing
+        .comparison
+        .deviations
+        .iter()
+        .filter(is_of_it)
+        .map(|one| (one, one.exchange.and_then(|exchange| evidence.step(exchange))))
+        .collect();
+    let deviations: Vec<_> =
+        under_attack.iter().map(|(one, step)| (*one, step.as_ref().map(|step| &step.exchange))).collect();
+    harm_of(kind, &deviations)
 }
 
 /// The attack again as it was: where an experiment removed the deviation by chance, it is now and then away by chance here,

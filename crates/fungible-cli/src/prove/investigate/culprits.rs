@@ -59,6 +59,8 @@ pub(super) enum How {
     BeforeAStart,
     /// It is enough that no two instances start at once.
     StartedAtOnce,
+    /// It is enough that the reader's instance has been ready for a while.
+    OnceReady,
     /// It is enough that those in flight at once come one after another, on instances of their own.
     AtOnce,
 }

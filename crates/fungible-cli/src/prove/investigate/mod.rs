@@ -3,9 +3,11 @@
 mod candidates;
 mod cause;
 mod confirm;
+mod controls;
 mod convict;
 mod culprits;
 mod evidence;
+mod harm;
 mod in_flight;
 mod proof;
 mod race;
@@ -13,5 +15,6 @@ mod starts;
 mod trials;
 
 pub(super) use confirm::attack;
+pub(super) use harm::harm_of;
 pub(super) use in_flight::{learn_orders, sent_together};
 pub(super) use proof::{Proof, TIMES};

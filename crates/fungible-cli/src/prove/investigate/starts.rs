@@ -1,6 +1,7 @@
 //! An app that does not start beside another instance: does that hold, and is it the other one, or that both start at once?
 
 use super::culprits::{Cause, Culprits, How, Round};
+use super::harm::harm_of;
 use super::proof::{Proof, TIMES};
 use super::trials::Trials;
 use crate::prove::deviation::{Deviation, DeviationKind};
@@ -42,6 +43,7 @@ pub(super) async fn not_started(
     proof.results.covered.attacks.push(AttackRun { name: experiment.name(), covers });
     proof.results.findings.push(Finding {
         kind,
+        harm: harm_of(kind, &[]),
         writers: Vec::new(),
         deviations: vec![Deviation {
             exchange: None,
@@ -56,6 +58,8 @@ pub(super) async fn not_started(
         age: None,
         files: Vec::new(),
         ended: None,
+        controls: Vec::new(),
+        stored: None,
         last_lines: last.lines,
         failing: Vec::new(),
         sound: Vec::new(),

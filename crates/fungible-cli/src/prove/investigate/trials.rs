@@ -193,26 +193,27 @@ impl Trials<'_> {
         for _ in 0..times {
             let journal: Journal = proof.lab.run(experiment).await?;
             let observed = proof.baselines.judge(journal);
-            if !is_removed(proof.baselines.model(), &observed, self.reader, self.deviations) {
+            if !self.is_removed(proof.baselines.model(), &observed) {
                 return Ok(None);
             }
             last = Some(Sound { run: observed, intervention: experiment.intervention.clone() });
         }
         Ok(last)
     }
-}
 
-/// The reader was reached, and is as in the baseline.
-fn is_removed(model: &Model, observed: &Observed, reader: usize, deviations: &[Deviation]) -> bool {
-    let comparison = &observed.comparison;
-    // What the client gave up shows nothing, unless it does so undisturbed.
-    let gave_up = |outcome: &Outcome| matches!(outcome, Outcome::Abandoned);
-    let answered = |there: usize| {
-        !gave_up(&observed.run.exchanges()[there - 1].outcome) || gave_up(&model.exchanges()[reader - 1].outcome)
-    };
-    let reached = comparison.pairs.iter().any(|(here, there)| *here == reader && answered(*there));
-    let earlier = comparison.deviations.iter().any(|one| one.exchange.is_some_and(|exchange| exchange < reader));
-    let same =
-        |one: &Deviation| one.exchange == Some(reader) && deviations.iter().any(|other| other.place == one.place);
-    reached && !earlier && !comparison.deviations.iter().any(same)
+    /// The reader was reached, and is as in the baseline.
+    pub(super) fn is_removed(&self, model: &Model, observed: &Observed) -> bool {
+        let (reader, comparison) = (self.reader, &observed.comparison);
+        // What the client gave up shows nothing, unless it does so undisturbed.
+        let gave_up = |outcome: &Outcome| matches!(outcome, Outcome::Abandoned);
+        let answered = |there: usize| {
+            !gave_up(&observed.run.exchanges()[there - 1].outcome) || gave_up(&model.exchanges()[reader - 1].outcome)
+        };
+        let reached = comparison.pairs.iter().any(|(here, there)| *here == reader && answered(*there));
+        let earlier = comparison.deviations.iter().any(|one| one.exchange.is_some_and(|exchange| exchange < reader));
+        let same = |one: &Deviation| {
+            one.exchange == Some(reader) && self.deviations.iter().any(|other| other.place == one.place)
+        };
+        reached && !earlier && !comparison.deviations.iter().any(same)
+    }
 }

@@ -42,8 +42,8 @@ pub(super) struct Dispatcher<'a> {
     /// Of those that take turns, the one that is being answered, and those that wait for it.
     turn: Option<usize>,
     turns: VecDeque<(Waiting, RequestKey)>,
-    /// The last fresh instance that was given away is a spared one.
-    spared: bool,
+    /// What the last fresh instance that was given away means for the request after it.
+    before: Before,
     /// One that said 503, and to which request: until it says something else it has served nothing.
     warming: Option<Warming>,
     /// What baselines know of their requests, where the effect of some is withheld.
@@ -62,6 +62,16 @@ pub(super) struct Dispatcher<'a> {
     /// How long requests were held back: in all, and at most one of them.
     pub(super) held: Duration,
     pub(super) longest_hold: Duration,
+}
+
+/// What one request that got a fresh instance means for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// Its instance lives on: the next request waits, so that what was answered too early is stored by then.
+    Spared,
+    /// Its instance is killed after that, and then the next request goes on.
+    KilledLater(usize),
 }
 
 struct Warming {
@@ -100,7 +110,7 @@ impl<'a> Dispatcher<'a> {
             swapped: Vec::new(),
             turn: None,
             turns: VecDeque::new(),
-            spared: false,
+            before: Before::Nothing,
             warming: None,
             asked: 0,
             held: Duration::ZERO,
@@ -207,7 +217,12 @@ impl<'a> Dispatcher<'a> {
             Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
             Route::Kept(group) => self.kept.get(&group).copied(),
             Route::Stay => self.current,
-            Route::Fresh | Route::Spared | Route::Withheld(_) | Route::KilledAt(_) => None,
+            Route::Fresh
+            | Route::Spared
+            | Route::KilledLater
+            | Route::Rested(_)
+            | Route::Withheld(_)
+            | Route::KilledAt(_) => None,
         }
     }
 
@@ -279,6 +294,19 @@ impl<'a> Dispatcher<'a> {
         });
     }
 
+    /// Gives it when another instance has had a pause after its answer and was killed then.
+    fn give_after_kill(&mut self, one: Waiting, place: usize, late: usize, instances: &mut Instances<'_>) {
+        self.given.insert(one.number, place);
+        self.held += STORED_BY_THEN;
+        let id = instances.give(place);
+        let killed = instances.kill_later(late, STORED_BY_THEN);
+        tokio::spawn(async move {
+            killed.await;
+            // The client may have gone.
+            let _ = one.answer.send(id);
+        });
+    }
+
     /// Gives it when the other one has been answered; not much later, for that one may never come.
     fn give_after(
         &mut self,
@@ -342,14 +370,23 @@ impl<'a> Dispatcher<'a> {
             let held = one.since.elapsed();
             self.held += held;
             self.longest_hold = self.longest_hold.max(held);
-            let wait = std::mem::replace(&mut self.spared, one.route == Route::Spared);
+            let after = match one.route {
+                Route::Spared => Before::Spared,
+                Route::KilledLater => Before::KilledLater(place),
+                _ => Before::Nothing,
+            };
+            let before = std::mem::replace(&mut self.before, after);
             if there.is_none() {
                 self.take_into_use(place, one.route, instances);
             }
-            if wait {
-                self.give_later(one.number, place, one.answer, STORED_BY_THEN, instances);
-            } else {
-                self.give(one.number, place, one.answer, instances);
+            match (before, one.route) {
+                (Before::Spared, _) => self.give_later(one.number, place, one.answer, STORED_BY_THEN, instances),
+                (Before::KilledLater(late), _) => self.give_after_kill(one, place, late, instances),
+                (Before::Nothing, Route::Rested(age)) => {
+                    let pause = age.saturating_sub(instances.next_ready_for());
+                    self.give_later(one.number, place, one.answer, pause, instances);
+                }
+                (Before::Nothing, _) => self.give(one.number, place, one.answer, instances),
             }
         }
     }
@@ -358,13 +395,13 @@ impl<'a> Dispatcher<'a> {
     fn take_into_use(&mut self, place: usize, route: Route, instances: &mut Instances<'_>) {
         match route {
             Route::Kept(group) => _ = self.kept.insert(group, place),
-            Route::Fresh if self.experiment.schedule.stays() => self.hand_over_to(place, instances),
+            Route::Fresh | Route::Rested(_) if self.experiment.schedule.stays() => self.hand_over_to(place, instances),
             Route::Stay => self.hand_over_to(place, instances),
-            Route::Fresh => {
+            Route::Fresh | Route::Rested(_) => {
                 instances.let_die_after_next(place);
                 self.nobody_stays(instances);
             }
-            Route::Spared | Route::Live(_) | Route::Withheld(_) | Route::KilledAt(_) => {}
+            Route::Spared | Route::KilledLater | Route::Live(_) | Route::Withheld(_) | Route::KilledAt(_) => {}
         }
     }
 

@@ -388,6 +388,28 @@ impl<'a> Instances<'a> {
         }
     }
 
+    /// For how long the one has been ready that is taken next of those that have served nothing.
+    pub(super) fn next_ready_for(&self) -> Duration {
+        let ready = self.spares.front().and_then(|place| self.ready[*place].record.ready);
+        ready.map_or(Duration::ZERO, |ready| self.setup.began.elapsed().saturating_sub(ready))
+    }
+
+    /// Kills it after a pause, whatever it is doing; to be waited for.
+    pub(super) fn kill_later(&mut self, place: usize, pause: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let instance = &mut self.ready[place];
+        instance.dead = true;
+        instance.record.killed = Some(self.setup.began.elapsed() + pause);
+        let (balancer, balanced) = (self.balancer.clone(), instance.balanced);
+        let (launcher, id, ports) = (Arc::clone(&self.setup.launcher), instance.id, instance.ports.take());
+        async move {
+            tokio::time::sleep(pause).await;
+            balancer.ended(balanced);
+            // The end of the run kills whatever this did not.
+            let _ = launcher.kill(id).await;
+            drop(ports);
+        }
+    }
+
     /// Kills an instance that shall die and has answered all that it got.
     pub(super) fn kill_if_due(&mut self, place: usize) {
         let instance = &mut self.ready[place];

@@ -371,7 +371,7 @@ impl Live<'_> {
         if let Some(command) = &plan.reset {
             reset(&setup, command).await?;
         }
-        self.launcher.begin_run().await?;
+        self.launcher.begin_run(experiment.has_one_disk()).await?;
         let beside = start_beside(&setup).await?;
         setup.began = Instant::now();
         let (ask, asked) = tokio::sync::mpsc::unbounded_channel();

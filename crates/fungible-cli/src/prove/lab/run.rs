@@ -39,6 +39,8 @@ pub(super) struct Run<'a, 'l> {
     dispatcher: Dispatcher<'a>,
     exchanges: Vec<Exchange>,
     echo: Echo,
+    /// What was seen of the shared files last, and the requests during which they changed; `None` where nobody watches.
+    shares: Option<(u64, Vec<usize>)>,
 }
 
 /// A run that is over, and how many processes of the app it started.
@@ -62,6 +64,7 @@ impl<'a, 'l> Run<'a, 'l> {
             balancer,
             exchanges: Vec::new(),
             echo: Echo::default(),
+            shares: setup.experiment.watches_shares().then(|| (0, Vec::new())),
         }
     }
 
@@ -123,6 +126,7 @@ impl<'a, 'l> Run<'a, 'l> {
                 // An answer may be what lets the next request be sent: take it down first.
                 biased;
                 Some(exchange) = tapped.ended.recv() => {
+                    self.look_at_shares(Some(exchange.number)).await?;
                     let is_missed = self.dispatcher.is_missed(&exchange);
                     self.answered(exchange);
                     self.ask_again().await;
@@ -130,7 +134,10 @@ impl<'a, 'l> Run<'a, 'l> {
                         break DriverEnd::Stopped;
                     }
                 }
-                Some(question) = tapped.asked.recv() => self.dispatcher.question(question, &mut self.instances),
+                Some(question) = tapped.asked.recv() => {
+                    self.look_at_shares(None).await?;
+                    self.dispatcher.question(question, &mut self.instances);
+                }
                 Some(change) = self.instances.next_change() => {
                     if let InstanceChange::Started(started) = change {
                         self.instances.add(started?, self.lasting).await?;
@@ -145,6 +152,16 @@ impl<'a, 'l> Run<'a, 'l> {
             launcher.kill(*driver).await?;
         }
         Ok((cut_off, first))
+    }
+
+    /// Looks whether shared files have changed since the last look, before a request or after the answer to one.
+    async fn look_at_shares(&mut self, answered: Option<usize>) -> Result<(), ProveError> {
+        if let Some((before, changed)) = &mut self.shares {
+            let now = self.setup.launcher.state_of_shares().await?;
+            let is_other = std::mem::replace(before, now) != now;
+            changed.extend(answered.filter(|_| is_other));
+        }
+        Ok(())
     }
 
     fn answered(&mut self, exchange: Exchange) {
@@ -216,6 +233,7 @@ impl<'a, 'l> Run<'a, 'l> {
             held: self.dispatcher.held,
             longest_hold: self.dispatcher.longest_hold,
             driver_lines,
+            stored: self.shares.map(|(_, changed)| changed),
             alone: self.instances.alone.take(),
         };
         Ok(Ended { journal, starts: self.instances.starts })

@@ -127,6 +127,12 @@ pub(crate) enum Intervention {
     Together(Together),
     /// The instances of these requests are not killed, though they serve nothing more.
     Spared(Vec<RequestKey>),
+    /// The instances of these requests are killed only after a pause, and before the next request goes on.
+    KilledLater(Vec<RequestKey>),
+    /// The instances that get the next request after one of these have been ready for a while.
+    Rested(Rested),
+    /// All instances have one disk in common.
+    OneDisk,
     /// After the answer to one of these requests only instances serve that are started then.
     Renewed(Vec<RequestKey>),
     /// What these requests do is withheld from all others, as a trap would withhold it.
@@ -152,6 +158,17 @@ pub(crate) enum Intervention {
 pub(crate) struct KilledAt {
     pub(crate) requests: Vec<RequestKey>,
     pub(crate) moment: KillMoment,
+}
+
+/// Requests that wait until the instance that gets the next one has been ready for a while: so no more time passes between
+/// the two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) struct Rested {
+    pub(crate) requests: Vec<RequestKey>,
+    /// For so long.
+    #[serde(rename = "age_ns", with = "encoding::nanoseconds")]
+    pub(crate) age: Duration,
 }
 
 /// When an instance is killed that has a request.
@@ -213,6 +230,8 @@ impl Experiment {
             }
             Intervention::Later { .. } => matches!(self.schedule, Schedule::Rotate(_)),
             Intervention::Spared(_) | Intervention::Renewed(_) => kills,
+            Intervention::KilledLater(_) | Intervention::OneDisk => matches!(self.schedule, Schedule::Amnesia(_)),
+            Intervention::Rested(_) => matches!(self.schedule, Schedule::Amnesia(HandOver::Each)),
             Intervention::StartsInTurn => kills || self.schedule == Schedule::Cold,
             Intervention::Withheld(_) | Intervention::KilledAt(_) => {
                 matches!(self.schedule, Schedule::Baseline { .. })
@@ -256,6 +275,9 @@ impl Experiment {
             (Schedule::Amnesia(_), Intervention::None) => "amnesia, without what was found",
             (Schedule::Amnesia(_), Intervention::Together(_)) => "amnesia, some together",
             (Schedule::Amnesia(_), Intervention::Spared(_)) => "amnesia, one spared",
+            (Schedule::Amnesia(_), Intervention::KilledLater(_)) => "amnesia, killed later",
+            (Schedule::Amnesia(_), Intervention::Rested(_)) => "amnesia, ready for longer",
+            (Schedule::Amnesia(_), Intervention::OneDisk) => "amnesia, on one disk",
             (Schedule::Amnesia(_), Intervention::Renewed(_)) => "amnesia, started after it",
             (Schedule::Amnesia(_), Intervention::Later { .. }) => "amnesia, read later",
             (Schedule::Amnesia(_), Intervention::InTurn(_)) => "amnesia, one after another",
@@ -330,6 +352,16 @@ impl Experiment {
         self.interventions().any(|one| matches!(one, Intervention::InTurn(keys) if covers(keys)))
     }
 
+    /// Whether all instances have one disk in common.
+    pub(crate) fn has_one_disk(&self) -> bool {
+        self.intervention == Intervention::OneDisk
+    }
+
+    /// Whether it is watched during which requests files change that instances share.
+    pub(crate) fn watches_shares(&self) -> bool {
+        matches!(self.intervention, Intervention::Rested(_))
+    }
+
     /// How many instances may start at once, where the cores allow so many.
     pub(crate) fn starts_at_once(&self, cores: usize) -> usize {
         match self.schedule {
@@ -343,9 +375,11 @@ impl Experiment {
 impl Intervention {
     fn keys_mut(&mut self) -> Vec<&mut RequestKey> {
         match self {
-            Intervention::None | Intervention::StartsInTurn => Vec::new(),
+            Intervention::None | Intervention::StartsInTurn | Intervention::OneDisk => Vec::new(),
             Intervention::Together(together) => together.writers.iter_mut().chain(&mut together.reader).collect(),
             Intervention::Spared(keys)
+            | Intervention::KilledLater(keys)
+            | Intervention::Rested(Rested { requests: keys, .. })
             | Intervention::Renewed(keys)
             | Intervention::InTurn(keys)
             | Intervention::Later { after: keys, .. }

@@ -5,6 +5,7 @@ mod router;
 
 pub(crate) use experiment::Way;
 pub(super) use experiment::{
-    Added, Experiment, HandOver, Intervention, KillMoment, KilledAt, Pass, Schedule, Together, Versions, Withheld,
+    Added, Experiment, HandOver, Intervention, KillMoment, KilledAt, Pass, Rested, Schedule, Together, Versions,
+    Withheld,
 };
 pub(super) use router::{Route, Router};

@@ -1,5 +1,7 @@
 //! Gives each request of one run to an instance, as the experiment says. Pure: it knows no processes.
 
+use std::time::Duration;
+
 use super::experiment::{COLD, Experiment, HandOver, Intervention, KillMoment, Schedule, Together, Way};
 use crate::exchange::Request;
 use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
@@ -15,6 +17,10 @@ pub(crate) enum Route {
     Stay,
     /// One that has served nothing, and that lives on.
     Spared,
+    /// One that has served nothing, and that is killed only after a pause.
+    KilledLater,
+    /// One that has served nothing, once the one for the next request has been ready for so long.
+    Rested(Duration),
     /// The one that served the first of this group of requests that belong together, or a fresh one that is kept for the
     /// rest of them.
     Kept(usize),
@@ -91,6 +97,8 @@ impl Router {
             (Schedule::Cold, ..) => Route::Live((number - 1) % COLD),
             (Schedule::Amnesia(_) | Schedule::Roll(_), _, Some(group)) => Route::Kept(group),
             (_, Intervention::Spared(spared), _) if covers(spared) => Route::Spared,
+            (_, Intervention::KilledLater(late), _) if covers(late) => Route::KilledLater,
+            (_, Intervention::Rested(rested), _) if covers(&rested.requests) => Route::Rested(rested.age),
             _ if polls => Route::Stay,
             (Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over), ..) => match hand_over {
                 HandOver::Only(keys) if safe && !after_a_write && !covers(keys) => Route::Stay,
@@ -128,7 +136,7 @@ fn groups(experiment: &Experiment) -> Vec<Group> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::experiment::Pass;
+    use super::super::experiment::{Pass, Rested};
     use super::*;
     use crate::prove::request_key::Which;
 
@@ -220,6 +228,21 @@ mod tests {
         let given: Vec<Route> =
             ["a", "a", "b"].iter().zip(1..).map(|(uri, number)| router.route(number, &call(number, uri)).1).collect();
         assert_eq!(given, [Route::Kept(0), Route::Kept(0), Route::Fresh]);
+    }
+
+    #[test]
+    fn a_control_changes_one_request_and_nothing_else() {
+        let given = |intervention: Intervention| {
+            let amnesia = Schedule::Amnesia(HandOver::Each).plain().with(intervention).unwrap();
+            let mut router = Router::new(amnesia, RequestPatterns::default());
+            ["/tea", "/milk"].map(|target| router.route(1, &Request::plain("GET", target)).1)
+        };
+        let milk = || vec![key("GET /milk", 1)];
+        let age = Duration::from_millis(300);
+        let rested = Intervention::Rested(Rested { requests: milk(), age });
+        assert_eq!(given(rested), [Route::Fresh, Route::Rested(age)]);
+        assert_eq!(given(Intervention::KilledLater(milk())), [Route::Fresh, Route::KilledLater]);
+        assert_eq!(given(Intervention::OneDisk), [Route::Fresh, Route::Fresh]);
     }
 
     #[test]

@@ -211,6 +211,9 @@ fn each_kind_has_its_sentences() {
     let mut all = String::new();
     for kind in [
         FindingKind::Trapped,
+        FindingKind::LocalFile,
+        FindingKind::Replicated,
+        FindingKind::NotReady,
         FindingKind::Stale,
         FindingKind::Collision,
         FindingKind::AnsweredTooEarly,

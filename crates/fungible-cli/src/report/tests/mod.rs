@@ -1,5 +1,6 @@
 //! Tests of the reports: what they look like, that they are well formed, and that they tell no secret.
 
+mod advice;
 mod looks;
 mod schema;
 mod schema_check;

@@ -8,8 +8,8 @@ use proptest::strategy::Strategy;
 
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
-    Age, AttackRun, Coverage, Deviation, DeviationKind, Finding, FindingKind, Ignored, Judgement, Loss, NotJudged,
-    Resend, Resent, Step, Verdict, Way, WriteLoss,
+    Age, AttackRun, Condition, ControlTrial, Coverage, Deviation, DeviationKind, Finding, FindingKind, Harm, Ignored,
+    Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, Way, WriteLoss,
 };
 
 pub(super) fn verdict(outcome: Judgement) -> Verdict {
@@ -78,6 +78,7 @@ pub(super) fn login(kind: FindingKind) -> Finding {
     let failing = story("two", 401);
     Finding {
         kind,
+        harm: Harm::LoggedOut,
         writers: vec![failing[2].clone()],
         reader: failing[3].clone(),
         polled: Vec::new(),
@@ -89,6 +90,8 @@ pub(super) fn login(kind: FindingKind) -> Finding {
         attack: "amnesia".to_owned(),
         files: Vec::new(),
         ended: None,
+        controls: Vec::new(),
+        stored: None,
         last_lines: vec!["listening on 40001".to_owned(), "no session 9f8a7b6c5d4e3f2a, please log in".to_owned()],
         failing,
         sound: story("one", 200),
@@ -203,6 +206,7 @@ fn filled_finding(kind: FindingKind, next: &mut impl FnMut() -> String) -> Findi
     let failing: Vec<Step> = (1..=4).map(|number| filled_step(number, next)).collect();
     Finding {
         kind,
+        harm: Harm::DataLost,
         writers: vec![failing[1].clone()],
         reader: failing[3].clone(),
         polled: vec![filled_step(3, next)],
@@ -215,6 +219,8 @@ fn filled_finding(kind: FindingKind, next: &mut impl FnMut() -> String) -> Findi
         files: vec![next().into(), next().into()],
         ended: Some(next()),
         last_lines: vec![next(), next()],
+        controls: vec![ControlTrial { condition: Condition::OneDisk, right: 2, runs: 2 }],
+        stored: Some(true),
         failing,
         sound: (2..=4).map(|number| filled_step(number, next)).collect(),
         also: vec![filled_step(7, next)],

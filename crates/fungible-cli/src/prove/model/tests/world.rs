@@ -36,6 +36,7 @@ pub(super) fn run(nth: u64) -> Log {
             held: Duration::ZERO,
             longest_hold: Duration::ZERO,
             driver_lines: Vec::new(),
+            stored: None,
             alone: None,
         },
         number_of_run: nth,
