@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::packages::{install, packages};
 use super::world::{Place, is_whole};
 
-/// So often a clean real program is proved: a false alarm now and then is one, too.
-const TIMES: usize = 5;
+/// So often a clean real program is proved: a false alarm now and then is one, too. `FUNGIBLE_TIMES` proves all of both so often.
+const TIMES: usize = 2;
 
 /// What a `trap.toml` says; README.md beside the folders tells of each key.
 #[derive(Deserialize)]
@@ -196,7 +196,9 @@ fn explained(verdict: &Value) -> BTreeMap<&str, usize> {
 fn tried(shelf: &str, name: &str, times: usize) {
     let file = shelves().join(shelf).join(name).join("trap.toml");
     let trap: Trap = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    let variants = [(&trap.trapped, 1), (&trap.mended, times), (&trap.clean, times)];
+    let asked = std::env::var("FUNGIBLE_TIMES").ok().map(|asked| asked.parse().expect("FUNGIBLE_TIMES is a number"));
+    let (once, times) = (asked.unwrap_or(1), asked.unwrap_or(times));
+    let variants = [(&trap.trapped, once), (&trap.mended, times), (&trap.clean, times)];
     let mut wrong = Vec::new();
     for (variant, times) in variants.into_iter().filter_map(|(variant, times)| Some((variant.as_ref()?, times))) {
         wrong.extend((0..times).filter_map(|_| proved(shelf, name, &trap, variant)));
@@ -311,5 +313,7 @@ each! {
 
 each! {
     real, super::TIMES, super::is_installed(),
-    express_session flask_secret flask_session_files httpbin json_server mcp_everything
+    docker_registry express_session flask_secret flask_session_files fossil httpbin json_server mcp_everything
+    mojolicious nginx_webdav peerjs phpliteadmin pushgateway pypiserver radicale rclone_webdav sinatra supergateway tus
+    wsgidav
 }
