@@ -1,0 +1,4 @@
+<?php
+$password = 'sesame';
+$directory = __DIR__ . '/data';
+$cookie_name = 'pla';
