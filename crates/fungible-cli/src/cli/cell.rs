@@ -12,6 +12,7 @@ use super::screen::{print, print_as_it_is, say};
 use crate::fleet::{Change, DiskPlan, Launcher, Spec, Waited};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct CellOptions {
     /// How many instances per run, all at once
     #[arg(short = 'n', default_value = "1")]

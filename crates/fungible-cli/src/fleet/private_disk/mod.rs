@@ -56,7 +56,7 @@ pub(super) struct Disk {
     in_memory: bool,
     run: Mutex<u64>,
     /// The instances of this run have one disk in common.
-    one_disk: AtomicBool,
+    in_common: AtomicBool,
     abandoned: AtomicBool,
     /// Locked for reading by threads that write into the folder or remove something in it: see [`Writing`].
     filling: Filling,
@@ -91,9 +91,9 @@ impl Disk {
             // It is still empty, and the error is already reported.
             let _ = remove(&folder);
         })?;
-        let (run, one_disk, abandoned) = (Mutex::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let (run, in_common, abandoned) = (Mutex::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let filling = Filling::default();
-        Ok((Disk { plan, folder, how, in_memory, run, one_disk, abandoned, filling, _lock: lock }, world))
+        Ok((Disk { plan, folder, how, in_memory, run, in_common, abandoned, filling, _lock: lock }, world))
     }
 
     #[cfg(target_os = "linux")]
@@ -138,11 +138,11 @@ impl Disk {
         }
     }
 
-    /// Copies the shared paths for a new run, and removes the run before. `one_disk`: its instances have one disk in common.
+    /// Copies the shared paths for a new run, and removes the run before. `in_common`: its instances have one disk in common.
     ///
     /// # Errors
     /// When there is not enough space, a file cannot be copied, that disk cannot be mounted, or the proof is over.
-    pub(super) fn begin_run(&self, one_disk: bool) -> Result<(), DiskError> {
+    pub(super) fn begin_run(&self, in_common: bool) -> Result<(), DiskError> {
         let _writing = self.writing()?;
         self.remove_run()?;
         self.room()?;
@@ -150,8 +150,8 @@ impl Disk {
         let folder = self.run_folder();
         fs::create_dir(&folder).map_err(|error| DiskError::Folder { path: folder.clone(), error })?;
         self.copy_shares(&folder.join("shares"))?;
-        self.one_disk.store(one_disk, Ordering::Relaxed);
-        if one_disk { self.mount_common() } else { Ok(()) }
+        self.in_common.store(in_common, Ordering::Relaxed);
+        if in_common { self.mount_common() } else { Ok(()) }
     }
 
     /// Where the one disk of a run is mounted that has one.
@@ -184,7 +184,7 @@ impl Disk {
     }
 
     fn unmount_common(&self) {
-        if self.one_disk.swap(false, Ordering::Relaxed) {
+        if self.in_common.swap(false, Ordering::Relaxed) {
             match &self.how {
                 #[cfg(target_os = "linux")]
                 DiskKind::View(view) => view.unmount_common(&self.common()),
@@ -297,7 +297,7 @@ impl Disk {
         match &self.how {
             #[cfg(target_os = "linux")]
             DiskKind::View(view) => {
-                let common = self.one_disk.load(Ordering::Relaxed).then(|| self.common());
+                let common = self.in_common.load(Ordering::Relaxed).then(|| self.common());
                 let layers = Layers { cell: &cell.folder, common: common.as_deref() };
                 Ok(view.enter(layers, &cell.shares, &self.folder, &cell.own)?)
             }

@@ -105,7 +105,7 @@ async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[O
     }
     for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
         let found = proof.results.findings.len();
-        let progress = convict(proof, experiment, reader, runs).await?;
+        let progress = Box::pin(convict(proof, experiment, reader, runs)).await?;
         if matches!(progress, Round::Healed(_)) || proof.results.findings.len() > found {
             return Ok(progress);
         }

@@ -399,11 +399,11 @@ impl<'a> Instances<'a> {
         let instance = &mut self.ready[place];
         instance.dead = true;
         instance.record.killed = Some(self.setup.began.elapsed() + pause);
-        let (balancer, balanced) = (self.balancer.clone(), instance.balanced);
+        let (balancer, one) = (self.balancer.clone(), instance.balanced);
         let (launcher, id, ports) = (Arc::clone(&self.setup.launcher), instance.id, instance.ports.take());
         async move {
             tokio::time::sleep(pause).await;
-            balancer.ended(balanced);
+            balancer.ended(one);
             // The end of the run kills whatever this did not.
             let _ = launcher.kill(id).await;
             drop(ports);
