@@ -200,7 +200,8 @@ fn is_limit(differences: &[DifferenceView]) -> bool {
         let name = one.place.strip_prefix("header ").unwrap_or_default().to_ascii_lowercase();
         name.contains("ratelimit") || name.contains("rate-limit")
     };
-    too_many || (!differences.is_empty() && differences.iter().all(counts))
+    let mut others = differences.iter().filter(|one| one.place != DRIVER_EXIT).peekable();
+    too_many || (others.peek().is_some() && others.all(counts))
 }
 
 /// Whether nothing differs but numbers to which every earlier request adds: they are higher where all of them were counted.

@@ -74,6 +74,14 @@ fn a_session_may_be_in_memory_or_under_a_key_of_the_process() {
 }
 
 #[test]
+fn a_limit_that_each_instance_counts_is_told_also_where_the_driver_notices_it() {
+    let left = difference("header x-ratelimit-remaining", "3", "4");
+    let deviations = vec![left, difference("driver exit code", "0", "1")];
+    let said = told(Finding { deviations, stored: Some(true), ..note() });
+    assert!(said.contains("each instance counts for itself"), "{said}");
+}
+
+#[test]
 fn an_entity_tag_is_made_of_the_content() {
     let mut finding = note();
     finding.reader = request_header(finding.reader, "if-none-match", "\"3\"");
