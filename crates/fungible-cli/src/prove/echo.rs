@@ -79,9 +79,18 @@ fn add(results: &mut Results, echoed: Results, model: &Model) {
         std::iter::once(&mut finding.reader).chain(&mut finding.seen_at).for_each(renumber);
         results.findings.push(finding);
     }
+    // What no client asked for may well be chance: an app may be slow to show what was written.
     for mut one in echoed.not_judged {
         renumber(&mut one.step);
-        results.not_judged.push(one);
+        if one.holds {
+            results.not_judged.push(one);
+            continue;
+        }
+        let (number, request) = (one.step.number, one.step.exchange.request.name());
+        results
+            .covered
+            .not_covered
+            .push(format!("#{number} {request}, asked again after a write: it differs, {}", one.why));
     }
     results.hides_more |= echoed.hides_more;
     results.covered.attacks.extend(echoed.covered.attacks);

@@ -278,6 +278,8 @@ pub(crate) struct NotJudged {
     pub(crate) deviations: Vec<Deviation>,
     /// "there in 2 of 3 runs"; "there in 3 of 3 runs, and no earlier request's instance heals it".
     pub(crate) why: String,
+    /// It is there in all runs of the attack.
+    pub(crate) holds: bool,
     /// How the instance that served it ended, where it died by itself.
     pub(crate) ended: Option<String>,
     /// The last lines of the instance that served it, where it failed (5xx).

@@ -93,7 +93,7 @@ async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[O
     if let Some((most, times)) = seen.first().copied().filter(|(_, times)| *times < TIMES) {
         let why = format!("there in {times} of {} runs of {}", runs.len(), experiment.name());
         if let Some(run) = runs.iter().find(|one| one.comparison.deviating().contains(&most)) {
-            not_judged(proof, most, run, why);
+            not_judged(proof, most, run, (why, false));
         }
     }
     if let Some(first) = runs.first() {

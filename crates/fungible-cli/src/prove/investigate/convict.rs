@@ -52,14 +52,14 @@ pub(super) async fn convict(
             proof.results.amnesia.retain(|one| Some(*one) != reader);
         }
         let why = format!("there in {} of {} runs of {}", seen + again - 1, seen + again, experiment.name());
-        not_judged(proof, reader, failing, why);
+        not_judged(proof, reader, failing, (why, false));
         return Ok(Round::Open);
     }
     let mut culprits = match convicted(cause, reader.unwrap_or(1)) {
         Ok(culprits) => culprits,
         Err(why) => {
             let why = format!("there in {seen} of {seen} runs of {}, and {why}", experiment.name());
-            not_judged(proof, reader, failing, why);
+            not_judged(proof, reader, failing, (why, true));
             return Ok(Round::Open);
         }
     };
@@ -287,7 +287,12 @@ async fn goes_right_by_itself(
 }
 
 /// Writes down a deviation that counts for nothing, once.
-pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: &Observed, why: String) {
+pub(super) fn not_judged(
+    proof: &mut Proof<'_, '_>,
+    reader: Option<usize>,
+    run: &Observed,
+    (why, holds): (String, bool),
+) {
     let step = proof.baselines.step(reader);
     let others = in_flight_with(run, step.number);
     let why = if others.is_empty() { why } else { format!("{why}; in flight at the same time: {}", others.join(", ")) };
@@ -299,6 +304,7 @@ pub(super) fn not_judged(proof: &mut Proof<'_, '_>, reader: Option<usize>, run: 
     proof.results.not_judged.push(NotJudged {
         deviations: of(&run.comparison, reader),
         why,
+        holds,
         ended: evidence.ended(step.number),
         last_lines: if failed { evidence.last_lines(step.number) } else { Vec::new() },
         step,

@@ -19,6 +19,8 @@ use crate::fleet::LaunchError;
 pub(super) enum NoAnswer {
     #[error("the baseline has no whole answer to this request")]
     NotRecorded,
+    #[error("the answer holds none of the values that later requests carry")]
+    NothingToReplace,
     #[error(transparent)]
     Http(#[from] http::Error),
     #[error(transparent)]

@@ -107,7 +107,7 @@ impl StandIn {
                 // In a compressed answer nothing could be replaced.
                 head.headers.remove(ACCEPT_ENCODING);
                 let answer = ask(instance, Request::from_parts(head, Full::new(body))).await?;
-                replaced(answer, &asked, &places)
+                replaced(&answer, &asked, &places).ok_or(NoAnswer::NothingToReplace)?
             }
             StandIn::Killed { succession, killed_after } => {
                 succession.answer(killed_after, Request::from_parts(head, Full::new(body))).await?

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::exchange::{Body, Exchange, Headers, Outcome, Request};
 use crate::prove::parse::{Kind, ParsedRequest, Place, Response, atoms, plain};
@@ -15,6 +16,9 @@ pub(super) struct Answer {
     pub(super) headers: Headers,
     pub(super) body: Bytes,
 }
+
+/// What is percent-encoded in the value of a cookie (RFC 3986, 2.3: all but the unreserved characters).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Shorter values stand in an answer for other things, too.
 const SHORTEST: usize = 4;
@@ -35,8 +39,9 @@ pub(super) fn recorded(baseline: &Exchange, request: &Request) -> Option<Answer>
     Some(answer.with(pairs.collect()))
 }
 
-/// The answer with another value of the same make in place of each that stands at one of these places.
-pub(super) fn replaced(answer: Answer, request: &Request, places: &[String]) -> Answer {
+/// The answer with another value of the same make in place of each that stands at one of these places; `None` where none of them is found
+/// in it, so that nothing would be withheld.
+pub(super) fn replaced(answer: &Answer, request: &Request, places: &[String]) -> Option<Answer> {
     let exchange = Exchange {
         number: 1,
         connection: 1,
@@ -63,8 +68,16 @@ pub(super) fn replaced(answer: Answer, request: &Request, places: &[String]) -> 
         });
     }
     minted.retain(|value| value.len() >= SHORTEST);
-    let pairs = minted.into_iter().map(|value| (value.clone(), another(&value)));
-    answer.with(pairs.collect())
+    let pairs = minted.into_iter().flat_map(|value| {
+        let other = another(&value);
+        // A cookie has its value percent-encoded where it needs that.
+        let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+        let raw = (encoded(&value), encoded(&other));
+        [(value, other), raw]
+    });
+    let pairs: Vec<(String, String)> = pairs.collect();
+    let changed = answer.clone().with(pairs);
+    (changed != *answer).then_some(changed)
 }
 
 /// The tokens in a text, or its numbers, or all of it.
@@ -180,7 +193,24 @@ mod tests {
         assert_ne!(other, token);
         assert_eq!(other.len(), token.len());
         let expected = answer(&format!("sid={other}; Path=/"), &format!(r#"{{"token":"{other}","name":"anna"}}"#));
-        assert_eq!(replaced(given, &request("{}"), &places), expected);
+        assert_eq!(replaced(&given, &request("{}"), &places), Some(expected));
+    }
+
+    #[test]
+    fn what_is_encoded_in_a_cookie_is_replaced_there() {
+        let token = "gDh8Zk3/Qw+9fT6yUxV0pA==";
+        let encoded = "gDh8Zk3%2FQw%2B9fT6yUxV0pA%3D%3D";
+        let given = answer(&format!("sid={encoded}; Path=/"), "{}");
+        let changed = replaced(&given, &request("{}"), &["header set-cookie sid $.value".to_owned()]).unwrap();
+        let cookie = String::from_utf8(changed.headers[1].1.clone()).unwrap();
+        assert!(!cookie.contains(encoded) && cookie.starts_with("sid=") && cookie.ends_with("; Path=/"), "{cookie}");
+        assert_eq!(cookie.len(), given.headers[1].1.len(), "{token} looks like {cookie}");
+    }
+
+    #[test]
+    fn where_nothing_can_be_replaced_nothing_is_withheld() {
+        let given = answer("sid=1", r#"{"name":"anna"}"#);
+        assert_eq!(replaced(&given, &request("{}"), &["body $.token".to_owned()]), None);
     }
 
     #[test]

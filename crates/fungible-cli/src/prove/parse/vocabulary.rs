@@ -328,11 +328,25 @@ fn ends<'n>(name: &'n str, word: &str) -> Option<&'n str> {
     end.eq_ignore_ascii_case(word).then_some(before)
 }
 
+/// Whether the last words of a name are these: `proc_time_ms`, `proc-time-ms` and `procTimeMs` end in `time_ms`.
 fn ends_in_word(name: &str, word: &str) -> bool {
-    let mark = |byte: u8| if matches!(byte, b'-' | b' ') { b'_' } else { byte.to_ascii_lowercase() };
-    let same = name.bytes().rev().map(mark).zip(word.bytes().rev()).take_while(|(one, other)| one == other).count();
-    let before = name.len().checked_sub(word.len() + 1).map(|at| mark(name.as_bytes()[at]));
-    same >= word.len() && before.is_none_or(|before| before == b'_')
+    let name = snake_case(name);
+    let rest = name.strip_suffix(word);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+}
+
+/// The words of a name in lower case, with `_` between them.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 2);
+    let mut after_lower = false;
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && after_lower {
+            snake.push('_');
+        }
+        after_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        snake.push(if matches!(letter, '-' | ' ') { '_' } else { letter.to_ascii_lowercase() });
+    }
+    snake
 }
 
 fn squeezed(name: &str) -> impl DoubleEndedIterator<Item = u8> + '_ {
@@ -361,6 +375,8 @@ mod tests {
             (&["shop", "external"], None),
             (&["request_took"], Some(Measured::Span)),
             (&["mistook"], None),
+            (&["procTimeMs"], Some(Measured::Span)),
+            (&["teams"], None),
             (&["durationMs"], Some(Measured::Span)),
             (&["duration"], Some(Measured::PerhapsSpan)),
             (&["expires-in"], Some(Measured::CountsDown)),

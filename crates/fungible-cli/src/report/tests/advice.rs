@@ -129,7 +129,7 @@ fn a_loss_that_is_not_steady_is_not_to_be_ignored_either() {
     let not_judged = |deviations: Vec<Deviation>| {
         let (why, last_lines) = ("there in 2 of 3 runs of amnesia".to_owned(), Vec::new());
         let step = step(4, "GET /notes/7", "two", 404);
-        let one = NotJudged { step, deviations, why, ended: None, last_lines };
+        let one = NotJudged { step, deviations, why, holds: false, ended: None, last_lines };
         screen(&Verdict { not_judged: vec![one], ..verdict(Judgement::NotShown(Vec::new())) })
     };
     assert!(not_judged(vec![difference("body $.load", "3", "4")]).contains("exclude what need not be equal"));

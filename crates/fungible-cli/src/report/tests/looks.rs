@@ -48,6 +48,7 @@ fn not_shown() -> Verdict {
             step: step(9, "GET /news", "one", 200),
             deviations: vec![difference("body $.count", "3", "4")],
             why: "there in 2 of 3 runs".to_owned(),
+            holds: false,
             ended: None,
             last_lines: Vec::new(),
         }],
@@ -198,6 +199,7 @@ fn an_unstable_failure_shows_the_log_of_its_instance() {
         step: step(4, "GET /a.js", "one", 200),
         deviations: vec![difference("status", "200", "500")],
         why: why.to_owned(),
+        holds: false,
         ended: None,
         last_lines: (1..=8).map(|n| format!("  at line {n}")).collect(),
     }];

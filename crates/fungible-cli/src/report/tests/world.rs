@@ -193,6 +193,7 @@ fn filled_verdict(outcome: Judgement, next: &mut impl FnMut() -> String) -> Verd
             step: filled_step(8, next),
             deviations: vec![filled_difference(next)],
             why: next(),
+            holds: false,
             ended: Some(next()),
             last_lines: vec![next()],
         }],
