@@ -14,6 +14,8 @@ pub(crate) struct Baselines {
     runs: Vec<Arc<ParsedRun>>,
     ignores: Vec<Ignore>,
     model: Model,
+    /// There will be no more of them.
+    are_all: bool,
 }
 
 /// A run, and what is to be said of it by what the baselines taught so far.
@@ -27,13 +29,22 @@ impl Baselines {
     pub(crate) fn new(first: Journal, ignores: Vec<Ignore>) -> Baselines {
         let runs = vec![Arc::new(ParsedRun::new(first))];
         let model = Model::new(&runs, &ignores);
-        Baselines { runs, ignores, model }
+        Baselines { runs, ignores, model, are_all: false }
     }
 
     /// Adds one more, and learns from it.
     pub(crate) fn add(&mut self, baseline: Journal) {
         self.runs.push(Arc::new(ParsedRun::new(baseline)));
         self.model = Model::new(&self.runs, &self.ignores);
+        if self.are_all {
+            self.model.settle();
+        }
+    }
+
+    /// There will be no more of them, or none that is to tell what they have in common by chance.
+    pub(crate) fn settle(&mut self) {
+        self.are_all = true;
+        self.model.settle();
     }
 
     pub(crate) fn model(&self) -> &Model {

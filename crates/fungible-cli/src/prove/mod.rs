@@ -29,7 +29,7 @@ mod verdict;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use deviation::Deviation;
+pub(crate) use deviation::{Deviation, DeviationKind};
 pub(crate) use event::Event;
 pub(crate) use lab::{Archive, Lab, ProveError, Recorder};
 pub(crate) use model::Ignore;
@@ -43,7 +43,7 @@ pub(crate) use verdict::{
     Step, Verdict, WriteLoss,
 };
 #[cfg(test)]
-pub(crate) use {deviation::DeviationKind, verdict::Coverage, verdict::Ignored};
+pub(crate) use {verdict::Coverage, verdict::Ignored};
 
 use self::baselines::Baselines;
 use self::investigate::{Proof, attack, learn_orders, sent_together};
@@ -117,6 +117,7 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
         Box::pin(echo::attack(proof)).await?;
     }
     if is_undecided(proof) {
+        proof.baselines.settle();
         if proof.lab.plan().tries(Attack::MidKill) {
             mid_kill::attack(proof).await?;
         }

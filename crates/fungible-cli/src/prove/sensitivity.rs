@@ -2,6 +2,7 @@
 //! is withheld from all that come later, as a trap would withhold it; the judge must then report a deviation.
 
 use super::baselines::Observed;
+use super::deviation::Deviation;
 use super::event::Event;
 use super::investigate::Proof;
 use super::lab::{KnownRequest, ProveError};
@@ -187,7 +188,10 @@ fn shown(model: &Model, observed: &Observed, withheld: &[usize], way: Way) -> Sh
         Some(&observed.run.exchanges()[there.1 - 1].outcome)
     };
     let all_answered = withheld.iter().all(|number| matches!(answered(*number), Some(Outcome::Answered { .. })));
-    let deviations = || observed.comparison.deviations.iter().filter_map(|one| Some((one.exchange?, &one.place)));
+    // What only contradicts a withheld response says nothing of later ones.
+    let counts = |one: &&Deviation| !one.kind.contradicts().is_some_and(|other| withheld.contains(&other));
+    let deviations =
+        || observed.comparison.deviations.iter().filter(counts).filter_map(|one| Some((one.exchange?, &one.place)));
     // The answers of stand-ins are ours, and a stream also shows what others do.
     let is_ours = |number: usize| way != Way::Fork || !exchanges[number - 1].frames.is_empty();
     if !all_answered || deviations().any(|(number, _)| withheld.contains(&number) && !is_ours(number)) {

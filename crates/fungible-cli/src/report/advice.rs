@@ -2,7 +2,7 @@
 
 use super::clues::Clues;
 use super::view::{CarriedView, ConditionView, ControlView, DifferenceView, FindingView, HarmView, KindView, StepView};
-use super::words::{DRIVER_EXIT, listed};
+use super::words::{DRIVER_EXIT, contradicts, listed};
 
 /// What helps.
 pub(super) fn remedy(finding: &FindingView, clues: Clues) -> String {
@@ -68,6 +68,12 @@ const ENTITY_TAG: &str = "make the entity tag (or the date) of the content itsel
 
 /// The state is missed on other instances, and on one disk as well, or nobody tried.
 fn trapped(finding: &FindingView, clues: Clues) -> String {
+    if contradicts(&finding.differences) {
+        return "each process makes it up for itself (a random value, an order that depends on a hash salted in each \
+                process): store what was made first, or derive it from what all instances have; sort a list before it is \
+                cut into pages"
+            .to_owned();
+    }
     if is_limit(&finding.differences) {
         return "each instance counts for itself (a rate limit, a number of attempts): count in the shared store"
             .to_owned();

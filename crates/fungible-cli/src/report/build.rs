@@ -13,8 +13,8 @@ use super::view::{
 use super::{advice, plain, words};
 use crate::exchange::{Headers, Outcome};
 use crate::prove::{
-    Age, AttackRun, Condition, ControlTrial, Deviation, Finding, FindingKind, Harm, Judgement, Loss, NotJudged, Resend,
-    Resent, Step, Verdict, Way, WriteLoss,
+    Age, AttackRun, Condition, ControlTrial, Deviation, DeviationKind, Finding, FindingKind, Harm, Judgement, Loss,
+    NotJudged, Resend, Resent, Step, Verdict, Way, WriteLoss,
 };
 
 pub(super) fn view_of(verdict: &Verdict) -> VerdictView {
@@ -192,10 +192,18 @@ impl Safe {
     fn differences(&mut self, differences: &[Deviation]) -> Vec<DifferenceView> {
         differences
             .iter()
-            .map(|one| DifferenceView {
-                place: self.text(&one.place),
-                baseline: self.at(&one.place, &one.baseline),
-                attack: self.at(&one.place, &one.attack),
+            .map(|one| {
+                let baseline = self.at(&one.place, &one.baseline);
+                DifferenceView {
+                    place: self.text(&one.place),
+                    baseline: match one.kind {
+                        DeviationKind::Unequal { shown_at } => format!("{baseline} (as #{shown_at} shows)"),
+                        DeviationKind::Repeats { shown_at } => format!("(not what #{shown_at} shows)"),
+                        _ => baseline,
+                    },
+                    attack: self.at(&one.place, &one.attack),
+                    is_contradiction: one.kind.contradicts().is_some(),
+                }
             })
             .collect()
     }

@@ -323,9 +323,12 @@ pub(super) struct CarriedView {
 #[derive(Debug, Serialize)]
 pub(super) struct DifferenceView {
     pub(super) place: String,
-    /// The value in the baseline.
+    /// The value in the baseline, or in the response that this one contradicts.
     pub(super) baseline: String,
     pub(super) attack: String,
+    /// Two responses of one run contradict each other.
+    #[serde(skip)]
+    pub(super) is_contradiction: bool,
 }
 
 /// A difference that is not judged.

@@ -156,12 +156,23 @@ fn old_copy(age: &AgeView) -> String {
     }
 }
 
+/// Whether the reader does nothing worse than to contradict an earlier response.
+pub(super) fn contradicts(differences: &[DifferenceView]) -> bool {
+    let mut of_responses = differences.iter().filter(|one| one.place != DRIVER_EXIT).peekable();
+    of_responses.peek().is_some() && of_responses.all(|one| one.is_contradiction)
+}
+
 fn happened(finding: &FindingView, missed: &str) -> String {
     let writers = &finding.writers;
     let left = (!writers.is_empty()).then(|| requests(writers));
     let many = writers.len() > 1;
     let theirs = if many { "their" } else { "its" };
     match (finding.kind, left) {
+        (KindView::Trapped, Some(first)) if contradicts(&finding.differences) => {
+            format!(
+                "{first} and {missed}, answered by two instances, contradict each other; one instance does not do so"
+            )
+        }
         // It may be there, under a key that nobody else has.
         (KindView::Trapped, Some(left)) if finding.stored == Some(true) => {
             format!("{left} left something that only {theirs} own instance can use; {missed}, on another, could not")

@@ -305,17 +305,17 @@ fn is_installed() -> bool {
 each! {
     traps, 1, super::super::world::is_whole(),
     aborted_fetches access_log avatar_files block_ids build_id cache_ttl cancel_elsewhere chat_room chunked_answers
-    clocks cold_keys conditional_requests cookie_never_back cookie_secret crash_on_request csp_nonce csrf_secret
-    cursor_pages cut_short early_ready event_stream feed_xml form_actions guest_cart guestbook gzip_bodies
+    clocks code_per_process cold_keys conditional_requests cookie_never_back cookie_secret crash_on_request csp_nonce
+    csrf_secret cursor_pages cut_short early_ready event_stream feed_xml form_actions guest_cart guestbook gzip_bodies
     idempotency_keys instance_names invoice_numbers job_in_process jwt lagging_replica lazy_write leader_lease
     lease_server lock_file lockout logout_elsewhere long_polling masked_csrf mcp_session metrics_process metrics_pushed
     notes_map notes_replicated oauth_state one_time_code one_time_link order_ids own_log own_port page_lock
-    parallel_clients parallel_serial_ids pid_file preferences_fallback process_etags process_lock queue_in_process
-    random_names random_order rate_limit read_only read_quota session_cache session_file_cwd session_file_home
-    session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie slow_start sse_notices stale_cache
-    start_lock store_per_request ticket_numbers ticket_rush ticking_tokens tidy_end tip_of_the_day upload_parts_file
-    upload_parts_ram upload_resumable users_online views_counter warming_up_health warming_up_retry webdav webhooks
-    worker_beside
+    pages_disjoint parallel_clients parallel_serial_ids pid_file preferences_fallback process_etags process_lock
+    queue_in_process random_names random_order rate_limit read_only read_quota session_cache session_file_cwd
+    session_file_home session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie slow_start
+    sse_notices stale_cache start_lock store_per_request ticket_numbers ticket_rush ticking_tokens tidy_end
+    tip_of_the_day upload_parts_file upload_parts_ram upload_resumable users_online views_counter warming_up_health
+    warming_up_retry webdav webhooks worker_beside
 }
 
 each! {

@@ -70,6 +70,11 @@ impl Pairing {
         let seen = self.polls.get(&a);
         seen.is_some_and(|seen| answered(&other.exchanges()[a]).is_some_and(|answered| seen.contains(&answered)))
     }
+
+    /// The pairs whose responses are compared.
+    pub(crate) fn compared(&self, other: &ParsedRun) -> Vec<(usize, usize)> {
+        self.pairs.iter().copied().filter(|(_, a)| !self.is_on_the_way(other, *a)).collect()
+    }
 }
 
 /// Two runs while they are aligned.

@@ -176,7 +176,7 @@ fn holds(whole: &Body, part: &Body) -> bool {
 }
 
 /// Whether there is nothing to look at: the same bytes, and no address in them that could be an instance's own.
-pub(super) fn plainly_equal(one: &Exchange, two: &Exchange, port: &str) -> bool {
+pub(crate) fn plainly_equal(one: &Exchange, two: &Exchange, port: &str) -> bool {
     let (
         Outcome::Answered { status: of_one, headers: one_headers, body: one_body, complete: one_complete },
         Outcome::Answered { status: of_two, headers: two_headers, body: two_body, complete: two_complete },

@@ -16,6 +16,7 @@ mod text;
 mod token_format;
 mod walk;
 
+pub(super) use comparable::plainly_equal;
 pub(super) use noise::{Noise, Variation};
 pub(super) use notes::{Deviates, Explanation, Note, Seen, SeenToken, WHOLE};
 #[cfg(test)]

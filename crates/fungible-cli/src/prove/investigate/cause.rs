@@ -22,10 +22,11 @@ pub(super) async fn find(
 ) -> Result<Cause, ProveError> {
     let keys = proof.baselines.keys(proof.lab.patterns());
     let Some(key) = reader.checked_sub(1).and_then(|at| keys.get(at)) else { return Ok(Cause::Unknown) };
-    let candidates: Vec<Suspect> = candidates(proof.baselines.model(), reader)
-        .into_iter()
-        .map(|number| (number, keys[number - 1].clone()))
-        .collect();
+    let mut numbers = candidates(proof.baselines.model(), reader);
+    // The response that this one contradicts is the likeliest to have made what it shows.
+    let contradicts = |number: &usize| deviations.iter().any(|one| one.kind.contradicts() == Some(*number));
+    numbers.sort_by_key(|number| !contradicts(number));
+    let candidates: Vec<Suspect> = numbers.into_iter().map(|number| (number, keys[number - 1].clone())).collect();
     let side = if matches!(experiment.schedule, Schedule::Rotate(_)) { side(failing, reader) } else { 0 };
     let exact = Trials { experiment, reader, key: Some(key.clone()), polled: Vec::new(), side, deviations };
     if experiment.schedule == Schedule::Cold {

@@ -13,11 +13,9 @@ use crate::prove::baselines::{Baselines, Observed};
 use crate::prove::event::Event;
 use crate::prove::journal::Journal;
 use crate::prove::lab::ProveError;
+use crate::prove::model::MOST_BASELINES;
 use crate::prove::schedule::{Added, Experiment, HandOver, Schedule};
 use crate::prove::verdict::AttackRun;
-
-/// Baselines in all, at most; two of them may change the order of requests in flight at once.
-const BASELINES: usize = 6;
 
 /// So many requests that differ in all runs of an attack are looked into, until the cause of one is found.
 const READERS: usize = 3;
@@ -70,6 +68,7 @@ async fn once(proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Roun
     proof.lab.tell(Event::Differs { exchange: deviation.exchange });
     let mut runs = repeat(proof, experiment, first).await?;
     run_last_baselines(proof, &mut runs).await?;
+    settle(proof, &mut runs).await?;
     if proof.baselines.has_crashed() {
         return Ok(Round::Open);
     }
@@ -126,7 +125,7 @@ async fn repeat(
         if runs.iter().all(|run| run.comparison.deviations.is_empty()) {
             break;
         }
-        if proof.baselines.count() < BASELINES && proof.lab.may_run(2) {
+        if proof.baselines.count() < MOST_BASELINES && proof.lab.may_run(2) {
             add_baseline(proof, pace, &mut runs).await?;
             if runs.iter().all(|run| run.comparison.deviations.is_empty()) {
                 break;
@@ -162,9 +161,23 @@ async fn learn_orders_of(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Re
 
 /// A deviation that does not hold may be noise of which too few baselines have been seen.
 async fn run_last_baselines(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Result<(), ProveError> {
-    while !all_agree(runs) && proof.baselines.count() < BASELINES && proof.lab.may_run(1) {
+    while !all_agree(runs) && proof.baselines.count() < MOST_BASELINES && proof.lab.may_run(1) {
         let pace = runs.first().map(|run| pace_of(&proof.baselines, &run.run.journal)).unwrap_or_default();
         add_baseline(proof, pace, runs).await?;
+    }
+    Ok(())
+}
+
+/// What baselines have in common by chance convicts nobody: more of them tell; when there can be no more, it is forgotten.
+async fn settle(proof: &mut Proof<'_, '_>, runs: &mut [Observed]) -> Result<(), ProveError> {
+    let is_unsettled = |runs: &[Observed]| runs.iter().any(|run| run.comparison.is_unsettled);
+    while is_unsettled(runs) && proof.baselines.count() < MOST_BASELINES && proof.lab.may_run(1) {
+        let pace = runs.first().map(|run| pace_of(&proof.baselines, &run.run.journal)).unwrap_or_default();
+        add_baseline(proof, pace, runs).await?;
+    }
+    if is_unsettled(runs) {
+        proof.baselines.settle();
+        proof.baselines.judge_again(runs);
     }
     Ok(())
 }

@@ -42,12 +42,19 @@ fn by_deviation(one: &Deviation, exchange: Option<&Exchange>) -> Harm {
         DeviationKind::Collision => Harm::DataLost,
         DeviationKind::OwnPort | DeviationKind::CutShort => Harm::NotServed,
         DeviationKind::Header if numbers.is_some_and(|(was, is)| is > was) && is_of_limit(one) => Harm::FailsOpen,
-        DeviationKind::Header | DeviationKind::Body | DeviationKind::Frames if numbers.is_some() => Harm::WrongNumber,
+        DeviationKind::Header | DeviationKind::Body | DeviationKind::Frames | DeviationKind::Unequal { .. }
+            if numbers.is_some() =>
+        {
+            Harm::WrongNumber
+        }
         DeviationKind::Header => by_header(one),
         DeviationKind::Body | DeviationKind::Frames if is_nothing(&one.attack) => Harm::DataLost,
-        DeviationKind::Body | DeviationKind::Frames | DeviationKind::LeftOut | DeviationKind::DriverExit => {
-            Harm::WrongAnswer
-        }
+        DeviationKind::Body
+        | DeviationKind::Frames
+        | DeviationKind::Unequal { .. }
+        | DeviationKind::Repeats { .. }
+        | DeviationKind::LeftOut
+        | DeviationKind::DriverExit => Harm::WrongAnswer,
     }
 }
 

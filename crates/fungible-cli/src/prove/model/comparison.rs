@@ -53,6 +53,8 @@ pub(crate) struct Comparison {
     pub(crate) not_compared: Vec<NotCompared>,
     /// How often each ignore took effect, in the order in which they were given.
     pub(crate) ignored: Vec<usize>,
+    /// Some deviations rest on what baselines may have by chance: more of them will tell.
+    pub(crate) is_unsettled: bool,
 }
 
 impl Comparison {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::comparison::{Comparison, Ignore, Label, Mask, NotCompared};
+use super::contradictions::{Contradictions, contradictions};
 use super::driver_deviations::{driver_end, left_out};
 use super::given_up::unseen;
-use super::labels::{Aligned, ObservedValues, doubtful, labels, ordinals};
+use super::labels::{Aligned, ObservedValues, labels, ordinals};
 use super::learn::Learned;
 use crate::prove::align::align;
 use crate::prove::diff::{Compared, Deviates, Explanation, Note, Seen, Strictness, WHOLE, compare_runs};
@@ -29,16 +30,17 @@ pub(super) struct Taught<'a> {
 pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
     let Taught { baseline, dataflow, learned, ends, ignores } = known;
     let pairing = align(baseline, attack, &learned.polled, !ends.contains(&attack.journal.driver));
-    let compared = compare_runs(Strictness::Attack, (baseline, dataflow, &learned.noise), attack, &pairing);
-    let Compared { notes, renaming } = compared;
+    let Compared { mut notes, renaming } =
+        compare_runs(Strictness::Attack, (baseline, dataflow, &learned.noise), attack, &pairing);
     let minted = (ends.len() > 1).then_some(&learned.minted);
-    let run = Aligned { baseline, dataflow, minted, attack, pairs: &pairing.pairs };
+    let compared = pairing.compared(attack);
+    let run = Aligned { baseline, dataflow, minted, attack, pairs: &pairing.pairs, compared: &compared };
     let observed = ObservedValues::of(&run, &notes);
+    let Contradictions { notes: contradictions, is_unsettled } = contradictions(&run, learned, &notes);
+    notes.extend(contradictions);
     let mut sorted = Sorted::of(notes, baseline, ignores);
     sorted.not_compared.extend(unseen((baseline, attack), &pairing, &sorted.given_up));
-    let named = labels(&run, &observed, &mut sorted.found);
-    sorted.not_compared.extend(doubtful(&observed, &named));
-    sorted.labels.extend(named);
+    sorted.labels.extend(labels(&run, &observed, &mut sorted.found));
     sorted.labels.extend(ordinals(&run, &mut sorted.found));
     sorted.labels.sort_by(|a, b| (&a.place, &a.instance, &a.value).cmp(&(&b.place, &b.instance, &b.value)));
     sorted.labels.dedup();
@@ -59,6 +61,7 @@ pub(super) fn judge(known: &Taught<'_>, attack: &ParsedRun) -> Comparison {
         masks: sorted.masks,
         not_compared: sorted.not_compared,
         ignored: sorted.ignored,
+        is_unsettled,
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::comparison::{Label, NotCompared};
+use super::comparison::Label;
 use crate::exchange::{Exchange, Outcome, field};
 use crate::prove::deviation::DeviationKind;
 use crate::prove::diff::{Deviates, Explanation, Note, Seen, Variation};
-use crate::prove::parse::{Dataflow, Meaning, ParsedRun, Scope, means, sent};
+use crate::prove::parse::{Dataflow, Meaning, ParsedRun, Place, Scope, Segment, means, sent, words};
+
+/// So many words before a value may say what it is.
+const WORDS_BEFORE: usize = 3;
 
 /// A run under attack, aligned with the baseline.
 pub(super) struct Aligned<'a> {
@@ -16,6 +19,8 @@ pub(super) struct Aligned<'a> {
     pub(super) minted: Option<&'a HashSet<String>>,
     pub(super) attack: &'a ParsedRun,
     pub(super) pairs: &'a [(usize, usize)],
+    /// Those of them that are compared.
+    pub(super) compared: &'a [(usize, usize)],
 }
 
 /// What stood for each value of the baseline, and where.
@@ -23,8 +28,8 @@ pub(super) struct Aligned<'a> {
 pub(super) struct ObservedValues {
     /// Every name that a value got, and the instance it came from (`None`: several).
     names: HashMap<String, HashMap<String, Option<String>>>,
-    /// Where each was seen first.
-    at: HashMap<String, Seen>,
+    /// Where each was seen.
+    at: HashMap<String, Vec<Seen>>,
     /// The tokens of the baseline by their places.
     tokens: HashMap<u64, HashSet<String>>,
 }
@@ -61,7 +66,7 @@ impl ObservedValues {
 
     fn add(&mut self, instances: &HashMap<usize, &str>, (baseline, attack): (&str, &str), seen: &Seen) {
         let instance = instances.get(&seen.exchange).copied().unwrap_or_default();
-        self.at.entry(baseline.to_owned()).or_insert_with(|| seen.clone());
+        self.at.entry(baseline.to_owned()).or_default().push(seen.clone());
         self.names
             .entry(baseline.to_owned())
             .or_default()
@@ -96,15 +101,20 @@ pub(super) fn labels(run: &Aligned<'_>, observed: &ObservedValues, found: &mut V
         let instances: HashSet<_> = names.values().flatten().collect();
         let differs = run.minted.is_none_or(|minted| minted.contains(value));
         let is_sent = run.dataflow.sent.contains(value) || names.keys().any(|name| sent_there.contains(name));
+        let is_name = || {
+            let mut at = observed.at.get(value).into_iter().flatten();
+            at.any(|seen| names_instance(run.baseline, seen.exchange, &seen.place))
+        };
         differs
-            && (!is_sent || does_no_harm(run, names, &differing))
+            && if is_sent { does_no_harm(run, names, &differing) } else { is_name() }
             && !several.contains(value)
             && names.len() > 1
             && instances.len() == names.len()
     };
     let mut labels = Vec::new();
     for (value, names) in observed.names.iter().filter(|(value, _)| is_label(value)) {
-        let place = observed.at.get(value).map(|seen| seen.place.clone()).unwrap_or_default();
+        let place =
+            observed.at.get(value).and_then(|seen| seen.first()).map(|seen| seen.place.clone()).unwrap_or_default();
         labels.extend(names.iter().map(|(value, instance)| Label {
             place: place.clone(),
             instance: instance.clone().unwrap_or_default(),
@@ -117,7 +127,11 @@ pub(super) fn labels(run: &Aligned<'_>, observed: &ObservedValues, found: &mut V
 
 /// Whether names that requests carry do no harm, as the version of an asset: whoever is asked for it by another's name answers
 /// all the same.
-fn does_no_harm(run: &Aligned<'_>, names: &HashMap<String, Option<String>>, differing: &HashSet<usize>) -> bool {
+pub(super) fn does_no_harm(
+    run: &Aligned<'_>,
+    names: &HashMap<String, Option<String>>,
+    differing: &HashSet<usize>,
+) -> bool {
     let number: HashMap<usize, usize> =
         run.pairs.iter().map(|(r, a)| (*a, run.baseline.exchanges()[*r].number)).collect();
     let exchanges = run.attack.exchanges().iter().zip(&run.attack.requests).enumerate();
@@ -159,25 +173,45 @@ pub(super) fn ordinals(run: &Aligned<'_>, found: &mut Vec<Deviates>) -> Vec<Labe
     labels
 }
 
-/// Labels that stand in one kind of response only, under a key that does not speak of instances: they may as well be what
-/// an instance made up for a thing and kept.
-pub(super) fn doubtful(observed: &ObservedValues, labels: &[Label]) -> Vec<NotCompared> {
-    let mut doubts: Vec<NotCompared> = Vec::new();
-    for (value, names) in &observed.names {
-        let Some(Seen { exchange, place }) = observed.at.get(value) else { continue };
-        let is_label = labels.iter().any(|label| label.place == *place && names.contains_key(&label.value));
-        let kinds = observed.tokens.values().filter(|tokens| tokens.contains(value)).count();
-        let key = place.rsplit(['.', ' ']).next().unwrap_or_default();
-        if is_label && kinds == 1 && place.starts_with("body $.") && !means(Meaning::Instance, Scope::Body, key) {
-            let reason = format!(
-                "its {place} is another on each instance and stands nowhere else: either a name of the instance, or \
-                 something that each made up and kept"
-            );
-            doubts.push(NotCompared { exchange: *exchange, reason });
-        }
+/// Whether a value stands where services name their instances: in a field of the header that says nothing to clients, under
+/// a name or among words that speak of instances, in a footer, or in the address of an asset. Elsewhere it is data: what an
+/// instance made up and kept. `exchange`: its number in the baseline.
+pub(super) fn names_instance(baseline: &ParsedRun, exchange: usize, place: &str) -> bool {
+    let named = |name: &str| means(Meaning::Instance, Scope::Body, name);
+    if let Some(cookie) = place.strip_prefix("header set-cookie ") {
+        return named(cookie);
     }
-    doubts.sort_by_key(|doubt| doubt.exchange);
-    doubts
+    if let Some(field) = place.strip_prefix("header ") {
+        return !means(Meaning::ForClients, Scope::ResponseHeader, field);
+    }
+    let mut names = place.rsplit(['.', ' ']).map(|name| name.split('[').next().unwrap_or_default());
+    let name = names.next().unwrap_or_default();
+    let is_bare = means(Meaning::BareId, Scope::Anywhere, name) || name.eq_ignore_ascii_case("name");
+    named(name)
+        || is_bare && names.next().is_some_and(named)
+        || place.contains(" footer[")
+        || [" @href", " @src"].iter().any(|asset| place.ends_with(asset))
+        || beside(baseline, exchange, place).iter().any(|word| means(Meaning::Instance, Scope::Value, word))
+}
+
+/// The words of the text at a place, and the last ones of the text before.
+fn beside(run: &ParsedRun, exchange: usize, place: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let response = exchange.checked_sub(1).and_then(|at| run.response(at));
+    let parts = response.iter().flat_map(|response| &response.parts);
+    for (root, node) in parts.filter(|(root, _)| place.starts_with(root)) {
+        let mut before: Vec<String> = Vec::new();
+        node.leaves(&mut Place::root(root.clone()), &mut |at, text| {
+            let here = words(text);
+            if at.to_string() == place {
+                let is_text = matches!(at.last(), Some(Segment::Element(..) | Segment::Line(_)));
+                found.extend(before.iter().rev().take(if is_text { WORDS_BEFORE } else { 0 }).cloned());
+                found.extend(here.iter().cloned());
+            }
+            before = here;
+        });
+    }
+    found
 }
 
 /// The one value that the field has in all responses of each instance; nothing where one has several, or none.

@@ -2,10 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::distinct::{self, Group};
+use super::equality::{self, Class};
 use super::leftovers::{Leftover, Minted, leftovers, seconds};
+use super::table::Table;
 use crate::prove::align::{Pairing, align};
 use crate::prove::diff::{Compared, Noise, Note, SeenToken, Strictness, Variation, compare_runs};
 use crate::prove::parse::{Dataflow, ParsedRun};
+
 /// What is known of baselines, as far as they were compared.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
@@ -19,6 +23,10 @@ pub(super) struct Learned {
     /// Kinds of requests that some baseline repeats more often than the first.
     pub(super) polled: HashSet<u64>,
     pub(super) leftovers: Vec<Leftover>,
+    /// Places that share one value.
+    pub(super) classes: Vec<Class>,
+    /// Lists that have nothing in common.
+    pub(super) groups: Vec<Group>,
 }
 
 /// Learns from the baselines, the first of which shows this dataflow.
@@ -28,24 +36,35 @@ pub(super) fn learn(first: &ParsedRun, others: &[&ParsedRun], dataflow: &Dataflo
     loop {
         let structures = learned.noise.structures();
         let mut minted = HashMap::new();
+        let mut table = Table::new(first);
         for (at, other) in others.iter().enumerate() {
-            learned.add(first, (at + 2, other), dataflow, &mut minted);
+            let (pairs, notes) = learned.add(first, (at + 2, other), dataflow, &mut minted);
+            table.add(other, &pairs, &notes);
         }
         if learned.noise.structures() == structures {
+            learned.classes = equality::learn(&table);
+            learned.groups = distinct::learn(&table);
             return learned;
         }
     }
 }
 
 impl Learned {
-    /// Compares one more baseline, the `nth`, with the first. `minted` has the tokens made so far.
+    /// Forgets what may be chance.
+    pub(super) fn settle(&mut self) {
+        self.classes.retain(|class| !class.is_unsettled);
+        self.groups.iter_mut().for_each(Group::settle);
+    }
+
+    /// Compares one more baseline, the `nth`, with the first. `minted` has the tokens made so far. Gives what was compared,
+    /// and the notes.
     fn add(
         &mut self,
         first: &ParsedRun,
         (nth, other): (usize, &ParsedRun),
         dataflow: &Dataflow,
         minted: &mut HashMap<String, Minted>,
-    ) {
+    ) -> (Vec<(usize, usize)>, Vec<Note>) {
         let pairing = align(first, other, &self.polled, false);
         self.add_pairing(first, other, &pairing);
         let noise = self.noise.of_structure();
@@ -92,6 +111,7 @@ impl Learned {
                 minted.entry(name.to_owned()).or_insert(made(token, nth, (other, a)));
             }
         }
+        (pairing.compared(other), notes)
     }
 
     fn add_pairing(&mut self, first: &ParsedRun, other: &ParsedRun, pairing: &Pairing) {

@@ -3,13 +3,18 @@
 //! Each baseline is compared with the first one; where they disagree is noise ([`learn`]). A run under attack is compared
 //! with the first one, too; what neither a rule nor the noise explains is a deviation of the app ([`judge`]).
 
+mod chance;
 mod comparison;
+mod contradictions;
+mod distinct;
 mod driver_deviations;
+mod equality;
 mod given_up;
 mod judge;
 mod labels;
 mod learn;
 mod leftovers;
+mod table;
 
 use std::sync::Arc;
 
@@ -20,6 +25,9 @@ pub(crate) use comparison::{Comparison, Ignore, NotCompared};
 use judge::Taught;
 use learn::Learned;
 pub(crate) use leftovers::Leftover;
+
+/// More baselines than this are never run.
+pub(crate) const MOST_BASELINES: usize = 6;
 
 /// What the baselines have in common, and where they disagree.
 #[derive(Debug)]
@@ -86,6 +94,11 @@ impl Model {
     /// Values of an earlier baseline in the responses of a later one: the shared state was not fresh.
     pub(crate) fn leftovers(&self) -> &[Leftover] {
         &self.learned.leftovers
+    }
+
+    /// Forgets what baselines may have in common by chance: there will be no more of them that could tell.
+    pub(crate) fn settle(&mut self) {
+        self.learned.settle();
     }
 
     /// Holds one run under attack against the baselines.

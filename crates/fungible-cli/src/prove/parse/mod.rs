@@ -24,7 +24,7 @@ mod vocabulary;
 pub(super) use addresses::{around, sends_to_port};
 pub(super) use dataflow::{Carried, Dataflow, dataflow, sent};
 pub(super) use given::{given, shown, tokens};
-pub(super) use lexer::{Atom, Kind, atoms, looks_random, plain, take_apart};
+pub(super) use lexer::{Atom, Kind, atoms, looks_random, plain, take_apart, words};
 pub(super) use place::{Place, Segment, metric_name};
 pub(super) use request::{ParsedRequest, RequestValue, path_and_query};
 pub(super) use response::{Response, cookies_set};

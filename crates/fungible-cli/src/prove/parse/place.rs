@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Where a leaf stands within an exchange: a stack of steps from the root.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Place {
     steps: Vec<Segment>,
 }
@@ -87,6 +87,19 @@ impl Place {
         for step in &self.steps {
             match step {
                 Segment::Index(_) => "[]".hash(&mut hasher),
+                other => other.hash(&mut hasher),
+            }
+        }
+        hasher.finish()
+    }
+
+    /// The kind of place in any response: all items of a list are one, whatever the list is.
+    pub(crate) fn kind_of_any(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for step in &self.steps {
+            match step {
+                Segment::Index(_) | Segment::Line(_) => "[]".hash(&mut hasher),
+                Segment::Element(name, _) => name.hash(&mut hasher),
                 other => other.hash(&mut hasher),
             }
         }

@@ -171,6 +171,11 @@ const TABLE: &[(Meaning, Scope, &[Form])] = &[
         Contains("process"), Contains("pid"), Contains("boot"), Contains("backend"), Contains("shard"),
         Contains("cluster"), Contains("started"), Contains("build"), Contains("runtime"), Contains("hash"),
     ]),
+    (Instance, Value, &[
+        Starts("instance"), Starts("server"), Is("served"), Is("host"), Starts("hostname"), Is("node"), Is("worker"),
+        Is("machine"), Is("replica"), Is("container"), Is("pod"), Is("process"), Is("pid"), Is("boot"), Is("backend"),
+        Is("shard"), Is("build"), Is("release"),
+    ]),
     (ProcessId, Anywhere, &[Contains("pid")]),
     (ForClients, ResponseHeader, &[
         Starts("location"), Starts("link"), Starts("allow"), Starts("vary"), Starts("content-"), Starts("set-cookie"),

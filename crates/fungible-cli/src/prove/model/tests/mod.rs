@@ -1,5 +1,6 @@
 //! The judge held against journals that were made up: what must be clean, and what must be found.
 
+mod contradictions;
 mod encodings;
 mod frameworks;
 mod given_up;

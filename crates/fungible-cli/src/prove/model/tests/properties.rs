@@ -78,22 +78,29 @@ fn show(pages: &[Page], nth: u64) -> Log {
     pages.iter().enumerate().fold(run(nth), |log, (at, page)| {
         let instance = if nth < 3 { "i1".to_owned() } else { format!("i{}", page.instance + 1) };
         let log = log.on(&instance).post(&format!("/{}", ["a", "b", "c", "d", "e", "f", "g", "h"][at]), "x=1");
-        let said: Vec<String> = page.leaves.iter().map(|leaf| say(leaf, nth, &instance)).collect();
-        let each = |show: &dyn Fn(usize, &str) -> String, join: &str| {
-            said.iter().enumerate().map(|(at, said)| show(at, said)).collect::<Vec<_>>().join(join)
+        // What an instance calls itself stands under such a name.
+        let name = |leaf: &Leaf| if matches!(leaf, Leaf::Boot) { "boot" } else { "is" };
+        let said: Vec<(&str, String)> =
+            page.leaves.iter().map(|leaf| (name(leaf), say(leaf, nth, &instance))).collect();
+        let each = |show: &dyn Fn(usize, &str, &str) -> String, join: &str| {
+            said.iter().enumerate().map(|(at, (is, said))| show(at, is, said)).collect::<Vec<_>>().join(join)
         };
+        let json = |_, is: &str, said: &str| format!("{{\"{is}\":\"{said}\"}}");
         match page.kind {
-            "json" => log
-                .json(&format!(r#"{{"of":{{"list":[{}]}}}}"#, each(&|_, said| format!("{{\"is\":\"{said}\"}}"), ","))),
-            "html" => log.html(&each(&|at, said| format!("<p title=\"{said}\">part {at}: <b>{said}</b></p>"), "")),
-            "text" => log.text(&each(&|at, said| format!("{at} is {said}."), "\n")),
+            "json" => log.json(&format!(r#"{{"of":{{"list":[{}]}}}}"#, each(&json, ","))),
+            "html" => {
+                log.html(&each(&|at, is, said| format!("<p title=\"{said}\">part {at} {is}: <b>{said}</b></p>"), ""))
+            }
+            "text" => log.text(&each(&|at, is, said| format!("{at} {is} {said}."), "\n")),
             "form" => {
-                log.answer(200, "application/x-www-form-urlencoded", each(&|at, said| format!("k{at}={said}"), "&"))
+                let show = |at, is: &str, said: &str| format!("{is}{at}={said}");
+                log.answer(200, "application/x-www-form-urlencoded", each(&show, "&"))
             }
             "events" => {
-                log.answer(200, "text/event-stream", each(&|_, said| format!("data: {{\"is\":\"{said}\"}}\n\n"), ""))
+                let show = |at, is: &str, said: &str| format!("data: {}\n\n", json(at, is, said));
+                log.answer(200, "text/event-stream", each(&show, ""))
             }
-            _ => log.text("x").field("x-list", &each(&|_, said| said.to_owned(), "; ")),
+            _ => log.text("x").field("x-list", &each(&|_, _, said| said.to_owned(), "; ")),
         }
     })
 }

@@ -230,11 +230,11 @@ fn labels_of_instances() {
 fn a_value_that_comes_from_several_instances_is_no_label() {
     let story = |nth: u64, said: [(&str, &str); 3]| {
         said.into_iter().enumerate().fold(run(nth), |log, (at, (instance, value))| {
-            log.on(instance).get(&format!("/{at}")).json(&format!(r#"{{"lot":"{}"}}"#, token(nth, value)))
+            log.on(instance).get(&format!("/{at}")).json(&format!(r#"{{"boot":"{}"}}"#, token(nth, value)))
         })
     };
     let baselines = |nth| story(nth, [("i1", "a"), ("i1", "a"), ("i1", "a")]);
-    found(&against(baselines, story(3, [("i1", "a"), ("i2", "b"), ("i1", "b")])), 2, "body $.lot");
+    found(&against(baselines, story(3, [("i1", "a"), ("i2", "b"), ("i1", "b")])), 2, "body $.boot");
     clean(&against(baselines, story(3, [("i1", "a"), ("i2", "b"), ("i1", "a")])));
 }
 
