@@ -201,7 +201,7 @@ mod tests {
         let token = "gDh8Zk3/Qw+9fT6yUxV0pA==";
         let encoded = "gDh8Zk3%2FQw%2B9fT6yUxV0pA%3D%3D";
         let given = answer(&format!("sid={encoded}; Path=/"), "{}");
-        let changed = replaced(&given, &request("{}"), &["header set-cookie sid $.value".to_owned()]).unwrap();
+        let changed = replaced(&given, &request("{}"), &["header set-cookie sid.value".to_owned()]).unwrap();
         let cookie = String::from_utf8(changed.headers[1].1.clone()).unwrap();
         assert!(!cookie.contains(encoded) && cookie.starts_with("sid=") && cookie.ends_with("; Path=/"), "{cookie}");
         assert_eq!(cookie.len(), given.headers[1].1.len(), "{token} looks like {cookie}");

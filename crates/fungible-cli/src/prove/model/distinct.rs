@@ -101,7 +101,9 @@ fn group(kind: u64, baselines: &[Lists], count: usize) -> Option<Group> {
 fn in_common(lists: &Lists) -> HashMap<(usize, usize), &str> {
     let mut holders: BTreeMap<&str, BTreeMap<usize, usize>> = BTreeMap::new();
     for (exchange, list) in lists {
-        list.iter().for_each(|thing| *holders.entry(thing).or_default().entry(*exchange).or_default() += 1);
+        for thing in list {
+            *holders.entry(thing).or_default().entry(*exchange).or_default() += 1;
+        }
     }
     let mut common = HashMap::new();
     for (thing, holders) in holders {

@@ -124,11 +124,11 @@ fn chance(all: &[Varying], block: &Block<'_>, draws: &HashMap<u64, Draws<'_>>) -
     }
     let members = || block.members.iter().map(|at| &all[*at]);
     let kinds: BTreeSet<u64> = members().map(|one| one.kind).collect();
-    let drawn: Vec<&Draws<'_>> = kinds.iter().filter_map(|kind| draws.get(kind)).collect();
+    let of_kinds: Vec<&Draws<'_>> = kinds.iter().filter_map(|kind| draws.get(kind)).collect();
     // What stands several times in one response was drawn once.
     let exchanges: BTreeSet<usize> = members().map(|one| one.spot.exchange).collect();
     let places = if exchanges.len() > 1 { exchanges.len() } else { block.members.len() };
-    of_equals(&drawn, places, block.values.len())
+    of_equals(&of_kinds, places, block.values.len())
 }
 
 /// What the places of a class show under attack: each with its value and the instance that answered.

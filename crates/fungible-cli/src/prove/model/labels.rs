@@ -184,11 +184,11 @@ pub(super) fn names_instance(baseline: &ParsedRun, exchange: usize, place: &str)
     if let Some(field) = place.strip_prefix("header ") {
         return !means(Meaning::ForClients, Scope::ResponseHeader, field);
     }
-    let mut names = place.rsplit(['.', ' ']).map(|name| name.split('[').next().unwrap_or_default());
-    let name = names.next().unwrap_or_default();
+    let mut parts = place.rsplit(['.', ' ']).map(|name| name.split('[').next().unwrap_or_default());
+    let name = parts.next().unwrap_or_default();
     let is_bare = means(Meaning::BareId, Scope::Anywhere, name) || name.eq_ignore_ascii_case("name");
     named(name)
-        || is_bare && names.next().is_some_and(named)
+        || is_bare && parts.next().is_some_and(named)
         || place.contains(" footer[")
         || [" @href", " @src"].iter().any(|asset| place.ends_with(asset))
         || beside(baseline, exchange, place).iter().any(|word| means(Meaning::Instance, Scope::Value, word))
