@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::MOST_BASELINES;
+/// More baselines than this are never run.
+pub(crate) const MOST_BASELINES: usize = 6;
 
 /// What has a probability of less than two to the minus so many is no chance.
 const LEAST_EVIDENCE: f64 = 10.0;

@@ -16,7 +16,7 @@ const MOST_THINGS: usize = 2000;
 
 /// What is listed at places of one kind, in the responses to requests of one kind.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct SetGroup {
     /// See [`kind_of`].
     kind: u64,
     /// How many things each exchange of the first baseline lists.
@@ -42,7 +42,7 @@ pub(super) struct Repeated {
 type Lists = BTreeMap<usize, Vec<String>>;
 
 /// The groups of all baselines.
-pub(super) fn learn(table: &Table<'_>) -> Vec<Group> {
+pub(super) fn learn(table: &Table<'_>) -> Vec<SetGroup> {
     let mut groups: BTreeMap<(u64, u64), Vec<Lists>> = BTreeMap::new();
     let mut places: HashMap<(u64, u64), (usize, String)> = HashMap::new();
     for (exchange, request, responses) in table.responses() {
@@ -63,7 +63,7 @@ pub(super) fn learn(table: &Table<'_>) -> Vec<Group> {
     groups.filter_map(|((_, kind), lists)| group(*kind, lists, table.baselines())).collect()
 }
 
-fn group(kind: u64, baselines: &[Lists], count: usize) -> Option<Group> {
+fn group(kind: u64, baselines: &[Lists], count: usize) -> Option<SetGroup> {
     let first = baselines.first()?;
     let sorted = |lists: &Lists| -> Vec<Vec<String>> {
         let lists = lists.values().cloned();
@@ -94,7 +94,7 @@ fn group(kind: u64, baselines: &[Lists], count: usize) -> Option<Group> {
             chances.insert((*one, other), of_differences(&draws, (*one, other), pairs, count));
         }
     }
-    Some(Group { kind, lengths, common, chances })
+    Some(SetGroup { kind, lengths, common, chances })
 }
 
 /// The exchanges, two and two, that have something in common, and the first thing that they have.
@@ -120,7 +120,7 @@ fn in_common(lists: &Lists) -> HashMap<(usize, usize), &str> {
 }
 
 /// What stands in two lists of a group and never did.
-pub(super) fn repeated(run: &Aligned<'_>, groups: &[Group]) -> Vec<Repeated> {
+pub(super) fn repeated(run: &Aligned<'_>, groups: &[SetGroup]) -> Vec<Repeated> {
     let pairs: HashMap<usize, usize> = run.compared.iter().copied().collect();
     let needed: BTreeSet<usize> = groups.iter().flat_map(|group| group.lengths.keys().copied()).collect();
     let mut shown: HashMap<u64, Lists> = groups.iter().map(|group| (group.kind, Lists::new())).collect();
@@ -154,7 +154,7 @@ pub(super) fn repeated(run: &Aligned<'_>, groups: &[Group]) -> Vec<Repeated> {
     found
 }
 
-impl Group {
+impl SetGroup {
     /// Forgets what may be chance.
     pub(super) fn settle(&mut self) {
         self.chances.retain(|_, chance| *chance == Chance::No);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::distinct::{self, Group};
+use super::distinct::{self, SetGroup};
 use super::equality::{self, Class};
 use super::leftovers::{Leftover, Minted, leftovers, seconds};
 use super::table::Table;
@@ -26,7 +26,7 @@ pub(super) struct Learned {
     /// Places that share one value.
     pub(super) classes: Vec<Class>,
     /// Lists that have nothing in common.
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<SetGroup>,
 }
 
 /// Learns from the baselines, the first of which shows this dataflow.
@@ -53,7 +53,7 @@ impl Learned {
     /// Forgets what may be chance.
     pub(super) fn settle(&mut self) {
         self.classes.retain(|class| !class.is_unsettled);
-        self.groups.iter_mut().for_each(Group::settle);
+        self.groups.iter_mut().for_each(SetGroup::settle);
     }
 
     /// Compares one more baseline, the `nth`, with the first. `minted` has the tokens made so far. Gives what was compared,

@@ -21,13 +21,11 @@ use std::sync::Arc;
 use super::journal::{DriverEnd, Journal};
 use super::parse::{Carried, Dataflow, ParsedRun, dataflow};
 use crate::exchange::Exchange;
+pub(crate) use chance::MOST_BASELINES;
 pub(crate) use comparison::{Comparison, Ignore, NotCompared};
 use judge::Taught;
 use learn::Learned;
 pub(crate) use leftovers::Leftover;
-
-/// More baselines than this are never run.
-pub(crate) const MOST_BASELINES: usize = 6;
 
 /// What the baselines have in common, and where they disagree.
 #[derive(Debug)]
