@@ -1,9 +1,12 @@
 """What the drivers share: a client that keeps cookies and follows no redirect by itself, and checks that say what was wrong."""
-import http.client
 import json as jsons
 import os
 import sys
 import urllib.parse
+
+sys.modules["ssl"] = None  # nobody needs it, and it takes long to load
+
+import http.client
 
 BASE_URL = os.environ["BASE_URL"]
 

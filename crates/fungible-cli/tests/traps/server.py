@@ -11,6 +11,9 @@ import sys
 import threading
 import time
 import urllib.parse
+
+sys.modules["ssl"] = None  # nobody needs it, and it takes long to load
+
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
