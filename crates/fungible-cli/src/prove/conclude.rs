@@ -56,6 +56,14 @@ pub(super) fn verdict(proof: Proof<'_, '_>, began: Instant, reasons: Vec<String>
     if !left_out.is_empty() {
         covered.limit(&format!("{}: left out by --attacks", left_out.join(", ")));
     }
+    let unasked: Vec<&str> = Attack::ALL
+        .into_iter()
+        .filter(|one| one.must_be_asked_for() && !lab.plan().tries(*one))
+        .map(Attack::covers)
+        .collect();
+    if !unasked.is_empty() {
+        covered.not_covered.push(format!("{}: tried only where that is asked for", unasked.join(", ")));
+    }
     if matches!(judgement, Judgement::NotFungible(_)) {
         let hidden = if results.hides_more {
             "what comes after the first finding"

@@ -88,7 +88,24 @@ impl Attack {
 
     /// Those that are tried unless the user says otherwise. The others send what the traffic does not.
     pub(crate) fn usual() -> Vec<Attack> {
-        Attack::ALL.into_iter().filter(|one| !matches!(one, Attack::Burst | Attack::Crowd | Attack::Skew)).collect()
+        Attack::ALL.into_iter().filter(|one| !one.must_be_asked_for()).collect()
+    }
+
+    /// Whether it sends what the traffic does not, or needs something more from the user.
+    pub(crate) fn must_be_asked_for(self) -> bool {
+        matches!(self, Attack::Burst | Attack::Crowd | Attack::Skew)
+    }
+
+    /// What it shows, with its name or its option; only of those that must be asked for.
+    pub(crate) fn covers(self) -> &'static str {
+        match self {
+            Attack::Burst => "limits on reads (burst)",
+            Attack::Crowd => "several clients at once (crowd)",
+            Attack::Skew => "the old version beside the new one (--with)",
+            Attack::Amnesia | Attack::Rotate | Attack::Roll | Attack::Cold | Attack::Echo | Attack::MidKill => {
+                self.name()
+            }
+        }
     }
 
     /// As users write it.
