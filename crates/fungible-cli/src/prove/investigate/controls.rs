@@ -8,6 +8,7 @@ use super::evidence::Evidence;
 use super::proof::{Proof, TIMES};
 use super::trials::Trials;
 use crate::prove::baselines::Observed;
+use crate::prove::deviation::DeviationKind;
 use crate::prove::lab::ProveError;
 use crate::prove::request_key::RequestKey;
 use crate::prove::schedule::{Experiment, Intervention, Pass, Rested, Schedule, Together};
@@ -37,6 +38,10 @@ pub(super) async fn controlled(
     kind: FindingKind,
 ) -> Result<Controlled, ProveError> {
     let mut so_far = Controlled { kind, controls: Vec::new(), stored: None };
+    // Where no answer shows it, the driver may end otherwise, or at another request, only because it had to wait.
+    if trials.deviations.iter().all(|one| one.kind == DeviationKind::DriverExit) {
+        return Ok(so_far);
+    }
     let keys = proof.baselines.keys(proof.lab.patterns());
     match kind {
         FindingKind::NotReady => {
