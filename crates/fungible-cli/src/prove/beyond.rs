@@ -44,6 +44,10 @@ async fn limits(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
             return Ok(());
         };
         let journal = proof.lab.run(&several).await?;
+        if journal.alone.is_some() {
+            not_all_started(proof, "burst");
+            return Ok(());
+        }
         let on_several = let_pass(&journal);
         if on_several.is_some_and(|several| several * 10 < MORE * on_one) {
             covered(proof, "burst", "the last read again and again, until a limit that all instances have in common");
@@ -62,7 +66,9 @@ async fn limits(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
         attack: on_several.map_or_else(|| "none is refused".to_owned(), |several| several.to_string()),
     };
     covered(proof, "burst", "the last read again and again, until a limit refused it");
-    proof.results.findings.push(finding(FindingKind::LimitPerInstance, "burst", reader, difference));
+    let harm = harm_of(FindingKind::LimitPerInstance, &[(&difference, None)]);
+    let found = Finding::of_an_attack(FindingKind::LimitPerInstance, harm, ("burst", TIMES), reader, difference);
+    proof.results.findings.push(found);
     Ok(())
 }
 
@@ -104,6 +110,10 @@ async fn several_drivers(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
             return Ok(());
         }
         let journal = proof.lab.run(&two).await?;
+        if journal.alone.is_some() {
+            not_all_started(proof, "crowd");
+            return Ok(());
+        }
         if journal.driver == DriverEnd::Exited(0) {
             covered(proof, "crowd", "three drivers at once, over two live instances");
             return Ok(());
@@ -124,35 +134,17 @@ async fn several_drivers(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> {
     };
     covered(proof, "crowd", "three drivers at once, over two live instances");
     let reader = proof.baselines.step(None);
-    let found = finding(FindingKind::Crowd, "crowd", reader, difference);
+    let harm = harm_of(FindingKind::Crowd, &[(&difference, None)]);
+    let found = Finding::of_an_attack(FindingKind::Crowd, harm, ("crowd", TIMES), reader, difference);
     proof.results.findings.push(Finding { last_lines: journal.driver_lines, ..found });
     Ok(())
 }
 
-fn covered(proof: &mut Proof<'_, '_>, name: &'static str, covers: &str) {
-    proof.results.covered.attacks.push(AttackRun { name, covers: covers.to_owned() });
+/// What such a run shows says nothing.
+fn not_all_started(proof: &mut Proof<'_, '_>, name: &str) {
+    proof.results.reasons.push(format!("{name} was not tried: an instance did not start beside another"));
 }
 
-fn finding(kind: FindingKind, attack: &str, reader: Step, difference: Deviation) -> Finding {
-    Finding {
-        kind,
-        harm: harm_of(kind, &[(&difference, None)]),
-        writers: Vec::new(),
-        reader,
-        polled: Vec::new(),
-        seen_at: None,
-        deviations: vec![difference],
-        together: (TIMES, TIMES),
-        apart: (0, TIMES),
-        attack: attack.to_owned(),
-        age: None,
-        files: Vec::new(),
-        ended: None,
-        last_lines: Vec::new(),
-        controls: Vec::new(),
-        stored: None,
-        failing: Vec::new(),
-        sound: Vec::new(),
-        also: Vec::new(),
-    }
+fn covered(proof: &mut Proof<'_, '_>, name: &'static str, covers: &str) {
+    proof.results.covered.attacks.push(AttackRun { name, covers: covers.to_owned() });
 }

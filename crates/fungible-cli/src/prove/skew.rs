@@ -48,6 +48,11 @@ pub(super) async fn attack(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> 
             return Ok(());
         }
         let journal = proof.lab.run(&experiment).await?;
+        if journal.alone.is_some() {
+            let what = "skew was not tried: an instance of the old version did not start beside one of the new";
+            proof.results.reasons.push(what.to_owned());
+            return Ok(());
+        }
         let covers =
             format!("{} requests over two live instances, of the old and the new version", journal.exchanges.len());
         proof.results.covered.attacks.push(AttackRun { name: experiment.name(), covers });
@@ -98,27 +103,9 @@ async fn confirm(
         }
     }
     let Wrong { deviation, step, .. } = wrong;
-    proof.results.findings.push(Finding {
-        kind: FindingKind::Skew,
-        harm: harm_of(FindingKind::Skew, &[(&deviation, Some(&step.exchange))]),
-        writers: Vec::new(),
-        reader: step,
-        polled: Vec::new(),
-        seen_at: None,
-        deviations: vec![deviation],
-        together: (TIMES, TIMES),
-        apart: (0, TIMES),
-        attack: experiment.name().to_owned(),
-        age: None,
-        files: Vec::new(),
-        ended: None,
-        last_lines: Vec::new(),
-        controls: Vec::new(),
-        stored: None,
-        failing: Vec::new(),
-        sound: Vec::new(),
-        also: Vec::new(),
-    });
+    let harm = harm_of(FindingKind::Skew, &[(&deviation, Some(&step.exchange))]);
+    let found = Finding::of_an_attack(FindingKind::Skew, harm, (experiment.name(), TIMES), step, deviation);
+    proof.results.findings.push(found);
     Ok(())
 }
 

@@ -172,6 +172,39 @@ pub(crate) struct Finding {
     pub(crate) also: Vec<Step>,
 }
 
+impl Finding {
+    /// Of an attack that is judged by itself: wrong in so many runs of it, and in none of as many others. Nobody left anything behind.
+    pub(crate) fn of_an_attack(
+        kind: FindingKind,
+        harm: Harm,
+        (attack, times): (&str, usize),
+        reader: Step,
+        deviation: Deviation,
+    ) -> Finding {
+        Finding {
+            kind,
+            harm,
+            writers: Vec::new(),
+            reader,
+            polled: Vec::new(),
+            seen_at: None,
+            deviations: vec![deviation],
+            together: (times, times),
+            apart: (0, times),
+            attack: attack.to_owned(),
+            age: None,
+            files: Vec::new(),
+            ended: None,
+            last_lines: Vec::new(),
+            controls: Vec::new(),
+            stored: None,
+            failing: Vec::new(),
+            sound: Vec::new(),
+            also: Vec::new(),
+        }
+    }
+}
+
 /// How old a copy may be: it was still there so long after the write, and gone so long after it; `None`: it stayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Age {

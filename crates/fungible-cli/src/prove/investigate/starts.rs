@@ -41,33 +41,17 @@ pub(super) async fn not_started(
     };
     let covers = "it ended where a second instance did not start".to_owned();
     proof.results.covered.attacks.push(AttackRun { name: experiment.name(), covers });
-    proof.results.findings.push(Finding {
-        kind,
-        harm: harm_of(kind, &[]),
-        writers: Vec::new(),
-        deviations: vec![Deviation {
-            exchange: None,
-            place: "start".to_owned(),
-            kind: DeviationKind::DriverExit,
-            baseline: "ready".to_owned(),
-            attack: last.how,
-        }],
-        together,
-        apart: (runs - failed, runs),
-        attack: experiment.name().to_owned(),
-        age: None,
-        files: Vec::new(),
-        ended: None,
-        controls: Vec::new(),
-        stored: None,
-        last_lines: last.lines,
-        failing: Vec::new(),
-        sound: Vec::new(),
-        also: Vec::new(),
-        reader: proof.baselines.step(Some(1)),
-        polled: Vec::new(),
-        seen_at: None,
-    });
+    let deviation = Deviation {
+        exchange: None,
+        place: "start".to_owned(),
+        kind: DeviationKind::DriverExit,
+        baseline: "ready".to_owned(),
+        attack: last.how,
+    };
+    let reader = proof.baselines.step(Some(1));
+    let found = Finding::of_an_attack(kind, harm_of(kind, &[]), (experiment.name(), runs), reader, deviation);
+    let apart = (runs - failed, runs);
+    proof.results.findings.push(Finding { together, apart, last_lines: last.lines, ..found });
     Ok(match kind {
         FindingKind::StartRace => Round::Healed(Intervention::StartsInTurn),
         _ => Round::Open,
