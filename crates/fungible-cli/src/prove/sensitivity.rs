@@ -192,8 +192,10 @@ fn shown(model: &Model, observed: &Observed, withheld: &[usize], way: Way) -> Sh
     let counts = |one: &&Deviation| !one.kind.contradicts().is_some_and(|other| withheld.contains(&other));
     let deviations =
         || observed.comparison.deviations.iter().filter(counts).filter_map(|one| Some((one.exchange?, &one.place)));
-    // The answers of stand-ins are ours, and a stream also shows what others do.
-    let is_ours = |number: usize| way != Way::Fork || !exchanges[number - 1].frames.is_empty();
+    // The answers of stand-ins are ours, and a stream also shows what others do. Of several, a later one may read what an
+    // earlier one wrote.
+    let is_stream = |number: usize| withheld.len() == 1 && !exchanges[number - 1].frames.is_empty();
+    let is_ours = |number: usize| way != Way::Fork || is_stream(number);
     if !all_answered || deviations().any(|(number, _)| withheld.contains(&number) && !is_ours(number)) {
         return Shown::NotWithheld;
     }

@@ -35,7 +35,7 @@ pub(crate) enum ProveError {
     )]
     SecondPort { port: u16, lines: Vec<String> },
     #[error(
-        "{by} takes the ports that are chosen for instances before they can listen there ({times} times by now, last \
+        "{by} takes the ports that are chosen for instances before they can listen there ({times} times in a row, last \
          {port}), and would answer in their place: end that program, then run the proof again"
     )]
     PortTaken { port: u16, by: String, times: usize },

@@ -38,7 +38,7 @@ pub(super) struct Lasting<'a> {
     pub(super) tell: &'a mut dyn FnMut(Event),
     /// The ports that we did not give, on which the instance of each baseline so far listened.
     pub(super) fixed_ports: Option<BTreeSet<u16>>,
-    /// How often another program had the port of an instance.
+    /// How often in a row another program had the port of an instance.
     pub(super) ports_taken: usize,
 }
 
@@ -206,6 +206,7 @@ impl<'a> Instances<'a> {
         if waited != Waited::Ready {
             return self.not_started(id, &ports, waited, lasting).await;
         }
+        lasting.ports_taken = 0;
         let port = ports.own.number();
         let vouch = self.setup.launcher.vouch(id, port).await;
         let balanced = self.balancer.add_ready(&name, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Some(vouch));
