@@ -200,8 +200,10 @@ impl Stage {
         self.surge.set(surge);
         let command = vec![program.to_owned()];
         let request = DeployRequest { command, version: version.clone(), surge, probation, ..DeployRequest::default() };
-        ask(asked, ControlRequest::Deploy(request)).await;
         let before = self.serving();
+        ask(asked, ControlRequest::Deploy(request)).await;
+        // A new one may be ready at once, and one that was to leave anyway may be gone.
+        let before = before.min(self.serving());
         let limit = Instant::now() + DEPLOY_LIMIT;
         let is_over = |event: &FleetEvent| match event {
             FleetEvent::Deployed { version: of } => (Some(of) == version.as_ref()).then_some(true),

@@ -59,6 +59,8 @@ pub(crate) struct Instance {
     /// The times in which it need not serve.
     bad: RefCell<Vec<(Instant, Option<Instant>)>>,
     frozen: RefCell<Vec<(Instant, Option<Instant>)>>,
+    /// When it closed a connection that was idle for too long.
+    hung_up: RefCell<Vec<Instant>>,
     crashed: Cell<Option<Instant>>,
     drains: Cell<Option<Instant>>,
     /// When the balancer was told, or found, that it is gone.
@@ -87,6 +89,7 @@ impl Instance {
             tasks: RefCell::default(),
             bad: RefCell::new(vec![(Instant::now(), None)]),
             frozen: RefCell::default(),
+            hung_up: RefCell::default(),
             crashed: Cell::new(None),
             drains: Cell::new(None),
             gone: Cell::new(None),
@@ -198,6 +201,11 @@ impl Instance {
         self.crashed.get().is_some_and(|at| from <= at + ON_ITS_WAY && at <= to)
     }
 
+    /// Whether it closed an idle connection. What was on its way there may have been executed, for all that the balancer knows.
+    pub(crate) fn hung_up_in(&self, from: Instant, to: Instant) -> bool {
+        self.hung_up.borrow().iter().any(|at| from <= *at + ON_ITS_WAY && *at <= to)
+    }
+
     /// Why no request may reach it.
     pub(crate) fn must_get_nothing(&self) -> Option<&'static str> {
         let now = Instant::now();
@@ -230,6 +238,9 @@ impl Instance {
             let head = tokio::time::timeout(idle, incoming.head()).await;
             // One that hangs closes nothing.
             self.alive().await;
+            if head.is_err() {
+                self.hung_up.borrow_mut().push(Instant::now());
+            }
             let Ok(Some(head)) = head else { return };
             let Some(request) = head.request() else {
                 let status = if self.is_unready.get() { "503 Service Unavailable" } else { "200 OK" };

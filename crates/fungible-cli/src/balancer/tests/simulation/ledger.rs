@@ -138,6 +138,7 @@ impl Ledger {
         let has_good = instances.iter().any(|one| one.is_good(from, to) && !lost.contains(&one.number));
         let crashed = instances.iter().filter(|one| one.crashed_in(from, to)).count();
         let frozen = instances.iter().filter(|one| one.froze_in(from, to)).count();
+        let hung_up = instances.iter().filter(|one| one.hung_up_in(from, to)).count();
         // Bytes that were on their way to an instance when it ended may have been executed, for all that the balancer knows.
         let may_be_lost = lost.len() + crashed;
         let repeatable = entry.kind.repeatable;
@@ -153,7 +154,7 @@ impl Ledger {
                 _ => (may_be_lost == 0).then_some("no instance broke off"),
             },
             Outcome::Refused(502, word) if word == "nobody-answered" => {
-                (has_good && may_be_lost + frozen < 3).then_some("another instance was ready")
+                (has_good && may_be_lost + frozen + hung_up < 3).then_some("another instance was ready")
             }
             Outcome::Refused(503, word) if word == "none-ready" => has_good.then_some("an instance was ready"),
             Outcome::Refused(504, _) if repeatable && self.has_budget => {
