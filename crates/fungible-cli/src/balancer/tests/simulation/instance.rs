@@ -21,6 +21,10 @@ const NOTICED: Duration = Duration::from_secs(1);
 /// So long a request may be on its way when its instance begins to drain.
 const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
+/// Responses that take longer, in milliseconds, leave a balancer no time to notice that an instance hangs: it waits for three times as
+/// long before it looks, and then for twice as long again.
+const SLOW: usize = 400;
+
 /// How long a new connection may wait for its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
 
@@ -190,6 +194,11 @@ impl Instance {
     /// Whether it served, ready and without a fault, for all of that time.
     pub(crate) fn is_good(&self, from: Instant, to: Instant) -> bool {
         self.character.breaks_off == 0 && !overlaps(&self.bad.borrow(), from, to)
+    }
+
+    /// Whether its responses take so long that nobody notices within the time of one request that it hangs.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.character.slowest > SLOW
     }
 
     pub(crate) fn froze_in(&self, from: Instant, to: Instant) -> bool {

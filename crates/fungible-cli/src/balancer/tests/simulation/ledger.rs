@@ -158,7 +158,9 @@ impl Ledger {
             }
             Outcome::Refused(503, word) if word == "none-ready" => has_good.then_some("an instance was ready"),
             Outcome::Refused(504, _) if repeatable && self.has_budget => {
-                (has_good && frozen < 2).then_some("it could have moved to another instance")
+                let is_slow = |one: &Arrival| instances.iter().any(|of| of.number == one.instance && of.is_slow());
+                let was_noticed = !entry.arrivals.iter().any(is_slow);
+                (has_good && frozen < 2 && was_noticed).then_some("it could have moved to another instance")
             }
             Outcome::Refused(504, _) => (frozen == 0).then_some("no instance hung"),
             Outcome::Refused(..) => Some("nothing was wrong with it"),
