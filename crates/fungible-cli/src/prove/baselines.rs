@@ -1,13 +1,14 @@
 //! The baselines so far, and what they teach. Runs are judged here, each once for each state of that knowledge.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::journal::Journal;
 use super::model::{Comparison, Ignore, Model};
 use super::parse::ParsedRun;
 use super::request_key::{RequestKey, RequestKeys, RequestPatterns};
 use super::verdict::Step;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Body, Exchange, Outcome};
 
 /// Runs on one undisturbed instance: at least one.
 pub(crate) struct Baselines {
@@ -129,15 +130,21 @@ impl Baselines {
             patterns.add(&requests, &minted);
         }
         for run in &self.runs {
-            let rows = run.exchanges().chunk_by(|one, next| {
-                let (one, next) = (&one.request, &next.request);
-                one.is_safe() && one.asks_the_same(next)
-            });
-            rows.for_each(|row| patterns.add_row(row.len()));
+            rows(run.exchanges()).for_each(|row| patterns.add_row(row.len()));
             let given_up = run.exchanges().iter().filter(|one| one.outcome == Outcome::Abandoned);
             given_up.for_each(|one| patterns.add_given_up(&one.request));
         }
         patterns
+    }
+
+    /// How long a driver polled at most until the answer was another one.
+    pub(crate) fn longest_change(&self) -> Duration {
+        let rows = self.runs.iter().flat_map(|run| rows(run.exchanges()));
+        let took = |row: &[Exchange]| match row {
+            [first, .., last] if said(first) != said(last) => last.ended.saturating_sub(first.arrived),
+            _ => Duration::ZERO,
+        };
+        rows.map(took).max().unwrap_or_default()
     }
 
     /// How many requests were in flight at once, at most.
@@ -148,4 +155,16 @@ impl Baselines {
         };
         exchanges.iter().map(during).max().unwrap_or_default()
     }
+}
+
+fn said(exchange: &Exchange) -> Option<(u16, &Body)> {
+    match &exchange.outcome {
+        Outcome::Answered { status, body, .. } => Some((*status, body)),
+        Outcome::Ours { .. } | Outcome::Failed { .. } | Outcome::Abandoned => None,
+    }
+}
+
+/// The requests one after the other that ask for the same and only read.
+fn rows(exchanges: &[Exchange]) -> impl Iterator<Item = &[Exchange]> {
+    exchanges.chunk_by(|one, next| one.request.is_safe() && one.request.asks_the_same(&next.request))
 }

@@ -17,6 +17,10 @@ use crate::exchange::{Exchange, Outcome};
 /// A baseline and the attack. Where that deviates, further baselines follow.
 const RUNS: usize = 2;
 
+/// So long after a write it asks again, where the driver polls for what it wrote.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// Carries it out, as far as there is anything to ask again.
 ///
 /// # Errors
@@ -30,6 +34,10 @@ pub(super) async fn attack(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> 
         proof.results.reasons.push("echo was not tried: the budget ended (more with --runs and --budget)".to_owned());
         return Ok(());
     }
+    // Where a driver polls on one instance until it sees what it wrote, several need so long, too.
+    let lag = proof.baselines.longest_change();
+    let after = if lag.is_zero() { lag } else { (lag * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE) };
+    proof.lab.ask_again_after(after);
     proof.lab.add_to_traffic(Added::Echo);
     let over = Box::pin(with_baselines_of_its_own(proof)).await;
     proof.lab.add_to_traffic(Added::Nothing);

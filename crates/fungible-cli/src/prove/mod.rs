@@ -104,10 +104,10 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     let hand_over = hand_over(proof);
     proof.lab.tell(Event::Planned { runs: planned(proof) });
     if proof.lab.plan().tries(Attack::Amnesia) && may_go_on(proof, "amnesia was not tried") {
-        attack(proof, Schedule::Amnesia(hand_over.clone())).await?;
+        attack(proof, Schedule::Amnesia(hand_over)).await?;
     }
     rotate(proof).await?;
-    for (name, schedule) in [(Attack::Roll, Schedule::Roll(hand_over)), (Attack::Cold, Schedule::Cold)] {
+    for (name, schedule) in [(Attack::Roll, Schedule::Roll(after_each(proof))), (Attack::Cold, Schedule::Cold)] {
         let tries = is_undecided(proof) && proof.lab.plan().tries(name);
         if tries && may_go_on(proof, &format!("{} was not tried", name.name())) {
             attack(proof, schedule).await?;
@@ -199,6 +199,14 @@ fn hand_over(proof: &Proof<'_, '_>) -> HandOver {
     only.sort();
     only.dedup();
     HandOver::Only(only)
+}
+
+/// Another instance after each request that leaves something behind.
+fn after_each(proof: &Proof<'_, '_>) -> HandOver {
+    let model = proof.baselines.model();
+    let keys = proof.baselines.keys(proof.lab.patterns());
+    let leaves = |number: usize| model.is_write(number) || model.carried().iter().any(|one| one.minted.0 == number);
+    HandOver::After((1..).zip(keys).filter(|(number, _)| leaves(*number)).map(|(_, key)| key).collect())
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> Attack
             format!("{requests} requests while one instance after the other is replaced, each ended by SIGTERM")
         }
         Schedule::Cold => format!("{requests} requests over three instances that started at the same moment"),
-        Schedule::Amnesia(HandOver::Only(_)) => {
+        Schedule::Amnesia(HandOver::Only(_) | HandOver::After(_)) => {
             let mut served: Vec<_> = journal.exchanges.iter().filter_map(|one| one.instance.as_ref()).collect();
             served.sort();
             served.dedup();

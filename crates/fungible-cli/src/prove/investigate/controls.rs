@@ -134,7 +134,7 @@ impl Controlled {
         let Some(experiment) = experiment.filter(|_| proof.lab.may_run(times)) else { return Ok(None) };
         let mut last = None;
         for runs in 1..=times {
-            let journal = match proof.lab.run(&experiment).await {
+            let journal = match trials.run(proof, &experiment).await {
                 Ok(journal) => journal,
                 // The finding stands without it; proofs that were recorded before there were controls have none.
                 Err(ProveError::NotRecorded { .. } | ProveError::OutOfTime { .. }) => return Ok(None),

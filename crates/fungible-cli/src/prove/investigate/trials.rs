@@ -1,11 +1,11 @@
 //! The experiments about one reader: with whom must it share its instance so that it goes right?
 
-use super::candidates::{Suspect, numbers};
+use super::candidates::{Suspect, has_parallel_clients, numbers};
 use super::culprits::{Cause, Culprits, How, Sound};
 use super::proof::{Proof, TIMES};
 use crate::exchange::Outcome;
 use crate::prove::baselines::Observed;
-use crate::prove::deviation::Deviation;
+use crate::prove::deviation::{Deviation, DeviationKind};
 use crate::prove::event::Event;
 use crate::prove::journal::Journal;
 use crate::prove::lab::ProveError;
@@ -182,6 +182,24 @@ impl Trials<'_> {
         self.goes_right(proof, &experiment, times).await
     }
 
+    /// One run, to the reader's answer: what comes later does not matter here.
+    pub(super) async fn run(&self, proof: &mut Proof<'_, '_>, experiment: &Experiment) -> Result<Journal, ProveError> {
+        match self.last(proof) {
+            Some(last) => proof.lab.run_until(experiment, last).await,
+            None => proof.lab.run(experiment).await,
+        }
+    }
+
+    /// The reader, where it is sure to be this request in each run, and its own answer deviates, whatever others show.
+    fn last(&self, proof: &Proof<'_, '_>) -> Option<(usize, RequestKey)> {
+        let model = proof.baselines.model();
+        let is_sure = !self.is_polling() && !has_parallel_clients(model) && !model.has_loose();
+        let by_itself = |one: &Deviation| one.kind != DeviationKind::DriverExit && one.kind.contradicts().is_none();
+        let keys = proof.baselines.keys(proof.lab.patterns());
+        let reader = keys.into_iter().nth(self.reader.checked_sub(1)?);
+        reader.filter(|_| is_sure && self.deviations.iter().all(by_itself)).map(|key| (self.reader, key))
+    }
+
     /// A run that never reached the reader removes nothing.
     pub(super) async fn goes_right(
         &self,
@@ -191,7 +209,7 @@ impl Trials<'_> {
     ) -> Result<Option<Sound>, ProveError> {
         let mut last = None;
         for _ in 0..times {
-            let journal: Journal = proof.lab.run(experiment).await?;
+            let journal: Journal = self.run(proof, experiment).await?;
             let observed = proof.baselines.judge(journal);
             if !self.is_removed(proof.baselines.model(), &observed) {
                 return Ok(None);

@@ -57,6 +57,9 @@ pub(super) struct Dispatcher<'a> {
     stale_bound: Duration,
     /// One whose effect is withheld has been given its instance.
     withheld: bool,
+    /// With whose answer the run ends; and its number, once it has come.
+    last_request: Option<&'a RequestKey>,
+    last: Option<usize>,
     /// How many requests have arrived.
     pub(super) asked: usize,
     /// How long requests were held back: in all, and at most one of them.
@@ -103,6 +106,8 @@ impl<'a> Dispatcher<'a> {
             not_before: None,
             stale_bound: setup.plan.stale_bound,
             withheld: false,
+            last_request: setup.last_request,
+            last: None,
             kept: HashMap::new(),
             current: None,
             given: HashMap::new(),
@@ -151,6 +156,9 @@ impl<'a> Dispatcher<'a> {
         let Question { number, request, answer } = question;
         self.asked = self.asked.max(number);
         let (key, route) = self.router.route(number, &request);
+        if self.last_request.is_some_and(|last| last.covers(&key)) {
+            self.last = self.last.or(Some(number));
+        }
         if let Some(warming) = self.warming.take() {
             if (&warming.method, &warming.target) == (&request.method, &request.target) {
                 return self.give(number, warming.instance, answer, instances);
@@ -192,7 +200,11 @@ impl<'a> Dispatcher<'a> {
             self.waiting.push_back(waiting);
             return self.give_spares(instances);
         };
-        let Waiting { number, answer, .. } = waiting;
+        let Waiting { number, route, answer, .. } = waiting;
+        if route == Route::StayLast {
+            self.current = None;
+            instances.let_die_after_next(place);
+        }
         let pause = self.pause();
         match &self.experiment.schedule {
             _ if !pause.is_zero() => self.give_later(number, place, answer, pause, instances),
@@ -216,7 +228,7 @@ impl<'a> Dispatcher<'a> {
         match route {
             Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
             Route::Kept(group) => self.kept.get(&group).copied(),
-            Route::Stay => self.current,
+            Route::Stay | Route::StayLast => self.current,
             Route::Fresh
             | Route::Spared
             | Route::KilledLater
@@ -263,6 +275,11 @@ impl<'a> Dispatcher<'a> {
                 && self.experiment.withholds(&known.key).is_none()
         };
         self.withheld && known.is_some_and(is_other)
+    }
+
+    /// Whether the run ends with this answer.
+    pub(super) fn is_last(&self, exchange: &Exchange) -> bool {
+        self.last == Some(exchange.number)
     }
 
     fn give(
@@ -378,6 +395,9 @@ impl<'a> Dispatcher<'a> {
             let before = std::mem::replace(&mut self.before, after);
             if there.is_none() {
                 self.take_into_use(place, one.route, instances);
+            } else if one.route == Route::StayLast {
+                self.current = None;
+                instances.let_die_after_next(place);
             }
             match (before, one.route) {
                 (Before::Spared, _) => self.give_later(one.number, place, one.answer, STORED_BY_THEN, instances),
@@ -397,7 +417,7 @@ impl<'a> Dispatcher<'a> {
             Route::Kept(group) => _ = self.kept.insert(group, place),
             Route::Fresh | Route::Rested(_) if self.experiment.schedule.stays() => self.hand_over_to(place, instances),
             Route::Stay => self.hand_over_to(place, instances),
-            Route::Fresh | Route::Rested(_) => {
+            Route::Fresh | Route::StayLast | Route::Rested(_) => {
                 instances.let_die_after_next(place);
                 self.nobody_stays(instances);
             }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::ends::Ends;
@@ -125,13 +126,23 @@ impl<'a> Instances<'a> {
         }
     }
 
-    /// Those that the schedule needs from the beginning; unless it says otherwise, the first one becomes ready alone.
-    pub(super) async fn start_first(&mut self, lasting: &mut Lasting<'_>) -> Result<(), ProveError> {
+    /// Those that the schedule needs from the beginning; unless it says otherwise, the first one becomes ready alone. `last` is told when
+    /// no other ones are to be started before the first request.
+    pub(super) async fn start_first(
+        &mut self,
+        lasting: &mut Lasting<'_>,
+        last: oneshot::Sender<()>,
+    ) -> Result<(), ProveError> {
+        let mut last = Some(last);
+        let mut tell_last = || _ = last.take().map(|last| last.send(()));
         let live = self.setup.experiment.schedule.live();
         let at_once = self.setup.experiment.starts_at_once(1);
         while self.ready.len() < live.max(1) && self.alone.is_none() {
             while self.starting.len() < at_once.min(live.max(1) - self.ready.len()) {
                 self.start_one(false)?;
+            }
+            if live > 0 && self.ready.len() + self.starting.len() >= live {
+                tell_last();
             }
             self.add_next(lasting).await?;
         }
@@ -142,7 +153,8 @@ impl<'a> Instances<'a> {
         // More than the cores bear at once are wanted where clients would not wait for them.
         let wanted = if self.setup.ahead > self.setup.cores { self.setup.ahead } else { 1 };
         while self.spares.len() < wanted + KEPT_BACK && self.alone.is_none() {
-            self.start_more(0);
+            self.start_more(0, 0);
+            tell_last();
             if !self.add_next(lasting).await? {
                 break;
             }
@@ -150,13 +162,15 @@ impl<'a> Instances<'a> {
         Ok(())
     }
 
-    /// Starts spares ahead, as many as the cores bear; `waiting`: requests that need one.
-    pub(super) fn start_more(&mut self, waiting: usize) {
+    /// Starts spares ahead, as many as the cores bear; `waiting`: requests that need one; `asked`: those that have come by now.
+    pub(super) fn start_more(&mut self, waiting: usize, asked: usize) {
         if self.setup.experiment.schedule.live() > 0 {
             return;
         }
         let at_once = self.setup.experiment.starts_at_once(self.setup.cores);
-        let wanted = self.setup.ahead.max(waiting.min(self.setup.cores * 2)) + KEPT_BACK;
+        // As many as in the baseline are still to come.
+        let to_come = self.setup.requests.map_or(usize::MAX, |all| all.saturating_sub(asked) + waiting);
+        let wanted = self.setup.ahead.min(to_come).max(waiting.min(self.setup.cores * 2)) + KEPT_BACK;
         while self.starting.len() + self.spares.len() < wanted && self.starting.len() < at_once {
             if self.start_one(false).is_err() {
                 break;

@@ -32,7 +32,7 @@ use self::setup::Setup;
 use super::event::Event;
 use super::journal::Journal;
 use super::plan::Plan;
-use super::request_key::RequestPatterns;
+use super::request_key::{RequestKey, RequestPatterns};
 use super::schedule::{Added, Experiment};
 use crate::balancer::{Balancer, BodyLimits, Config, Dispatch, Observer};
 use crate::exchange::Bodies;
@@ -58,12 +58,20 @@ pub(crate) struct Lab<'a> {
     /// How long the longest run on one instance took, and the first start of an instance.
     usual: Duration,
     start: Option<Duration>,
+    /// How long after the start of an instance the driver can be started, so that both are ready at once.
+    driver_after: Option<Duration>,
+    /// How long the driver needed until its first request.
+    driver_start: Duration,
     patterns: RequestPatterns,
     known: Vec<KnownRequest>,
     /// What the runs to come add to the traffic.
     added: Added,
+    /// How long after a write earlier requests are asked again.
+    echo_after: Duration,
     /// How many instances are ready ahead.
     ahead: usize,
+    /// Runs end with the answer to this one; with its number in the baseline.
+    last_request: Option<(usize, RequestKey)>,
     /// How long the last run took.
     last: Duration,
     bodies: Bodies,
@@ -117,10 +125,14 @@ impl<'a> Lab<'a> {
             expected: None,
             usual: Duration::ZERO,
             start: None,
+            driver_after: None,
+            driver_start: Duration::ZERO,
             patterns: RequestPatterns::default(),
             known: Vec::new(),
             added: Added::Nothing,
+            echo_after: Duration::ZERO,
             ahead: cores.max(1),
+            last_request: None,
             last: Duration::ZERO,
             bodies: Bodies::default(),
         }
@@ -176,6 +188,11 @@ impl<'a> Lab<'a> {
     /// What the runs to come add to the traffic, whatever experiment they are.
     pub(crate) fn add_to_traffic(&mut self, added: Added) {
         self.added = added;
+    }
+
+    /// How long after a write earlier requests are asked again.
+    pub(crate) fn ask_again_after(&mut self, pause: Duration) {
+        self.echo_after = pause;
     }
 
     /// The experiment with what is added to the traffic.
@@ -260,6 +277,18 @@ impl<'a> Lab<'a> {
         self.run_once(experiment).await
     }
 
+    /// One run that ends with the answer to this request, given with its number in the baseline.
+    pub(crate) async fn run_until(
+        &mut self,
+        experiment: &Experiment,
+        last: (usize, RequestKey),
+    ) -> Result<Journal, ProveError> {
+        self.last_request = Some(last);
+        let journal = self.run(experiment).await;
+        self.last_request = None;
+        journal
+    }
+
     async fn run_once(&mut self, experiment: &Experiment) -> Result<Journal, ProveError> {
         self.runs += 1;
         let experiment = &self.with_additions(experiment);
@@ -269,6 +298,10 @@ impl<'a> Lab<'a> {
             run: self.runs,
             cores: self.cores,
             ahead: self.ahead,
+            requests: self.last_request.as_ref().map(|(number, _)| *number).or(self.expected),
+            last_request: self.last_request.as_ref().map(|(_, key)| key.clone()),
+            driver_after: self.driver_after,
+            echo_after: self.echo_after,
             start_limit: self.start_limit(),
             patience: self.patience(experiment),
             deadline: self.began + self.plan.budget,
@@ -284,13 +317,25 @@ impl<'a> Lab<'a> {
         if let Source::Live(Live { recorder: Some(recorder), .. }) = &mut self.source {
             recorder.add(experiment, &journal, starts);
         }
-        let first = journal.instances.first().and_then(|one| Some(one.ready?.saturating_sub(one.started)));
-        self.start = self.start.or(first);
+        self.learn_starts(&journal);
         if experiment.is_baseline() {
             self.usual = self.usual.max(journal.took);
         }
         self.tell(Event::Ran { took: journal.took });
         Ok(journal)
+    }
+
+    /// How long instances and the driver need until they are ready; the first run starts the driver after the instance.
+    fn learn_starts(&mut self, journal: &Journal) {
+        let Some((first, ready)) = journal.instances.first().and_then(|one| Some((one, one.ready?))) else { return };
+        let start = ready.saturating_sub(first.started);
+        if self.start.is_none() {
+            let asked = journal.exchanges.iter().map(|one| one.arrived).min();
+            self.driver_start = asked.map_or(Duration::ZERO, |asked| asked.saturating_sub(ready));
+        }
+        self.start.get_or_insert(start);
+        let after = start.saturating_sub(self.driver_start);
+        self.driver_after = Some(self.driver_after.map_or(after, |before| before.min(after)));
     }
 }
 
@@ -300,6 +345,10 @@ struct Settings {
     run: usize,
     cores: usize,
     ahead: usize,
+    requests: Option<usize>,
+    last_request: Option<RequestKey>,
+    driver_after: Option<Duration>,
+    echo_after: Duration,
     start_limit: Duration,
     patience: Duration,
     deadline: Instant,
@@ -364,6 +413,10 @@ impl Live<'_> {
             launcher: Arc::clone(&self.launcher),
             cores: settings.cores,
             ahead: settings.ahead,
+            requests: settings.requests,
+            last_request: settings.last_request.as_ref(),
+            driver_after: settings.driver_after,
+            echo_after: settings.echo_after,
             start_limit: settings.start_limit,
             patience: settings.patience,
             began: Instant::now(),

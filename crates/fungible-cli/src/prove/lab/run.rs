@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 
 use super::dispatcher::Dispatcher;
 use super::echo::Echo;
@@ -71,12 +72,17 @@ impl<'a, 'l> Run<'a, 'l> {
     /// The whole run.
     pub(super) async fn carry_out(mut self, mut tapped: Tapped) -> Result<Ended, ProveError> {
         let began = SystemTime::now();
-        self.instances.start_first(self.lasting).await?;
+        let (last, are_last) = oneshot::channel();
+        let starting = self.instances.start_first(self.lasting, last);
+        let ((), early) = tokio::try_join!(starting, start_drivers_early(self.setup, are_last))?;
         if self.instances.alone.is_some() {
+            for driver in early {
+                self.setup.launcher.kill(driver).await?;
+            }
             self.instances.start_no_more().await;
             return self.over(DriverEnd::Exited(0), Vec::new(), began).await;
         }
-        let drivers = self.start_drivers().await?;
+        let drivers = if early.is_empty() { start_drivers(self.setup).await? } else { early };
         let (end, which) = self.drive(&drivers, &mut tapped).await?;
         let driver_lines = self.setup.launcher.last_lines(which);
         self.take_last_answers(tapped).await;
@@ -87,19 +93,6 @@ impl<'a, 'l> Run<'a, 'l> {
             fixed.retain(|port| listens.contains(port));
         }
         self.over(end, driver_lines, began).await
-    }
-
-    /// Usually one.
-    async fn start_drivers(&mut self) -> Result<Vec<ProcessId>, ProveError> {
-        let setup = self.setup;
-        let count = if setup.experiment.added == Added::Crowd { CROWD } else { 1 };
-        let mut drivers = Vec::new();
-        for number in 1..=count {
-            let mut driver = setup.shell("driver", &setup.plan.drive, true);
-            driver.env.push(("FUNGIBLE_CLIENT".to_owned(), number.to_string()));
-            drivers.push(setup.launcher.launch(driver).await?);
-        }
-        Ok(drivers)
     }
 
     /// Serves the drivers until they end, or hang, or an instance cannot start. How they ended, and which of them did so: one that failed, if
@@ -116,7 +109,7 @@ impl<'a, 'l> Run<'a, 'l> {
         tokio::pin!(all_ended);
         let driving = Instant::now();
         let cut_off = loop {
-            self.instances.start_more(self.dispatcher.waiting());
+            self.instances.start_more(self.dispatcher.waiting(), self.dispatcher.asked);
             if self.instances.alone.is_some() {
                 break DriverEnd::Exited(0);
             }
@@ -127,10 +120,10 @@ impl<'a, 'l> Run<'a, 'l> {
                 biased;
                 Some(exchange) = tapped.ended.recv() => {
                     self.look_at_shares(Some(exchange.number)).await?;
-                    let is_missed = self.dispatcher.is_missed(&exchange);
+                    let ends = self.dispatcher.is_missed(&exchange) || self.dispatcher.is_last(&exchange);
                     self.answered(exchange);
                     self.ask_again().await;
-                    if is_missed {
+                    if ends {
                         break DriverEnd::Stopped;
                     }
                 }
@@ -176,7 +169,9 @@ impl<'a, 'l> Run<'a, 'l> {
         if self.setup.experiment.added != Added::Echo || !self.echo.is_due {
             return;
         }
-        tokio::time::sleep(self.dispatcher.pause()).await;
+        let pause = self.dispatcher.pause().max(self.setup.echo_after);
+        self.echo.took += pause;
+        tokio::time::sleep(pause).await;
         let live = self.instances.live();
         let sent = self.echo.ask(&self.exchanges, (&live, self.dispatcher.asked), self.setup.began).await;
         for request in &sent {
@@ -237,6 +232,30 @@ impl<'a, 'l> Run<'a, 'l> {
             alone: self.instances.alone.take(),
         };
         Ok(Ended { journal, starts: self.instances.starts })
+    }
+}
+
+/// Usually one.
+async fn start_drivers(setup: &Setup<'_>) -> Result<Vec<ProcessId>, ProveError> {
+    let count = if setup.experiment.added == Added::Crowd { CROWD } else { 1 };
+    let mut drivers = Vec::new();
+    for number in 1..=count {
+        let mut driver = setup.shell("driver", &setup.plan.drive, true);
+        driver.env.push(("FUNGIBLE_CLIENT".to_owned(), number.to_string()));
+        drivers.push(setup.launcher.launch(driver).await?);
+    }
+    Ok(drivers)
+}
+
+/// Starts them while the last instances that they need are being started, so late that they have nothing to ask before these are
+/// ready; none where it is not known how long that takes.
+async fn start_drivers_early(setup: &Setup<'_>, are_last: oneshot::Receiver<()>) -> Result<Vec<ProcessId>, ProveError> {
+    match (setup.driver_after, are_last.await) {
+        (Some(after), Ok(())) => {
+            tokio::time::sleep(after).await;
+            start_drivers(setup).await
+        }
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -29,6 +29,15 @@ pub(super) struct Setup<'a> {
     pub(super) cores: usize,
     /// How many instances are ready ahead.
     pub(super) ahead: usize,
+    /// How many requests are expected.
+    pub(super) requests: Option<usize>,
+    /// The run ends with the answer to this one.
+    pub(super) last_request: Option<&'a RequestKey>,
+    /// How long after the start of the last instances the driver is started, so that it is ready when they are; `None`: when
+    /// they are ready.
+    pub(super) driver_after: Option<Duration>,
+    /// How long after a write earlier requests are asked again.
+    pub(super) echo_after: Duration,
     /// How long an instance may take to become ready.
     pub(super) start_limit: Duration,
     /// How long the driver may take before it counts as hanging, not counted that we held its requests back.

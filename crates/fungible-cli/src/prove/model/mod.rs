@@ -79,6 +79,11 @@ impl Model {
         request.is_some_and(|one| self.learned.loose.contains(&one.kind) || self.learned.polled.contains(&one.kind))
     }
 
+    /// Whether requests of some kind are not equally many in all baselines.
+    pub(crate) fn has_loose(&self) -> bool {
+        !self.learned.loose.is_empty() || !self.learned.polled.is_empty()
+    }
+
     /// Values minted in a response that a later request carries.
     pub(crate) fn carried(&self) -> &[Carried] {
         &self.dataflow.carried

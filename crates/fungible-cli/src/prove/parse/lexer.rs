@@ -282,11 +282,21 @@ pub(crate) struct SignedToken {
     pub(crate) signed: Option<f64>,
 }
 
-/// Takes apart a JWT (`header.payload.signature`) or a value with time and signature (`payload.time.signature`,
-/// `payload:time:signature`).
+/// A signature, or more, has at least so many letters.
+const SHORTEST_SIGNATURE: usize = 20;
+
+/// Takes apart a JWT (`header.payload.signature`), a value with time and signature (`payload.time.signature`,
+/// `payload:time:signature`), or JSON with a signature (`payload--signature`, as Rails and Mojolicious write it).
 pub(crate) fn take_apart(text: &str) -> Option<SignedToken> {
+    if let Some((payload, signature)) = text.rsplit_once("--")
+        && signature.len() >= SHORTEST_SIGNATURE
+        // Mojolicious pads with the same mark.
+        && let Some(payload) = json(payload.trim_end_matches('-')).or_else(|| json(payload))
+    {
+        return Some(SignedToken { payload, signed: None });
+    }
     let (rest, signature) = text.rsplit_once(['.', ':'])?;
-    if signature.len() < 20 {
+    if signature.len() < SHORTEST_SIGNATURE {
         return None;
     }
     let mark = if text.as_bytes()[rest.len()] == b':' { ':' } else { '.' };

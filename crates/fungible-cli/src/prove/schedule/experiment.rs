@@ -108,14 +108,17 @@ pub(crate) enum Pass {
     Bit(u32),
 }
 
-/// Which requests go to an instance that has served nothing.
+/// When requests go to an instance that has served nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum HandOver {
+    /// Each of them.
     Each,
     /// Those that write, the one after each of them, and these; the others stay where the one before went. For apps that
     /// start slowly.
     Only(Vec<RequestKey>),
+    /// After each that writes, and after these: their instance ends with them.
+    After(Vec<RequestKey>),
 }
 
 /// What an experiment changes about a schedule.
@@ -301,7 +304,7 @@ impl Experiment {
     pub(crate) fn keys_mut(&mut self) -> impl Iterator<Item = &mut RequestKey> {
         let of_schedule: Vec<&mut RequestKey> = match &mut self.schedule {
             Schedule::Baseline { swap, .. } => swap.iter_mut().flat_map(|(one, other)| [one, other]).collect(),
-            Schedule::Amnesia(HandOver::Only(keys)) | Schedule::Roll(HandOver::Only(keys)) => keys.iter_mut().collect(),
+            Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over) => hand_over.keys_mut(),
             _ => Vec::new(),
         };
         let interventions = self.healed.iter_mut().chain([&mut self.intervention]);
@@ -430,6 +433,15 @@ impl Schedule {
         match self {
             Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over) => Some(hand_over),
             Schedule::Baseline { .. } | Schedule::Rotate(_) | Schedule::Cold => None,
+        }
+    }
+}
+
+impl HandOver {
+    fn keys_mut(&mut self) -> Vec<&mut RequestKey> {
+        match self {
+            HandOver::Each => Vec::new(),
+            HandOver::Only(keys) | HandOver::After(keys) => keys.iter_mut().collect(),
         }
     }
 }

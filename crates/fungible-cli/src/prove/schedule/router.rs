@@ -15,6 +15,8 @@ pub(crate) enum Route {
     Fresh,
     /// The one that got the request before; a fresh one, where none did.
     Stay,
+    /// As above, and it ends once it has answered.
+    StayLast,
     /// One that has served nothing, and that lives on.
     Spared,
     /// One that has served nothing, and that is killed only after a pause.
@@ -102,6 +104,8 @@ impl Router {
             _ if polls => Route::Stay,
             (Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over), ..) => match hand_over {
                 HandOver::Only(keys) if safe && !after_a_write && !covers(keys) => Route::Stay,
+                HandOver::After(keys) if safe && !covers(keys) => Route::Stay,
+                HandOver::After(_) => Route::StayLast,
                 HandOver::Only(_) | HandOver::Each => Route::Fresh,
             },
         }
@@ -179,7 +183,10 @@ mod tests {
             [get(1), get(2), get(3), get(4)]
         };
         assert_eq!(routes(Schedule::Cold), [0, 1, 2, 0].map(Route::Live));
-        assert_eq!(routes(Schedule::Roll(HandOver::Each)), [Route::Fresh; 4]);
+        let second = || vec![key("GET /2", 1)];
+        let replaced = [Route::Stay, Route::StayLast, Route::Stay, Route::Stay];
+        assert_eq!(routes(Schedule::Roll(HandOver::After(second()))), replaced);
+        assert_eq!(routes(Schedule::Amnesia(HandOver::Each)), [Route::Fresh; 4]);
     }
 
     #[test]

@@ -158,6 +158,26 @@ fn sessions_of_frameworks() {
             ),
         )
     });
+    // It says when it expires: in another second it is another one.
+    let mojolicious = |n: u64, name: &str, seconds: u64, says_again: bool| {
+        let cookie = |at: u64| {
+            let json = format!(r#"{{"csrf_token":"{}","expires":{at},"name":"{name}"}}"#, token(n, "csrf"));
+            let signature = format!("{}{}", token(at, "sig"), token(n, "sig"));
+            format!("mojolicious={}--{signature}", STANDARD.encode(json).replace('=', "-"))
+        };
+        let (first, then) = (run(n).now() + 3600, run(n).now() + 3600 + seconds);
+        let log = run(n)
+            .post("/login", "u=ann")
+            .status(302)
+            .field("set-cookie", &cookie(first))
+            .later(seconds)
+            .get("/me")
+            .with("cookie", &cookie(first));
+        if says_again { log.field("set-cookie", &cookie(then)).text("ann") } else { log.text("ann") }
+    };
+    tried.clean("mojolicious", |n| mojolicious(n, "ann", u64::from(n >= 3), true));
+    tried.found("another name", |n| mojolicious(n, "ann", 0, true), mojolicious(3, "guest", 0, true));
+    tried.found("no cookie", |n| mojolicious(n, "ann", 0, true), mojolicious(3, "ann", 0, false));
     tried.clean("django csrf", |n| cookie(n, &format!("{}{}", token(n, "a"), token(n, "b"))));
     tried.clean("spring", |n| {
         let id = token(n, "j").to_uppercase();
