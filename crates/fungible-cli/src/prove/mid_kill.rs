@@ -1,17 +1,24 @@
 //! Kills the instance in the middle of each request that is not safe, and sends the request again as its client would: is it then
-//! done once, twice, or not at all?
+//! done once, twice, or not at all? Where its method or its key promises that it may be sent again, done twice is a finding.
 
 use std::time::Duration;
 
 use super::baselines::Observed;
-use super::deviation::DeviationKind;
-use super::investigate::Proof;
+use super::deviation::{Deviation, DeviationKind};
+use super::investigate::{Proof, TIMES, harm_of};
 use super::lab::ProveError;
+use super::parse::path_and_query;
 use super::request_key::RequestKey;
 use super::schedule::{Experiment, Intervention, KillMoment, KilledAt};
 use super::sensitivity;
-use super::verdict::{Resend, Resent};
+use super::verdict::{Finding, FindingKind, Harm, Resend, Resent};
 use crate::exchange::{Exchange, Outcome};
+
+/// A request with such a field may be sent again (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Requests with these methods may be sent again, too, though they change something (RFC 9110, 9.2.2).
+const IDEMPOTENT: [&str; 2] = ["PUT", "DELETE"];
 
 /// A request in the middle of which the instance is killed.
 #[derive(Clone)]
@@ -43,11 +50,15 @@ pub(super) async fn attack(proof: &mut Proof<'_, '_>) -> Result<(), ProveError> 
     let mut resends = Vec::new();
     // What is done twice shows itself; where all is well, one run says so.
     for (one, resent) in each(proof, &requests, KillMoment::Answered).await? {
+        if let Resent::DoneTwice { .. } = resent {
+            convict(proof, &one, KillMoment::Answered).await?;
+        }
         resends.push((one, resent));
     }
     let safe: Vec<Unsafe> = of(&resends, |resent| matches!(resent, Resent::Safe)).cloned().collect();
     for (one, resent) in each(proof, &safe, KillMoment::Halfway).await? {
         let Resent::DoneTwice { seen_at, place } = resent else { continue };
+        convict(proof, &one, KillMoment::Halfway).await?;
         if let Some((_, before)) = resends.iter_mut().find(|(other, _)| other.number == one.number) {
             *before = Resent::HalfDone { seen_at, place };
         }
@@ -99,21 +110,90 @@ async fn each(
 
 /// One run in which the instance is killed in the middle of each of these.
 async fn killed_at(proof: &mut Proof<'_, '_>, requests: &[Unsafe], moment: KillMoment) -> Result<Resent, ProveError> {
+    let Some(observed) = run(proof, requests, moment).await? else { return Ok(Resent::NotTried) };
+    let numbers: Vec<usize> = requests.iter().map(|one| one.number).collect();
+    Ok(match again(&observed, &numbers) {
+        Again::Shown(number, deviation) => {
+            let seen_at = Box::new(proof.baselines.step(Some(number)));
+            Resent::DoneTwice { seen_at, place: deviation.place.clone() }
+        }
+        Again::Otherwise(with) => Resent::AnsweredOtherwise { with },
+        Again::Same => Resent::Safe,
+    })
+}
+
+/// Such a run; nothing where it shows nothing.
+async fn run(
+    proof: &mut Proof<'_, '_>,
+    requests: &[Unsafe],
+    moment: KillMoment,
+) -> Result<Option<Observed>, ProveError> {
     let keys = requests.iter().map(|one| one.key.clone()).collect();
     let intervention = Intervention::KilledAt(KilledAt { requests: keys, moment });
-    let Some(experiment) = Experiment::baseline(Duration::ZERO).with(intervention) else {
-        return Ok(Resent::NotTried);
-    };
+    let Some(experiment) = Experiment::baseline(Duration::ZERO).with(intervention) else { return Ok(None) };
     let journal = proof.lab.run(&experiment).await?;
-    if journal.alone.is_some() || proof.lab.is_starved(&journal) {
-        return Ok(Resent::NotTried);
+    let is_void = journal.alone.is_some() || proof.lab.is_starved(&journal);
+    Ok((!is_void).then(|| proof.baselines.judge(journal)))
+}
+
+/// A finding where the request may be sent again by what it says, and each of a few more runs shows that its work was done twice.
+async fn convict(proof: &mut Proof<'_, '_>, one: &Unsafe, moment: KillMoment) -> Result<(), ProveError> {
+    let request = &proof.baselines.step(Some(one.number)).exchange.request;
+    let has_key = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
+    let is_idempotent = IDEMPOTENT.contains(&request.method.as_str());
+    if !has_key && !is_idempotent {
+        return Ok(());
     }
-    let numbers: Vec<usize> = requests.iter().map(|one| one.number).collect();
-    Ok(resent(proof, &proof.baselines.judge(journal), &numbers))
+    let mut shown: Option<(usize, Deviation, Harm)> = None;
+    for _ in 0..TIMES {
+        if !proof.lab.may_run(1) {
+            return Ok(());
+        }
+        let run = match run(proof, std::slice::from_ref(one), moment).await {
+            Ok(run) => run,
+            // Proofs that were recorded before this was a finding have no such runs.
+            Err(ProveError::NotRecorded { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let Some(observed) = run else { return Ok(()) };
+        let Again::Shown(number, deviation) = again(&observed, &[one.number]) else { return Ok(()) };
+        if shown.as_ref().is_some_and(|(at, other, _)| (*at, &other.place) != (number, &deviation.place)) {
+            return Ok(());
+        }
+        let harm = harm_of(FindingKind::DoneTwice, &[(deviation, None)]);
+        shown = Some((number, deviation.clone(), harm));
+    }
+    let Some((number, deviation, harm)) = shown else { return Ok(()) };
+    // A server may keep a history of what it was asked, or count it, whatever the method (RFC 9110, 9.2.2).
+    if !has_key && matches!(harm, Harm::WrongNumber | Harm::Cosmetic) {
+        return Ok(());
+    }
+    let request = proof.baselines.step(Some(one.number));
+    let is_same = |earlier: &&mut Finding| {
+        let (earlier, this) = (&earlier.reader.exchange.request, &request.exchange.request);
+        earlier.method == this.method && path_and_query(&earlier.target).0 == path_and_query(&this.target).0
+    };
+    if let Some(earlier) = proof.results.findings.iter_mut().find(is_same) {
+        earlier.also.push(request);
+        return Ok(());
+    }
+    let mut found = Finding::of_an_attack(FindingKind::DoneTwice, harm, ("mid-kill", TIMES), request, deviation);
+    found.seen_at = (number != one.number).then(|| proof.baselines.step(Some(number)));
+    proof.results.findings.push(found);
+    Ok(())
+}
+
+/// What became of requests that were sent twice.
+enum Again<'o> {
+    /// Their work was done twice, by what deviates at the request with this number.
+    Shown(usize, &'o Deviation),
+    /// It was done once, and they were answered otherwise: with this.
+    Otherwise(String),
+    Same,
 }
 
 /// What a run shows in which these requests were sent twice.
-fn resent(proof: &Proof<'_, '_>, observed: &Observed, numbers: &[usize]) -> Resent {
+fn again<'o>(observed: &'o Observed, numbers: &[usize]) -> Again<'o> {
     let first = numbers.iter().min().copied().unwrap_or_default();
     let deviations = observed.comparison.deviations.iter();
     let after = deviations.filter_map(|one| one.exchange.filter(|number| *number >= first).map(|number| (number, one)));
@@ -128,11 +208,8 @@ fn resent(proof: &Proof<'_, '_>, observed: &Observed, numbers: &[usize]) -> Rese
             DeviationKind::Header | DeviationKind::DriverExit if is_its_own => {
                 otherwise.get_or_insert_with(|| "other header fields".to_owned());
             }
-            _ => {
-                let seen_at = Box::new(proof.baselines.step(Some(number)));
-                return Resent::DoneTwice { seen_at, place: deviation.place.clone() };
-            }
+            _ => return Again::Shown(number, deviation),
         }
     }
-    otherwise.map_or(Resent::Safe, |with| Resent::AnsweredOtherwise { with })
+    otherwise.map_or(Again::Same, Again::Otherwise)
 }

@@ -25,6 +25,7 @@ mod results;
 mod schedule;
 mod sensitivity;
 mod skew;
+mod sticky;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ pub(crate) use verdict::{
     Step, Verdict, WriteLoss,
 };
 #[cfg(test)]
-pub(crate) use {verdict::Coverage, verdict::Ignored};
+pub(crate) use {verdict::Coverage, verdict::Ignored, verdict::Sticky};
 
 use self::baselines::Baselines;
 use self::investigate::{Proof, attack, learn_orders, sent_together};
@@ -116,6 +117,9 @@ async fn carry_out(proof: &mut Proof<'_, '_>) -> Result<Option<String>, ProveErr
     if is_undecided(proof) && proof.lab.plan().tries(Attack::Echo) {
         Box::pin(echo::attack(proof)).await?;
     }
+    if proof.lab.plan().tries(Attack::Sticky) && !proof.baselines.has_crashed() {
+        sticky::attack(proof).await?;
+    }
     if is_undecided(proof) {
         proof.baselines.settle();
         if proof.lab.plan().tries(Attack::MidKill) {
@@ -145,6 +149,8 @@ fn planned(proof: &Proof<'_, '_>) -> usize {
         Attack::Echo => echo::runs(model),
         Attack::Burst | Attack::Crowd => 2,
         Attack::MidKill => 2 * usize::from(model.writes() > 0),
+        // Only of what was found.
+        Attack::Sticky => 0,
     };
     proof.lab.plan().attacks.iter().map(runs).sum()
 }

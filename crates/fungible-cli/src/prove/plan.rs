@@ -62,6 +62,8 @@ pub(crate) enum Attack {
     Cold,
     /// After each write, earlier reads are asked again of two live instances.
     Echo,
+    /// Each client stays with one of three live instances, and one of these is killed; only for what was found.
+    Sticky,
     /// The instance is killed in the middle of a request, which is sent again.
     MidKill,
     /// The last read is asked again until it is refused, on one instance and on three.
@@ -74,12 +76,13 @@ pub(crate) enum Attack {
 
 impl Attack {
     /// All of them, in the order in which they are tried.
-    pub(crate) const ALL: [Attack; 9] = [
+    pub(crate) const ALL: [Attack; 10] = [
         Attack::Amnesia,
         Attack::Rotate,
         Attack::Roll,
         Attack::Cold,
         Attack::Echo,
+        Attack::Sticky,
         Attack::MidKill,
         Attack::Burst,
         Attack::Crowd,
@@ -102,9 +105,13 @@ impl Attack {
             Attack::Burst => "limits on reads (burst)",
             Attack::Crowd => "several clients at once (crowd)",
             Attack::Skew => "the old version beside the new one (--with)",
-            Attack::Amnesia | Attack::Rotate | Attack::Roll | Attack::Cold | Attack::Echo | Attack::MidKill => {
-                self.name()
-            }
+            Attack::Amnesia
+            | Attack::Rotate
+            | Attack::Roll
+            | Attack::Cold
+            | Attack::Echo
+            | Attack::Sticky
+            | Attack::MidKill => self.name(),
         }
     }
 
@@ -116,6 +123,7 @@ impl Attack {
             Attack::Roll => "roll",
             Attack::Cold => "cold",
             Attack::Echo => "echo",
+            Attack::Sticky => "sticky",
             Attack::MidKill => "mid-kill",
             Attack::Burst => "burst",
             Attack::Crowd => "crowd",

@@ -155,6 +155,8 @@ pub(crate) struct Finding {
     pub(crate) attack: String,
     /// How long after the write the reader still got an old copy, as far as that was measured.
     pub(crate) age: Option<Age>,
+    /// What sticky routing does about it, as far as that was tried.
+    pub(crate) sticky: Option<Sticky>,
     /// Files that the writer's instance wrote to its private disk.
     pub(crate) files: Vec<PathBuf>,
     /// How the reader's instance ended, where it died by itself.
@@ -193,6 +195,7 @@ impl Finding {
             apart: (0, times),
             attack: attack.to_owned(),
             age: None,
+            sticky: None,
             files: Vec::new(),
             ended: None,
             last_lines: Vec::new(),
@@ -203,6 +206,17 @@ impl Finding {
             also: Vec::new(),
         }
     }
+}
+
+/// What becomes of a finding where each client stays with one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sticky {
+    /// It is not seen while all instances live.
+    pub(crate) hidden: bool,
+    /// So many clients got other answers once the writer's instance was killed, of so many; at least, where the driver stopped at the
+    /// first of them.
+    pub(crate) affected: usize,
+    pub(crate) clients: usize,
 }
 
 /// How old a copy may be: it was still there so long after the write, and gone so long after it; `None`: it stayed.
@@ -247,6 +261,8 @@ pub(crate) enum FindingKind {
     Skew,
     /// Several clients at once succeed on one instance, and not on two.
     Crowd,
+    /// A request that may be sent again, by its method or its key, does its work once more.
+    DoneTwice,
 }
 
 /// Runs that tell kinds of findings apart: as those apart, but for one change.

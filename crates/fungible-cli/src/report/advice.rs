@@ -57,6 +57,7 @@ pub(super) fn remedy(finding: &FindingView, clues: Clues) -> String {
                             counters. Pass messages on through the shared store, or a broker, to all instances"
                 .to_owned()
         }
+        KindView::DoneTwice => done_twice(finding),
         KindView::OneAtATime => "look for what only one process can hold: a lock, a pid file that a killed process \
                                  leaves behind, a database that one process opens exclusively"
             .to_owned(),
@@ -65,6 +66,19 @@ pub(super) fn remedy(finding: &FindingView, clues: Clues) -> String {
 
 const ENTITY_TAG: &str = "make the entity tag (or the date) of the content itself, so that all instances give the same one \
                           to the same content, and no two contents have one";
+
+fn done_twice(finding: &FindingView) -> String {
+    let promised = match finding.reader.method.as_str() {
+        "POST" | "PATCH" => "it carries an Idempotency-Key".to_owned(),
+        method => {
+            format!("{method} may be sent any number of times (RFC 9110, 9.2.2), and clients and balancers do so")
+        }
+    };
+    format!(
+        "{promised}: store in one transaction what the request does and that it was done (its key, or the state that it asks \
+         for), and look for that first"
+    )
+}
 
 /// The state is missed on other instances, and on one disk as well, or nobody tried.
 fn trapped(finding: &FindingView, clues: Clues) -> String {

@@ -8,7 +8,7 @@ use super::redact::{Redactor, is_readable, is_secret_header};
 use super::view::{
     AgeView, AnswerView, AnsweredBy, AttackView, CarriedView, ConditionView, ControlView, CoverageView, DifferenceView,
     FindingView, HarmView, IgnoredView, KindView, LabelView, LossView, LossWord, MaskView, ReasonView, RenamingView,
-    ResendView, ResendWord, StepView, TrialView, UnstableView, VerdictView, VerdictWord, WayView,
+    ResendView, ResendWord, StepView, StickyView, TrialView, UnstableView, VerdictView, VerdictWord, WayView,
 };
 use super::{advice, plain, words};
 use crate::exchange::{Headers, Outcome};
@@ -162,6 +162,11 @@ impl Safe {
             polled,
             seen_at,
             age: finding.age.map(age_of),
+            sticky: finding.sticky.map(|one| StickyView {
+                hidden: one.hidden,
+                affected_clients: one.affected,
+                clients: one.clients,
+            }),
             together: trial(finding.together),
             apart: trial(finding.apart),
             controls: finding.controls.iter().map(control_of).collect(),
@@ -302,6 +307,7 @@ fn kind_of(kind: FindingKind) -> KindView {
         FindingKind::LimitPerInstance => KindView::LimitPerInstance,
         FindingKind::Skew => KindView::Skew,
         FindingKind::Crowd => KindView::Crowd,
+        FindingKind::DoneTwice => KindView::DoneTwice,
     }
 }
 

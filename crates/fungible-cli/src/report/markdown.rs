@@ -69,6 +69,7 @@ fn facts(view: &VerdictView) -> String {
 fn finding_blocks(finding: &FindingView) -> Vec<String> {
     let mut blocks = vec![format!("## {}", words_of(&finding.summary))];
     let mut items = vec![format!("harm: {}", words::harm(finding.harm)), screen::trials(finding)];
+    items.extend(finding.sticky.as_ref().map(words::sticky));
     items.extend(words::controls(&finding.controls));
     items.push(format!("attack: {}", finding.attack));
     items.push(format!("what helps: {}", finding.remedy));

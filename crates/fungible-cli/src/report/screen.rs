@@ -91,6 +91,9 @@ impl Page {
         }
         self.lines("  ", &format!("harm: {}", words::harm(finding.harm)));
         self.lines("  ", &trials(finding));
+        if let Some(sticky) = &finding.sticky {
+            self.lines("  ", &words::sticky(sticky));
+        }
         // Those that changed nothing are of interest to few.
         let tells = self.all || finding.controls.iter().any(|one| one.as_baseline == one.runs);
         if let Some(controls) = words::controls(&finding.controls).filter(|_| tells) {
@@ -318,14 +321,14 @@ pub(super) fn trials(finding: &FindingView) -> String {
             in_turn.as_baseline, in_turn.runs, at_once.runs
         );
     }
-    if let (KindView::LimitPerInstance | KindView::Crowd | KindView::Skew, [one]) =
+    if let (KindView::LimitPerInstance | KindView::Crowd | KindView::Skew | KindView::DoneTwice, [one]) =
         (finding.kind, &finding.differences[..])
     {
         let (alone, several) = (&finding.together, &finding.apart);
-        let [one_word, several_word] = if finding.kind == KindView::Skew {
-            ["with the new version alone", "with both"]
-        } else {
-            ["on one instance", "on several"]
+        let [one_word, several_word] = match finding.kind {
+            KindView::Skew => ["with the new version alone", "with both"],
+            KindView::DoneTwice => ["undisturbed", "killed and sent again"],
+            _ => ["on one instance", "on several"],
         };
         return format!(
             "{one_word} {} ({}/{}) · {several_word} {} ({}/{})",

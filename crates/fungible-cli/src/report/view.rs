@@ -170,6 +170,8 @@ pub(super) struct FindingView {
     pub(super) seen_at: Option<StepView>,
     /// How long an old copy was still there, and when it was gone, in milliseconds after the write; null if that was not measured.
     pub(super) age: Option<AgeView>,
+    /// What becomes of it where each client stays with one instance; `None`: not tried.
+    pub(super) sticky: Option<StickyView>,
     /// Runs with writer and reader on one instance.
     pub(super) together: TrialView,
     /// Runs with writer and reader on two instances.
@@ -191,6 +193,16 @@ pub(super) struct FindingView {
     pub(super) sound: Vec<StepView>,
     /// Other requests with the same finding.
     pub(super) also: Vec<StepView>,
+}
+
+/// What sticky routing does about a finding.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct StickyView {
+    /// It is not seen while all instances live.
+    pub(super) hidden: bool,
+    /// So many of the clients got other answers once the writer's instance was killed.
+    pub(super) affected_clients: usize,
+    pub(super) clients: usize,
 }
 
 /// How old a copy may be, in milliseconds.
@@ -220,6 +232,7 @@ pub(super) enum KindView {
     LimitPerInstance,
     Skew,
     Crowd,
+    DoneTwice,
 }
 
 /// What a finding does to users.

@@ -3,7 +3,7 @@
 use super::plain::shortened;
 use super::view::{
     AgeView, AnswerView, AnsweredBy, AttackView, ConditionView, ControlView, DifferenceView, FindingView, HarmView,
-    KindView, LossView, LossWord, ResendView, ResendWord, StepView, VerdictView, VerdictWord,
+    KindView, LossView, LossWord, ResendView, ResendWord, StepView, StickyView, VerdictView, VerdictWord,
 };
 
 /// The verdict as it is printed.
@@ -156,6 +156,17 @@ fn old_copy(age: &AgeView) -> String {
     }
 }
 
+/// `sticky routing hides it while all instances live; when the one with the state was killed, 1 of 2 clients got other answers`
+pub(super) fn sticky(sticky: &StickyView) -> String {
+    let hides = if sticky.hidden {
+        "sticky routing hides it while all instances live"
+    } else {
+        "sticky routing does not hide it"
+    };
+    let affected = format!("{} of {}", sticky.affected_clients, count(sticky.clients, "client"));
+    format!("{hides}; when the instance with the state was killed, {affected} got other answers")
+}
+
 /// Whether the reader does nothing worse than to contradict an earlier response.
 pub(super) fn contradicts(differences: &[DifferenceView]) -> bool {
     let mut of_responses = differences.iter().filter(|one| one.place != DRIVER_EXIT).peekable();
@@ -243,6 +254,11 @@ fn happened(finding: &FindingView, missed: &str) -> String {
         (KindView::Skew, _) => {
             format!(
                 "with the old version beside the new one {missed} goes wrong; where all instances are of one version it does not"
+            )
+        }
+        (KindView::DoneTwice, _) => {
+            format!(
+                "an instance was killed in the middle of {missed}, and the request was sent again: its work was done twice"
             )
         }
         (KindView::Crowd, _) => "three clients at once succeed on one instance, and not on two".to_owned(),

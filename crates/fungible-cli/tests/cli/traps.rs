@@ -54,6 +54,8 @@ struct Variant {
     covered: Option<String>,
     /// What becomes of each request that is not safe when it is sent again after a crash: `POST /orders: done_twice`.
     resends: Option<Vec<String>>,
+    /// What sticky routing does about it: `hidden, 1 of 2`.
+    sticky: Option<String>,
     /// The writes whose loss nothing would notice.
     unnoticed: Option<Vec<String>>,
     #[serde(default)]
@@ -98,6 +100,12 @@ impl Variant {
             if let Some(harm) = &self.harm {
                 let got = text(&finding["harm"]);
                 expect("harm", harm, &got, harm == got);
+            }
+            if let Some(sticky) = &self.sticky {
+                let is = &finding["sticky"];
+                let hidden = if is["hidden"] == true { "hidden" } else { "seen" };
+                let got = format!("{hidden}, {} of {}", is["affected_clients"], is["clients"]);
+                expect("sticky", sticky, &got, *sticky == got);
             }
             let writers: Vec<String> = list(&finding["writers"]).iter().map(request).collect();
             let expected = self.writers();
@@ -328,8 +336,8 @@ each! {
     idempotency_keys instance_names invoice_numbers job_in_process jwt lagging_replica lazy_write leader_lease
     lease_server lock_file lockout logout_elsewhere long_polling masked_csrf mcp_session metrics_process metrics_pushed
     notes_map notes_replicated oauth_state one_time_code one_time_link order_ids own_log own_port page_lock
-    pages_disjoint parallel_clients parallel_serial_ids pid_file preferences_fallback process_etags process_lock
-    queue_in_process random_names random_order rate_limit read_only read_quota session_cache session_file_cwd
+    pages_disjoint parallel_clients parallel_serial_ids payments_retried pid_file preferences_fallback process_etags
+    process_lock put_appends queue_in_process random_names random_order rate_limit read_only read_quota session_cache session_file_cwd
     session_file_home session_file_tmp session_in_ram settings_at_start signed_links sliding_cookie slow_start
     sse_notices stale_cache start_lock store_per_request ticket_numbers ticket_rush ticking_tokens tidy_end
     tip_of_the_day upload_parts_file upload_parts_ram upload_resumable users_online views_counter warming_up_health

@@ -72,7 +72,7 @@ pub(in crate::cli) struct ProveOptions {
     /// NOT SHOWN instead of FUNGIBLE where the loss of a write would go unnoticed
     #[arg(long)]
     pub(in crate::cli) strict: bool,
-    /// Try only these attacks, separated by commas: amnesia, rotate, roll, cold, echo, mid-kill, burst, crowd, skew [default: all but the last three; skew where --with is given]
+    /// Try only these attacks, separated by commas: amnesia, rotate, roll, cold, echo, sticky, mid-kill, burst, crowd, skew [default: all but the last three; skew where --with is given]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_attack)]
     pub(in crate::cli) attacks: Vec<Attack>,
     /// The command of the old version, for the shell: it is tried beside the new one, as during a deploy (the attack skew)

@@ -234,7 +234,7 @@ fn covers(experiment: &Experiment, journal: &Journal, expected: usize) -> Attack
             format!("{again} earlier reads asked again of two live instances, after each write")
         }
         Schedule::Rotate(_) => format!("{requests} requests over two live instances"),
-        Schedule::Baseline { .. } => format!("{requests} requests"),
+        Schedule::Baseline { .. } | Schedule::Sticky { .. } => format!("{requests} requests"),
     };
     AttackRun { name: experiment.name(), covers }
 }

@@ -236,6 +236,7 @@ fn finding(
         apart: (0, seen),
         attack: experiment.name().to_owned(),
         age: None,
+        sticky: None,
         files: evidence.files(&writers),
         ended: evidence.ended(reader),
         last_lines: evidence.last_lines(reader),

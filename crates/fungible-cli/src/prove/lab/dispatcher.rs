@@ -201,7 +201,7 @@ impl<'a> Dispatcher<'a> {
             return self.give_spares(instances);
         };
         let Waiting { number, route, answer, .. } = waiting;
-        if route == Route::StayLast {
+        if matches!(route, Route::StayLast | Route::LiveLast(_)) {
             self.current = None;
             instances.let_die_after_next(place);
         }
@@ -226,7 +226,7 @@ impl<'a> Dispatcher<'a> {
     /// The instance that a route names, if it is there by now.
     fn stays_at(&self, route: Route, instances: &Instances<'_>) -> Option<usize> {
         match route {
-            Route::Live(which) => instances.steady.get(which).or(instances.steady.first()).copied(),
+            Route::Live(which) | Route::LiveLast(which) => instances.live_at(which),
             Route::Kept(group) => self.kept.get(&group).copied(),
             Route::Stay | Route::StayLast => self.current,
             Route::Fresh
@@ -421,7 +421,12 @@ impl<'a> Dispatcher<'a> {
                 instances.let_die_after_next(place);
                 self.nobody_stays(instances);
             }
-            Route::Spared | Route::KilledLater | Route::Live(_) | Route::Withheld(_) | Route::KilledAt(_) => {}
+            Route::Spared
+            | Route::KilledLater
+            | Route::Live(_)
+            | Route::LiveLast(_)
+            | Route::Withheld(_)
+            | Route::KilledAt(_) => {}
         }
     }
 

@@ -348,6 +348,13 @@ impl<'a> Instances<'a> {
         Some(SocketAddr::from((Ipv4Addr::LOCALHOST, self.ready[*place].record.port)))
     }
 
+    /// Of those that serve for the whole run the one with this number, from 0; the next one that lives, if it was killed.
+    pub(super) fn live_at(&self, which: usize) -> Option<usize> {
+        let from = which.min(self.steady.len().saturating_sub(1));
+        let (before, after) = self.steady.split_at(from.min(self.steady.len()));
+        after.iter().chain(before).find(|place| !self.is_dead(**place)).or(after.first()).copied()
+    }
+
     /// Those that serve for the whole run: their names and where they listen.
     pub(super) fn live(&self) -> Vec<(String, SocketAddr)> {
         let records = self.steady.iter().map(|place| &self.ready[*place].record);

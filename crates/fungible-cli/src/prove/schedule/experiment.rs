@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::encoding;
 use crate::prove::request_key::RequestKey;
 
-/// How many instances start at the same moment.
+/// How many instances start at the same moment, or have clients of their own.
 pub(super) const COLD: usize = 3;
 
 /// One way to run the traffic.
@@ -96,6 +96,9 @@ pub(crate) enum Schedule {
     Roll(HandOver),
     /// Several live instances that start at the same moment, before anything else has.
     Cold,
+    /// As many live instances, each of which serves all requests of some clients; the one that gets the request `dies` is killed as soon
+    /// as it has answered it.
+    Sticky { clients: Vec<Vec<RequestKey>>, dies: Option<RequestKey> },
 }
 
 /// One way to share requests out between two live instances.
@@ -297,6 +300,8 @@ impl Experiment {
             (Schedule::Cold, Intervention::None) if self.healed.is_empty() => "cold",
             (Schedule::Cold, Intervention::None) => "cold, without what was found",
             (Schedule::Cold, _) => "cold, started one after another",
+            (Schedule::Sticky { dies: None, .. }, _) => "sticky",
+            (Schedule::Sticky { .. }, _) => "sticky, one killed",
         }
     }
 
@@ -305,6 +310,7 @@ impl Experiment {
         let of_schedule: Vec<&mut RequestKey> = match &mut self.schedule {
             Schedule::Baseline { swap, .. } => swap.iter_mut().flat_map(|(one, other)| [one, other]).collect(),
             Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over) => hand_over.keys_mut(),
+            Schedule::Sticky { clients, dies } => clients.iter_mut().flatten().chain(dies).collect(),
             _ => Vec::new(),
         };
         let interventions = self.healed.iter_mut().chain([&mut self.intervention]);
@@ -418,7 +424,7 @@ impl Schedule {
         match self {
             Schedule::Baseline { .. } => 1,
             Schedule::Rotate(_) => 2,
-            Schedule::Cold => COLD,
+            Schedule::Cold | Schedule::Sticky { .. } => COLD,
             Schedule::Amnesia(_) | Schedule::Roll(_) => 0,
         }
     }
@@ -432,7 +438,7 @@ impl Schedule {
     pub(crate) fn hands_over(&self) -> Option<&HandOver> {
         match self {
             Schedule::Amnesia(hand_over) | Schedule::Roll(hand_over) => Some(hand_over),
-            Schedule::Baseline { .. } | Schedule::Rotate(_) | Schedule::Cold => None,
+            Schedule::Baseline { .. } | Schedule::Rotate(_) | Schedule::Cold | Schedule::Sticky { .. } => None,
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::prove::request_key::{RequestKey, RequestKeys, RequestPatterns};
 pub(crate) enum Route {
     /// The live instance with this number, from 0.
     Live(usize),
+    /// As above, and it is killed once it has answered.
+    LiveLast(usize),
     /// One that has served nothing.
     Fresh,
     /// The one that got the request before; a fresh one, where none did.
@@ -97,6 +99,12 @@ impl Router {
             (Schedule::Rotate(_), _, Some(group)) => Route::Live(self.groups[group].together.side),
             (Schedule::Rotate(pass), ..) => Route::Live(pass.side(number, safe)),
             (Schedule::Cold, ..) => Route::Live((number - 1) % COLD),
+            (Schedule::Sticky { clients, dies }, ..) => {
+                // What was not in the baseline goes where nobody else does.
+                let client = clients.iter().position(|one| covers(one)).unwrap_or(clients.len()) % COLD;
+                let is_last = dies.as_ref().is_some_and(|dies| dies.covers(key));
+                if is_last { Route::LiveLast(client) } else { Route::Live(client) }
+            }
             (Schedule::Amnesia(_) | Schedule::Roll(_), _, Some(group)) => Route::Kept(group),
             (_, Intervention::Spared(spared), _) if covers(spared) => Route::Spared,
             (_, Intervention::KilledLater(late), _) if covers(late) => Route::KilledLater,
@@ -183,6 +191,12 @@ mod tests {
             [get(1), get(2), get(3), get(4)]
         };
         assert_eq!(routes(Schedule::Cold), [0, 1, 2, 0].map(Route::Live));
+        let clients = ["GET /1", "GET /2", "GET /3"].map(|one| vec![key(one, 1)]).to_vec();
+        let sticky = Schedule::Sticky {
+            clients: [clients, vec![vec![key("GET /4", 1)]]].concat(),
+            dies: Some(key("GET /2", 1)),
+        };
+        assert_eq!(routes(sticky), [Route::Live(0), Route::LiveLast(1), Route::Live(2), Route::Live(0)]);
         let second = || vec![key("GET /2", 1)];
         let replaced = [Route::Stay, Route::StayLast, Route::Stay, Route::Stay];
         assert_eq!(routes(Schedule::Roll(HandOver::After(second()))), replaced);

@@ -228,6 +228,7 @@ fn each_kind_has_its_sentences() {
         FindingKind::LimitPerInstance,
         FindingKind::Skew,
         FindingKind::Crowd,
+        FindingKind::DoneTwice,
     ] {
         for writer in [true, false] {
             let mut finding = login(kind);

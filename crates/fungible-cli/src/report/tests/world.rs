@@ -9,7 +9,7 @@ use proptest::strategy::Strategy;
 use crate::exchange::{Body, Exchange, Frame, Outcome, Request};
 use crate::prove::{
     Age, AttackRun, Condition, ControlTrial, Coverage, Deviation, DeviationKind, Finding, FindingKind, Harm, Ignored,
-    Judgement, Loss, NotJudged, Resend, Resent, Step, Verdict, Way, WriteLoss,
+    Judgement, Loss, NotJudged, Resend, Resent, Step, Sticky, Verdict, Way, WriteLoss,
 };
 
 pub(super) fn verdict(outcome: Judgement) -> Verdict {
@@ -87,6 +87,7 @@ pub(super) fn login(kind: FindingKind) -> Finding {
         together: (3, 3),
         apart: (0, 3),
         age: None,
+        sticky: None,
         attack: "amnesia".to_owned(),
         files: Vec::new(),
         ended: None,
@@ -216,6 +217,7 @@ fn filled_finding(kind: FindingKind, next: &mut impl FnMut() -> String) -> Findi
         together: (3, 3),
         apart: (0, 3),
         age: Some(Age { still: Duration::from_secs(1), gone: Some(Duration::from_secs(2)) }),
+        sticky: Some(Sticky { hidden: true, affected: 1, clients: 2 }),
         attack: next(),
         files: vec![next().into(), next().into()],
         ended: Some(next()),
