@@ -153,6 +153,7 @@ impl Safe {
         let differences = self.differences(&finding.deviations);
         let mut view = FindingView {
             kind: kind_of(finding.kind),
+            local_file: finding.kind == FindingKind::LocalFile,
             harm: harm_of(finding.harm),
             summary: String::new(),
             remedy: String::new(),

@@ -154,6 +154,8 @@ impl Serialize for AttackView {
 #[derive(Debug, Serialize)]
 pub(super) struct FindingView {
     pub(super) kind: KindView,
+    /// The state is on the disk of the instance: where all have one disk, nothing is trapped.
+    pub(super) local_file: bool,
     /// What it does to users.
     pub(super) harm: HarmView,
     /// What happened, in one sentence.
@@ -217,6 +219,8 @@ pub(super) struct AgeView {
 #[serde(rename_all = "snake_case")]
 pub(super) enum KindView {
     Trapped,
+    /// Trapped as well; [`FindingView::local_file`] says where.
+    #[serde(rename = "trapped")]
     LocalFile,
     Replicated,
     NotReady,

@@ -174,6 +174,8 @@ fn helpers_that_fail() {
         ),
         "{said}"
     );
+    let said = shop.refusal(&usual(&["--reset", "curl -sf {url}/reset"], &[]));
+    assert!(said.contains("it asks the app, but no instance is up before a run"), "{said}");
     let said = shop.refusal(&usual(&["--share", "data", "--beside", "echo no mail today; exit 4"], &[]));
     assert!(
         said.contains(

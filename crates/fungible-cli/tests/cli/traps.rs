@@ -93,8 +93,10 @@ impl Variant {
         let word = text(&verdict["verdict"]);
         expect("verdict", &self.verdict, &word, word == self.verdict);
         if self.verdict == "NOT FUNGIBLE" {
-            let kinds: Vec<&str> = list(&verdict["findings"]).iter().map(|one| text(&one["kind"])).collect();
-            let is_it = |kinds: &[&str]| matches!(kinds, [one] if self.finding.split('|').any(|kind| kind == *one));
+            let kind =
+                |one: &Value| if one["local_file"] == true { "local_file" } else { text(&one["kind"]) }.to_owned();
+            let kinds: Vec<String> = list(&verdict["findings"]).iter().map(kind).collect();
+            let is_it = |kinds: &[String]| matches!(kinds, [one] if self.finding.split('|').any(|kind| kind == one));
             expect("findings", &[&self.finding], &kinds, is_it(&kinds));
             let finding = &verdict["findings"][0];
             if let Some(harm) = &self.harm {
@@ -330,7 +332,7 @@ fn is_installed() -> bool {
 
 each! {
     traps, 1, super::super::world::is_whole(),
-    aborted_fetches access_log avatar_files block_ids build_id cache_ttl cancel_elsewhere chat_room chunked_answers
+    aborted_fetches access_log auction_end avatar_files block_ids build_id cache_ttl cancel_elsewhere chat_room chunked_answers
     clocks code_per_process cold_keys conditional_requests cookie_never_back cookie_secret crash_on_request csp_nonce
     csrf_secret cursor_pages cut_short early_ready event_stream feed_xml form_actions guest_cart guestbook gzip_bodies
     idempotency_keys instance_names invoice_numbers job_in_process jwt lagging_replica lazy_write leader_lease

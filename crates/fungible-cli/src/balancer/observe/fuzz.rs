@@ -18,7 +18,7 @@ pub fn websocket_messages(data: &[u8]) {
             messages.read(piece, |event| {
                 said.push(match event {
                     WebSocketEvent::Message(message) => Some(message.hashed()),
-                    WebSocketEvent::Close => None,
+                    WebSocketEvent::Close(_) => None,
                 });
             });
         }

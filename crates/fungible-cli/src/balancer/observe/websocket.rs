@@ -15,7 +15,9 @@ const PONG: u8 = 10;
 pub(crate) enum WebSocketEvent {
     /// A complete text or binary message, unmasked.
     Message(CapturedBody),
-    Close,
+    /// The last frame, with its code and reason (RFC 6455, section 7.4): `close 4401 no session`. `None`: a regular end, or one without a
+    /// code.
+    Close(Option<String>),
 }
 
 /// The parser for one side of a WebSocket.
@@ -27,6 +29,8 @@ pub(crate) struct Messages {
     frame: Option<WebSocketFrame>,
     /// The message whose frames arrive.
     message: Option<CapturedBody>,
+    /// The payload of a close frame, as far as it has arrived; at most 125 bytes.
+    close: Vec<u8>,
     /// Everything since the first byte that violates the protocol.
     garbage: Option<CapturedBody>,
 }
@@ -52,8 +56,10 @@ impl Messages {
                 let count = usize::try_from(frame.length - frame.came).unwrap_or(usize::MAX).min(data.len());
                 let payload = frame.unmasked(&data[..count]);
                 data = &data[count..];
-                if frame.opcode <= BINARY {
-                    self.message.get_or_insert_default().pass(&payload);
+                match frame.opcode {
+                    CONTINUATION | TEXT | BINARY => self.message.get_or_insert_default().pass(&payload),
+                    CLOSE => self.close.extend_from_slice(&payload),
+                    _ => {}
                 }
             } else {
                 self.head.push(*first);
@@ -69,7 +75,7 @@ impl Messages {
             }
             if let Some(frame) = self.frame.take_if(|frame| frame.came == frame.length) {
                 match frame.opcode {
-                    CLOSE => said(WebSocketEvent::Close),
+                    CLOSE => said(WebSocketEvent::Close(close_of(&std::mem::take(&mut self.close)))),
                     PING | PONG => {}
                     _ if frame.is_last => said(WebSocketEvent::Message(self.message.take().unwrap_or_default())),
                     _ => _ = self.message.get_or_insert_default(),
@@ -82,6 +88,16 @@ impl Messages {
     pub(crate) fn end(&mut self) -> Option<CapturedBody> {
         self.garbage.take()
     }
+}
+
+/// Ends that say nothing: the work is done, or one side goes away.
+const REGULAR_ENDS: [u16; 2] = [1000, 1001];
+
+fn close_of(payload: &[u8]) -> Option<String> {
+    let (code, reason) = payload.split_first_chunk()?;
+    let code = u16::from_be_bytes(*code);
+    let reason = String::from_utf8_lossy(reason);
+    (!REGULAR_ENDS.contains(&code)).then(|| format!("close {code} {reason}").trim_end().to_owned())
 }
 
 struct Garbage;

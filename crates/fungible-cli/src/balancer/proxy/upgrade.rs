@@ -162,7 +162,12 @@ impl Ear {
         match &mut self.messages {
             Some(messages) => messages.read(data, |said| match said {
                 WebSocketEvent::Message(message) => record.frame(from_client, message),
-                WebSocketEvent::Close => record.tunnel_ends(from_client, true),
+                WebSocketEvent::Close(why) => {
+                    if let Some(why) = why {
+                        record.frame(from_client, CapturedBody::of(why.as_bytes()));
+                    }
+                    record.tunnel_ends(from_client, true);
+                }
             }),
             None => record.frame(from_client, CapturedBody::of(data)),
         }

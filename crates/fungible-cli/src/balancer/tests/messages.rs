@@ -51,7 +51,7 @@ fn heard(pieces: &[&[u8]]) -> (Vec<Body>, usize, Option<Body>) {
     for piece in pieces {
         messages.read(piece, |said| match said {
             WebSocketEvent::Message(message) => bodies.push(message.body(&kept)),
-            WebSocketEvent::Close => closes += 1,
+            WebSocketEvent::Close(_) => closes += 1,
         });
     }
     (bodies, closes, messages.end().map(|garbage| garbage.body(&kept)))
@@ -94,6 +94,28 @@ fn a_message_that_is_too_large_is_known_by_its_hash() {
     let wire = frame(2, true, Some([1, 2, 3, 4]), &message);
     let (messages, ..) = heard(&[&wire[..10], &wire[10..]]);
     assert_eq!(messages, [Body::Kept(message.into()).by_hash()]);
+}
+
+#[test]
+fn a_close_says_why_unless_it_is_a_regular_end() {
+    let close = |payload: &[u8], cut: usize| {
+        let wire = frame(8, true, Some([1, 2, 3, 4]), payload);
+        let (mut reader, mut why) = (Messages::default(), Vec::new());
+        for piece in [&wire[..cut], &wire[cut..]] {
+            reader.read(piece, |said| match said {
+                WebSocketEvent::Close(text) => why.push(text),
+                WebSocketEvent::Message(_) => panic!("a message"),
+            });
+        }
+        why
+    };
+    for cut in 0..8 {
+        assert_eq!(close(&[b"\x11\x31", &b"no session"[..]].concat(), cut), [Some("close 4401 no session".to_owned())]);
+    }
+    assert_eq!(close(b"\x03\xf0", 3), [Some("close 1008".to_owned())]);
+    for regular in [&b"\x03\xe8"[..], b"\x03\xe9restart", b"", b"\x03"] {
+        assert_eq!(close(regular, 1), [None]);
+    }
 }
 
 #[test]

@@ -42,6 +42,11 @@ pub(crate) enum ProveError {
     #[error("{option} `{command}` failed ({how}){}", last_of(.lines))]
     Helper { option: &'static str, command: String, how: String, lines: Vec<String> },
     #[error(
+        "--reset `{command}` failed ({how}): it asks the app, but no instance is up before a run; empty the store itself, or let \
+         the driver ask first{}", last_of(.lines)
+    )]
+    ResetAsks { command: String, how: String, lines: Vec<String> },
+    #[error(
         "the {} s of --budget ended in the middle of run {run}, {experiment}: it needs more, unless something hangs",
         .budget.as_secs_f32()
     )]

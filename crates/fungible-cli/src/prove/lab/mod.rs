@@ -16,9 +16,12 @@ mod setup;
 mod stand_in;
 mod substitute;
 
+use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 pub(crate) use archive::Archive;
 pub(crate) use error::ProveError;
@@ -422,7 +425,7 @@ impl Live<'_> {
             began: Instant::now(),
         };
         if let Some(command) = &plan.reset {
-            reset(&setup, command).await?;
+            reset(&setup, command, &self.listener).await?;
         }
         self.launcher.begin_run(experiment.has_one_disk()).await?;
         let beside = start_beside(&setup).await?;
@@ -454,11 +457,15 @@ fn end_of(waited: Waited) -> Option<Result<(), String>> {
     }
 }
 
-/// Runs the user's `--reset` to its end. At the address that it may write down nobody answers yet.
-async fn reset(setup: &Setup<'_>, command: &str) -> Result<(), ProveError> {
+/// Runs the user's `--reset` to its end. Whoever asks the app meanwhile is refused.
+async fn reset(setup: &Setup<'_>, command: &str, listener: &TcpListener) -> Result<(), ProveError> {
     let launcher = &setup.launcher;
     let id = launcher.launch(setup.shell("reset", command, true)).await?;
-    let ended = tokio::time::timeout(setup.plan.drive_limit, launcher.ended(id)).await;
+    let ends = tokio::time::timeout(setup.plan.drive_limit, launcher.ended(id));
+    let ended = tokio::select! {
+        ended = ends => ended,
+        error = refuse_all(listener) => return Err(error.into()),
+    };
     let how = match ended.ok().and_then(end_of) {
         Some(Ok(())) => return Ok(()),
         Some(Err(how)) => how,
@@ -466,8 +473,35 @@ async fn reset(setup: &Setup<'_>, command: &str) -> Result<(), ProveError> {
     };
     launcher.kill(id).await?;
     let lines = launcher.last_lines(id);
-    Err(ProveError::Helper { option: "--reset", command: setup.words().fill(command), how, lines })
+    let asks = ["{url}", "BASE_URL", "FUNGIBLE_URL"].iter().any(|word| command.contains(word));
+    let command = setup.words().fill(command);
+    Err(if asks {
+        ProveError::ResetAsks { command, how, lines }
+    } else {
+        ProveError::Helper { option: "--reset", command, how, lines }
+    })
 }
+
+/// Says to each client that no instance is up, for ever.
+async fn refuse_all(listener: &TcpListener) -> io::Error {
+    let refuse = async {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
+        loop {
+            let (mut client, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                // It may have gone.
+                let _ = client.read(&mut [0; 4096]).await;
+                let _ = client.write_all(NO_INSTANCE).await;
+            });
+        }
+    };
+    let Err::<std::convert::Infallible, io::Error>(error) = refuse.await;
+    error
+}
+
+const NO_INSTANCE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 42\r\n\r\nno instance is up while --reset is running";
 
 /// Starts the user's `--beside` commands, each with its process.
 async fn start_beside(setup: &Setup<'_>) -> Result<Vec<(ProcessId, String)>, ProveError> {

@@ -57,8 +57,11 @@ pub(super) fn learn(table: &Table<'_>) -> Vec<SetGroup> {
             });
         }
     }
-    let is_explained =
-        |key: &(u64, u64)| places.get(key).is_none_or(|(exchange, place)| table.is_explained(*exchange, place, true));
+    let is_explained = |key: &(u64, u64)| {
+        places.get(key).is_none_or(|(exchange, place)| {
+            table.is_explained(*exchange, place, true) || table.is_timed(*exchange, place)
+        })
+    };
     let groups = groups.iter().filter(|(key, _)| !is_explained(key));
     groups.filter_map(|((_, kind), lists)| group(*kind, lists, table.baselines())).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::chance::{Chance, Draws, of_equals};
 use super::labels::Aligned;
-use super::table::{Spot, Table, Texts, Varying};
+use super::table::{Spot, Table, Texts, Varying, exact_time};
 use crate::prove::parse::looks_random;
 
 /// Shorter numbers do not tell the time.
@@ -17,6 +17,8 @@ pub(super) struct Class {
     pub(super) spots: Vec<Spot>,
     /// They may do so by chance: more baselines will tell.
     pub(super) is_unsettled: bool,
+    /// It is a time.
+    is_time: bool,
 }
 
 /// Places that share all their values, by their numbers in the table.
@@ -48,16 +50,30 @@ pub(super) fn learn(table: &Table<'_>) -> Vec<Class> {
     let wandering: HashSet<u64> = blocks.iter().filter(|block| wanders(&shared, block)).flat_map(kinds).collect();
     let is_class = |block: &&Block<'_>| {
         block.members.len() > 1
-            && !is_of_a_clock(block.values)
+            && (is_time(block) && is_shown_by_a_write(table, &all, block) || !is_of_a_clock(block.values))
             && !changes_with_time(&blocks, &shared, block)
             && !kinds(block).iter().any(|kind| wandering.contains(kind))
     };
     let class = |block: &Block<'_>| {
-        let chance = chance(&all, block, &draws);
+        let is_time = is_time(block);
+        let chance = if is_time { Chance::No } else { chance(&all, block, &draws) };
         let spots = block.members.iter().map(|at| all[*at].spot.clone()).collect();
-        (chance != Chance::Yes).then_some(Class { spots, is_unsettled: chance == Chance::Perhaps })
+        let counts = chance != Chance::Yes && (!is_time || is_shown_by_a_write(table, &all, block));
+        counts.then_some(Class { spots, is_unsettled: chance == Chance::Perhaps, is_time })
     };
     blocks.iter().filter(is_class).filter_map(class).collect()
+}
+
+/// Whether it is one time in each baseline.
+fn is_time(block: &Block<'_>) -> bool {
+    block.values.iter().all(|value| exact_time(value).is_some())
+}
+
+/// Whether the answer to a write shows the time, and another one does, too. What only reads show may be when their instance began, or
+/// filled a cache.
+fn is_shown_by_a_write(table: &Table<'_>, all: &[Varying], block: &Block<'_>) -> bool {
+    let exchanges: BTreeSet<usize> = block.members.iter().map(|at| all[*at].spot.exchange).collect();
+    exchanges.len() > 1 && exchanges.iter().any(|exchange| table.is_write(*exchange))
 }
 
 /// Numbers that begin alike, as those of one clock do.
@@ -159,6 +175,15 @@ pub(super) fn broken<'a>(
             shows[class].extend(value.map(|value| (spot, value.to_owned(), instance)));
         }
     }
-    let differs = |(_, shows): &(&Class, Shows<'_>)| shows.iter().any(|(_, value, _)| *value != shows[0].1);
+    let differs = |(class, shows): &(&Class, Shows<'_>)| {
+        shows.iter().any(|(_, value, _)| *value != shows[0].1 && !(class.is_time && are_close(value, &shows[0].1)))
+    };
     classes.iter().zip(shows).filter(differs).collect()
+}
+
+/// Two events of one moment may come apart by so many seconds on a busy machine.
+const CLOSE: f64 = 0.05;
+
+fn are_close(one: &str, other: &str) -> bool {
+    exact_time(one).zip(exact_time(other)).is_some_and(|(one, other)| (one - other).abs() <= CLOSE)
 }

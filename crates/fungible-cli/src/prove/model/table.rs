@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::prove::diff::{Explanation, Note, plainly_equal};
 use crate::prove::parse::{
-    Kind, Node, ParsedRun, Place, Response, atoms, looks_random, measured, plain, ties_elements,
+    Atom, Kind, Moment, Node, ParsedRun, Place, Response, atoms, looks_random, measured, plain, ties_elements,
 };
 
 /// Longer texts are no values.
@@ -20,6 +20,8 @@ pub(super) struct Table<'a> {
     varying: BTreeSet<usize>,
     /// Where a rule explains how baselines differ: exchange and place.
     explained: BTreeSet<(usize, String)>,
+    /// Where they say the same time, seen from the beginnings of their runs.
+    timed: BTreeSet<(usize, String)>,
     /// Lists that come in any order.
     unordered: BTreeSet<(usize, String)>,
 }
@@ -94,6 +96,7 @@ impl<'a> Table<'a> {
             runs: vec![(first, pairs)],
             varying: BTreeSet::new(),
             explained: BTreeSet::new(),
+            timed: BTreeSet::new(),
             unordered: BTreeSet::new(),
         }
     }
@@ -107,7 +110,11 @@ impl<'a> Table<'a> {
         for note in notes {
             match note {
                 Note::Passes { seen, why, .. } => {
-                    let of = if *why == Explanation::AnyOrder { &mut self.unordered } else { &mut self.explained };
+                    let of = match why {
+                        Explanation::AnyOrder => &mut self.unordered,
+                        Explanation::SameTime => &mut self.timed,
+                        _ => &mut self.explained,
+                    };
                     of.extend(seen.exchange.checked_sub(1).map(|at| (at, seen.place.clone())));
                 }
                 Note::Label { seen, .. } => {
@@ -174,22 +181,51 @@ impl<'a> Table<'a> {
                 tail: tail.to_owned(),
             };
             let values = all.iter().map(|one| spot.value(one).map(str::to_owned)).collect::<Option<Vec<_>>>();
-            if let Some(values) = values.filter(|_| !self.is_explained(exchange, &spot.place, false)) {
+            let is_explained = |values: &Vec<String>| {
+                self.is_explained(exchange, &spot.place, false)
+                    || covers(&self.timed, exchange, &spot.place) && !values.iter().all(|one| exact_time(one).is_some())
+            };
+            if let Some(values) = values.filter(|values| !is_explained(values)) {
                 found.push(Varying { spot, kind: texts[0].all[text - 1].0, values });
             }
         });
     }
 
-    /// Whether a rule explains how baselines differ at a place, in a part of it, or in what it is a part of. In
+    /// Whether a rule explains how baselines differ at a place, in a part of it, or in what it is a part of, other than by the time. In
     /// `any_order`, the order of a list does not matter.
     pub(super) fn is_explained(&self, exchange: usize, place: &str, any_order: bool) -> bool {
-        let covers = |of: &BTreeSet<(usize, String)>| {
-            let ends = place.char_indices().filter(|(_, mark)| matches!(mark, '.' | '[' | ' ')).map(|(at, _)| at);
-            let after = of.range((exchange, place.to_owned())..).next();
-            ends.chain([place.len()]).any(|end| of.contains(&(exchange, place[..end].to_owned())))
-                || after.is_some_and(|(at, below)| *at == exchange && below.starts_with(place))
-        };
-        covers(&self.explained) || !any_order && covers(&self.unordered)
+        covers(&self.explained, exchange, place) || !any_order && covers(&self.unordered, exchange, place)
+    }
+
+    /// Whether baselines say the same time there.
+    pub(super) fn is_timed(&self, exchange: usize, place: &str) -> bool {
+        covers(&self.timed, exchange, place)
+    }
+
+    /// Whether a client asked for a change there.
+    pub(super) fn is_write(&self, exchange: usize) -> bool {
+        self.runs[0].0.exchanges().get(exchange).is_some_and(|one| !one.request.is_safe())
+    }
+}
+
+/// Whether these places hold this one, a part of it, or what it is a part of.
+fn covers(of: &BTreeSet<(usize, String)>, exchange: usize, place: &str) -> bool {
+    let ends = place.char_indices().filter(|(_, mark)| matches!(mark, '.' | '[' | ' ')).map(|(at, _)| at);
+    let after = of.range((exchange, place.to_owned())..).next();
+    ends.chain([place.len()]).any(|end| of.contains(&(exchange, place[..end].to_owned())))
+        || after.is_some_and(|(at, below)| *at == exchange && below.starts_with(place))
+}
+
+/// The time that a text is, in seconds since 1970, where it says parts of a second: two such times are not the same by chance.
+pub(super) fn exact_time(text: &str) -> Option<f64> {
+    let says_parts = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text.len() >= 13
+        || text
+            .rsplit_once(['.', ','])
+            .is_some_and(|(_, parts)| parts.bytes().take_while(u8::is_ascii_digit).count() > 2);
+    let found = atoms(text);
+    match found.iter().filter(|atom| atom.kind != Kind::Separator).collect::<Vec<_>>()[..] {
+        [Atom { kind: Kind::Time(Moment::Epoch(at)), .. }] if says_parts => Some(*at),
+        _ => None,
     }
 }
 

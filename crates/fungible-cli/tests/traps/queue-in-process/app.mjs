@@ -14,16 +14,18 @@ function put(folder, mail) {
   renameSync(draft, `data/${folder}/${mail.id}.json`);
 }
 
+// The mail server is slow: longer than it takes to kill an instance on a busy machine.
+const slowness = 250;
 const queue = [];
 function sendNext() {
   const mail = queue.shift();
   if (mail) put("sent", mail);
-  if (queue.length) setTimeout(sendNext, 60);
+  if (queue.length) setTimeout(sendNext, slowness);
 }
 function enqueue(mail) {
   if (options.mended) return put("queue", mail);
   queue.push(mail);
-  if (queue.length === 1) setTimeout(sendNext, 60); // the mail server is slow
+  if (queue.length === 1) setTimeout(sendNext, slowness);
 }
 
 async function bodyOf(request) {
