@@ -1,11 +1,12 @@
 //! The baselines so far, and what they teach. Runs are judged here, each once for each state of that knowledge.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Journal;
 use super::model::{Comparison, Ignore, Model};
-use super::parse::ParsedRun;
+use super::parse::{Kind, ParsedRun, Place, Response, atoms, plain};
 use super::request_key::{RequestKey, RequestKeys, RequestPatterns};
 use super::verdict::Step;
 use crate::exchange::{Body, Exchange, Outcome};
@@ -113,6 +114,20 @@ impl Baselines {
         statuses
     }
 
+    /// For each request of the first baseline that writes: the places in its answer of tokens that are others in the second one. Whether a
+    /// request carries them later or only the client looks at them, they are what the client was given.
+    pub(crate) fn given_by_writes(&self) -> Vec<Vec<String>> {
+        let mut given = vec![Vec::new(); self.model.exchanges().len()];
+        let [first, second, ..] = &self.runs[..] else { return given };
+        for (here, there) in self.model.judge(second).pairs {
+            let (Some(one), Some(other)) = (first.response(here - 1), second.response(there - 1)) else { continue };
+            if self.model.is_write(here) && one.status == other.status {
+                given[here - 1] = differing_tokens(&one, &other);
+            }
+        }
+        given
+    }
+
     /// What the requests look like in any run.
     pub(crate) fn patterns(&self) -> RequestPatterns {
         let mut patterns = RequestPatterns::default();
@@ -155,6 +170,23 @@ impl Baselines {
         };
         exchanges.iter().map(during).max().unwrap_or_default()
     }
+}
+
+/// The places of tokens in the body of a response that another one has otherwise.
+fn differing_tokens(one: &Response, other: &Response) -> Vec<String> {
+    let tokens = |response: &Response| {
+        let mut tokens = BTreeMap::new();
+        if let Some(body) = response.part("body") {
+            body.leaves(&mut Place::root("body"), &mut |place, text| {
+                if atoms(&plain(text)).iter().any(|atom| matches!(atom.kind, Kind::Opaque | Kind::Signed)) {
+                    tokens.insert(place.to_string(), text.to_owned());
+                }
+            });
+        }
+        tokens
+    };
+    let others = tokens(other);
+    tokens(one).into_iter().filter(|(place, text)| others.get(place) != Some(text)).map(|(place, _)| place).collect()
 }
 
 fn said(exchange: &Exchange) -> Option<(u16, &Body)> {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::encoding;
 use crate::exchange::{Exchange, Outcome, Request};
 
+/// No client has a shorter time limit for what only reads: whoever goes away sooner has lost interest.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(900);
+
 /// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,9 +68,12 @@ impl Journal {
         ended.min_by_key(|(_, end)| end.at)
     }
 
-    /// The requests that a client gave up while we had no instance for them.
+    /// The requests that a client gave up while we had no instance for them, and not only because it left a page.
     pub(crate) fn starved(&self) -> impl Iterator<Item = &Request> {
-        let starved = self.exchanges.iter().filter(|one| one.outcome == Outcome::Abandoned && one.instance.is_none());
+        let waited = |one: &Exchange| one.ended.saturating_sub(one.arrived) >= SHORTEST_PATIENCE;
+        let starved = self.exchanges.iter().filter(move |one| {
+            one.outcome == Outcome::Abandoned && one.instance.is_none() && (waited(one) || !one.request.is_safe())
+        });
         starved.map(|one| &one.request)
     }
 }

@@ -2,7 +2,7 @@
 //! is withheld from all that come later, as a trap would withhold it; the judge must then report a deviation.
 
 use super::baselines::Observed;
-use super::deviation::Deviation;
+use super::deviation::{Deviation, DeviationKind};
 use super::event::Event;
 use super::investigate::Proof;
 use super::lab::{KnownRequest, ProveError};
@@ -71,9 +71,14 @@ fn add(proof: &mut Proof<'_, '_>, number: usize, loss: Loss) {
 pub(super) fn known(proof: &Proof<'_, '_>, keys: &[RequestKey]) -> Vec<KnownRequest> {
     let model = proof.baselines.model();
     let statuses = proof.baselines.statuses();
+    let given = proof.baselines.given_by_writes();
     let minted_at = |number: usize| {
         let minted = model.carried().iter().filter(|one| one.minted.0 == number);
-        minted.map(|one| one.minted.1.clone()).collect()
+        let mut places: Vec<String> = minted.map(|one| one.minted.1.clone()).collect();
+        if places.is_empty() {
+            places.clone_from(&given[number - 1]);
+        }
+        places
     };
     let exchanges = model.exchanges().iter().zip(keys).zip(statuses);
     exchanges
@@ -191,7 +196,7 @@ fn shown(model: &Model, observed: &Observed, withheld: &[usize], way: Way) -> Sh
     // What only contradicts a withheld response says nothing of later ones.
     let counts = |one: &&Deviation| !one.kind.contradicts().is_some_and(|other| withheld.contains(&other));
     let deviations =
-        || observed.comparison.deviations.iter().filter(counts).filter_map(|one| Some((one.exchange?, &one.place)));
+        || observed.comparison.deviations.iter().filter(counts).filter_map(|one| Some((one.exchange?, one)));
     // The answers of stand-ins are ours, and a stream also shows what others do. Of several, a later one may read what an
     // earlier one wrote.
     let is_stream = |number: usize| withheld.len() == 1 && !exchanges[number - 1].frames.is_empty();
@@ -199,8 +204,10 @@ fn shown(model: &Model, observed: &Observed, withheld: &[usize], way: Way) -> Sh
     if !all_answered || deviations().any(|(number, _)| withheld.contains(&number) && !is_ours(number)) {
         return Shown::NotWithheld;
     }
+    // A client may look at what it was given, and ask for nothing more.
+    let by_client = |one: &Deviation| way == Way::Replaced && one.kind == DeviationKind::DriverExit;
     // What is otherwise before anything was withheld is chance.
-    let mut later =
-        deviations().filter(|(number, _)| !withheld.contains(number) && exchanges[number - 1].ended > began);
-    later.next().map_or(Shown::Nothing, |(reader, place)| Shown::Noticed { reader, place: place.clone() })
+    let mut later = deviations()
+        .filter(|(number, one)| (!withheld.contains(number) || by_client(one)) && exchanges[number - 1].ended > began);
+    later.next().map_or(Shown::Nothing, |(reader, one)| Shown::Noticed { reader, place: one.place.clone() })
 }

@@ -90,8 +90,9 @@ impl Controlled {
         if self.kind == FindingKind::NotReady {
             return Ok(());
         }
-        if self.goes_right(proof, trials, (Condition::Live, live(keys, &culprits.writers, reader))).await? == Some(true)
-        {
+        // Who missed it without showing it would be together with the writer there.
+        let live = live(keys, &culprits.writers, reader).filter(|_| culprits.seen_at.is_none());
+        if self.goes_right(proof, trials, (Condition::Live, live)).await? == Some(true) {
             self.kind = FindingKind::Replicated;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use super::comparison::NotCompared;
-use crate::exchange::{Exchange, Outcome};
+use crate::exchange::{Exchange, Outcome, Request, field};
 use crate::prove::align::Pairing;
 use crate::prove::parse::ParsedRun;
 
@@ -25,11 +25,20 @@ fn is_whole(exchange: &Exchange) -> bool {
     matches!(exchange.outcome, Outcome::Answered { complete: true, .. }) && !exchange.left
 }
 
-/// Whether the answer to one request shows what that to another one would: the same client asks for the same, later, or
-/// earlier and nothing was written since.
+/// Whether the answer to one request shows what that to another one would: the same client, or one that says in the same way who it
+/// is, asks for the same, later, or earlier and nothing was written since.
 fn shows(run: &ParsedRun, one: usize, given_up: usize) -> bool {
     let (request, other) = (&run.exchanges()[one].request, &run.exchanges()[given_up].request);
-    let same = run.requests[one].client == run.requests[given_up].client
+    let same = (run.requests[one].client == run.requests[given_up].client || says_who(request) == says_who(other))
         && (&request.method, &request.target, &request.body) == (&other.method, &other.target, &other.body);
     same && (one > given_up || one < given_up && !(one..given_up).any(|at| run.writes(at)))
+}
+
+/// The names of the cookies, and whether there are other credentials, of a request that only reads.
+fn says_who(request: &Request) -> Option<(Vec<String>, bool)> {
+    let cookies = field(&request.headers, "cookie");
+    let mut names: Vec<String> =
+        cookies.split(';').filter_map(|one| one.split_once('=')).map(|(name, _)| name.trim().to_owned()).collect();
+    names.sort();
+    request.is_safe().then(|| (names, !field(&request.headers, "authorization").is_empty()))
 }

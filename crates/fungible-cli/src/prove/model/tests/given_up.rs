@@ -2,7 +2,7 @@
 
 use super::super::Ignore;
 use super::world::Compare as _;
-use super::world::{Log, against, clean, found, learned, run};
+use super::world::{Log, against, clean, found, learned, run, token};
 use crate::exchange::Outcome;
 
 fn given_up(log: Log) -> Log {
@@ -29,6 +29,21 @@ fn what_was_given_up_is_not_missed_where_the_same_was_seen() {
     let unseen = against(|nth| news(nth, [true, true]), news(3, [false, false]));
     clean(&unseen);
     assert_eq!(unseen.not_compared.iter().map(|one| one.exchange).collect::<Vec<usize>>(), [2, 4]);
+}
+
+#[test]
+fn what_another_client_saw_that_says_who_it_is_in_the_same_way_is_not_missed() {
+    let story = |nth: u64, second: &str, stays: bool| {
+        let me = |log: Log, name: &str, value: &str| log.get("/me").with(name, value);
+        let log = me(run(nth), "authorization", &format!("Bearer {}", token(nth, "first")));
+        let log = if stays { log.json(r#"{"name":"ann"}"#) } else { given_up(log) };
+        me(log, second, &format!("Bearer {}", token(nth, "second"))).json(r#"{"name":"ann"}"#)
+    };
+    for (second, missed) in [("authorization", vec![]), ("x-visitor", vec![1])] {
+        let comparison = against(|nth| story(nth, second, true), story(3, second, false));
+        clean(&comparison);
+        assert_eq!(comparison.not_compared.iter().map(|one| one.exchange).collect::<Vec<usize>>(), missed, "{second}");
+    }
 }
 
 #[test]
