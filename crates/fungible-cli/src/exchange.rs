@@ -105,6 +105,11 @@ impl Request {
         self.operation().map_or_else(|| is_safe(&self.method), |one| one.only_reads())
     }
 
+    /// Whether a browser asks by it if it may send another request (the CORS protocol of the Fetch standard, 3.2.2).
+    pub(crate) fn is_preflight(&self) -> bool {
+        self.method == "OPTIONS" && !field(&self.headers, "access-control-request-method").is_empty()
+    }
+
     /// Whether another one asks for the same thing.
     pub(crate) fn asks_the_same(&self, other: &Request) -> bool {
         let same_body = || match (&self.body, &other.body) {

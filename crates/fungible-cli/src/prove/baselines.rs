@@ -145,7 +145,9 @@ impl Baselines {
             patterns.add(&requests, &minted);
         }
         for run in &self.runs {
-            rows(run.exchanges()).for_each(|row| patterns.add_row(row.len()));
+            for row in rows(run.exchanges()) {
+                patterns.add_row(row.len());
+            }
             let given_up = run.exchanges().iter().filter(|one| one.outcome == Outcome::Abandoned);
             given_up.for_each(|one| patterns.add_given_up(&one.request));
         }
@@ -155,7 +157,7 @@ impl Baselines {
     /// How long a driver polled at most until the answer was another one.
     pub(crate) fn longest_change(&self) -> Duration {
         let rows = self.runs.iter().flat_map(|run| rows(run.exchanges()));
-        let took = |row: &[Exchange]| match row {
+        let took = |row: Vec<&Exchange>| match row[..] {
             [first, .., last] if said(first) != said(last) => last.ended.saturating_sub(first.arrived),
             _ => Duration::ZERO,
         };
@@ -196,7 +198,9 @@ fn said(exchange: &Exchange) -> Option<(u16, &Body)> {
     }
 }
 
-/// The requests one after the other that ask for the same and only read.
-fn rows(exchanges: &[Exchange]) -> impl Iterator<Item = &[Exchange]> {
-    exchanges.chunk_by(|one, next| one.request.is_safe() && one.request.asks_the_same(&next.request))
+/// The requests one after the other that ask for the same and only read, however often a browser asks in between if it may.
+fn rows(exchanges: &[Exchange]) -> Vec<Vec<&Exchange>> {
+    let asked: Vec<&Exchange> = exchanges.iter().filter(|one| !one.request.is_preflight()).collect();
+    let rows = asked.chunk_by(|one, next| one.request.is_safe() && one.request.asks_the_same(&next.request));
+    rows.map(<[&Exchange]>::to_vec).collect()
 }

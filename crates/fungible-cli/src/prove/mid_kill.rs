@@ -208,6 +208,8 @@ fn again<'o>(observed: &'o Observed, numbers: &[usize]) -> Again<'o> {
             DeviationKind::Header | DeviationKind::DriverExit if is_its_own => {
                 otherwise.get_or_insert_with(|| "other header fields".to_owned());
             }
+            // A client that got another answer goes on otherwise.
+            DeviationKind::LeftOut | DeviationKind::DriverExit if otherwise.is_some() => {}
             _ => return Again::Shown(number, deviation),
         }
     }

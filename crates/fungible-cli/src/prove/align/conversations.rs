@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::counterparts::Counterparts;
 use super::groups::{Group, last};
+use crate::prove::journal::DriverEnd;
 use crate::prove::parse::{ParsedRun, RequestValue, given};
 
 /// Shorter texts are words that many clients are given.
@@ -60,6 +61,10 @@ pub(super) fn paired_conversations(
     (baseline, of_baseline): (&ParsedRun, &[Group]),
     (other, of_other): (&ParsedRun, &[Group]),
 ) -> HashMap<usize, usize> {
+    // Of a run that was cut off it is chance which conversations look alike.
+    if [baseline, other].iter().any(|run| run.journal.driver == DriverEnd::Stopped) {
+        return HashMap::new();
+    }
     let counterparts = Counterparts::new(baseline, other);
     let (here, there) = (conversations(baseline), conversations(other));
     let mut certain = HashMap::new();

@@ -67,22 +67,29 @@ pub(super) fn numbers(candidates: &[Suspect]) -> Vec<usize> {
     numbers
 }
 
-/// The first of the equal safe requests in a row of which this is the last. Requests for other things are not equal, alike
-/// as they may look: what was made for one of two things is not missed by the other.
-pub(super) fn first_of_a_row(model: &Model, reader: usize) -> usize {
+/// The equal safe requests in a row of which this is the last; it alone, where there are no others. Requests for other things are not
+/// equal, alike as they may look: what was made for one of two things is not missed by the other.
+pub(super) fn row(model: &Model, reader: usize) -> Vec<usize> {
     let request = |number: usize| &model.exchanges()[number - 1].request;
     // A router sees requests alone: what only the rest of the run shows to be safe it does not keep together.
     let is_safe = |number: usize| request(number).is_safe() && !model.is_write(number);
+    let mut row = vec![reader];
     let mut first = reader;
-    while first > 1 && is_safe(first) && request(first - 1).asks_the_same(request(first)) {
-        first -= 1;
+    // A browser asks in between whether it may ask again.
+    for before in (1..reader).rev().filter(|number| !request(*number).is_preflight()) {
+        if !is_safe(first) || !request(before).asks_the_same(request(first)) {
+            break;
+        }
+        row.push(before);
+        first = before;
     }
-    first
+    row.reverse();
+    row
 }
 
 /// Whether a driver that polls has sent these: more than two, or not the same number in each baseline.
-pub(super) fn is_polled(model: &Model, first: usize, last: usize) -> bool {
-    last - first > 1 || (last > first && model.is_loose(last))
+pub(super) fn is_polled(model: &Model, row: &[usize]) -> bool {
+    row.len() > 2 || row.len() > 1 && row.last().is_some_and(|last| model.is_loose(*last))
 }
 
 /// Whether two requests were ever in flight at once.

@@ -1,7 +1,7 @@
 //! The cause of a deviation, by experiment: with everything else the same, which earlier request must share its instance
 //! with the one that went wrong, so that it goes right? No conviction without it.
 
-use super::candidates::{Suspect, apart, candidates, first_of_a_row, has_parallel_clients, is_polled, patterns};
+use super::candidates::{Suspect, apart, candidates, has_parallel_clients, is_polled, patterns, row};
 use super::culprits::{Cause, Culprits};
 use super::proof::{Proof, TIMES};
 use super::race::race;
@@ -18,7 +18,7 @@ pub(super) async fn find(
     proof: &mut Proof<'_, '_>,
     experiment: &Experiment,
     (reader, failing): (usize, &Observed),
-    deviations: &[Deviation],
+    (deviations, earlier): (&[Deviation], &[usize]),
 ) -> Result<Cause, ProveError> {
     let keys = proof.baselines.keys(proof.lab.patterns());
     let Some(key) = reader.checked_sub(1).and_then(|at| keys.get(at)) else { return Ok(Cause::Unknown) };
@@ -28,7 +28,7 @@ pub(super) async fn find(
     numbers.sort_by_key(|number| !contradicts(number));
     let candidates: Vec<Suspect> = numbers.into_iter().map(|number| (number, keys[number - 1].clone())).collect();
     let side = if matches!(experiment.schedule, Schedule::Rotate(_)) { side(failing, reader) } else { 0 };
-    let exact = Trials { experiment, reader, key: Some(key.clone()), polled: Vec::new(), side, deviations };
+    let exact = Trials { experiment, reader, key: Some(key.clone()), polled: Vec::new(), side, deviations, earlier };
     if experiment.schedule == Schedule::Cold {
         return starts::at_once(proof, &exact).await;
     }
@@ -41,11 +41,11 @@ pub(super) async fn find(
         return Ok(cause);
     }
     let apart = apart(failing, &candidates, reader);
-    let first = first_of_a_row(proof.baselines.model(), reader);
-    let polling = Trials { key: Some(keys[first - 1].clone()), polled: (first..reader).collect(), ..exact.clone() };
+    let row = row(proof.baselines.model(), reader);
+    let polled = row[..row.len() - 1].to_vec();
+    let polling = Trials { key: Some(keys[row[0] - 1].clone()), polled, ..exact.clone() };
     let mut cause = Cause::Unknown;
-    let polled = is_polled(proof.baselines.model(), first, reader);
-    for trials in if polled { [&polling, &exact] } else { [&exact, &polling] } {
+    for trials in if is_polled(proof.baselines.model(), &row) { [&polling, &exact] } else { [&exact, &polling] } {
         if trials.is_polling() && !polling.goes_wrong_without_writers(proof).await? {
             continue;
         }

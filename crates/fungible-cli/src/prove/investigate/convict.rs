@@ -34,11 +34,15 @@ pub(super) async fn convict(
     let Some(failing) = runs.first() else { return Ok(Round::Open) };
     let of_reader: Vec<Deviation> =
         failing.comparison.deviations.iter().filter(|one| one.exchange == reader).cloned().collect();
+    // A client may have given it up in the others.
+    let earlier: Vec<usize> =
+        runs.iter().flat_map(|run| run.comparison.deviating()).flatten().filter(|one| Some(*one) < reader).collect();
+    let about = (&of_reader[..], &earlier[..]);
     let names_itself = of_reader.iter().any(|one| one.kind == DeviationKind::OwnPort);
     let cause = match reader {
         Some(_) if names_itself => Cause::NotNeeded,
-        Some(reader) => match find(proof, experiment, (reader, failing), &of_reader).await? {
-            Cause::Unknown => not_ready(proof, &seen_by(proof, experiment, reader, &of_reader)).await?,
+        Some(reader) => match find(proof, experiment, (reader, failing), about).await? {
+            Cause::Unknown => not_ready(proof, &seen_by(proof, experiment, reader, about)).await?,
             cause => cause,
         },
         None => Cause::Unknown,
@@ -74,7 +78,7 @@ pub(super) async fn convict(
         }
         kind => kind,
     };
-    let trials = seen_by(proof, experiment, culprits.seen_at.unwrap_or(culprits.reader), &of_reader);
+    let trials = seen_by(proof, experiment, culprits.seen_at.unwrap_or(culprits.reader), about);
     let controlled = controlled(proof, &trials, (&culprits, failing), kind).await?;
     if controlled.kind == FindingKind::NotReady {
         // Nobody left anything behind.
@@ -94,7 +98,7 @@ pub(super) async fn convict(
         None => proof.results.findings.push(finding),
     }
     if kind == FindingKind::Stale {
-        let age = age(proof, &Trials::of(experiment, shown_by, &of_reader), &writers).await?;
+        let age = age(proof, &Trials::of(experiment, shown_by, about), &writers).await?;
         proof.results.findings.last_mut().into_iter().for_each(|finding| finding.age = age);
     }
     Ok(progress)
@@ -140,10 +144,10 @@ fn seen_by<'a>(
     proof: &Proof<'_, '_>,
     experiment: &'a Experiment,
     reader: usize,
-    deviations: &'a [Deviation],
+    (deviations, earlier): (&'a [Deviation], &'a [usize]),
 ) -> Trials<'a> {
     let key = proof.baselines.keys(proof.lab.patterns()).get(reader - 1).cloned();
-    Trials { experiment, reader, key, polled: Vec::new(), side: 0, deviations }
+    Trials { experiment, reader, key, polled: Vec::new(), side: 0, deviations, earlier }
 }
 
 /// No other request is the cause: an instance may need a while until it is ready in earnest.

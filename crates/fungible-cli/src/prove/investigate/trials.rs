@@ -28,12 +28,18 @@ pub(super) struct Trials<'a> {
     /// Of two live instances, the one that they share.
     pub(super) side: usize,
     pub(super) deviations: &'a [Deviation],
+    /// Requests before the reader that went wrong in some runs of the attack, too: they say nothing about what heals the reader.
+    pub(super) earlier: &'a [usize],
 }
 
 impl<'a> Trials<'a> {
     /// The reader by itself.
-    pub(super) fn of(experiment: &'a Experiment, reader: usize, deviations: &'a [Deviation]) -> Trials<'a> {
-        Trials { experiment, reader, key: None, polled: Vec::new(), side: 0, deviations }
+    pub(super) fn of(
+        experiment: &'a Experiment,
+        reader: usize,
+        (deviations, earlier): (&'a [Deviation], &'a [usize]),
+    ) -> Trials<'a> {
+        Trials { experiment, reader, key: None, polled: Vec::new(), side: 0, deviations, earlier }
     }
 }
 
@@ -228,7 +234,8 @@ impl Trials<'_> {
             !gave_up(&observed.run.exchanges()[there - 1].outcome) || gave_up(&model.exchanges()[reader - 1].outcome)
         };
         let reached = comparison.pairs.iter().any(|(here, there)| *here == reader && answered(*there));
-        let earlier = comparison.deviations.iter().any(|one| one.exchange.is_some_and(|exchange| exchange < reader));
+        let is_new = |exchange: usize| exchange < reader && !self.earlier.contains(&exchange);
+        let earlier = comparison.deviations.iter().any(|one| one.exchange.is_some_and(is_new));
         let same = |one: &Deviation| {
             one.exchange == Some(reader) && self.deviations.iter().any(|other| other.place == one.place)
         };

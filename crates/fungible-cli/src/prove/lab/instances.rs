@@ -154,7 +154,9 @@ impl<'a> Instances<'a> {
         let wanted = if self.setup.ahead > self.setup.cores { self.setup.ahead } else { 1 };
         while self.spares.len() < wanted + KEPT_BACK && self.alone.is_none() {
             self.start_more(0, 0);
-            tell_last();
+            if self.starting.len() + self.spares.len() >= wanted + KEPT_BACK {
+                tell_last();
+            }
             if !self.add_next(lasting).await? {
                 break;
             }

@@ -83,10 +83,14 @@ impl Router {
 
     fn route_of(&mut self, number: usize, request: &Request, key: &RequestKey) -> Route {
         let safe = request.is_safe();
-        let as_before = safe && self.last.as_ref().is_some_and(|last| last.asks_the_same(request));
-        self.last = Some(request.clone());
-        self.row = if as_before { self.row + 1 } else { 1 };
-        let belongs = self.belongs_together(as_before, key);
+        // A browser asks whether it may ask again.
+        let as_before =
+            safe && !request.is_preflight() && self.last.as_ref().is_some_and(|last| last.asks_the_same(request));
+        if !request.is_preflight() {
+            self.last = Some(request.clone());
+            self.row = if as_before { self.row + 1 } else { 1 };
+        }
+        let belongs = if request.is_preflight() { None } else { self.belongs_together(as_before, key) };
         let after_a_write = std::mem::replace(&mut self.wrote, !safe);
         let polls = self.row > self.longest_row;
         let covers = |keys: &[RequestKey]| keys.iter().any(|one| one.covers(key));
@@ -215,6 +219,18 @@ mod tests {
         let requests = ["POST /jobs", "GET /jobs/4", "GET /jobs/4", "GET /", "GET /jobs/4"];
         let expected = [Route::Fresh, Route::Kept(0), Route::Kept(0), Route::Fresh, Route::Fresh];
         assert_eq!(given(&[], Some(job), &requests), expected);
+    }
+
+    #[test]
+    fn what_a_browser_asks_before_it_asks_again_does_not_end_a_row() {
+        let (job, mut may) = (Request::plain("GET", "/jobs/4"), Request::plain("OPTIONS", "/jobs/4"));
+        may.headers.push(("access-control-request-method".to_owned(), b"GET".to_vec()));
+        let together = Together { writers: Vec::new(), reader: Some(key("GET /jobs/4", 1)), polls: true, side: 0 };
+        let amnesia = Schedule::Amnesia(HandOver::Each).plain().with(Intervention::Together(together)).unwrap();
+        let mut router = Router::new(amnesia, RequestPatterns::default());
+        let given: Vec<Route> =
+            [&may, &job, &may, &job].iter().zip(1..).map(|(one, number)| router.route(number, one).1).collect();
+        assert_eq!(given, [Route::Fresh, Route::Kept(0), Route::Fresh, Route::Kept(0)]);
     }
 
     #[test]
