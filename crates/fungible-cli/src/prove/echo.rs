@@ -67,12 +67,12 @@ async fn with_baselines_of_its_own(proof: &mut Proof<'_, '_>) -> Result<(), Prov
     let at_once = proof.baselines.in_flight_at_once();
     proof.lab.expect(echoing.patterns(), echoing.in_flight_at_once());
     let plain = std::mem::replace(&mut proof.baselines, echoing);
-    let swapped = std::mem::take(&mut proof.swapped);
+    let (swapped, in_company) = (std::mem::take(&mut proof.swapped), std::mem::take(&mut proof.in_company));
     let results = std::mem::take(&mut proof.results);
     let over = investigate::attack(proof, Schedule::Rotate(Pass::WritesApart)).await;
     let echoing = std::mem::replace(&mut proof.baselines, plain);
     proof.lab.expect(patterns, at_once);
-    proof.swapped = swapped;
+    (proof.swapped, proof.in_company) = (swapped, in_company);
     let echoed = std::mem::replace(&mut proof.results, results);
     add(&mut proof.results, echoed, echoing.model());
     over

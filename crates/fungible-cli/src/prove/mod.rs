@@ -62,7 +62,7 @@ pub(crate) async fn prove(lab: &mut Lab<'_>) -> Result<Verdict, ProveError> {
     let began = Instant::now();
     let first = lab.run(&Experiment::baseline(Duration::ZERO)).await?;
     let baselines = Baselines::new(first, lab.plan().ignores.clone());
-    let mut proof = Proof { lab, baselines, results: Results::default(), swapped: Vec::new() };
+    let mut proof = Proof { lab, baselines, results: Results::default(), swapped: Vec::new(), in_company: Vec::new() };
     let nothing_to_see = match Box::pin(carry_out(&mut proof)).await {
         Ok(reason) => reason,
         // What was found until then stands.

@@ -335,7 +335,7 @@ each! {
     aborted_fetches access_log auction_end avatar_files block_ids build_id cache_ttl cancel_elsewhere chat_room chunked_answers
     clocks code_per_process cold_keys conditional_requests cookie_never_back cookie_secret crash_on_request csp_nonce
     csrf_secret cursor_pages cut_short early_ready event_stream feed_xml form_actions guest_cart guestbook gzip_bodies
-    idempotency_keys instance_names invoice_numbers job_in_process jwt lagging_replica lazy_write leader_lease
+    idempotency_keys instance_names instances_online invoice_numbers job_in_process jwt lagging_replica lazy_write leader_lease
     lease_server lock_file lockout logout_elsewhere long_polling masked_csrf mcp_session metrics_process metrics_pushed
     notes_map notes_replicated oauth_state one_time_code one_time_link order_ids own_log own_port page_lock
     pages_disjoint parallel_clients parallel_serial_ids payments_retried pid_file preferences_fallback process_etags

@@ -102,14 +102,20 @@ async fn look_into(proof: &mut Proof<'_, '_>, experiment: &Experiment, runs: &[O
         // It was noise.
         return Ok(Round::Clean);
     }
-    for (reader, _) in seen.into_iter().filter(|(_, times)| *times >= TIMES).take(READERS) {
+    let holds: Vec<Option<usize>> = seen.iter().filter(|(_, times)| *times >= TIMES).map(|(one, _)| *one).collect();
+    let (mut open, all_hold) = (0, holds.len() == seen.len());
+    for reader in holds {
+        if open >= READERS {
+            break;
+        }
         let found = proof.results.findings.len();
         let progress = Box::pin(convict(proof, experiment, reader, runs)).await?;
         if matches!(progress, Round::Healed(_)) || proof.results.findings.len() > found {
             return Ok(progress);
         }
+        open += usize::from(!matches!(progress, Round::Clean));
     }
-    Ok(Round::Open)
+    Ok(if open == 0 && all_hold { Round::Clean } else { Round::Open })
 }
 
 /// Runs the attack again, and baselines in between at its pace: what differs there too is noise. All its runs.

@@ -17,11 +17,14 @@ use crate::prove::lab::ProveError;
 use crate::prove::model::Comparison;
 use crate::prove::plan::Attack;
 use crate::prove::request_key::RequestKey;
-use crate::prove::schedule::{Experiment, Intervention, Schedule};
+use crate::prove::schedule::{Experiment, Intervention, Pass, Schedule};
 use crate::prove::verdict::{Age, Finding, FindingKind, Harm, NotJudged, Step};
 
 /// So often an attack must fail again after an experiment has removed the deviation.
 const COUNTER_CHECKS: usize = 2;
+
+/// In so many runs it must be the same where another instance only lives.
+const IN_COMPANY: usize = 2;
 
 /// Finds the cause of what deviated at this request in all `runs` of the attack. There is one finding for each kind and all
 /// requests that left something: further ones that missed it are named in it.
@@ -38,6 +41,10 @@ pub(super) async fn convict(
     let earlier: Vec<usize> =
         runs.iter().flat_map(|run| run.comparison.deviating()).flatten().filter(|one| Some(*one) < reader).collect();
     let about = (&of_reader[..], &earlier[..]);
+    if are_numbers(&of_reader) && follows_the_fleet(proof, &of_reader).await? {
+        note_figures(proof, &of_reader);
+        return Ok(Round::Clean);
+    }
     let names_itself = of_reader.iter().any(|one| one.kind == DeviationKind::OwnPort);
     let cause = match reader {
         Some(_) if names_itself => Cause::NotNeeded,
@@ -102,6 +109,49 @@ pub(super) async fn convict(
         proof.results.findings.last_mut().into_iter().for_each(|finding| finding.age = age);
     }
     Ok(progress)
+}
+
+/// Whether nothing but numbers differ, apart from how the driver goes on.
+fn are_numbers(deviations: &[Deviation]) -> bool {
+    let is_number = |text: &str| text.parse::<f64>().is_ok();
+    let mut of_answers = deviations.iter().filter(|one| one.kind != DeviationKind::DriverExit).peekable();
+    of_answers.peek().is_some()
+        && of_answers.all(|one| one.kind != DeviationKind::Status && is_number(&one.baseline) && is_number(&one.attack))
+}
+
+/// Whether all of this is so, too, where one instance serves everything and another one only lives: it says how many there are.
+async fn follows_the_fleet(proof: &mut Proof<'_, '_>, deviations: &[Deviation]) -> Result<bool, ProveError> {
+    while proof.in_company.len() < IN_COMPANY {
+        if !proof.lab.may_run(1) {
+            return Ok(false);
+        }
+        let journal = match proof.lab.run(&Schedule::Rotate(Pass::ALL_TO_ONE).plain()).await {
+            Ok(journal) if journal.alone.is_none() => journal,
+            // Proofs that were recorded before there was this control have no such runs.
+            Ok(_) | Err(ProveError::NotRecorded { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        proof.in_company.push(proof.baselines.judge(journal));
+    }
+    proof.baselines.judge_again(&mut proof.in_company);
+    let is_there = |run: &Observed, wanted: &Deviation| {
+        let same = |one: &&Deviation| (one.exchange, &one.place) == (wanted.exchange, &wanted.place);
+        run.comparison.deviations.iter().any(|one| same(&one) && one.kind == wanted.kind)
+    };
+    let mut of_answers = deviations.iter().filter(|one| one.kind != DeviationKind::DriverExit);
+    Ok(of_answers.all(|one| proof.in_company.iter().all(|run| is_there(run, one))))
+}
+
+/// Says what was not compared.
+fn note_figures(proof: &mut Proof<'_, '_>, deviations: &[Deviation]) {
+    for one in deviations.iter().filter(|one| one.kind != DeviationKind::DriverExit) {
+        let Some(number) = one.exchange else { continue };
+        let request = proof.baselines.step(Some(number)).exchange.request.name();
+        let what = format!("#{number} {request}, {}: it follows how many instances there are", one.place);
+        if !proof.results.covered.not_covered.contains(&what) {
+            proof.results.covered.not_covered.push(what);
+        }
+    }
 }
 
 /// So long after the write it is looked whether the copy is still old.

@@ -1,6 +1,6 @@
 //! What an investigation works with and adds to.
 
-use crate::prove::baselines::Baselines;
+use crate::prove::baselines::{Baselines, Observed};
 use crate::prove::lab::Lab;
 use crate::prove::request_key::RequestKey;
 use crate::prove::results::Results;
@@ -15,4 +15,6 @@ pub(crate) struct Proof<'c, 'l> {
     pub(crate) results: Results,
     /// Requests in flight at once whose order baselines have changed: the first waited for the second.
     pub(crate) swapped: Vec<(RequestKey, RequestKey)>,
+    /// Runs on one instance while another one lives that serves nothing.
+    pub(crate) in_company: Vec<Observed>,
 }

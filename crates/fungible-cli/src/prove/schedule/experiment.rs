@@ -461,6 +461,9 @@ impl Pass {
         apart.into_iter().chain((0..bits).map(Pass::Bit)).collect()
     }
 
+    /// All that there may be go to the first, and the second lives.
+    pub(crate) const ALL_TO_ONE: Pass = Pass::Bit(usize::BITS - 1);
+
     /// Which of the two instances a request gets.
     pub(crate) fn side(self, number: usize, is_safe: bool) -> usize {
         match self {
