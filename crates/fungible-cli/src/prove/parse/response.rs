@@ -2,7 +2,7 @@
 
 use super::body::{self, Content};
 use super::tree::Node;
-use super::vocabulary::{Meaning, Scope, means};
+use super::vocabulary::{Meaning, Scope, is_heartbeat, means};
 use crate::exchange::{Body, Exchange, Frame, Headers, Outcome, field};
 
 /// A response by its parts.
@@ -82,6 +82,8 @@ pub(crate) fn frames(frames: &[Frame], from_client: bool, kind: &str) -> Node {
         }
     }
     name_heartbeats(&mut list);
+    // As many as there is time, wherever they come between the others. A bare word may also be what somebody said.
+    list.retain(|message| !(matches!(message, Node::Map(_)) && is_heartbeat(message)));
     Node::List(list)
 }
 

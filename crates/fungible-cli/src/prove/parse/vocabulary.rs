@@ -286,7 +286,10 @@ pub(crate) fn is_heartbeat(message: &Node) -> bool {
     let is_one = |node: &Node| matches!(node, Node::Text(text) if means(Heartbeat, Value, text));
     match message {
         Node::Lines(lines) => matches!(&lines[..], [line] if is_one(line)),
-        Node::Map(entries) => entries.iter().any(|(key, value)| key == "type" && is_one(value)),
+        // The event of a stream, and the method of JSON-RPC.
+        Node::Map(entries) => {
+            entries.iter().any(|(key, value)| ["type", "event", "method"].contains(&key.as_str()) && is_one(value))
+        }
         _ => false,
     }
 }

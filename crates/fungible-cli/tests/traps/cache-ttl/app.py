@@ -8,18 +8,20 @@ cache = {}
 
 
 def price(name):
+    """The price, and whether the cache had it."""
     price, until = cache.get(name, (None, 0))
-    if time.monotonic() > until:
+    is_known = time.monotonic() <= until
+    if not is_known:
         rows = store.query("SELECT price FROM product WHERE name = ?", name)
         price = rows[0][0] if rows else None
         cache[name] = (price, time.monotonic() + (0.5 if arguments.mended else math.inf))
-    return price
+    return price, "HIT" if is_known else "MISS"
 
 
 class App(Handler):
     def do_GET(self):
-        found = price(self.path.removeprefix("/prices/"))
-        self.answer(200, {"price": found}) if found is not None else self.answer(404, {"error": "no such product"})
+        found, hit = price(self.path.removeprefix("/prices/"))
+        self.answer(200, {"price": found}, [("X-Cache", hit)]) if found is not None else self.answer(404, {"error": "no such product"})
 
     def do_PUT(self):
         name = self.path.removeprefix("/prices/")

@@ -44,11 +44,13 @@ const server = createServer(async (request, response) => {
   if (!build) return send(404, { error: "no such build" });
   if (part !== "events") return send(200, build);
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+  const beats = setInterval(() => response.write("event: ping\ndata: {}\n\n"), 10); // so that nothing in between closes it
   for (const state of ["checked out", "compiled", "tested"]) {
     await pause(15);
     save({ ...build, state });
     response.write(`id: ${randomUUID()}\nevent: progress\ndata: ${JSON.stringify({ branch: build.branch, state, at: new Date().toISOString() })}\n\n`);
   }
+  clearInterval(beats);
   response.end();
 });
 server.listen(Number(options.port), "127.0.0.1");

@@ -15,7 +15,8 @@ assert.equal(stream.headers.get("content-type"), "text/event-stream");
 for await (const piece of stream.body.pipeThrough(new TextDecoderStream())) {
   text += piece;
   for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
-    events.push(JSON.parse(/^data: (.*)$/m.exec(text.slice(0, end))[1]));
+    const event = text.slice(0, end);
+    if (!event.startsWith("event: ping")) events.push(JSON.parse(/^data: (.*)$/m.exec(event)[1]));
   }
 }
 assert.deepEqual(events.map((event) => `${event.branch} ${event.state}`), ["main checked out", "main compiled", "main tested"]);
