@@ -1,12 +1,12 @@
 //! The baselines so far, and what they teach. Runs are judged here, each once for each state of that knowledge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Journal;
 use super::model::{Comparison, Ignore, Model};
-use super::parse::{Kind, ParsedRun, Place, Response, atoms, plain};
+use super::parse::{Atom, Kind, ParsedRun, Place, Response, atoms, plain, tokens};
 use super::request_key::{RequestKey, RequestKeys, RequestPatterns};
 use super::verdict::Step;
 use crate::exchange::{Body, Exchange, Outcome};
@@ -114,18 +114,22 @@ impl Baselines {
         statuses
     }
 
-    /// For each request of the first baseline that writes: the places in its answer of tokens that are others in the second one. Whether a
-    /// request carries them later or only the client looks at them, they are what the client was given.
+    /// For each request of the first baseline that writes: the places in its answer of new tokens that are others in the second one. Whether
+    /// a request carries them later or only the client looks at them, they are what the client was given.
     pub(crate) fn given_by_writes(&self) -> Vec<Vec<String>> {
-        let mut given = vec![Vec::new(); self.model.exchanges().len()];
-        let [first, second, ..] = &self.runs[..] else { return given };
-        for (here, there) in self.model.judge(second).pairs {
-            let (Some(one), Some(other)) = (first.response(here - 1), second.response(there - 1)) else { continue };
-            if self.model.is_write(here) && one.status == other.status {
-                given[here - 1] = differing_tokens(&one, &other);
-            }
-        }
-        given
+        let [first, second, ..] = &self.runs[..] else { return vec![Vec::new(); self.model.exchanges().len()] };
+        let pairs: BTreeMap<usize, usize> = self.model.judge(second).pairs.into_iter().collect();
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        let given = (1..=self.model.exchanges().len()).map(|here| {
+            known.extend(first.requests[here - 1].values.iter().map(|value| value.text.clone()));
+            let there = pairs.get(&here).filter(|_| self.model.is_write(here));
+            let responses = there.and_then(|there| first.response(here - 1).zip(second.response(there - 1)));
+            let alike = responses.filter(|(one, other)| one.status == other.status);
+            let places = alike.map(|(one, other)| differing_tokens(&one, &other, &known)).unwrap_or_default();
+            tokens(first, here - 1, &mut |token| _ = known.insert(token.to_owned()));
+            places
+        });
+        given.collect()
     }
 
     /// What the requests look like in any run.
@@ -174,21 +178,28 @@ impl Baselines {
     }
 }
 
-/// The places of tokens in the body of a response that another one has otherwise.
-fn differing_tokens(one: &Response, other: &Response) -> Vec<String> {
-    let tokens = |response: &Response| {
-        let mut tokens = BTreeMap::new();
+/// The places of tokens in the body of a response that another one has otherwise, and that are not `known`.
+fn differing_tokens(one: &Response, other: &Response, known: &BTreeSet<String>) -> Vec<String> {
+    let with_tokens = |response: &Response| {
+        let mut found = BTreeMap::new();
         if let Some(body) = response.part("body") {
             body.leaves(&mut Place::root("body"), &mut |place, text| {
-                if atoms(&plain(text)).iter().any(|atom| matches!(atom.kind, Kind::Opaque | Kind::Signed)) {
-                    tokens.insert(place.to_string(), text.to_owned());
+                let text = plain(text).into_owned();
+                let is_new =
+                    |atom: &Atom<'_>| matches!(atom.kind, Kind::Opaque | Kind::Signed) && !known.contains(atom.text);
+                if atoms(&text).iter().any(is_new) {
+                    found.insert(place.to_string(), text);
                 }
             });
         }
-        tokens
+        found
     };
-    let others = tokens(other);
-    tokens(one).into_iter().filter(|(place, text)| others.get(place) != Some(text)).map(|(place, _)| place).collect()
+    let others = with_tokens(other);
+    with_tokens(one)
+        .into_iter()
+        .filter(|(place, text)| others.get(place) != Some(text))
+        .map(|(place, _)| place)
+        .collect()
 }
 
 fn said(exchange: &Exchange) -> Option<(u16, &Body)> {
