@@ -201,10 +201,7 @@ impl<'a> Dispatcher<'a> {
             return self.give_spares(instances);
         };
         let Waiting { number, route, answer, .. } = waiting;
-        if matches!(route, Route::StayLast | Route::LiveLast(_)) {
-            self.current = None;
-            instances.let_die_after_next(place);
-        }
+        self.let_die_with(route, place, instances);
         let pause = self.pause();
         match &self.experiment.schedule {
             _ if !pause.is_zero() => self.give_later(number, place, answer, pause, instances),
@@ -395,9 +392,8 @@ impl<'a> Dispatcher<'a> {
             let before = std::mem::replace(&mut self.before, after);
             if there.is_none() {
                 self.take_into_use(place, one.route, instances);
-            } else if one.route == Route::StayLast {
-                self.current = None;
-                instances.let_die_after_next(place);
+            } else {
+                self.let_die_with(one.route, place, instances);
             }
             match (before, one.route) {
                 (Before::Spared, _) => self.give_later(one.number, place, one.answer, STORED_BY_THEN, instances),
@@ -408,6 +404,14 @@ impl<'a> Dispatcher<'a> {
                 }
                 (Before::Nothing, _) => self.give(one.number, place, one.answer, instances),
             }
+        }
+    }
+
+    /// An instance that serves already gets a request that may be its last.
+    fn let_die_with(&mut self, route: Route, place: usize, instances: &mut Instances<'_>) {
+        if matches!(route, Route::StayLast | Route::LiveLast(_)) {
+            self.current = None;
+            instances.let_die_after_next(place);
         }
     }
 
